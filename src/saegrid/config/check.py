@@ -1,0 +1,173 @@
+"""Strict reading of a config, with messages that name the key and the nearest spelling."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from saegrid.config.models import Block, Study
+from saegrid.registry import nearest
+from saegrid.words import Cell, Site
+
+STAGES = ("train", "encode", "density", "top_tokens", "topics", "logits", "pages")
+"""What a cell may override."""
+
+
+class ConfigError(ValueError):
+    """A mistake in the config; the message names the key and the mend."""
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The sections that may stand where `annotation` does."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _known_keys(path: tuple[Any, ...]) -> list[str]:
+    """The keys of the section in which the last key of `path` stands."""
+    sections: list[type[BaseModel]] = [Study]
+    for key in path[:-1]:
+        inside = [s.model_fields[key].annotation for s in sections if key in s.model_fields]
+        tagged = [
+            s
+            for s in sections
+            if "source" in s.model_fields and key in get_args(s.model_fields["source"].annotation)
+        ]
+        # Otherwise the key is a name in a catalogue or an index in a list: same sections.
+        sections = [m for a in inside for m in _models(a)] or tagged or sections
+    return sorted({name for section in sections for name in section.model_fields})
+
+
+def _explain(error: Mapping[str, Any]) -> str:
+    path = tuple(error["loc"])
+    # The tag of a union is no key of the file.
+    key = ".".join(str(p) for p in path if p not in ("train", "checkpoint") or p == path[-1])
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(path)
+        return f"{key} is not a key.{nearest(str(path[-1]), known)} Known here: {', '.join(known)}."
+    if error["type"] == "missing":
+        return f"{key} is missing."
+    return f"{key}: {error['msg']}; got {error['input']!r}."
+
+
+def _blocks(study: Study) -> list[Block]:
+    if not isinstance(study.grid, str):
+        return list(study.grid)
+    if study.grid not in study.grids:
+        known = sorted(study.grids)
+        raise ConfigError(
+            f"grid: {study.grid!r} is not among grids.{nearest(study.grid, known)} "
+            f"Known: {', '.join(known)}."
+        )
+    return list(study.grids[study.grid])
+
+
+def cells(study: Study) -> list[Cell]:
+    """The cells of the study's grid, sorted, each once; ConfigError for an unknown SAE."""
+    found = set()
+    for block in _blocks(study):
+        for sae in block.saes:
+            if sae not in study.saes:
+                known = sorted(study.saes)
+                raise ConfigError(
+                    f"grid: SAE {sae!r} is not among saes.{nearest(sae, known)} "
+                    f"Known: {', '.join(known)}."
+                )
+            found |= {
+                Cell(Site(layer, position.upper()), sae)
+                for layer in block.layers
+                for position in block.positions
+            }
+    return sorted(found)
+
+
+def _check_references(study: Study) -> None:
+    roles = {name: corpus.role for name, corpus in study.corpora.items()}
+    mains = [name for name, role in roles.items() if role == "main"]
+    if len(mains) != 1:
+        raise ConfigError(f"corpora: exactly one must have the role main; got {mains}.")
+    for name, sae in study.saes.items():
+        if sae.source == "train" and roles.get(sae.corpus) != "train":
+            trains = [corpus for corpus, role in roles.items() if role == "train"]
+            raise ConfigError(
+                f"saes.{name}.corpus must name a corpus of role train; got {sae.corpus!r}."
+                f"{nearest(sae.corpus, trains)}"
+            )
+        if sae.source == "checkpoint" and (sae.path is None) == (sae.repo is None):
+            raise ConfigError(f"saes.{name}: give either path or repo.")
+    known = {str(cell) for cell in cells(study)}
+    for cell, stages in study.overrides.items():
+        Cell.parse(cell)
+        if cell not in known:
+            raise ConfigError(
+                f"overrides.{cell} is not a cell of the grid.{nearest(cell, sorted(known))}"
+            )
+        for stage, values in stages.items():
+            if stage not in STAGES:
+                raise ConfigError(
+                    f"overrides.{cell}.{stage} is not a stage.{nearest(stage, list(STAGES))} "
+                    f"Known: {', '.join(STAGES)}."
+                )
+            cell_settings(study, Cell.parse(cell), stage, values)
+
+
+def cell_settings(
+    study: Study, cell: Cell, stage: str, values: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The settings of a stage for one cell, overrides put in; ConfigError for unknown keys."""
+    if values is None:
+        values = study.overrides.get(str(cell), {}).get(stage, {})
+    base = study.saes[cell.sae] if stage == "train" else getattr(study, stage)
+    merged = _merge(base.model_dump(mode="json"), values)
+    try:
+        return type(base)(**merged).model_dump(mode="json")
+    except ValidationError as problem:
+        lines = []
+        for error in problem.errors():
+            known = sorted(type(base).model_fields)
+            hint = nearest(str(error["loc"][-1]), known)
+            key = ".".join(map(str, error["loc"]))
+            lines.append(f"overrides.{cell}.{stage}.{key}: {error['msg']}.{hint}")
+        raise ConfigError("\n".join(lines)) from None
+
+
+def _merge(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in values.items():
+        inner = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(inner, Mapping)
+        merged[key] = _merge(inner, value) if both else value
+    return merged
+
+
+def expand(path: str) -> str:
+    """`path` with ${VARIABLE} filled in; ConfigError names a variable that is not set."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
+            raise ConfigError(
+                f"{path!r} needs the environment variable {match[1]}, which is not set. "
+                f"Set it to the folder that holds the data: export {match[1]}=/path/to/data"
+            )
+        return os.environ[match[1]]
+
+    return re.sub(r"\$\{(\w+)\}", value, path)
+
+
+def resolve(config: Mapping[str, Any]) -> Study:
+    """The checked study of a config mapping.
+
+    Raises:
+        ConfigError: with one line a mistake, each naming its key.
+    """
+    try:
+        study = Study(**config)
+    except ValidationError as problem:
+        lines = [_explain(error) for error in problem.errors()]
+        raise ConfigError("The config cannot be used:\n  " + "\n  ".join(lines)) from None
+    _check_references(study)
+    return study

@@ -1,0 +1,287 @@
+"""What a config file may hold. The text under a field is its help in the JSON schema."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from saegrid.words import SAE_PATTERN
+
+Position = Literal["a", "m", "r", "n"]
+Comparator = Literal["ge", "gt", "le", "lt", "eq", "ne"]
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Strict(BaseModel):
+    """A section without room for unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Model(Strict):
+    """The language model of the study."""
+
+    path: str
+    """Folder of a Hugging Face checkpoint, or its name on the hub. May hold ${VARIABLE}."""
+    revision: str | None = None
+    """Commit on the hub; required there, so that a result can be repeated."""
+    tokenizer: str | None = None
+    """Folder of the tokenizer where it is not the model's."""
+    family: str = "auto"
+    """Architecture family (llama, gpt2, bert), or auto: read from the checkpoint."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Arithmetic of the forward pass and of the stored activations."""
+    weights: Literal["pretrained", "random"] = "pretrained"
+    """`random` initialises the architecture anew: the untrained control."""
+    seed: int = 0
+    """Seed of random weights."""
+    bos: Literal["auto", True, False] = "auto"
+    """Begin each row with the tokenizer's BOS (or [CLS]) token; auto: where it has one."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where the forward pass runs."""
+
+
+class Columns(Strict):
+    """Which columns of a source hold what."""
+
+    id: str | None = "id"
+    """Identifier of a row; null: its number in the file."""
+    original: str | None = None
+    """Original text, with one <word/> marker where `edit` is a column, else the plain text."""
+    edit: str | None = None
+    """The replacement for the marked words."""
+    edited: str | None = None
+    """The edited text, where texts come whole instead of with a marker."""
+    text: str | None = None
+    """The text of unpaired data."""
+
+
+class Source(Strict):
+    """Where a corpus comes from."""
+
+    kind: str
+    """csv, jsonl, parquet, text, hub or generated."""
+    files: dict[str, str | list[str]] = {}
+    """Files of each split."""
+    columns: Columns = Columns()
+    """Columns that hold the texts."""
+    labels: dict[str, Literal["text", "number"]] = {}
+    """Label columns to keep and how to read them."""
+    split_column: str | None = None
+    """Column that names the split, where the files do not."""
+    repo: str | None = None
+    """hub: name of the data set."""
+    revision: str | None = None
+    """hub: commit."""
+    separator: str = "\n"
+    """text: what stands between two texts."""
+    max_characters: Positive | None = None
+    """text: longer texts are cut here."""
+    grammar: str | None = None
+    """generated: the grammar file."""
+    n: Positive | None = None
+    """generated, text: number of texts."""
+    seed: int = 0
+    """generated: seed."""
+
+
+class Filter(Strict):
+    """Which items the densities count; the others are kept in the files."""
+
+    column: str
+    """A number label."""
+    comparator: Comparator
+    """`ge 2.0` keeps the published study's 630 headlines, `gt 2.0` only 322."""
+    value: float
+    """What the label is compared with."""
+    splits: list[str] | None = None
+    """Count these splits only; null: all."""
+
+
+class TokenChoice(Strict):
+    """Which token rows of the corpus are captured."""
+
+    edited: bool = True
+    """The tokens of the edits."""
+    original: bool = True
+    """The tokens they replaced."""
+    context: Annotated[int, Field(ge=0)] | Literal["all"] = 20_000
+    """A seeded sample of the other tokens, or all of them."""
+    seed: int = 0
+    """Seed of the sample."""
+
+
+class Corpus(Strict):
+    """A corpus and its role."""
+
+    role: Literal["main", "train", "reference", "holdout"]
+    """main: the study's text; train: SAEs learn from it; reference, holdout: compared with it."""
+    source: Source
+    """Where it comes from."""
+    strip: Literal["both", "left", "none"] = "both"
+    """Which blanks around a text are removed."""
+    keep_space: list[str] = []
+    """Ids whose leading blank stays whatever `strip` says."""
+    grades: dict[str, Any] | None = None
+    """Check of the grades: {digits: column, mean: column, low: 0, high: 3}."""
+    filter: Filter | None = None
+    """Which items are counted; null: all."""
+    layout: str = "headline"
+    """headline: each text its own row; packed: the published study's rows of 128."""
+    row_length: Positive = 128
+    """packed: positions of a row."""
+    mask: str = "difference"
+    """difference: two-pointer rule on token ids; marker: the edit's character span."""
+    max_length: Positive | None = None
+    """Longest row in tokens; longer texts are refused. null: the model's context."""
+    tokens: TokenChoice = TokenChoice()
+    """Which tokens are captured."""
+
+
+class TrainedSae(Strict):
+    """An SAE that the pipeline trains, one a site."""
+
+    source: Literal["train"]
+    """Trained here."""
+    recipe: str = "topk"
+    """topk or jumprelu."""
+    expansion: Positive
+    """d_sae / d_model."""
+    corpus: str
+    """The corpus, of role train, whose activations it learns from."""
+    seed: int = 0
+    """Seed of initialisation and order."""
+    settings: dict[str, Any] = {}
+    """Settings of the recipe: k, steps, batch, lr and others, see the recipe's file."""
+
+
+class CheckpointSae(Strict):
+    """An SAE read from a checkpoint that stays where it is."""
+
+    source: Literal["checkpoint"]
+    """Read from a checkpoint."""
+    format: str
+    """llama_scope or sae_lens."""
+    path: str | None = None
+    """Local folder of a site's checkpoint; {layer} and {position} are filled in."""
+    repo: str | None = None
+    """Hub repository; {layer} and {position} are filled in."""
+    folder: str | None = None
+    """Folder in the repository; {layer} and {position} are filled in."""
+    revision: str | None = None
+    """Commit on the hub."""
+
+
+class Block(Strict):
+    """A full product of layers, positions and SAEs."""
+
+    layers: list[Annotated[int, Field(ge=0)]]
+    """Layers, counted from 0."""
+    positions: list[Position]
+    """a attention output, m MLP output, r residual stream after the block."""
+    saes: list[str]
+    """Names from the catalogue `saes`."""
+
+
+class Encode(Strict):
+    """Encoding of the captured rows."""
+
+    screen: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Product that finds candidates; what is stored does not depend on it."""
+
+
+class Density(Strict):
+    """Densities; see the definitions in the README."""
+
+
+class TopTokens(Strict):
+    """Examples of each feature."""
+
+    cut: Share = 0.0
+    """Features of lower density get no examples and no page."""
+    n: Positive = 20
+    """Top tokens of a feature."""
+    window: tuple[int, int] = (5, 5)
+    """Tokens shown left and right of the active one."""
+    published: bool = False
+    """The published pages' rules: edges never chosen, fillers, labels as batch start + rank."""
+    random: Annotated[int, Field(ge=0)] = 5
+    """Random active examples of a feature."""
+    per_quantile: Annotated[int, Field(ge=0)] = 2
+    """Examples in each fifth of the activations."""
+    seed: int = 0
+    """Seed of the random examples."""
+
+
+class Topics(Strict):
+    """How features are judged by word lists."""
+
+    lists: str | None = None
+    """YAML file of topics and their words; null: no judgement."""
+    need_on_topic: Positive = 16
+    """Top tokens on topic that make a topic feature."""
+    need_words: Positive = 6
+    """Distinct words among them."""
+
+
+class Logits(Strict):
+    """Logit effects of the features shown."""
+
+    n: Annotated[int, Field(ge=0)] = 10
+    """Tokens raised and lowered most; 0: none."""
+
+
+class Pages(Strict):
+    """Pages and figures."""
+
+    title: str = ""
+    """Heading of the index page."""
+    cuts: list[Share] = [0.001, 0.01]
+    """Densities above which features are counted."""
+
+
+class Threads(Strict):
+    """Threads of the numeric jobs. Fixed here, since results depend on them in the last bits."""
+
+    capture: Positive = 2
+    """Of the forward pass."""
+    train: Positive = 1
+    """Of a training."""
+    encode: Positive = 1
+    """Of an encoding."""
+
+
+class Study(Strict):
+    """One study: a model, corpora, SAEs and a grid of cells."""
+
+    study: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    """Name; results go to results/{study}."""
+    model: Model
+    """The language model."""
+    corpora: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], Corpus]
+    """Catalogue of corpora."""
+    saes: dict[
+        Annotated[str, Field(pattern=f"^{SAE_PATTERN}$")],
+        Annotated[TrainedSae | CheckpointSae, Field(discriminator="source")],
+    ] = {}
+    """Catalogue of SAEs; a cell is written like L15R-32x after site and name."""
+    grids: dict[str, list[Block]] = {}
+    """Catalogue of grids."""
+    grid: str | list[Block] = []
+    """What to run: a name from `grids`, or blocks."""
+    overrides: dict[str, dict[str, dict[str, Any]]] = {}
+    """Settings of single cells: {L15R-32x: {top_tokens: {cut: 0.002}}}."""
+    encode: Encode = Encode()
+    """Encoding."""
+    density: Density = Density()
+    """Densities."""
+    top_tokens: TopTokens = TopTokens()
+    """Examples."""
+    topics: Topics = Topics()
+    """Topics."""
+    logits: Logits = Logits()
+    """Logit effects."""
+    pages: Pages = Pages()
+    """Pages."""
+    threads: Threads = Threads()
+    """Threads."""

@@ -1,0 +1,22 @@
+"""Registries are dictionaries of `name: "package.module:attribute"`, resolved when used."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pkgutil import resolve_name
+from typing import Any
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """` Did you mean 'x'?`, or nothing where no known name is near."""
+    match = get_close_matches(name, known, n=1)
+    return f" Did you mean {match[0]!r}?" if match else ""
+
+
+def pick(registry: Mapping[str, str], name: str, what: str) -> Any:
+    """The object registered under `name`; ValueError names the nearest spelling."""
+    if name not in registry:
+        known = sorted(registry)
+        raise ValueError(
+            f"{what} {name!r} is unknown.{nearest(name, known)} Known: {', '.join(known)}."
+        )
+    return resolve_name(registry[name])

@@ -1,0 +1,56 @@
+"""The words of the project: sites, cells, sides."""
+
+import re
+from typing import NamedTuple
+
+POSITIONS = {
+    "A": "attention output, after its projection and before the residual add",
+    "M": "MLP output, before the residual add",
+    "R": "residual stream after the block",
+    "N": "hidden neurons of the MLP, the input of its down-projection",
+}
+"""Where in a block activations are read."""
+
+EDITED, ORIGINAL, PLAIN = SIDES = ("edited", "original", "plain")
+"""Which text of a pair a row holds; unpaired text is plain."""
+
+SITE_PATTERN = r"L\d+[AMRN]"
+SAE_PATTERN = r"[A-Za-z0-9_.]+"
+
+
+class Site(NamedTuple):
+    """A layer and a position in its block, written `L15R`."""
+
+    layer: int
+    position: str
+
+    def __str__(self) -> str:
+        return f"L{self.layer}{self.position}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Site":
+        """The site written as `text`; ValueError where it is none."""
+        if not re.fullmatch(SITE_PATTERN, text):
+            raise ValueError(
+                f"A site must be written like L15R (layer, then one of {', '.join(POSITIONS)}); "
+                f"got {text!r}."
+            )
+        return cls(int(text[1:-1]), text[-1])
+
+
+class Cell(NamedTuple):
+    """A site and the name of an SAE there, written `L15R-32x`."""
+
+    site: Site
+    sae: str
+
+    def __str__(self) -> str:
+        return f"{self.site}-{self.sae}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Cell":
+        """The cell written as `text`; ValueError where it is none."""
+        site, dash, sae = text.partition("-")
+        if not dash or not re.fullmatch(SAE_PATTERN, sae):
+            raise ValueError(f"A cell must be written like L15R-32x; got {text!r}.")
+        return cls(Site.parse(site), sae)
