@@ -12,11 +12,21 @@ def nearest(name: str, known: list[str]) -> str:
     return f" Did you mean {match[0]!r}?" if match else ""
 
 
-def pick(registry: Mapping[str, str], name: str, what: str) -> Any:
-    """The object registered under `name`; ValueError names the nearest spelling."""
+def entry(registry: Mapping[str, str], name: str, what: str) -> str:
+    """The unresolved entry of `name`; ValueError names the nearest spelling."""
     if name not in registry:
         known = sorted(registry)
         raise ValueError(
             f"{what} {name!r} is unknown.{nearest(name, known)} Known: {', '.join(known)}."
         )
-    return resolve_name(registry[name])
+    return registry[name]
+
+
+def pick(registry: Mapping[str, str], name: str, what: str) -> Any:
+    """The object registered under `name`; ValueError names the nearest spelling."""
+    return resolve_name(entry(registry, name, what))
+
+
+def lookup(table: str, name: str, what: str) -> str:
+    """The entry of `name` in the registry at `table` (`package.module:NAME`), unresolved."""
+    return entry(resolve_name(table), name, what)

@@ -1,7 +1,5 @@
 """Strict reading of a config, with messages that name the key and the nearest spelling."""
 
-import os
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
@@ -142,20 +140,6 @@ def _merge(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]
         both = isinstance(value, Mapping) and isinstance(inner, Mapping)
         merged[key] = _merge(inner, value) if both else value
     return merged
-
-
-def expand(path: str) -> str:
-    """`path` with ${VARIABLE} filled in; ConfigError names a variable that is not set."""
-
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in os.environ:
-            raise ConfigError(
-                f"{path!r} needs the environment variable {match[1]}, which is not set. "
-                f"Set it to the folder that holds the data: export {match[1]}=/path/to/data"
-            )
-        return os.environ[match[1]]
-
-    return re.sub(r"\$\{(\w+)\}", value, path)
 
 
 def resolve(config: Mapping[str, Any]) -> Study:

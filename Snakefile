@@ -1,0 +1,26 @@
+# saegrid: sparse-autoencoder experiments over a grid of layers, positions and expansions.
+# snakemake --cores 2                                        the embedded study
+# snakemake --cores 2 --configfile config/minilm.yaml        another study
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+if "study" not in config:
+
+    configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/targets.smk"
+include: "workflow/rules/corpus.smk"
+include: "workflow/rules/capture.smk"
+include: "workflow/rules/saes.smk"
+include: "workflow/rules/cells.smk"
+include: "workflow/rules/pages.smk"
+
+
+onstart:
+    PLAN.write_provenance()

@@ -1,0 +1,74 @@
+"""Set up and run saegrid with nothing but Python 3.11 and git.
+
+python3 make.py toy     set up, then run the embedded study to results/toy/index.html
+python3 make.py test    set up, then pass all tests
+python3 make.py lint    set up, then run the linters
+python3 make.py schema  write config/schema.json anew from the config models
+"""
+
+import hashlib
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if sys.platform == "win32" else "bin")
+LOCK = ROOT / "requirements.lock"
+
+
+def run(*command: str) -> None:
+    """Run a program of the virtual environment in the repository; exit where it fails."""
+    status = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, check=False).returncode
+    if status:
+        sys.exit(status)
+
+
+def setup() -> None:
+    """Make .venv with the locked packages, unless it is there already."""
+    wanted = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    stamp = VENV / "saegrid.lock"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    if sys.version_info < (3, 11):
+        sys.exit(f"saegrid needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+    print("Setting up .venv (some minutes the first time)", flush=True)
+    venv.create(VENV, with_pip=True)
+    run("python", "-m", "pip", "install", "--quiet", "--requirement", str(LOCK))
+    run("python", "-m", "pip", "install", "--quiet", "--no-deps", "--editable", ".")
+    stamp.write_text(wanted)
+
+
+def toy() -> None:
+    """The embedded study."""
+    run("snakemake", "--cores", "2")
+    print("Open results/toy/index.html")
+
+
+def test() -> None:
+    """All tests."""
+    run("python", "-m", "pytest", "-n", "2", "--dist", "loadfile", "tests")
+
+
+def lint() -> None:
+    """The linters."""
+    run("ruff", "check", ".")
+    run("ruff", "format", "--check", ".")
+    run("snakefmt", "--check", "Snakefile", "workflow/rules")
+    run("lint-imports")
+    run("snakemake", "--lint")
+
+
+def schema() -> None:
+    """config/schema.json."""
+    run("python", "-m", "saegrid.config.schema", "config/schema.json")
+
+
+COMMANDS = {"toy": toy, "test": test, "lint": lint, "schema": schema}
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
+        sys.exit(__doc__)
+    setup()
+    COMMANDS[sys.argv[1]]()

@@ -1,0 +1,50 @@
+"""Paths as a config writes them: with ${VARIABLE}, or inside an installed package."""
+
+import os
+import re
+from importlib.util import find_spec
+from typing import Any
+
+IN_PACKAGE = "package:"
+"""`package:name/folder` is a folder inside the installed package `name`."""
+
+
+class PathError(ValueError):
+    """A path that leads nowhere; the message says what to set or install."""
+
+
+def _variable(match: re.Match[str]) -> str:
+    if match[1] not in os.environ:
+        raise PathError(
+            f"{match[0]} stands in a path, but the environment variable {match[1]} is not set. "
+            f"Set it to the folder that holds the data: export {match[1]}=/path/to/data"
+        )
+    return os.environ[match[1]]
+
+
+def expand(path: str) -> str:
+    """`path` with variables and packages filled in.
+
+    Raises:
+        PathError: names the variable that is not set or the package that is not installed.
+    """
+    path = re.sub(r"\$\{(\w+)\}", _variable, path)
+    if not path.startswith(IN_PACKAGE):
+        return path
+    name, _, rest = path.removeprefix(IN_PACKAGE).partition("/")
+    found = find_spec(name)
+    if found is None or not found.submodule_search_locations:
+        raise PathError(
+            f"{path}: the package {name} is not installed. "
+            f"Install it: pip install {name.replace('_', '-')}"
+        )
+    return f"{found.submodule_search_locations[0]}/{rest}"
+
+
+def expand_all(value: Any) -> Any:
+    """`value` with every text in it expanded, in lists and dictionaries too."""
+    if isinstance(value, str):
+        return expand(value) if "${" in value or value.startswith(IN_PACKAGE) else value
+    if isinstance(value, dict):
+        return {key: expand_all(inner) for key, inner in value.items()}
+    return [expand_all(inner) for inner in value] if isinstance(value, list) else value

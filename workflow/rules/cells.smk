@@ -1,0 +1,106 @@
+"""
+Activations to sparse features, densities and examples, one job a stage and cell.
+IN   activations of the cell's site, the cell's SAE, tokens and selection of the corpus
+OUT  results/{study}/{corpus}/cells/{cell}/features.safetensors   sparse z, CSC by feature
+     results/{study}/{corpus}/cells/{cell}/features.parquet       densities, sorted
+     results/{study}/{corpus}/cells/{cell}/top_tokens.parquet     top tokens
+     results/{study}/{corpus}/cells/{cell}/examples.parquet       random and quantile examples
+     results/{study}/{corpus}/cells/{cell}/topics.parquet         judged by word lists and by form
+     results/{study}/{corpus}/cells/{cell}/logit_effects.parquet  tokens raised and lowered
+"""
+
+
+rule encode:
+    input:
+        activations=lambda wildcards: ancient(
+            PLAN.cell_activations(wildcards.cell, wildcards.corpus)
+        ),
+        sae=lambda wildcards: PLAN.sae_files(wildcards.cell),
+    output:
+        features=ensure(
+            "results/{study}/{corpus}/cells/{cell}/features.safetensors", non_empty=True
+        ),
+    log:
+        "logs/{study}/{corpus}/{cell}/encode.log",
+    benchmark:
+        "logs/{study}/{corpus}/{cell}/encode.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: PLAN.study.threads.encode
+    resources:
+        gpu=PLAN.gpu(),
+        mem_mb=4000,
+        runtime=20,
+    params:
+        spec=stage(PLAN.encode_spec),
+    script:
+        "../scripts/encode.py"
+
+
+rule density:
+    input:
+        features="results/{study}/{corpus}/cells/{cell}/features.safetensors",
+        tokens="results/{study}/{corpus}/tokens.parquet",
+        selection="results/{study}/{corpus}/selection.parquet",
+    output:
+        table=ensure("results/{study}/{corpus}/cells/{cell}/features.parquet", non_empty=True),
+    log:
+        "logs/{study}/{corpus}/{cell}/density.log",
+    benchmark:
+        "logs/{study}/{corpus}/{cell}/density.tsv"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    params:
+        spec=stage(PLAN.density_spec),
+    script:
+        "../scripts/density.py"
+
+
+rule top_tokens:
+    input:
+        features="results/{study}/{corpus}/cells/{cell}/features.safetensors",
+        table="results/{study}/{corpus}/cells/{cell}/features.parquet",
+        tokens="results/{study}/{corpus}/tokens.parquet",
+        selection="results/{study}/{corpus}/selection.parquet",
+    output:
+        top="results/{study}/{corpus}/cells/{cell}/top_tokens.parquet",
+        examples="results/{study}/{corpus}/cells/{cell}/examples.parquet",
+        topics="results/{study}/{corpus}/cells/{cell}/topics.parquet",
+    log:
+        "logs/{study}/{corpus}/{cell}/top_tokens.log",
+    benchmark:
+        "logs/{study}/{corpus}/{cell}/top_tokens.tsv"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        spec=stage(PLAN.top_tokens_spec),
+    script:
+        "../scripts/top_tokens.py"
+
+
+rule logit_effects:
+    input:
+        top="results/{study}/{corpus}/cells/{cell}/top_tokens.parquet",
+        sae=lambda wildcards: PLAN.sae_files(wildcards.cell),
+        model=lambda wildcards: ancient(PLAN.model_files()),
+    output:
+        effects="results/{study}/{corpus}/cells/{cell}/logit_effects.parquet",
+    log:
+        "logs/{study}/{corpus}/{cell}/logit_effects.log",
+    benchmark:
+        "logs/{study}/{corpus}/{cell}/logit_effects.tsv"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=20,
+    params:
+        spec=stage(PLAN.logits_spec),
+    script:
+        "../scripts/logit_effects.py"

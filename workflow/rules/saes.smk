@@ -1,0 +1,53 @@
+"""
+SAEs of the grid.
+IN   results/{study}/{corpus}/activations/{capture}/{site}.safetensors of a corpus of role train,
+     or a checkpoint that stays where it is
+OUT  results/{study}/saes/{cell}/cfg.json, sae_weights.safetensors           trained
+     results/{study}/saes/{cell}/reference.json, decoder_norms.safetensors   imported
+"""
+
+
+rule train_sae:
+    input:
+        activations=lambda wildcards: ancient(PLAN.training_activations(wildcards.cell)),
+    output:
+        cfg="results/{study}/saes/{cell}/cfg.json",
+        weights=ensure("results/{study}/saes/{cell}/sae_weights.safetensors", non_empty=True),
+        history="results/{study}/saes/{cell}/history.parquet",
+    log:
+        "logs/{study}/saes/{cell}.log",
+    benchmark:
+        "logs/{study}/saes/{cell}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    wildcard_constraints:
+        cell=PLAN.cell_pattern(PLAN.trained),
+    threads: PLAN.study.threads.train
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        spec=stage(PLAN.train_spec),
+    script:
+        "../scripts/train_sae.py"
+
+
+rule import_sae:
+    output:
+        reference="results/{study}/saes/{cell}/reference.json",
+        norms=ensure("results/{study}/saes/{cell}/decoder_norms.safetensors", non_empty=True),
+    log:
+        "logs/{study}/saes/{cell}.log",
+    benchmark:
+        "logs/{study}/saes/{cell}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    wildcard_constraints:
+        cell=PLAN.cell_pattern(PLAN.imported),
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        spec=stage(PLAN.import_spec),
+    script:
+        "../scripts/import_sae.py"

@@ -1,0 +1,50 @@
+"""
+What can be asked for by name: corpus, activations, saes, cells, pages, figures, all.
+Every stage file of every cell is a target, so that a lost or failed one is made again.
+"""
+
+
+localrules:
+    all,
+    corpus,
+    activations,
+    saes,
+    cells,
+    pages,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        lambda wildcards: PLAN.all_targets(),
+
+
+rule corpus:
+    input:
+        lambda wildcards: PLAN.corpus_targets(),
+
+
+rule activations:
+    input:
+        lambda wildcards: PLAN.activation_targets(),
+
+
+rule saes:
+    input:
+        lambda wildcards: PLAN.sae_targets(),
+
+
+rule cells:
+    input:
+        lambda wildcards: PLAN.cell_targets(),
+
+
+rule pages:
+    input:
+        lambda wildcards: PLAN.page_targets(),
+
+
+rule figures:
+    input:
+        lambda wildcards: PLAN.figure_targets(),
