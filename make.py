@@ -31,7 +31,7 @@ def setup() -> None:
     stamp = VENV / "saegrid.lock"
     if stamp.is_file() and stamp.read_text() == wanted:
         return
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  a person may well call it with an older one
         sys.exit(f"saegrid needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     print("Setting up .venv (some minutes the first time)", flush=True)
     venv.create(VENV, with_pip=True)

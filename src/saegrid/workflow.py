@@ -23,6 +23,7 @@ from saegrid.paths import expand_all
 PACKAGE = "saegrid"
 SOURCE = Path(__file__).resolve().parent
 """Folder of the package."""
+TEMPLATES = (".js", ".css", ".html", ".jinja")
 
 
 def digest(text: str) -> str:
@@ -60,7 +61,7 @@ def _is_registry(node: ast.AST) -> bool:
 
 
 def _normalised(tree: ast.Module) -> str:
-    """Source without comments, layout, docstrings, and registries: an entry more changes nothing."""
+    """Source without comments, layout, docstrings and registries."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             kept = [
@@ -81,7 +82,14 @@ def _module(name: str) -> tuple[str, frozenset[str]] | None:
         return None
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imported = frozenset(found for found in _imports(tree) if _path(found))
-    return _normalised(tree), imported
+    return _normalised(tree) + _templates(path.parent), imported
+
+
+@cache
+def _templates(folder: Path) -> str:
+    """Text of the templates beside a module of a subpackage: pages are made from them."""
+    found = [] if folder == SOURCE else sorted(folder.iterdir())
+    return "".join(p.read_text(encoding="utf-8") for p in found if p.suffix in TEMPLATES)
 
 
 def fingerprint(*modules: str, script: str | Path | None = None) -> str:

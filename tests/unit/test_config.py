@@ -1,0 +1,127 @@
+"""The config is strict, and its mistakes say how to mend them."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from saegrid.config import ConfigError, resolve
+from saegrid.config.check import cell_settings, cells
+from saegrid.config.schema import schema_text
+from saegrid.words import Cell
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
+STUDIES = [path for path in CONFIGS if "study" in yaml.safe_load(path.read_text())]
+
+SMALL = {
+    "study": "t",
+    "model": {"path": "somewhere"},
+    "corpora": {
+        "h": {"role": "main", "source": {"kind": "csv"}},
+        "g": {"role": "train", "source": {"kind": "generated"}},
+    },
+    "saes": {"8x": {"source": "train", "expansion": 8, "corpus": "g"}},
+    "grid": [{"layers": [10, 2], "positions": ["r", "a"], "saes": ["8x"]}],
+}
+
+
+def changed(path, value):
+    """SMALL with one key set."""
+    config = json.loads(json.dumps(SMALL))
+    section = config
+    for key in path[:-1]:
+        section = section[key]
+    section[path[-1]] = value
+    return config
+
+
+def message(path, value):
+    with pytest.raises(ValueError) as caught:
+        resolve(changed(path, value))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.stem)
+def test_shipped_configs_are_valid(path):
+    study = resolve(yaml.safe_load(path.read_text()))
+    assert cells(study)
+
+
+def test_the_published_20_cells_and_all_150():
+    study = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    seed20 = [str(cell) for cell in cells(resolve(study))]
+    attention = [f"L{n}A-{e}" for n in (7, 15, 16, 23, 24, 31) for e in ("8x", "32x")]
+    others = [f"L{n}{p}-32x" for n in (7, 15, 23, 31) for p in "MR"]
+    assert sorted(seed20) == sorted(attention + others)
+    full = cells(resolve({**study, "grid": "full"}))
+    assert len(full) == len(set(full)) == 150
+    assert {cell.site.layer for cell in full} == set(range(7, 32))
+
+
+def test_the_schema_file_is_in_step():
+    assert (ROOT / "config/schema.json").read_text() == schema_text(), (
+        "config/schema.json is not what the config models say. Mend it: python3 make.py schema"
+    )
+
+
+def test_cells_do_not_depend_on_order():
+    other = changed(("grid",), [{"layers": [2, 10], "positions": ["a", "r"], "saes": ["8x"]}])
+    assert cells(resolve(SMALL)) == cells(resolve(other))
+    assert [str(c) for c in cells(resolve(SMALL))] == ["L2A-8x", "L2R-8x", "L10A-8x", "L10R-8x"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (("modle",), 1, "modle is not a key. Did you mean 'model'?"),
+        (("model", "revison"), "x", "model.revison is not a key. Did you mean 'revision'?"),
+        (("saes", "8x", "expnsion"), 8, "saes.8x.expnsion is not a key. Did you mean 'expansion'?"),
+        (
+            ("corpora", "h", "source", "knd"),
+            1,
+            "corpora.h.source.knd is not a key. Did you mean 'kind'?",
+        ),
+        (
+            ("corpora", "h", "filter"),
+            {"column": "g", "comparator": "gte", "value": 2},
+            "corpora.h.filter.comparator: Input should be 'ge', 'gt', 'le', 'lt', 'eq' or 'ne'; "
+            "got 'gte'.",
+        ),
+        (("grid",), "sed20", "grid: 'sed20' is not among grids."),
+        (
+            ("grid",),
+            [{"layers": [1], "positions": ["a"], "saes": ["8"]}],
+            "grid: SAE '8' is not among saes. Did you mean '8x'? Known: 8x.",
+        ),
+        (
+            ("saes", "8x", "corpus"),
+            "gg",
+            "saes.8x.corpus must name a corpus of role train; got 'gg'. Did you mean 'g'?",
+        ),
+        (("corpora", "g", "role"), "main", "exactly one must have the role main"),
+        (
+            ("overrides",),
+            {"L10R-8x": {"top_tokens": {"ct": 1}}},
+            "overrides.L10R-8x.top_tokens.ct: Extra inputs are not permitted. Did you mean 'cut'?",
+        ),
+        (("overrides",), {"L10R-8x": {"top_token": {}}}, "Did you mean 'top_tokens'?"),
+        (("overrides",), {"L11R-8x": {}}, "overrides.L11R-8x is not a cell of the grid."),
+    ],
+)
+def test_mistakes_name_key_and_mend(path, value, expected):
+    assert expected in message(path, value)
+
+
+def test_one_line_a_mistake():
+    config = changed(("modle",), 1) | {"grd": []}
+    with pytest.raises(ConfigError) as caught:
+        resolve(config)
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_a_cell_overrides_its_own_settings_only():
+    study = resolve(changed(("overrides",), {"L10R-8x": {"train": {"settings": {"k": 3}}}}))
+    assert cell_settings(study, Cell.parse("L10R-8x"), "train")["settings"] == {"k": 3}
+    assert cell_settings(study, Cell.parse("L2A-8x"), "train")["settings"] == {}

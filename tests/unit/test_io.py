@@ -1,0 +1,58 @@
+"""Artefact files: atomic, with the spec in the header, same bytes for same content."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from saegrid import io
+
+TABLE = pa.table({"feature": pa.array([3, 1], pa.int32()), "token": ["a", "</script>"]})
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "facts.json"
+    io.write_json(path, {"a": 1})
+    with pytest.raises(RuntimeError, match="in the middle"), io.atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("in the middle")
+    assert io.read_json(path) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["facts.json"]
+
+
+def test_every_kind_of_file_records_its_spec(tmp_path):
+    io.write_json(tmp_path / "a.json", {"x": 1}, "spec")
+    io.write_table(tmp_path / "a.parquet", TABLE, "spec")
+    io.write_tensors(tmp_path / "a.safetensors", {"x": np.ones(2, np.float32)}, "spec")
+    assert {io.recorded_spec(p) for p in tmp_path.iterdir()} == {"spec"}
+    assert io.read_json(tmp_path / "a.json") == {"x": 1}
+    assert io.read_table(tmp_path / "a.parquet").equals(TABLE)
+
+
+def test_same_content_same_bytes(tmp_path):
+    tensors = {"b": np.arange(4), "a": np.ones((2, 3), np.float32)}
+    io.write_tensors(tmp_path / "1", tensors, "s", {"k": "v"})
+    io.write_tensors(tmp_path / "2", dict(reversed(tensors.items())), "s", {"k": "v"})
+    io.write_table(tmp_path / "3", TABLE, "s")
+    io.write_table(tmp_path / "4", TABLE, "s")
+    first, second, third, fourth = ((tmp_path / n).read_bytes() for n in "1234")
+    assert first == second
+    assert third == fourth
+
+
+def test_torch_tensors_are_written_with_their_dtype(tmp_path):
+    torch = pytest.importorskip("torch")
+    io.write_tensors(tmp_path / "x", {"x": torch.ones(3, 2, dtype=torch.bfloat16)})
+    read = io.read_tensors(tmp_path / "x", framework="pt")["x"]
+    assert read.dtype == torch.bfloat16
+    assert read.tolist() == [[1, 1]] * 3
+
+
+def test_canonical_json_knows_no_order_and_no_nan():
+    assert (
+        io.canonical({"b": [1, {"d": 2, "c": 3}], "a": None}) == '{"a":null,"b":[1,{"c":3,"d":2}]}'
+    )
+    assert json.loads(io.canonical({"x": 0.1}))["x"] == 0.1
+    with pytest.raises(ValueError, match="JSON compliant"):
+        io.canonical({"x": float("nan")})
