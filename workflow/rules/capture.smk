@@ -10,9 +10,9 @@ hard links in the folder `store` beside them).
 
 rule capture:
     input:
-        tokens="results/{study}/{corpus}/tokens.parquet",
-        spans="results/{study}/{corpus}/spans.parquet",
-        model=lambda wildcards: ancient(PLAN.model_files()),
+        tokens=ancient("results/{study}/{corpus}/tokens.parquet"),
+        spans=ancient("results/{study}/{corpus}/spans.parquet"),
+        model=ancient(lambda wildcards: PLAN.model_files()),
     output:
         expand(
             "results/{{study}}/{{corpus}}/activations/{{capture}}/{site}.safetensors",

@@ -12,13 +12,14 @@ OUT  results/{study}/{corpus}/cells/{cell}/features.safetensors   sparse z, CSC 
 
 rule encode:
     input:
-        activations=lambda wildcards: ancient(
-            PLAN.cell_activations(wildcards.cell, wildcards.corpus)
+        activations=ancient(
+            lambda wildcards: PLAN.cell_activations(wildcards.cell, wildcards.corpus)
         ),
-        sae=lambda wildcards: PLAN.sae_files(wildcards.cell),
+        sae=ancient(lambda wildcards: PLAN.sae_files(wildcards.cell)),
     output:
         features=ensure(
-            "results/{study}/{corpus}/cells/{cell}/features.safetensors", non_empty=True
+            "results/{study}/{corpus}/cells/{cell}/features.safetensors",
+            non_empty=True,
         ),
     log:
         "logs/{study}/{corpus}/{cell}/encode.log",
@@ -39,11 +40,13 @@ rule encode:
 
 rule density:
     input:
-        features="results/{study}/{corpus}/cells/{cell}/features.safetensors",
-        tokens="results/{study}/{corpus}/tokens.parquet",
-        selection="results/{study}/{corpus}/selection.parquet",
+        features=ancient("results/{study}/{corpus}/cells/{cell}/features.safetensors"),
+        tokens=ancient("results/{study}/{corpus}/tokens.parquet"),
+        selection=ancient("results/{study}/{corpus}/selection.parquet"),
     output:
-        table=ensure("results/{study}/{corpus}/cells/{cell}/features.parquet", non_empty=True),
+        table=ensure(
+            "results/{study}/{corpus}/cells/{cell}/features.parquet", non_empty=True
+        ),
     log:
         "logs/{study}/{corpus}/{cell}/density.log",
     benchmark:
@@ -61,10 +64,10 @@ rule density:
 
 rule top_tokens:
     input:
-        features="results/{study}/{corpus}/cells/{cell}/features.safetensors",
-        table="results/{study}/{corpus}/cells/{cell}/features.parquet",
-        tokens="results/{study}/{corpus}/tokens.parquet",
-        selection="results/{study}/{corpus}/selection.parquet",
+        features=ancient("results/{study}/{corpus}/cells/{cell}/features.safetensors"),
+        table=ancient("results/{study}/{corpus}/cells/{cell}/features.parquet"),
+        tokens=ancient("results/{study}/{corpus}/tokens.parquet"),
+        selection=ancient("results/{study}/{corpus}/selection.parquet"),
     output:
         top="results/{study}/{corpus}/cells/{cell}/top_tokens.parquet",
         examples="results/{study}/{corpus}/cells/{cell}/examples.parquet",
@@ -86,9 +89,9 @@ rule top_tokens:
 
 rule logit_effects:
     input:
-        top="results/{study}/{corpus}/cells/{cell}/top_tokens.parquet",
-        sae=lambda wildcards: PLAN.sae_files(wildcards.cell),
-        model=lambda wildcards: ancient(PLAN.model_files()),
+        top=ancient("results/{study}/{corpus}/cells/{cell}/top_tokens.parquet"),
+        sae=ancient(lambda wildcards: PLAN.sae_files(wildcards.cell)),
+        model=ancient(lambda wildcards: PLAN.model_files()),
     output:
         effects="results/{study}/{corpus}/cells/{cell}/logit_effects.parquet",
     log:
@@ -101,6 +104,6 @@ rule logit_effects:
         mem_mb=8000,
         runtime=20,
     params:
-        spec=stage(PLAN.logits_spec),
+        spec=stage(PLAN.logit_effects_spec),
     script:
         "../scripts/logit_effects.py"

@@ -29,7 +29,9 @@ def stage(spec):
     """Params function of a stage: its spec for the wildcards of a job."""
 
     def of_job(wildcards):
-        names = [wildcards[key] for key in ("cell", "corpus") if key in wildcards.keys()]
+        names = [
+            wildcards[key] for key in ("cell", "corpus") if key in wildcards.keys()
+        ]
         return spec(*names)
 
     return of_job

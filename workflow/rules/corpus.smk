@@ -14,7 +14,7 @@ OUT  results/{study}/{corpus}/items.parquet      one row an item, with its label
 
 rule items:
     input:
-        lambda wildcards: ancient(PLAN.source_files(wildcards.corpus)),
+        ancient(lambda wildcards: PLAN.source_files(wildcards.corpus)),
     output:
         items=ensure("results/{study}/{corpus}/items.parquet", non_empty=True),
         set_aside="results/{study}/{corpus}/set_aside.parquet",
@@ -36,7 +36,7 @@ rule items:
 
 rule selection:
     input:
-        items="results/{study}/{corpus}/items.parquet",
+        items=ancient("results/{study}/{corpus}/items.parquet"),
     output:
         selection=ensure("results/{study}/{corpus}/selection.parquet", non_empty=True),
         facts="results/{study}/{corpus}/selection.json",
@@ -57,8 +57,8 @@ rule selection:
 
 rule tokens:
     input:
-        items="results/{study}/{corpus}/items.parquet",
-        selection=lambda wildcards: PLAN.tokens_selection(wildcards.corpus),
+        items=ancient("results/{study}/{corpus}/items.parquet"),
+        selection=ancient(lambda wildcards: PLAN.tokens_selection(wildcards.corpus)),
     output:
         tokens=ensure("results/{study}/{corpus}/tokens.parquet", non_empty=True),
         spans="results/{study}/{corpus}/spans.parquet",

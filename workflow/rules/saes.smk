@@ -9,19 +9,21 @@ OUT  results/{study}/saes/{cell}/cfg.json, sae_weights.safetensors           tra
 
 rule train_sae:
     input:
-        activations=lambda wildcards: ancient(PLAN.training_activations(wildcards.cell)),
+        activations=ancient(lambda wildcards: PLAN.training_activations(wildcards.cell)),
     output:
         cfg="results/{study}/saes/{cell}/cfg.json",
-        weights=ensure("results/{study}/saes/{cell}/sae_weights.safetensors", non_empty=True),
+        weights=ensure(
+            "results/{study}/saes/{cell}/sae_weights.safetensors", non_empty=True
+        ),
         history="results/{study}/saes/{cell}/history.parquet",
     log:
         "logs/{study}/saes/{cell}.log",
     benchmark:
         "logs/{study}/saes/{cell}.tsv"
-    conda:
-        "../../envs/core.yaml"
     wildcard_constraints:
         cell=PLAN.cell_pattern(PLAN.trained),
+    conda:
+        "../../envs/core.yaml"
     threads: PLAN.study.threads.train
     resources:
         mem_mb=4000,
@@ -35,15 +37,17 @@ rule train_sae:
 rule import_sae:
     output:
         reference="results/{study}/saes/{cell}/reference.json",
-        norms=ensure("results/{study}/saes/{cell}/decoder_norms.safetensors", non_empty=True),
+        norms=ensure(
+            "results/{study}/saes/{cell}/decoder_norms.safetensors", non_empty=True
+        ),
     log:
         "logs/{study}/saes/{cell}.log",
     benchmark:
         "logs/{study}/saes/{cell}.tsv"
-    conda:
-        "../../envs/core.yaml"
     wildcard_constraints:
         cell=PLAN.cell_pattern(PLAN.imported),
+    conda:
+        "../../envs/core.yaml"
     resources:
         mem_mb=4000,
         runtime=60,

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterable
 
-from saegrid.config.check import cell_settings
 from saegrid.figures import FIGURES
 from saegrid.io import write_json
+from saegrid.plan.cells import CellSpecs
 from saegrid.plan.provenance import provenance
-from saegrid.plan.specs import Specs
 from saegrid.words import SAE_PATTERN, SITE_PATTERN, Cell
 
 TRAINED = ("cfg.json", "sae_weights.safetensors")
@@ -26,7 +25,7 @@ CELL_TABLES = (
 CORPUS_TABLES = ("items.parquet", "selection.parquet", "tokens.parquet", "spans.parquet")
 
 
-class Plan(Specs):
+class Plan(CellSpecs):
     """Paths, specs and targets of one study."""
 
     def model_files(self) -> list[str]:
@@ -43,10 +42,6 @@ class Plan(Specs):
         names = TRAINED if self.is_trained(cell) else IMPORTED
         return [f"{self.root}/saes/{cell}/{name}" for name in names]
 
-    def training_corpus(self, cell: str) -> str:
-        """The corpus that a cell's SAE learns from."""
-        return cell_settings(self.study, Cell.parse(cell), "train")["corpus"]
-
     def cell_files(self, names: Iterable[str]) -> list[str]:
         """Files of these names of all cells on the main corpus."""
         return [
@@ -60,8 +55,8 @@ class Plan(Specs):
 
     def tokens_selection(self, name: str) -> list[str]:
         """The filter, where a corpus' rows depend on it."""
-        packed = self.study.corpora[name].layout != "headline"
-        return [f"{self.root}/{name}/selection.parquet"] if packed else []
+        path = f"{self.root}/{name}/selection.parquet"
+        return [path] if self.rows_depend_on_filter(name) else []
 
     def training_activations(self, cell: str) -> str:
         """The activations that a cell's SAE learns from."""

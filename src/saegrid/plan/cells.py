@@ -1,0 +1,198 @@
+"""Specs of the stages from activations to pages."""
+
+from pathlib import Path
+from typing import Any
+
+from saegrid.config.check import ConfigError, cell_settings
+from saegrid.figures import FIGURES
+from saegrid.identity import file_digest
+from saegrid.paths import expand
+from saegrid.plan.corpora import CorpusSpecs
+from saegrid.plan.spec import remembered
+from saegrid.registry import lookup
+from saegrid.words import Cell
+from saegrid.workflow import digest
+
+
+class CellSpecs(CorpusSpecs):
+    """Specs of SAEs, encodings, densities, examples and pages."""
+
+    def is_trained(self, cell: str) -> bool:
+        """Whether the SAE of a cell is trained here."""
+        return Cell.parse(cell).sae in self.trained
+
+    def settings(self, cell: str, stage: str) -> dict[str, Any]:
+        """The settings of a stage for a cell, overrides put in."""
+        return cell_settings(self.study, Cell.parse(cell), stage)
+
+    def training_corpus(self, cell: str) -> str:
+        """The corpus that a cell's SAE learns from."""
+        return self.settings(cell, "train")["corpus"]
+
+    @remembered
+    def train_spec(self, cell: str) -> str:
+        """Spec of a training."""
+        settings = self.settings(cell, "train")
+        recipe = lookup("saegrid.saes.training:RECIPES", settings["recipe"], "recipe")
+        return self.spec(
+            "train_sae",
+            ["saes.training.loop", "saes.formats.sae_lens", recipe],
+            [self.capture_spec(settings["corpus"])],
+            cell=cell,
+            sae=settings,
+            model=self.study.model.path,
+            capture=self.capture_id(settings["corpus"]),
+            threads=self.study.threads.train,
+        )
+
+    def checkpoint(self, cell: str) -> dict[str, Any]:
+        """Where a cell's checkpoint lies, its layer and position filled in."""
+        site, name = Cell.parse(cell)
+        sae = self.study.saes[name].model_dump(mode="json")
+        for key in ("path", "repo", "folder"):
+            if sae[key]:
+                sae[key] = sae[key].replace("{layer}", str(site.layer))
+                sae[key] = sae[key].replace("{position}", site.position)
+        return sae
+
+    @remembered
+    def import_spec(self, cell: str) -> str:
+        """Spec of the reference to a checkpoint; ConfigError where it is missing."""
+        sae = self.checkpoint(cell)
+        reader = lookup("saegrid.saes.formats:FORMATS", sae["format"], "format")
+        content = None
+        if sae["path"]:
+            folder = Path(expand(sae["path"]))
+            if not folder.is_dir():
+                raise ConfigError(
+                    f"saes.{Cell.parse(cell).sae}: no checkpoint of {cell} at {folder}."
+                )
+            files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+            content = [[str(path.relative_to(folder)), path.stat().st_size] for path in files]
+        return self.spec("import_sae", [reader], [], sae=sae, cell=cell, content=content)
+
+    def sae_spec(self, cell: str) -> str:
+        """Spec of a cell's SAE, trained or imported."""
+        return self.train_spec(cell) if self.is_trained(cell) else self.import_spec(cell)
+
+    @remembered
+    def encode_spec(self, cell: str, name: str) -> str:
+        """Spec of an encoding."""
+        reader = "sae_lens" if self.is_trained(cell) else self.checkpoint(cell)["format"]
+        return self.spec(
+            "encode",
+            ["encode", lookup("saegrid.saes.formats:FORMATS", reader, "format")],
+            [self.sae_spec(cell), self.capture_spec(name)],
+            cell=cell,
+            encode=self.settings(cell, "encode"),
+            capture=self.capture_id(name),
+            threads=self.study.threads.encode,
+        )
+
+    @remembered
+    def density_spec(self, cell: str, name: str) -> str:
+        """Spec of the densities."""
+        return self.spec(
+            "density",
+            ["density"],
+            [self.encode_spec(cell, name), self.tokens_spec(name), self.selection_spec(name)],
+            layout=self.study.corpora[name].layout,
+            density=self.settings(cell, "density"),
+        )
+
+    @remembered
+    def top_tokens_spec(self, cell: str, name: str) -> str:
+        """Spec of the examples and of their judgement."""
+        topics = self.settings(cell, "topics")
+        lists = topics["lists"]
+        return self.spec(
+            "top_tokens",
+            ["examples", "topics"],
+            [self.density_spec(cell, name)],
+            top_tokens=self.settings(cell, "top_tokens"),
+            topics=topics,
+            content=file_digest(self.local_file("topics.lists", lists)) if lists else None,
+        )
+
+    @remembered
+    def logit_effects_spec(self, cell: str, name: str) -> str:
+        """Spec of the logit effects of the features shown."""
+        return self.spec(
+            "logit_effects",
+            ["logits"],
+            [self.top_tokens_spec(cell, name), self.sae_spec(cell)],
+            model=self.study.model.model_dump(mode="json"),
+            identity=self.model_identity(),
+            logits=self.settings(cell, "logits"),
+        )
+
+    @remembered
+    def page_spec(self, cell: str, name: str) -> str:
+        """Spec of a feature browser."""
+        return self.spec(
+            "page",
+            ["browser.page"],
+            [self.top_tokens_spec(cell, name), self.logit_effects_spec(cell, name)],
+            study=self.study.study,
+            model=self.study.model.path,
+            corpus=name,
+            cell=cell,
+            layout=self.study.corpora[name].layout,
+            mask=self.study.corpora[name].mask,
+            pages=self.settings(cell, "pages"),
+        )
+
+    def cell_specs(self, cell: str, name: str) -> dict[str, str]:
+        """The spec of each table of a cell."""
+        top = self.top_tokens_spec(cell, name)
+        return {
+            "features.safetensors": self.encode_spec(cell, name),
+            "features.parquet": self.density_spec(cell, name),
+            "top_tokens.parquet": top,
+            "examples.parquet": top,
+            "topics.parquet": top,
+            "logit_effects.parquet": self.logit_effects_spec(cell, name),
+        }
+
+    @remembered
+    def summary_spec(self) -> str:
+        """Spec of the summary of all cells, with the specs that their files must have recorded."""
+        specs = {str(cell): self.cell_specs(str(cell), self.main) for cell in self.cells}
+        return self.spec(
+            "summary",
+            ["summary"],
+            [],
+            expected={
+                c: {file: digest(s) for file, s in named.items()} for c, named in specs.items()
+            },
+            cuts=self.study.pages.cuts,
+        )
+
+    @remembered
+    def _facts(self) -> list[str]:
+        names = (self.items_spec, self.selection_spec, self.tokens_spec)
+        return [self.summary_spec(), *(spec(self.main) for spec in names)]
+
+    @remembered
+    def index_spec(self) -> str:
+        """Spec of the index page."""
+        return self.spec(
+            "index",
+            ["browser.index"],
+            [*self._facts(), self.plot_spec()],
+            study=self.study.study,
+            title=self.study.pages.title,
+            model=self.study.model.path,
+            corpus=self.main,
+            cuts=self.study.pages.cuts,
+        )
+
+    @remembered
+    def plot_spec(self) -> str:
+        """Spec of the figures."""
+        return self.spec(
+            "plot",
+            ["figures", *sorted(FIGURES.values())],
+            self._facts(),
+            cuts=self.study.pages.cuts,
+        )

@@ -1,0 +1,131 @@
+"""Specs of the stages from text to activations."""
+
+import json
+from pathlib import Path
+
+from saegrid.config.check import ConfigError
+from saegrid.identity import file_digest, model_identity
+from saegrid.io import canonical
+from saegrid.paths import expand
+from saegrid.plan.spec import Specs, remembered
+from saegrid.registry import lookup
+from saegrid.workflow import digest
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+
+
+class CorpusSpecs(Specs):
+    """Specs of items, selection, tokens and captures."""
+
+    @remembered
+    def source_files(self, name: str) -> list[str]:
+        """The local files that a corpus is read from; ConfigError where one is missing."""
+        source = self.study.corpora[name].source
+        if source.kind == "hub":
+            return []
+        files = [[given] if isinstance(given, str) else given for given in source.files.values()]
+        named = [path for paths in files for path in paths]
+        named += [source.grammar] if source.grammar else []
+        return [str(self.local_file(f"corpora.{name}.source", path)) for path in named]
+
+    @remembered
+    def items_spec(self, name: str) -> str:
+        """Spec of the items: source, content of its files, what is stripped and checked."""
+        corpus = self.study.corpora[name]
+        kind = lookup("saegrid.corpora:CORPORA", corpus.source.kind, f"corpora.{name}.source.kind")
+        return self.spec(
+            "items",
+            ["corpora.items", kind],
+            [],
+            source=corpus.source.model_dump(mode="json"),
+            content=[file_digest(path) for path in self.source_files(name)],
+            strip=corpus.strip,
+            keep_space=sorted(corpus.keep_space),
+            grades=corpus.grades,
+        )
+
+    @remembered
+    def selection_spec(self, name: str) -> str:
+        """Spec of the filter."""
+        chosen = self.study.corpora[name].filter
+        return self.spec(
+            "selection",
+            ["selection"],
+            [self.items_spec(name)],
+            filter=chosen.model_dump(mode="json") if chosen else None,
+        )
+
+    def rows_depend_on_filter(self, name: str) -> bool:
+        """Whether a corpus' rows hold the kept items only."""
+        return self.study.corpora[name].layout != "headline"
+
+    @remembered
+    def tokens_spec(self, name: str) -> str:
+        """Spec of the tokens: tokenizer, layout, mask."""
+        corpus, model = self.study.corpora[name], self.study.model
+        given = model.tokenizer or model.path
+        folder = Path(expand(given))
+        present = [folder / file for file in TOKENIZER_FILES if (folder / file).is_file()]
+        inputs = [self.items_spec(name)]
+        if self.rows_depend_on_filter(name):
+            inputs.append(self.selection_spec(name))
+        return self.spec(
+            "tokens",
+            [
+                "tokens",
+                lookup("saegrid.layouts:LAYOUTS", corpus.layout, f"corpora.{name}.layout"),
+                lookup("saegrid.masks:MASKS", corpus.mask, f"corpora.{name}.mask"),
+            ],
+            inputs,
+            tokenizer=given,
+            revision=model.revision,
+            content=[file_digest(path) for path in present],
+            bos=model.bos,
+            layout=corpus.layout,
+            row_length=corpus.row_length,
+            mask=corpus.mask,
+            max_length=corpus.max_length,
+        )
+
+    @remembered
+    def model_folder(self) -> Path | None:
+        """The model's local folder, None where it is on the hub; ConfigError where missing."""
+        path = expand(self.study.model.path)
+        if Path(path).is_dir():
+            return Path(path)
+        # A name on the hub is "owner/name"; anything else was meant as a folder.
+        if path.count("/") != 1 or path.startswith((".", "/")):
+            raise ConfigError(f"model.path: there is no folder {path}.")
+        if self.study.model.revision is None:
+            raise ConfigError(
+                f"model.revision: name the commit of {path} on the hub, "
+                "so that the results can be repeated."
+            )
+        return None
+
+    @remembered
+    def model_identity(self) -> str:
+        """Digest of all that decides the model's outputs."""
+        model = self.study.model.model_dump(mode="json")
+        return digest(canonical(model_identity(model, self.model_folder())))
+
+    @remembered
+    def capture_spec(self, name: str) -> str:
+        """Spec of a capture: all that decides the values, without the list of sites."""
+        return self.spec(
+            "capture",
+            ["capture"],
+            [self.items_spec(name), self.tokens_spec(name)],
+            model=self.study.model.model_dump(mode="json"),
+            identity=self.model_identity(),
+            tokens=self.study.corpora[name].tokens.model_dump(mode="json"),
+            threads=self.study.threads.capture,
+        )
+
+    @remembered
+    def capture_id(self, name: str) -> str:
+        """The digest under which a capture is stored: where the model lies does not count."""
+        spec = json.loads(self.capture_spec(name))
+        for where in ("path", "tokenizer", "device"):
+            spec["model"].pop(where)
+        return digest(canonical(spec))

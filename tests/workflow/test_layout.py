@@ -1,0 +1,145 @@
+"""The shape of the repository, kept true."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
+RULE = re.compile(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", re.S | re.M)
+SMK = sorted((ROOT / "workflow/rules").glob("*.smk"))
+
+
+def rules():
+    """Name, body and file of each rule that runs a script."""
+    for smk in SMK:
+        for name, body in RULE.findall(smk.read_text()):
+            if "script:" in body:
+                yield name, body, smk
+
+
+def value(body, key):
+    return re.search(rf'{key}:\s+"(.+?)"', body)[1]
+
+
+def test_rule_script_and_log_share_one_name():
+    served = {(name, (smk.parent / value(body, "script")).resolve()) for name, body, smk in rules()}
+    assert served == {(path.stem, path) for path in SCRIPTS}
+
+
+@pytest.mark.parametrize("rule", list(rules()), ids=lambda r: r[0])
+def test_every_stage_has_log_benchmark_resources_and_one_spec(rule):
+    _, body, _ = rule
+    log, benchmark = value(body, "log"), value(body, "benchmark")
+    assert log.removesuffix(".log") == benchmark.removesuffix(".tsv")
+    assert re.search(r"mem_mb=\d+,\s+runtime=\d+", body)
+    assert re.findall(r"params:\n((?: {8}.*\n)+)", body) == [
+        next(iter(re.findall(r"params:\n( {8}spec=stage\(PLAN\.\w+_spec\),\n)", body)))
+    ]
+
+
+@pytest.mark.parametrize("smk", SMK, ids=lambda p: p.stem)
+def test_a_rule_file_opens_with_what_comes_in_and_out(smk):
+    opening = ast.get_docstring(ast.parse(smk.read_text().split("\nrule ")[0].split("\nlocalrules")[0]
+                                          .split("\nwildcard_constraints")[0]))
+    assert opening
+    if "script:" in smk.read_text():
+        assert re.search(r"^IN ", opening, re.M)
+        assert re.search(r"^OUT ", opening, re.M)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.stem)
+def test_scripts_carry(path):
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), "say in one line what the stage does"
+    assert len(text.splitlines()) <= 45
+    thinking = ast.FunctionDef | ast.ClassDef | ast.If | ast.For | ast.While | ast.Lambda
+    assert not [n for n in ast.walk(tree) if isinstance(n, thinking)], "logic belongs in src/"
+    # The config is not tracked; all that decides a result is in the spec.
+    assert "snakemake.config" not in text
+    assert "snakemake.params" not in text
+    assert "snakemake.threads" not in text
+
+
+def test_no_retries_no_cache_in_rules():
+    for smk in SMK:
+        text = re.sub(r"#.*", "", smk.read_text())
+        assert not re.search(r"^\s*(retries|cache)\s*:", text, re.M), smk.name
+
+
+def test_profiles_leave_out_the_code_trigger():
+    for profile in (ROOT / "profiles").glob("*/config.yaml"):
+        settings = yaml.safe_load(profile.read_text())
+        assert "code" not in settings["rerun-triggers"], profile
+        assert settings["rerun-incomplete"] is True, profile
+
+
+def test_the_environment_file_is_in_step_with_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {"torch": "pytorch"}
+    wanted = {
+        re.sub(r"^\w+", lambda m: names.get(m[0], m[0]), line) for line in project["dependencies"]
+    }
+    listed = yaml.safe_load((ROOT / "envs/core.yaml").read_text())["dependencies"]
+    assert wanted == {line for line in listed if not line.startswith("python=")}
+
+
+def test_the_lock_pins_every_dependency_and_names_no_address():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    normal = lambda name: re.sub(r"[-_.]+", "-", name).lower()  # noqa: E731
+    lock = (ROOT / "requirements.lock").read_text()
+    pins = dict(line.split("==") for line in lock.splitlines() if line and line[0] != "#")
+    for line in project["dependencies"] + extras:
+        assert normal(re.match(r"[\w.-]+", line)[0]) in map(normal, pins), line
+    assert "://" not in lock
+    assert "@" not in lock
+
+
+TORCH = {"capture", "train_sae"}
+"""Stages that compute with torch; encode loads it only for large cells."""
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.stem)
+def test_only_stages_that_compute_with_torch_import_it(path):
+    tree = ast.parse(path.read_text())
+    imports = [ast.unparse(n) for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
+    allowed = {"torch"} if path.stem in TORCH else set()
+    allowed |= {"transformers"} if path.stem == "capture" else set()
+    allowed |= {"matplotlib"} if path.stem == "plot" else set()
+    code = "import sys\n" + "\n".join(imports) + (
+        "\nheavy = {'torch', 'transformers', 'pandas', 'matplotlib', 'snakemake'} & set(sys.modules)"
+        f"\nassert heavy <= {allowed!r}, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_plan_of_a_study_is_made_without_heavy_packages():
+    code = (
+        "import sys; from saegrid.plan import Plan; from saegrid.config import resolve\n"
+        "heavy = {'torch', 'transformers', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_module_of_the_library_imports_snakemake():
+    for path in (ROOT / "src").rglob("*.py"):
+        assert not re.search(r"^\s*(import|from) snakemake", path.read_text(), re.M), path
+
+
+def test_nothing_unsafe():
+    """No pickle, no remote code."""
+    for path in [*(ROOT / "src").rglob("*.py"), *SCRIPTS]:
+        text = path.read_text()
+        assert not re.search(r"^\s*import pickle|torch\.load\(|allow_pickle=True", text, re.M), path
+        assert "trust_remote_code=True" not in text, path
