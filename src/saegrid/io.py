@@ -18,6 +18,7 @@ import safetensors
 import safetensors.numpy
 
 SPEC = "saegrid_spec"
+FACTS = "saegrid_facts"
 
 
 @contextmanager
@@ -57,9 +58,16 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     return facts
 
 
-def write_table(path: str | os.PathLike[str], table: pa.Table, spec: str = "") -> None:
-    """Write a table as parquet; same rows, same bytes."""
+def write_table(
+    path: str | os.PathLike[str],
+    table: pa.Table,
+    spec: str = "",
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a table as parquet, with facts about it in its header; same rows, same bytes."""
     header = {**(table.schema.metadata or {}), SPEC.encode(): spec.encode()}
+    if facts is not None:
+        header[FACTS.encode()] = canonical(facts).encode()
     with atomic(path) as temporary:
         pq.write_table(table.replace_schema_metadata(header), temporary, compression="zstd")
 
@@ -67,6 +75,11 @@ def write_table(path: str | os.PathLike[str], table: pa.Table, spec: str = "") -
 def read_table(path: str | os.PathLike[str], columns: list[str] | None = None) -> pa.Table:
     """The rows of a parquet file, or some of its columns."""
     return pq.read_table(path, columns=columns, memory_map=True, partitioning=None)
+
+
+def table_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The facts in the header of a parquet file; empty where there are none."""
+    return json.loads((pq.read_schema(path).metadata or {}).get(FACTS.encode(), b"{}"))
 
 
 def write_tensors(

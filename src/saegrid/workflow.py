@@ -119,7 +119,9 @@ class Job(NamedTuple):
     """What a script gets: its settings, and paths by name."""
 
     settings: dict[str, Any]
-    """The parsed spec."""
+    """The parsed spec, with the paths in it filled in."""
+    written: dict[str, Any]
+    """The parsed spec, with paths as the config writes them."""
     spec: str
     """The spec as text, for the headers of the outputs."""
     input: Any
@@ -133,12 +135,13 @@ def job(snakemake: Any) -> Iterator[Job]:
     # Imports of the script are done by now: what follows are the library's calls.
     started, cpu = time.monotonic(), time.process_time()
     spec = snakemake.params.spec
-    settings = expand_all(json.loads(spec))
+    written = json.loads(spec)
     with Path(snakemake.log[0]).open("w", buffering=1, encoding="utf-8") as log:
         sys.stdout = sys.stderr = log
         try:
-            with _threads(int(settings.get("threads", 1))):
-                yield Job(settings, spec, snakemake.input, snakemake.output, snakemake.wildcards)
+            with _threads(int(written.get("threads", 1))):
+                paths = snakemake.input, snakemake.output, snakemake.wildcards
+                yield Job(expand_all(written), written, spec, *paths)
             used = time.process_time() - cpu
             wall = time.monotonic() - started
             print(

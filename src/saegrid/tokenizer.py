@@ -1,0 +1,201 @@
+"""Reading a tokenizer from its files: text -> ids and character ends, and the special tokens."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tokenizers
+
+ROLES = ("bos", "eos", "cls", "sep", "pad")
+"""Special tokens that a tokenizer may name."""
+
+
+BATCH = 4096
+"""Texts given to the tokenizer at once; bounds memory, decides nothing."""
+
+
+class Special(NamedTuple):
+    """A special token."""
+
+    id: int
+    text: str
+
+
+class Encoded(NamedTuple):
+    """Texts as token ids, flat."""
+
+    ids: np.ndarray
+    """(token,) int32."""
+    ends: np.ndarray
+    """(token,) int32: where the token ends, in characters of its text; never falls in a text."""
+    indptr: np.ndarray
+    """(text + 1,) int64: the first token of each text, and the number of tokens."""
+
+    def cut(self, texts: Sequence[str]) -> list[str]:
+        """The text of every token, flat; those of one text, joined, give the text back.
+
+        A token's text reaches from the end of the token before it to its own end, the last one's
+        to the end of the text; the later parts of a split character are empty.
+        """
+        bounds, ends = self.indptr.tolist(), self.ends.tolist()
+        pieces: list[str] = []
+        for number, text in enumerate(texts):
+            stops = ends[bounds[number] : bounds[number + 1]]
+            if stops:
+                stops[-1] = len(text)
+                starts = [0, *stops[:-1]]
+                pieces += [text[start:stop] for start, stop in zip(starts, stops, strict=True)]
+        return pieces
+
+
+class Encoder(NamedTuple):
+    """A tokenizer and the special tokens around a text."""
+
+    tokenizer: tokenizers.Tokenizer
+    prefix: tuple[Special, ...]
+    """What opens a row: BOS, [CLS] or nothing."""
+    suffix: tuple[Special, ...]
+    """What closes a row of one text: [SEP] or nothing."""
+    named: Mapping[str, Special]
+    """The special tokens by role; a role that the tokenizer lacks is absent."""
+
+    @property
+    def eos(self) -> Special | None:
+        """What ends a text in a stream."""
+        return self.named.get("eos")
+
+    @property
+    def pad(self) -> Special | None:
+        """What fills a batch; EOS where the tokenizer names no padding."""
+        return self.named.get("pad", self.eos)
+
+    @property
+    def special_ids(self) -> list[int]:
+        """The ids that are never encoded, counted or shown (design, semantics 2), ascending."""
+        return sorted({s.id for s in (*self.prefix, *self.suffix, *self.named.values())})
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """The texts as ids, without special tokens.
+
+        What looks like a special token in a text is plain text. Character ends are made to
+        ascend, so that consecutive ends cut a text into pieces.
+        """
+        ids: list[int] = []
+        ends: list[int] = []
+        lengths = []
+        for start in range(0, len(texts), BATCH):
+            batch = list(texts[start : start + BATCH])
+            for encoding in self.tokenizer.encode_batch(batch, add_special_tokens=False):
+                lengths.append(len(encoding))
+                ids += encoding.ids
+                ends += [end for _, end in encoding.offsets]
+        stops = np.array(ends, dtype=np.int64)
+        apart = np.repeat(np.arange(len(lengths)) * (stops.max(initial=0) + 1), lengths)
+        return Encoded(
+            np.array(ids, dtype=np.int32),
+            (np.maximum.accumulate(stops + apart) - apart).astype(np.int32),
+            np.cumsum([0, *lengths], dtype=np.int64),
+        )
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """The side files of a tokenizer, the weightiest last."""
+    found: dict[str, Any] = {}
+    for name in ("config.json", "special_tokens_map.json", "tokenizer_config.json"):
+        if (folder / name).is_file():
+            found |= json.loads((folder / name).read_text(encoding="utf-8"))
+    return found
+
+
+def _special(tokenizer: tokenizers.Tokenizer, number: int, where: str) -> Special:
+    text = tokenizer.id_to_token(number)
+    if text is None:
+        raise ValueError(
+            f"{where} must be a token id of the tokenizer, which has "
+            f"{tokenizer.get_vocab_size()} tokens; got {number}."
+        )
+    return Special(number, text)
+
+
+def _named(
+    tokenizer: tokenizers.Tokenizer, settings: Mapping[str, Any], ids: Mapping[str, int]
+) -> dict[str, Special]:
+    """Special tokens by role: as `ids` says, else by name, else by the id in config.json."""
+    if unknown := sorted(set(ids) - set(ROLES)):
+        raise ValueError(f"ids: a special token is one of {', '.join(ROLES)}; got {unknown[0]!r}.")
+    named = {}
+    for role in ROLES:
+        name = settings.get(f"{role}_token")
+        name = name.get("content") if isinstance(name, Mapping) else name
+        number = settings.get(f"{role}_token_id")
+        number = number[0] if isinstance(number, list) else number
+        if role in ids:
+            named[role] = _special(tokenizer, ids[role], f"ids: {role}")
+        elif name is not None and tokenizer.token_to_id(name) is not None:
+            named[role] = Special(tokenizer.token_to_id(name), name)
+        elif number is not None:
+            named[role] = _special(tokenizer, number, f"{role}_token_id")
+    return named
+
+
+def _around(tokenizer: tokenizers.Tokenizer) -> tuple[tuple[Special, ...], tuple[Special, ...]]:
+    """What the tokenizer's own post-processor puts before and after a text."""
+    bare = tokenizer.encode("a", add_special_tokens=False).ids
+    full = tokenizer.encode("a", add_special_tokens=True).ids
+    starts = range(len(full) - len(bare) + 1)
+    start = next(s for s in starts if full[s : s + len(bare)] == bare)
+    before, after = full[:start], full[start + len(bare) :]
+    return tuple(
+        tuple(_special(tokenizer, number, "post_processor") for number in side)
+        for side in (before, after)
+    )
+
+
+def _opening(bos: bool | str, named: Mapping[str, Special], folder: Path) -> tuple[Special, ...]:
+    """What opens a row where the post-processor does not say or is not asked."""
+    start = named.get("bos", named.get("cls"))
+    if bos is True and start is None:
+        raise ValueError(
+            f"bos: true needs a BOS token, which {folder} does not name. Give its id as "
+            "`ids: {bos: ...}` or take `bos: auto`."
+        )
+    return (start,) if bos and start is not None else ()
+
+
+def load(
+    source: str | os.PathLike[str],
+    bos: bool | str = "auto",
+    ids: Mapping[str, int] | None = None,
+) -> Encoder:
+    """The tokenizer in a folder, or in a `tokenizer.json` with its side files beside it.
+
+    bos: what opens a row. `auto`: what the tokenizer's post-processor puts there; where it puts
+    nothing, the BOS token if there is one. True: BOS, or [CLS]. False: nothing. ids: ids of
+    special tokens by role (`ROLES`) where the side files name none or wrong ones. Truncation and
+    padding that the file asks for are switched off.
+
+    Raises FileNotFoundError where there is no tokenizer.json, ValueError for settings that do not
+    fit it.
+    """
+    path = Path(source)
+    path = path / "tokenizer.json" if path.is_dir() else path
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"tokenizer: {path} is missing. A tokenizer is a folder that holds tokenizer.json, or "
+            "that file."
+        )
+    if bos not in ("auto", True, False):
+        raise ValueError(f"bos: must be auto, true or false; got {bos!r}.")
+    tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    settings = _settings(path.parent)
+    named = _named(tokenizer, settings, ids or {})
+    before, after = _around(tokenizer)
+    tokenizer.encode_special_tokens = True
+    if bos != "auto" or not before or "bos" in (ids or {}):
+        before = _opening(bos, named, path.parent)
+    return Encoder(tokenizer, before, after, named)

@@ -1,0 +1,26 @@
+"""Fixtures of all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# A busy machine is no failure.
+settings.register_profile("saegrid", deadline=None)
+settings.load_profile("saegrid")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the public data files; tests that need it are skipped where it is absent."""
+    named = os.environ.get("SAEGRID_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        where = (
+            f"SAEGRID_DATA names {named}" if named else "no ../shared/data beside the repository"
+        )
+        pytest.skip(f"needs the public data files: {where}; set SAEGRID_DATA to their folder")
+    return folder

@@ -1,0 +1,12 @@
+"""Which items the filter keeps; the others stay in the files."""
+
+from saegrid import io, workflow
+from saegrid.selection import report, selection
+
+with workflow.job(snakemake) as job:
+    items = io.read_table(job.input.items)
+    chosen = job.settings["filter"] or {}
+    facts = report(items, **chosen)
+    print(f"{facts['kept']} of {facts['total']} items kept")
+    io.write_table(job.output.selection, selection(items, **chosen), job.spec)
+    io.write_json(job.output.facts, facts, job.spec)

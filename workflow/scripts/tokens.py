@@ -1,0 +1,21 @@
+"""Model input: token rows and where texts and edits stand in them."""
+
+from saegrid import io, tokenizer, workflow
+from saegrid.selection import kept_of
+from saegrid.tokens import tokens
+
+with workflow.job(snakemake) as job:
+    given = job.settings
+    made = tokens(
+        io.read_table(job.input.items),
+        kept_of(job.input.selection),
+        tokenizer.load(given["tokenizer"], given["bos"]),
+        given["layout"],
+        given["mask"],
+        given["row_length"],
+        given["max_length"],
+    )
+    print(f"{made.facts['rows']} rows, {made.facts['positions']} positions")
+    io.write_table(job.output.tokens, made.tokens, job.spec)
+    io.write_table(job.output.spans, made.spans, job.spec)
+    io.write_json(job.output.facts, made.facts, job.spec)
