@@ -82,6 +82,19 @@ def table_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
     return json.loads((pq.read_schema(path).metadata or {}).get(FACTS.encode(), b"{}"))
 
 
+def _sort_metadata(path: Path) -> None:
+    """Sort the strings of a safetensors header; safetensors writes them in random order."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(text) > size:
+            raise ValueError(f"The header of {path} grew from {size} to {len(text)} bytes.")
+        file.seek(8)
+        file.write(text.ljust(size))
+
+
 def write_tensors(
     path: str | os.PathLike[str],
     tensors: Mapping[str, Any],
@@ -99,6 +112,7 @@ def write_tensors(
         else:
             arrays = {name: np.ascontiguousarray(array) for name, array in ordered.items()}
             safetensors.numpy.save_file(arrays, temporary, metadata)
+        _sort_metadata(temporary)
 
 
 def read_tensors(

@@ -145,7 +145,11 @@ def make_spans(
 
 def summarise(lengths: np.ndarray, edits: np.ndarray, paired: np.ndarray) -> dict[str, Any]:
     """Counts over items: tokens of their texts (specials left out) and of their edits."""
-    sizes, counts = np.unique((edits[:, 1] - edits[:, 0])[paired], return_counts=True)
+
+    def histogram(values: np.ndarray) -> dict[str, int]:
+        sizes, counts = np.unique(values, return_counts=True)
+        return {str(s): int(n) for s, n in zip(sizes, counts, strict=True)}
+
     return {
         "items": len(lengths),
         "pairs": int(paired.sum()),
@@ -153,7 +157,8 @@ def summarise(lengths: np.ndarray, edits: np.ndarray, paired: np.ndarray) -> dic
         "tokens_max": int(lengths.max(initial=0)),
         "masked_edited": int((edits[:, 1] - edits[:, 0]).sum()),
         "masked_original": int((edits[:, 3] - edits[:, 2]).sum()),
-        "edit_lengths": {str(s): int(n) for s, n in zip(sizes, counts, strict=True)},
+        "token_lengths": histogram(lengths),
+        "edit_lengths": histogram((edits[:, 1] - edits[:, 0])[paired]),
     }
 
 

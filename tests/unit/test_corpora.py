@@ -363,6 +363,7 @@ def test_an_open_quote_costs_one_row(tmp_path: Path) -> None:
     found = items(source(write(tmp_path / "a.csv", HEADER + "\n".join(rows))))
     assert column(found, "id") == ["2", "3"]
     assert found.facts["set_aside"] == {"stray quote": 1}
+    assert [row.line for row in read(tmp_path / "a.csv")] == [2, 3, 4]
 
 
 def test_a_field_may_be_a_whole_book(tmp_path: Path) -> None:
@@ -465,6 +466,10 @@ def test_a_column_may_name_the_split(tmp_path: Path) -> None:
     assert column(found, "split") == ["train", "dev"]
     assert found.facts["set_aside"] == {"missing value: part": 1}
     assert found.facts["rows"]["all"] == {"read": 1, "kept": 0, "set_aside": 1}
+    path.write_bytes(path.read_bytes() + b"3,<a/>,\xff,\xfe\n4,<a/>\n")
+    found = items(source(path, files={"all": str(path)}, labels={}, split_column="part"))
+    assert found.facts["rows"]["all"] == {"read": 3, "kept": 0, "set_aside": 3}
+    assert sorted(found.facts["set_aside"]) == ["missing value: part", "not UTF-8", "too few cells"]
 
 
 # --------------------------------------------------------------------------- other kinds
@@ -547,6 +552,9 @@ def test_text_with_a_separator(tmp_path: Path) -> None:
         )
     )
     assert [(row.line, row.values["text"].strip()) for row in rows] == [(1, "A\npoem"), (6, "B")]
+    late = write(tmp_path / "c.txt", "<|endoftext|>\n\nstory\n<|endoftext|>\nAnother\n")
+    rows = list(pick(CORPORA, "text", "kind")({**settings, "files": {"a": [str(late)]}}))
+    assert [row.line for row in rows] == [3, 5]
 
 
 def test_long_texts_become_several(tmp_path: Path) -> None:

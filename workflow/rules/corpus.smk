@@ -16,7 +16,7 @@ rule items:
     input:
         ancient(lambda wildcards: PLAN.source_files(wildcards.corpus)),
     output:
-        items=ensure("results/{study}/{corpus}/items.parquet", non_empty=True),
+        table=ensure("results/{study}/{corpus}/items.parquet", non_empty=True),
         set_aside="results/{study}/{corpus}/set_aside.parquet",
         facts="results/{study}/{corpus}/corpus.json",
     log:
@@ -36,7 +36,7 @@ rule items:
 
 rule selection:
     input:
-        items=ancient("results/{study}/{corpus}/items.parquet"),
+        table=ancient("results/{study}/{corpus}/items.parquet"),
     output:
         selection=ensure("results/{study}/{corpus}/selection.parquet", non_empty=True),
         facts="results/{study}/{corpus}/selection.json",
@@ -57,7 +57,7 @@ rule selection:
 
 rule tokens:
     input:
-        items=ancient("results/{study}/{corpus}/items.parquet"),
+        table=ancient("results/{study}/{corpus}/items.parquet"),
         selection=ancient(lambda wildcards: PLAN.tokens_selection(wildcards.corpus)),
     output:
         tokens=ensure("results/{study}/{corpus}/tokens.parquet", non_empty=True),

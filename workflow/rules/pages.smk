@@ -18,6 +18,7 @@ rule page:
         logits=ancient("results/{study}/{corpus}/cells/{cell}/logit_effects.parquet"),
         tokens=ancient("results/{study}/{corpus}/tokens.parquet"),
         selection=ancient("results/{study}/{corpus}/selection.parquet"),
+        corpus_items=ancient("results/{study}/{corpus}/items.parquet"),
     output:
         page=ensure(
             "results/{study}/{corpus}/cells/{cell}/features.html", non_empty=True

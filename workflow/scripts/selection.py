@@ -4,7 +4,7 @@ from saegrid import io, workflow
 from saegrid.selection import report, selection
 
 with workflow.job(snakemake) as job:
-    items = io.read_table(job.input.items)
+    items = io.read_table(job.input.table)
     chosen = job.settings["filter"] or {}
     facts = report(items, **chosen)
     print(f"{facts['kept']} of {facts['total']} items kept")

@@ -7,7 +7,7 @@ from saegrid.tokens import tokens
 with workflow.job(snakemake) as job:
     given = job.settings
     made = tokens(
-        io.read_table(job.input.items),
+        io.read_table(job.input.table),
         kept_of(job.input.selection),
         tokenizer.load(given["tokenizer"], given["bos"]),
         given["layout"],

@@ -44,6 +44,11 @@ def texts(grammar: Path, n: int, seed: int) -> Iterator[str]:
         yield sample(loaded, rng.choices(names, weights)[0], rng)
 
 
+def files(grammar: Path) -> list[Path]:
+    """Return the files that a grammar consists of: its own and that of its words."""
+    return [Path(grammar), Path(grammar).parent / str(_mapping(grammar, ("words",))["words"])]
+
+
 def sample(grammar: Grammar, rule: str, rng: random.Random) -> str:
     """Return one expansion of `rule`; no word of a list comes twice while others are left."""
     topic, other = rng.sample(sorted(grammar.tables["topic"]), 2)

@@ -109,6 +109,7 @@ class CellSpecs(CorpusSpecs):
             "top_tokens",
             ["examples", "topics"],
             [self.density_spec(cell, name)],
+            layout=self.study.corpora[name].layout,
             top_tokens=self.settings(cell, "top_tokens"),
             topics=topics,
             content=file_digest(self.local_file("topics.lists", lists)) if lists else None,

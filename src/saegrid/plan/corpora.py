@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from saegrid.config.check import ConfigError
+from saegrid.corpora.generated import files
 from saegrid.identity import file_digest, model_identity
 from saegrid.io import canonical
+from saegrid.models import FAMILIES, family_name, read_config, sizes_of
 from saegrid.paths import expand
 from saegrid.plan.spec import Specs, remembered
-from saegrid.registry import lookup
+from saegrid.registry import entry, lookup
 from saegrid.workflow import digest
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
@@ -23,10 +26,12 @@ class CorpusSpecs(Specs):
         source = self.study.corpora[name].source
         if source.kind == "hub":
             return []
-        files = [[given] if isinstance(given, str) else given for given in source.files.values()]
-        named = [path for paths in files for path in paths]
-        named += [source.grammar] if source.grammar else []
-        return [str(self.local_file(f"corpora.{name}.source", path)) for path in named]
+        paths = [[given] if isinstance(given, str) else given for given in source.files.values()]
+        named = [path for several in paths for path in several]
+        found = [self.local_file(f"corpora.{name}.source", path) for path in named]
+        if source.grammar:
+            found += files(self.local_file(f"corpora.{name}.source.grammar", source.grammar))
+        return [str(path) for path in found]
 
     @remembered
     def items_spec(self, name: str) -> str:
@@ -84,7 +89,7 @@ class CorpusSpecs(Specs):
             layout=corpus.layout,
             row_length=corpus.row_length,
             mask=corpus.mask,
-            max_length=corpus.max_length,
+            max_length=corpus.max_length or self.context(),
         )
 
     @remembered
@@ -104,17 +109,53 @@ class CorpusSpecs(Specs):
         return None
 
     @remembered
+    def model_config(self) -> dict[str, Any] | None:
+        """What the checkpoint says of itself; None where it is on the hub."""
+        folder = self.model_folder()
+        return read_config(folder) if folder else None
+
+    @remembered
+    def family_code(self) -> list[str]:
+        """The code that knows the model's architecture; all of it for a model on the hub."""
+        config, family = self.model_config(), self.study.model.family
+        if config is None and family == "auto":
+            return sorted(set(FAMILIES.values()))
+        return [entry(FAMILIES, family_name(config or {}, family), "model.family")]
+
+    def check_layers(self) -> None:
+        """ConfigError where the grid names a layer that the model does not have."""
+        config = self.model_config()
+        if config is None:
+            return
+        n_layers = sizes_of(config, self.study.model.family).n_layers
+        missing = sorted({site.layer for site in self.sites if site.layer >= n_layers})
+        if missing:
+            raise ConfigError(
+                f"grid: layers {missing} are not in the model, which has the layers 0 to "
+                f"{n_layers - 1}."
+            )
+
+    @remembered
     def model_identity(self) -> str:
         """Digest of all that decides the model's outputs."""
         model = self.study.model.model_dump(mode="json")
         return digest(canonical(model_identity(model, self.model_folder())))
 
     @remembered
+    def context(self) -> int | None:
+        """Longest row that the model takes; None where it is not at hand."""
+        path = Path(expand(self.study.model.path))
+        if not (path / "config.json").is_file():
+            return None
+        return sizes_of(read_config(path), self.study.model.family).context
+
+    @remembered
     def capture_spec(self, name: str) -> str:
         """Spec of a capture: all that decides the values, without the list of sites."""
+        self.check_layers()
         return self.spec(
             "capture",
-            ["capture"],
+            ["capture", *self.family_code()],
             [self.items_spec(name), self.tokens_spec(name)],
             model=self.study.model.model_dump(mode="json"),
             identity=self.model_identity(),

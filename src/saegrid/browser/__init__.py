@@ -1,0 +1,5 @@
+"""Pages that open offline: `page.page` is the feature browser of a cell, `index.index` the grid.
+
+Both return the text of one HTML file and read nothing but tables; `io.write_text` writes it. Text
+from a corpus travels as compressed data and reaches the document as text, never as markup.
+"""

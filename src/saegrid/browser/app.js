@@ -1,0 +1,212 @@
+// The feature browser. The index is opened at once, a chunk of features when one of them is viewed.
+
+let index, col, facts; // the index, its columns, the facts of the cell
+let placeOf; // feature id -> place in the columns
+let lower; // the strings in lower case, for the search
+let shown = []; // places in the list, in its order
+let here = -1; // place of the feature in view
+let turn = 0; // counts calls of show: a later one wins
+let everySpace = false, logarithmic = false;
+
+// ---- the list
+
+const SORTS = {
+  density: ["density", null],
+  max: ["max activation", (a, b) => col.max_activation[b] - col.max_activation[a]],
+  mean: ["mean activation", (a, b) => col.mean_activation[b] - col.mean_activation[a]],
+  n_active: ["active tokens", (a, b) => col.n_active[b] - col.n_active[a]],
+  context: ["density in context", (a, b) => col.density_context[b] - col.density_context[a]],
+  words: ["distinct words", (a, b) => col.n_words[b] - col.n_words[a]],
+  id: ["id", (a, b) => col.feature[a] - col.feature[b]],
+};
+const has = (place, kind) => col.badges[place].some((badge) => badge[0] === kind);
+const FILTERS = {
+  all: ["all features", () => true],
+  examples: ["with examples", (place) => col.words[place].length > 0],
+  labelled: ["labelled", (place) => labels.of(place) !== ""],
+  topic: ["with a topic", (place) => has(place, "topic")],
+  form: ["a form (spelling)", (place) => has(place, "form")],
+};
+
+function matcher(query) {
+  const text = query.trim().toLowerCase();
+  if (!text) return () => true;
+  if (text[0] === "#") return (place) => String(col.feature[place]).startsWith(text.slice(1));
+  const hit = lower.map((string) => string.includes(text)); // every distinct string once
+  return (place) =>
+    String(col.feature[place]) === text ||
+    col.words[place].some((code, i) => i % 2 === 0 && hit[code]) ||
+    col.terms[place].some((code) => hit[code]) ||
+    labels.of(place).toLowerCase().includes(text) ||
+    col.badges[place].some((badge) => badge[1].toLowerCase().includes(text));
+}
+
+function relist() {
+  const match = matcher($("#search").value), keep = FILTERS[$("#filter").value][1];
+  const order = SORTS[$("#sort").value][1];
+  shown = [];
+  for (let place = 0; place < col.feature.length; place++) {
+    if (keep(place) && match(place)) shown.push(place);
+  }
+  if (order) shown.sort((a, b) => order(a, b) || a - b);
+  $("#count").textContent = shown.length
+    ? `${count(shown.length)} of ${count(col.feature.length)} active features`
+    : "no feature matches";
+  $("#rows").style.height = `${shown.length * ROW}px`;
+  $("#list").scrollTop = 0;
+  reveal();
+  paint();
+}
+
+function paint() { // only the lines in view
+  const box = $("#list"), first = Math.max(0, Math.floor(box.scrollTop / ROW) - 2);
+  const last = first + Math.ceil(box.clientHeight / ROW) + 4;
+  $("#rows").replaceChildren(...shown.slice(first, last).map((place, i) => line(place, first + i)));
+  const current = shown.indexOf(here);
+  if (current >= first && current < last) box.setAttribute("aria-activedescendant", `o${here}`);
+  else box.removeAttribute("aria-activedescendant");
+}
+
+function line(place, at) {
+  const label = labels.of(place), words = wordCounts(place).slice(0, 4);
+  const node = el("div", {
+    className: "row", id: `o${place}`, role: "option", onclick: () => go(place),
+    aria: { selected: place === here, posinset: at + 1, setsize: shown.length },
+  },
+    el("span", { className: "id", textContent: `#${col.feature[place]}` }),
+    label ? el("span", { className: "label", textContent: label }) : el("span", {}, ...spell(words)),
+    el("span", { className: "n", textContent: percent(col.density[place]) }));
+  node.style.top = `${at * ROW}px`;
+  return node;
+}
+
+function reveal() { // scroll the list to the feature in view
+  const at = shown.indexOf(here), box = $("#list");
+  if (at < 0) return;
+  if (at * ROW < box.scrollTop) box.scrollTop = at * ROW;
+  else if ((at + 1) * ROW > box.scrollTop + box.clientHeight) {
+    box.scrollTop = (at + 1) * ROW - box.clientHeight;
+  }
+}
+
+function wordCounts(place) {
+  const flat = col.words[place], pairs = [];
+  for (let i = 0; i < flat.length; i += 2) pairs.push([glyphs(index.strings[flat[i]]), flat[i + 1]]);
+  return pairs;
+}
+
+function spell(words, counted) { // "kids ×3, boy": each word isolated, whatever its direction
+  return words.flatMap(([word, n], i) =>
+    [i ? ", " : "", el("bdi", { textContent: word }), counted && n > 1 ? ` ×${n}` : ""]);
+}
+
+async function draw() {
+  const mine = ++turn, place = here, page = $("#feature");
+  if (place < 0) return;
+  const body = await chunk("f", place);
+  if (mine !== turn) return;
+  const words = el("p", { className: "words" }, ...spell(wordCounts(place), true));
+  const badges = col.badges[place].map(([kind, text]) =>
+    el("li", { className: kind, textContent: text }));
+  page.replaceChildren(title(place), numbers(place, definitions()),
+    el("ul", { className: "badges" }, ...badges), words,
+    el("div", { className: "panels" }, histogram(body, place), ...(body.l ? [logitTables(body.l)] : [])),
+    body.t.length ? exampleGroups(body) : el("p", { className: "muted",
+      textContent: "No examples: the density is below the cut of this study's examples." }));
+  const id = col.feature[place];
+  document.title = `#${id} ${labels.of(place)} · ${facts.cell} · ${facts.study}`;
+  document.body.dataset.feature = id;
+  $("#status").textContent = `Feature ${id}, ${shown.indexOf(place) + 1} of ${shown.length}`;
+}
+
+async function follow() { // show what the address says
+  const id = decodeURIComponent(location.hash.slice(1)), place = placeOf.get(id);
+  if (place === undefined && id) {
+    here = -1;
+    turn++;
+    delete document.body.dataset.feature;
+    $("#feature").replaceChildren(el("h2", { textContent: `#${id}` }), el("p", {
+      textContent: "This feature has no active masked token on this corpus." }));
+    return paint();
+  }
+  here = place ?? shown[0] ?? 0;
+  $("#feature").scrollTop = 0;
+  reveal();
+  paint();
+  await draw();
+  const next = shown[shown.indexOf(here) + 1];
+  if (next !== undefined) chunk("f", next); // have the next one ready
+}
+
+function go(place) {
+  if (place !== undefined) location.hash = col.feature[place]; // hashchange shows it
+}
+
+function move(by) {
+  const at = shown.indexOf(here);
+  go(at < 0 ? shown[0] : shown[Math.min(shown.length - 1, Math.max(0, at + by))]);
+}
+
+// ---- keys and start
+
+const KEYS = {
+  j: () => move(1), ArrowRight: () => move(1), k: () => move(-1), ArrowLeft: () => move(-1),
+  r: () => go(shown[Math.floor(Math.random() * shown.length)]),
+  "/": () => $("#search").select(),
+  n: () => $("#label")?.focus(),
+  e: () => document.querySelectorAll(".peak").forEach((button) => button.click()),
+  l: () => $("#log")?.click(),
+  w: () => $("#spaces").click(),
+  "?": () => $("#help").showModal(),
+};
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || $("#help").open) return;
+  const field = event.target.matches?.("input, select, textarea");
+  if (event.target.id === "search" && event.key === "Enter") go(shown[0]);
+  if (event.target.id === "search" && event.key === "Escape") { event.target.value = ""; relist(); }
+  if (field && (event.key === "Enter" || event.key === "Escape")) event.target.blur();
+  if (field) return;
+  const inList = event.target.id === "list" && { ArrowDown: KEYS.j, ArrowUp: KEYS.k }[event.key];
+  const act = inList || KEYS[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+}
+
+async function start() {
+  index = await unpack($("#index"));
+  col = index.columns;
+  facts = index.facts;
+  lower = index.strings.map((string) => string.toLowerCase());
+  placeOf = new Map(col.feature.map((id, place) => [String(id), place]));
+  labels.open();
+  for (const [select, options] of [["#sort", SORTS], ["#filter", FILTERS]]) {
+    $(select).append(...Object.entries(options).map(([value, [text]]) => new Option(text, value)));
+    $(select).onchange = relist;
+  }
+  $("#definitions").append(...Object.entries(definitions()).map(([name, text]) =>
+    el("div", {}, el("dt", { textContent: name }), el("dd", { textContent: text }))));
+  $("#search").oninput = relist;
+  $("#list").onscroll = paint;
+  $("#export").onclick = () => labels.download();
+  $("#import").onchange = (event) => labels.upload(event.target.files[0]);
+  $("#ask").onclick = KEYS["?"];
+  $("#spaces").onclick = () => {
+    everySpace = !everySpace;
+    $("#spaces").setAttribute("aria-pressed", everySpace);
+    draw();
+  };
+  addEventListener("keydown", onKey);
+  addEventListener("hashchange", follow);
+  addEventListener("resize", paint);
+  if (col.feature.length) {
+    relist();
+    await follow();
+  } else {
+    $("#feature").append(el("p", { textContent: "No feature is active on the masked tokens." }));
+  }
+  document.body.dataset.ready = "1";
+}
+
+start();

@@ -1,0 +1,47 @@
+"""What the index page says of a study and its corpus, from their facts files."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def study_facts(settings: Mapping[str, Any], spec: str) -> dict[str, Any]:
+    """Name, title, model and main corpus of a study."""
+    return {name: settings[name] for name in ("study", "title", "model", "corpus")} | {"spec": spec}
+
+
+def corpus_facts(
+    name: str,
+    items: Mapping[str, Any],
+    selection: Mapping[str, Any],
+    tokens: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Counts of a corpus before and after the filter, by both comparators (S0.3, S0.7).
+
+    items, selection, tokens: corpus.json, selection.json and tokens.json.
+    """
+    chosen = (
+        [
+            {
+                "comparator": f"{selection['comparator']} {selection['value']:g}",
+                "kept": selection["kept"],
+            }
+        ]
+        if selection["comparator"]
+        else []
+    )
+    sibling = selection["sibling"]
+    if sibling:
+        label = f"{sibling['comparator']} {selection['value']:g}"
+        chosen.append({"comparator": label, "kept": sibling["kept"]})
+    kept = tokens["kept"]
+    return {
+        "name": name,
+        "role": "main",
+        "total": selection["total"],
+        "filters": chosen,
+        "n_masked": kept["masked_edited"],
+        "n_replaced": kept["masked_original"],
+        "tokens_per_text": {"mean": kept["tokens_mean"], "max": kept["tokens_max"]},
+        "edit_lengths": kept["edit_lengths"],
+        "n_set_aside": sum(items["set_aside"].values()),
+    }

@@ -1,0 +1,190 @@
+// Drawing one feature: its numbers, histogram and examples. Corpus text reaches the document
+// through textContent only.
+
+// ---- tokens
+
+function glyphs(text, all) { // white space and control characters made visible
+  if (text === "") return "◌";
+  const seen = text
+    .replace(/\r\n|\n/g, "↵").replace(/\t/g, "⇥").replace(/\u00a0/g, "⍽")
+    .replace(/[\u0000-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
+    .replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "⇄"); // would turn the line around
+  if (all || everySpace || !seen.trim()) return seen.replaceAll(" ", "␣");
+  return seen.replace(/ {2,}| $/g, (run) => "␣".repeat(run.length));
+}
+
+function token(code, flag, shade, scale, peak) {
+  const text = index.strings[code], names = ["t"], isPeak = peak !== undefined;
+  if (flag & SPECIAL) names.push("s");
+  if (flag & IN_EDIT) names.push("e");
+  if (flag & UNCAPTURED && !(flag & SPECIAL)) names.push("u");
+  if (shade) names.push("on");
+  if (isPeak) names.push("c");
+  if (text.length > 40) names.push("long");
+  const node = el("span", { className: names.join(" "), textContent: glyphs(text, isPeak) });
+  if (shade) node.style.setProperty("--a", Math.sqrt(shade / 255).toFixed(3));
+  if (isPeak && peak !== null) node.title = String(peak);
+  else if (shade) node.title = `≈ ${((shade / 255) * scale).toFixed(3)}`;
+  else if (flag & SPECIAL) node.title = "special token: never encoded";
+  else if (flag & UNCAPTURED) node.title = "not captured";
+  return node;
+}
+
+function shades(flat) { // [position, shade, ...] -> position -> shade
+  const map = new Map();
+  for (let i = 0; i < flat.length; i += 2) map.set(flat[i], flat[i + 1]);
+  return map;
+}
+
+function example(body, i) {
+  const center = body.c[i], start = body.p[i] - center, shade = shades(body.z[i]);
+  const tokens = body.t[i].map((code, j) =>
+    token(code, +body.f[i][j], shade.get(start + j), body.s, j === center ? body.a[i] : undefined));
+  const word = glyphs(index.strings[body.w[i]]);
+  const node = el("li", { className: "ex" });
+  const button = el("button", {
+    className: "peak", textContent: number(body.a[i]), title: "show the full text",
+    aria: { expanded: "false" }, onclick: () => unfold(node, button, body, i),
+  });
+  node.append(
+    button,
+    el("span", { className: "kwic" },
+      el("span", { className: "left" }, ...tokens.slice(0, center)),
+      el("span", { className: "mid" }, tokens[center]),
+      el("span", { className: "right" }, ...tokens.slice(center + 1))),
+    el("span", { className: "word", textContent: word, title: `the whole word: ${word}` }));
+  return node;
+}
+
+async function unfold(node, button, body, i) { // the full text of an example, or close it
+  const open = button.getAttribute("aria-expanded") === "false";
+  button.setAttribute("aria-expanded", open);
+  node.querySelector(".full")?.remove();
+  if (!open) return;
+  const full = node.appendChild(el("div", { className: "full" }));
+  const [row, codes, flags] = await chunk("r", body.r[i]);
+  const [item, id, original, values] = await chunk("i", body.i[i]);
+  const shade = shades(body.z[i]);
+  full.append(el("p", { className: "seq", dir: "auto" }, ...codes.map((code, p) =>
+    token(code, +flags[p], shade.get(p), body.s, p === body.p[i] ? body.a[i] : undefined))));
+  if (original) {
+    full.append(el("p", {}, el("span", { className: "muted", textContent: "original: " }), original));
+  }
+  const where = [`row ${row}, position ${body.p[i]}`, `item ${item}`];
+  if (id !== undefined) where.push(`id ${id}`, ...values.map(([name, v]) => `${name} ${v ?? "–"}`));
+  full.append(el("p", { className: "muted", textContent: where.join(" · ") }));
+}
+
+// ---- the feature in view
+
+function definitions() {
+  const all = facts.layout === "packed" ? "positions" : "tokens that are not special";
+  return {
+    DENSITY: `active masked tokens / all ${count(facts.n_tokens)} ${all}`,
+    "in the edit": `active masked tokens / all ${count(facts.n_masked)} masked tokens`,
+    "in context": "active tokens / captured context tokens",
+    MAX: "the largest activation of a masked token",
+    mean: "mean activation of the active masked tokens",
+    rank: "place by density; ties by id",
+    top: "distinct edit words and distinct originals among the top tokens",
+  };
+}
+
+function numbers(place, define) {
+  const n = count(col.n_active[place]);
+  const entry = (name, text, caption = name) =>
+    el("div", { title: define[name] },
+      el("dt", { textContent: caption }), el("dd", { textContent: text }));
+  const list = el("dl", { className: "numbers" },
+    entry("DENSITY", `DENSITY = ${percent(col.density[place])}`,
+      `${n} active of ${count(facts.n_tokens)}`),
+    entry("MAX", `MAX = ${number(col.max_activation[place])}`, "largest activation"),
+    entry("in the edit", percent(col.density_in_edit[place]), `in the edit, of ${count(facts.n_masked)}`),
+    entry("in context", percent(col.density_context[place])),
+    entry("mean", number(col.mean_activation[place])),
+    entry("rank", `${count(place + 1)} of ${count(col.feature.length)}`));
+  const top = wordCounts(place).reduce((sum, pair) => sum + pair[1], 0);
+  if (top) {
+    const text = `${top} tokens, ${col.n_words[place]} words, ${col.n_headlines[place]} headlines`;
+    list.append(entry("top", text, "top tokens show"));
+  }
+  return list;
+}
+
+function histogram(body, place) {
+  const width = 500, height = 110, bins = body.h.length, [low, high] = body.e;
+  const scale = logarithmic ? Math.log1p : (n) => n, highest = Math.max(...body.h);
+  const svg = shape("svg", { class: "histogram", viewBox: `0 0 ${width} ${height + 26}`, role: "img" });
+  svg.setAttribute("aria-label", `${col.n_active[place]} activations in ${bins} bins, ${low} to ${high}`);
+  body.h.forEach((n, bin) => {
+    const h = n ? Math.max(1, (height - 12) * scale(n) / scale(highest)) : 0, w = width / bins;
+    const at = { class: "bar", x: bin * w, width: w - 1, y: height - h, height: h };
+    const edge = (k) => (low + k * (high - low) / bins).toFixed(3);
+    const bar = shape("rect", at);
+    bar.append(shape("title", {}, `${edge(bin)} to ${edge(bin + 1)}: ${n}`));
+    svg.append(bar);
+  });
+  svg.append(shape("line", { class: "axis", x1: 0, x2: width, y1: height, y2: height }));
+  const peaks = [...new Set(body.a)].filter((a) => a >= low && a <= high);
+  const d = peaks.map((a) => `M${((a - low) / (high - low) * width).toFixed(1)} ${height + 2}v6`).join("");
+  svg.append(shape("path", { class: "tick", d }));
+  for (const [share, anchor] of [[0, "start"], [0.5, "middle"], [1, "end"]]) {
+    const text = (low + share * (high - low)).toFixed(3);
+    svg.append(shape("text", { x: share * width, y: height + 21, "text-anchor": anchor }, text));
+  }
+  svg.append(shape("text", { x: 0, y: 9 }, count(highest)));
+  const toggle = el("button", { id: "log", textContent: "log y", aria: { pressed: logarithmic },
+    title: "logarithmic counts (l)", onclick: () => { logarithmic = !logarithmic; draw(); } });
+  return el("figure", {}, svg, el("figcaption", {},
+    `${count(col.n_active[place])} active masked tokens; the ticks are the examples`, toggle));
+}
+
+function logitTables(effects) {
+  const names = { top: "raises the logit of", bottom: "lowers the logit of" };
+  const table = (side) => {
+    const node = el("table", {}, el("caption", { textContent: names[side] }));
+    for (let i = 0; i < effects[side].length; i += 2) {
+      const value = effects[side][i + 1];
+      node.insertRow().append(
+        el("td", { textContent: glyphs(index.strings[effects[side][i]], true) }),
+        el("td", { textContent: `${value > 0 ? "+" : ""}${value.toFixed(3)}` }));
+    }
+    return node;
+  };
+  return el("div", { className: "logits" }, ...Object.keys(names).filter((s) => effects[s]).map(table));
+}
+
+function exampleGroups(body) {
+  const names = { random: "Random active", top: "Top tokens" };
+  const samples = el("section", { aria: { label: "Sampled examples" } });
+  const top = el("section", { aria: { label: "Top tokens" } });
+  for (let g = 0, i = 0; g < body.x.length; g += 2) {
+    const name = body.x[g], stop = i + body.x[g + 1];
+    const list = el("ol", { className: "group", data: { group: name } });
+    const heading = el("h3", {}, names[name] ?? name, " ");
+    heading.append(el("span", { textContent: String(stop - i) }));
+    for (; i < stop; i++) list.append(example(body, i));
+    (name === "top" ? top : samples).append(heading, list);
+  }
+  return el("div", { className: "examples" }, ...[samples, top].filter((part) => part.firstChild));
+}
+
+function title(place) {
+  const id = col.feature[place], label = el("input", {
+    type: "text", id: "label", value: labels.of(place), placeholder: "label  ( n )",
+    maxLength: 200, autocomplete: "off",
+    oninput: () => { labels.set(place, label.value); paint(); },
+    aria: { label: `Label of feature ${id}` },
+  });
+  const step = (by, text, name) => el("button", { textContent: text, title: name,
+    aria: { label: name }, onclick: () => move(by) });
+  const node = el("div", { className: "title" },
+    step(-1, "←", "previous feature (k)"),
+    el("h2", {}, el("a", { href: `#${id}`, textContent: `#${id}`, title: "permalink" })),
+    step(1, "→", "next feature (j)"), label);
+  if (facts.link?.startsWith("https://")) {
+    const href = facts.link.replace("{feature}", id);
+    node.append(el("a", { href, rel: "noreferrer", textContent: new URL(href).hostname }));
+  }
+  return node;
+}

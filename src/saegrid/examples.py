@@ -1,0 +1,211 @@
+"""Where a feature is active: its top tokens and a sample of the others (design, semantics 7)."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from saegrid.density import counted
+from saegrid.sparse import Features
+from saegrid.windows import Chosen, example_table
+from saegrid.words import ORIGINAL
+
+QUANTILES = 5
+"""Groups of equal number into which the active tokens of a feature are cut by activation."""
+
+LABEL_BATCH = 64
+"""Features that the published pages sorted together."""
+
+
+class Entries(NamedTuple):
+    """Active masked tokens of the features shown; features are numbered in the order shown."""
+
+    features: np.ndarray
+    """(shown,) feature ids."""
+    place: np.ndarray
+    """(entry,) number of the feature."""
+    token: np.ndarray
+    """(entry,) token indices."""
+    value: np.ndarray
+    """(entry,) float32."""
+
+
+def top_tokens(
+    features: Features,
+    table: pa.Table,
+    tokens: pa.Table,
+    kept: np.ndarray,
+    cut: float = 0.0,
+    n: int = 20,
+    window: tuple[int, int] = (5, 5),
+    layout: str = "headline",
+    published: bool = False,
+) -> pa.Table:
+    """top_tokens.parquet: the n masked tokens of largest activation of every feature shown.
+
+    table: features.parquet, whose order is kept; shown are densities of at least `cut`. tokens:
+    tokens.parquet; kept: (item,) bool. Ties go to the smaller token index; a feature with seven
+    active tokens shows seven. What a window holds says `windows.example_table`.
+
+    published: the rules of the published pages (originals, F3 and F9). Tokens nearer than
+    window[0] + 1 to the start of a row or than window[1] to its end are never chosen; a list of
+    less than n is filled with tokens of activation 0 in order of the index; windows show masked
+    activations; and a column `label` has what the pages called the feature (`published_labels`).
+    """
+    masked = counted(tokens, kept, features.token, layout).masked
+    if not published:
+        chosen = _top(_entries(features, table, masked, cut), n)
+        return example_table(features, tokens, chosen, window)
+    selectable = _away_from_edges(tokens, window)
+    entries = _entries(features, table, masked & selectable, cut)
+    chosen = _filled(features, entries, _top(entries, n), selectable, n)
+    examples = example_table(features, tokens, chosen, window, only=masked)
+    labels = published_labels(features, masked)[chosen.feature]
+    return examples.append_column("label", pa.array(labels, pa.int32()))
+
+
+def examples(
+    features: Features,
+    table: pa.Table,
+    tokens: pa.Table,
+    kept: np.ndarray,
+    cut: float = 0.0,
+    random: int = 5,
+    per_quantile: int = 2,
+    seed: int = 0,
+    window: tuple[int, int] = (5, 5),
+    layout: str = "headline",
+) -> pa.Table:
+    """examples.parquet: a sample of the active masked tokens of every feature shown.
+
+    The columns of `top_tokens` and `group`: `random` is drawn from all of them, q1 to q5 from the
+    fifths of equal number in ascending order of activation (q5 the strongest). A draw depends on
+    seed, feature and token alone. Within a group the larger activation comes first.
+    """
+    masked = counted(tokens, kept, features.token, layout).masked
+    entries = _entries(features, table, masked, cut)
+    names = ["random", *(f"q{number}" for number in range(1, QUANTILES + 1))]
+    ids = entries.features[entries.place]
+    anywhere = np.zeros(len(entries.place), dtype=np.int64)
+    draws = [
+        (anywhere, _draw(seed, 0, ids, entries.token), random),
+        (1 + _quantile(entries), _draw(seed, 1, ids, entries.token), per_quantile),
+    ]
+    picked, groups = [], []
+    for group, lot, limit in draws:
+        order = np.lexsort((entries.token, lot, group, entries.place))
+        stratum = entries.place[order] * len(names) + group[order]
+        order = order[_number(stratum) < limit]
+        picked.append(order)
+        groups.append(group[order])
+    which, group = np.concatenate(picked), np.concatenate(groups)
+    order = np.lexsort((entries.token[which], -entries.value[which], group, entries.place[which]))
+    which, group = which[order], group[order]
+    rank = _number(entries.place[which] * len(names) + group)
+    chosen = Chosen(ids[which], rank, entries.token[which], entries.value[which])
+    column = pa.DictionaryArray.from_arrays(pa.array(group, pa.int32()), names).cast(pa.string())
+    return example_table(features, tokens, chosen, window).append_column("group", column)
+
+
+def published_labels(features: Features, masked: np.ndarray) -> np.ndarray:
+    """(d_sae,) int32: what the published pages called each feature, -1 where they did not show it.
+
+    masked: (token,) bool. The pages sorted 64 features by the sum of their masked activations but
+    not their ids, so that a label is the start of the batch plus the feature's place in it; silent
+    features and batches with a sum below 0.01 were dropped (originals, F3 and B0.1). A wrong
+    number, kept so that the pages can be found again; results of this project go by feature id.
+    """
+    hit = masked[features.indices]
+    sums = np.bincount(features.owners()[hit], features.data[hit], minlength=features.d_sae)
+    batch = np.arange(features.d_sae) // LABEL_BATCH
+    order = np.lexsort((np.arange(features.d_sae), -sums, batch))
+    labels = np.empty(features.d_sae, dtype=np.int32)
+    labels[order] = np.arange(features.d_sae)  # the batches stand in order, so places are labels
+    shown = (sums > 0) & (np.bincount(batch, sums) >= 0.01)[batch]
+    return np.where(shown, labels, np.int32(-1))
+
+
+def _entries(features: Features, table: pa.Table, where: np.ndarray, cut: float) -> Entries:
+    """The entries at tokens with where (token,), of the features in table of at least `cut`."""
+    ids = table["feature"].to_numpy()[table["density"].to_numpy() >= cut]
+    place = np.full(features.d_sae, -1, dtype=np.int64)
+    place[ids] = np.arange(len(ids))
+    owners = features.owners()
+    keep = where[features.indices] & (place[owners] >= 0)
+    token = features.indices[keep].astype(np.int64)
+    return Entries(ids, place[owners[keep]], token, features.data[keep])
+
+
+def _number(sorted_keys: np.ndarray) -> np.ndarray:
+    """(key,) how many equal keys stand before each, in an array where equal keys are together."""
+    n = len(sorted_keys)
+    opens = np.flatnonzero(np.diff(sorted_keys, prepend=-1))
+    return np.arange(n) - np.repeat(opens, np.diff(np.append(opens, n)))
+
+
+def _top(entries: Entries, n: int) -> Chosen:
+    """The n largest entries of each feature, ties by token index."""
+    order = np.lexsort((entries.token, -entries.value, entries.place))
+    rank = _number(entries.place[order])
+    order, rank = order[rank < n], rank[rank < n]
+    ids = entries.features[entries.place[order]]
+    return Chosen(ids, rank, entries.token[order], entries.value[order])
+
+
+def _quantile(entries: Entries) -> np.ndarray:
+    """(entry,) int64: the fifth of its feature's entries that each belongs to, 0 the weakest."""
+    order = np.lexsort((entries.token, entries.value, entries.place))
+    number = _number(entries.place[order])
+    counts = np.bincount(entries.place, minlength=len(entries.features))
+    fifth = np.empty(len(order), dtype=np.int64)
+    fifth[order] = number * QUANTILES // counts[entries.place[order]]
+    return fifth
+
+
+def _draw(seed: int, stream: int, feature: np.ndarray, token: np.ndarray) -> np.ndarray:
+    """(entry,) uint64: evenly spread numbers that depend on the arguments alone (splitmix64)."""
+    lot = np.full(len(token), np.uint64(seed))
+    for part in (np.full(len(token), stream), feature, token):
+        lot = (lot ^ part.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
+        lot = (lot ^ (lot >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        lot = (lot ^ (lot >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        lot ^= lot >> np.uint64(31)
+    return lot
+
+
+def _away_from_edges(tokens: pa.Table, window: tuple[int, int]) -> np.ndarray:
+    """(token,) bool: whether a whole window fits between the first position of the row and its end.
+
+    Originals were not in the published rows and are never chosen.
+    """
+    row, position = tokens["row"].to_numpy(), tokens["position"].to_numpy()
+    length = np.bincount(row)[row]
+    original = np.isin(tokens["side"].cast(pa.string()).to_numpy(zero_copy_only=False), [ORIGINAL])
+    return (position > window[0]) & (position < length - window[1]) & ~original
+
+
+def _filled(
+    features: Features, entries: Entries, chosen: Chosen, selectable: np.ndarray, n: int
+) -> Chosen:
+    """The chosen, and for each feature with less than n the first silent tokens, up to n."""
+    place = np.full(features.d_sae, -1, dtype=np.int64)
+    place[entries.features] = np.arange(len(entries.features))
+    own = place[chosen.feature]
+    have = np.bincount(own, minlength=len(entries.features))
+    short = np.flatnonzero(have < n)
+    pool = np.flatnonzero(selectable)[: 2 * n]  # fewer than n of them can be active
+    active = np.zeros((len(short), len(pool)), dtype=bool)
+    row = np.searchsorted(short, entries.place)
+    column = np.searchsorted(pool, entries.token)
+    inside = (row < len(short)) & (column < len(pool))
+    row, column, token = row[inside], column[inside], entries.token[inside]
+    match = (short[row] == entries.place[inside]) & (pool[column] == token)
+    active[row[match], column[match]] = True
+    number = have[short][:, None] + np.cumsum(~active, axis=1) - 1
+    which, at = np.nonzero(~active & (number < n))
+    feature = np.concatenate([chosen.feature, entries.features[short[which]]])
+    rank = np.concatenate([chosen.rank, number[which, at]])
+    token = np.concatenate([chosen.token, pool[at]])
+    value = np.concatenate([chosen.value, np.zeros(len(at), np.float32)])
+    order = np.lexsort((rank, place[feature]))
+    return Chosen(feature[order], rank[order], token[order], value[order])

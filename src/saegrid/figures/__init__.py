@@ -1,0 +1,45 @@
+"""The plots of a study, as SVG. One file a figure: `draw(grid) -> Figure` and its `CAPTION`.
+
+Matplotlib is imported when a figure is drawn, never before: the plan of a study reads this table.
+"""
+
+from importlib import import_module
+from pathlib import Path
+
+from saegrid.io import write_text
+from saegrid.registry import entry, pick
+
+FIGURES = {
+    "density_histograms": "saegrid.figures.density_histograms:draw",
+    "edit_lengths": "saegrid.figures.edit_lengths:draw",
+    "features_above_cuts": "saegrid.figures.features_above_cuts:draw",
+    "layer_curves": "saegrid.figures.layer_curves:draw",
+    "tokens_per_text": "saegrid.figures.tokens_per_text:draw",
+}
+"""Name: function from a `figures.grid.Grid` to a matplotlib figure."""
+
+
+def caption(name: str) -> str:
+    """What a figure shows, in one or two sentences; ValueError where the figure is unknown."""
+    return import_module(entry(FIGURES, name, "Figure").partition(":")[0]).CAPTION
+
+
+def svg(name: str, grid: object) -> str:
+    """A figure as SVG text, the same for the same tables; ValueError where it is unknown.
+
+    grid: a `figures.grid.Grid`.
+    """
+    from saegrid.figures.style import render
+
+    return render(pick(FIGURES, name, "Figure"), grid).decode()
+
+
+def draw_all(grid: object, folder: Path) -> None:
+    """Write every figure as {name}.svg into a folder."""
+    for name in sorted(FIGURES):
+        write_text(folder / f"{name}.svg", svg(name, grid))
+
+
+def captions() -> list[tuple[str, str]]:
+    """Path of every figure from the index page, and its caption."""
+    return [(f"figures/{name}.svg", caption(name)) for name in sorted(FIGURES)]

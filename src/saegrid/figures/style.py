@@ -1,0 +1,94 @@
+"""Looks of the figures, and their bytes: the same tables give the same SVG on every run."""
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+from saegrid.figures.grid import Grid
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""Okabe and Ito's palette, which colour-blind readers can tell apart; most contrast first."""
+MARKERS = "os^DvPX"
+DASHES = ("-", "--", ":", "-.")
+GREY = "#6b6b6b"
+SETTINGS: dict[str, Any] = {
+    "svg.hashsalt": "saegrid",
+    "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "figure.dpi": 100,
+    "savefig.facecolor": "white",
+}
+
+
+def new(width: float, height: float, rows: int = 1, columns: int = 1, **how: Any) -> Any:
+    """A figure of so many inches and its axes (row, column), without pyplot's global state."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout=how.pop("layout", "constrained"))
+    return figure, figure.subplots(rows, columns, squeeze=False, **how)
+
+
+def render(draw: Callable[[Grid], "Figure"], grid: Grid, form: str = "svg") -> bytes:
+    """The bytes of a figure as `svg` or `png`; no date, fixed ids, no user settings."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    with matplotlib.rc_context():
+        # What a user has set for matplotlib must not change a result.
+        matplotlib.rcParams.update({**matplotlib.rcParamsDefault, **SETTINGS})
+        figure = draw(grid)
+        canvas = FigureCanvasSVG if form == "svg" else FigureCanvasAgg
+        metadata = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
+        with io.BytesIO() as file:
+            canvas(figure).print_figure(file, format=form, metadata=metadata)
+            return file.getvalue()
+
+
+def looks(grid: Grid) -> dict[tuple[str, str], dict[str, str]]:
+    """Colour by position, dash and marker by SAE: settings of a line for each series."""
+    series = list(grid.series())
+    positions = list(dict.fromkeys(position for position, _ in series))
+    saes = list(dict.fromkeys(sae for _, sae in series))
+    return {
+        (position, sae): {
+            "color": COLOURS[positions.index(position) % len(COLOURS)],
+            "linestyle": DASHES[saes.index(sae) % len(DASHES)],
+            "marker": MARKERS[saes.index(sae) % len(MARKERS)],
+            "label": f"{position}, {sae}",
+        }
+        for position, sae in series
+    }
+
+
+def layer_axis(axes: "Axes", grid: Grid) -> None:
+    """Ticks at the layers of the grid; where they stand too close for their numbers, at some."""
+    shown: list[int] = []
+    layers = grid.layers()
+    for layer in layers:
+        if not shown or (layer - shown[-1]) * 9 >= layers[-1] - layers[0]:
+            shown.append(layer)
+    axes.set_xticks(shown)
+    axes.set_xlabel("layer")
+
+
+def blank(axes: "Axes", text: str) -> None:
+    """An axis without data says so."""
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=axes.transAxes)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)

@@ -1,0 +1,179 @@
+"""One forward pass over many rows, short of what is not needed: tiles -> x at any number of sites.
+
+Only rows with a wanted token are run, only as deep as the deepest site asked for, and only the
+wanted tokens are held. A row's values depend on the row alone, see `models.tiles`.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import torch
+
+from saegrid.models.hooks import forward_order, reading
+from saegrid.models.load import Loaded
+from saegrid.models.tiles import Rows, Tile, make_tile, plan_tiles
+from saegrid.words import Site
+
+SAY_EVERY = 5.0
+"""Seconds between two progress lines."""
+
+Say = Callable[[str], None]
+
+
+class CaptureError(ValueError):
+    """A capture that cannot be made; the message names the row or site."""
+
+
+class _DeepEnough(Exception):
+    """Raised by the last hook: nothing deeper is asked for."""
+
+
+class _Reader:
+    """Gathers the kept tokens of one tile at a time."""
+
+    def __init__(self, sites: Iterable[Site]) -> None:
+        self.sites = sorted(sites, key=forward_order)
+        self.index = torch.empty(0)
+        self.found: dict[Site, torch.Tensor] = {}
+
+    def hook(self, site: Site) -> Callable[[torch.Tensor], None]:
+        last = site == self.sites[-1]
+
+        def see(x: torch.Tensor) -> None:
+            self.found[site] = x.flatten(0, 1).index_select(0, self.index)
+            if last:
+                raise _DeepEnough
+
+        return see
+
+    def run(self, model: Loaded, tile: Tile) -> dict[Site, torch.Tensor]:
+        """Activations of a tile's kept tokens (kept, channel), by site, on the CPU."""
+        self.found = {}
+        self.index = torch.from_numpy(tile.source).to(model.device)
+        ids = torch.from_numpy(tile.ids).to(model.device)
+        # Padding stands on the right: a causal model never looks at it.
+        seen = None if model.family.causal else torch.from_numpy(tile.seen).to(model.device)
+        try:
+            model.hidden(ids, seen)
+        except _DeepEnough:
+            return {site: x.cpu() for site, x in self.found.items()}
+        raise CaptureError(f"{model.source}: the forward pass never reached {self.sites[-1]}.")
+
+
+def _check_finite(
+    site: Site, found: torch.Tensor, tile: Tile, rows: Rows, wanted: np.ndarray
+) -> None:
+    """CaptureError names site and row of the first NaN or infinity."""
+    # A sum is finite only if all its terms are; one that overflows is looked at again.
+    if torch.isfinite(found.sum(dtype=torch.float32)):
+        return
+    bad = (~torch.isfinite(found)).any(1).nonzero()
+    if len(bad):
+        # Attention spreads a NaN over its row, so the position would say little.
+        row = int(rows.row_of(wanted[tile.target[int(bad[0])]]))
+        raise CaptureError(
+            f"{site}: NaN or infinity in row {row}. Activations must be finite: take dtype "
+            "bfloat16 or float32 instead of float16, and check the checkpoint."
+        )
+
+
+def _check_rows(model: Loaded, rows: Rows, used: np.ndarray) -> None:
+    """CaptureError names a row that the model cannot take."""
+    n, context = np.diff(rows.starts)[used], model.sizes.context
+    if (n > context).any():
+        at = int(np.argmax(n))
+        raise CaptureError(
+            f"Row {used[at]} has {n[at]} tokens; {model.source} takes at most {context}. "
+            "Set max_length of the corpus, or shorten the text."
+        )
+    if len(rows.ids) and not 0 <= rows.ids.min() <= rows.ids.max() < model.sizes.d_vocab:
+        at = int(np.argmax((rows.ids < 0) | (rows.ids >= model.sizes.d_vocab)))
+        raise CaptureError(
+            f"Row {int(rows.row_of(at))} has token id {rows.ids[at]}; {model.source} knows 0 to "
+            f"{model.sizes.d_vocab - 1}. Give the model's own tokenizer."
+        )
+
+
+class _Progress:
+    """Lines with rate and time left, every few seconds."""
+
+    def __init__(self, say: Say, total: int, done: int) -> None:
+        self.say, self.total, self.done, self.first = say, total, done, done
+        self.began = self.last = time.monotonic()
+
+    def add(self, n: int) -> None:
+        self.done += n
+        now = time.monotonic()
+        if now - self.last >= SAY_EVERY or self.done == self.total:
+            self.last = now
+            rate = (self.done - self.first) / max(now - self.began, 1e-9)
+            left = (self.total - self.done) / rate
+            self.say(
+                f"capture: {self.done:,} of {self.total:,} tokens run, {rate:,.0f} tokens/s, "
+                f"{left / 60:.1f} min left"
+            )
+
+
+def _silent(line: str) -> None:
+    pass
+
+
+def allocate(model: Loaded, sites: Iterable[Site], n: int) -> dict[Site, torch.Tensor]:
+    """Room for the activations of n tokens at each site (n, channel)."""
+    return {site: torch.empty(n, model.width(site), dtype=model.dtype) for site in sites}
+
+
+def fill(
+    model: Loaded,
+    rows: Rows,
+    wanted: np.ndarray,
+    x: Mapping[Site, torch.Tensor],
+    say: Say,
+    done: int = 0,
+    on_tile: Callable[[int], None] = lambda n: None,
+) -> None:
+    """Run the model and fill x: site -> (kept, channel), in the order of `wanted`.
+
+    done: tiles that an earlier run finished. on_tile is told the number of tiles after each.
+    """
+    _check_rows(model, rows, np.unique(rows.row_of(wanted)))
+    plan = plan_tiles(rows, wanted, model.sizes.context, model.device.type)
+    lengths = np.diff(rows.starts)
+    counts = [int(lengths[numbers].sum()) for _, numbers in plan]
+    n_bytes = sum(t.nbytes for t in x.values())
+    say(
+        f"capture: {len(x)} sites, {len(wanted):,} tokens kept, {n_bytes / 1e6:,.1f} MB to write; "
+        f"{sum(len(numbers) for _, numbers in plan):,} rows, {sum(counts):,} tokens to run"
+    )
+    progress, reader = _Progress(say, sum(counts), sum(counts[:done])), _Reader(x)
+    hooks = {site: reader.hook(site) for site in reader.sites}
+    with torch.inference_mode(), reading(model, hooks):
+        for number, (shape, numbers) in enumerate(plan[done:], done + 1):
+            tile = make_tile(rows, wanted, shape, numbers)
+            target = torch.from_numpy(tile.target)
+            for site, found in reader.run(model, tile).items():
+                _check_finite(site, found, tile, rows, wanted)
+                x[site][target] = found
+            progress.add(tile.n_tokens)
+            on_tile(number)
+
+
+def capture(
+    model: Loaded,
+    rows: Rows,
+    wanted: np.ndarray,
+    sites: Iterable[Site],
+    say: Say = _silent,
+) -> dict[Site, torch.Tensor]:
+    """Activations of the `wanted` tokens at each site, in memory: x (kept, channel).
+
+    wanted: (kept,) int64, token indices ascending. x has the model's dtype and lies on the CPU.
+
+    Raises:
+        CaptureError: a row that is too long, an unknown token id, NaN or infinity.
+        ModelError: a site that the model lacks.
+    """
+    x = allocate(model, sites, len(wanted))
+    fill(model, rows, wanted, x, say)
+    return x

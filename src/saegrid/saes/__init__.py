@@ -1,0 +1,1 @@
+"""Sparse autoencoders: one view for inference, formats, training."""

@@ -1,0 +1,149 @@
+"""Llama Scope checkpoints, read in the gauge of their authors (llama-scope.md 1.5).
+
+Raw activations go in, decoder rows have norm one, and one scalar threshold T stands in
+`hyperparams.json` in just these units. With s = sqrt(d_model) / dataset_average_activation_norm:
+
+    pre_i = n_i * (W_i . x + b_i / s_in)      n_i = |decoder column i| * s_in / s_out
+    z_i   = pre_i where pre_i > T, else 0
+    x_hat = sum_i z_i * d_i / |d_i| + b_dec / s_out
+"""
+
+import re
+from functools import partial
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saegrid.saes.hooks import hook_of, site_of
+from saegrid.saes.sae import SAE, Decoder, Encoder, widen
+from saegrid.saes.store import (
+    CheckpointError,
+    Format,
+    column_norms,
+    dtype_name,
+    open_tensors,
+    pick_columns,
+    read_facts,
+    require,
+    supported,
+)
+from saegrid.words import Site
+
+FACTS, WEIGHTS = "hyperparams.json", "checkpoints/final.safetensors"
+
+UNDERSTOOD = {
+    "act_fn": "jumprelu",
+    "norm_activation": "dataset-wise",
+    "use_glu_encoder": False,
+    "apply_decoder_bias_to_pre_encoder": False,
+    "sparsity_include_decoder_norm": True,
+    "use_decoder_bias": True,
+}
+"""Keys that decide the arithmetic, with the one value that is read. All other keys are history."""
+
+
+def names(site: Site, expansion: int) -> tuple[str, str]:
+    """Repository and folder on the hub of a site's SAE."""
+    return (
+        f"fnlp/Llama3_1-8B-Base-LX{site.position}-{expansion}x",
+        f"Llama3_1-8B-Base-L{site.layer}{site.position}-{expansion}x",
+    )
+
+
+def parse_name(name: str) -> tuple[Site, int]:
+    """Site and expansion in a name like `Llama3_1-8B-Base-L15R-8x` or `l15r_8x`.
+
+    For names that people write; what a checkpoint reads stands in its hyperparams.
+    """
+    match = re.fullmatch(r"(?:.*[^A-Za-z])?L(\d{1,2})([RAM])[-_](\d+)x", name, re.IGNORECASE)
+    if not match:
+        raise ValueError(f"A Llama Scope name must end like L15R-8x; got {name!r}.")
+    return Site(int(match[1]), match[2].upper()), int(match[3])
+
+
+def open_checkpoint(folder: str | Path, norms: np.ndarray | None = None) -> SAE:
+    """The SAE in a folder with hyperparams.json and checkpoints/final.safetensors.
+
+    Args:
+        folder: where the two files lie.
+        norms: (feature,) norms of the stored decoder columns, where they are known already;
+            else the decoder is walked through once.
+
+    Raises:
+        CheckpointError: names the file, and the key or tensor that is not understood.
+    """
+    path = Path(folder) / FACTS
+    facts = read_facts(path)
+    site = _site(path, facts)
+    for key, value in UNDERSTOOD.items():
+        supported(path, key, require(path, facts, key, type(value)), value)
+    d_model, d_sae = (require(path, facts, key, int) for key in ("d_model", "d_sae"))
+    s_in, s_out = _scales(path, facts, d_model)
+    tensors = open_tensors(Path(folder) / WEIGHTS)
+    weight = tensors.get("encoder.weight", (d_sae, d_model))
+    columns = tensors.get("decoder.weight", (d_model, d_sae))
+    _same_dtype(tensors.path, facts, weight, columns)
+    if norms is None:
+        norms = column_norms(columns)
+    decoder = Decoder(d_model, d_sae, partial(pick_columns, columns), lambda: norms)
+    n = decoder.norms * (s_in / s_out)
+    b_enc = widen(tensors.get("encoder.bias", (d_sae,))).astype(np.float64)
+    b_dec = widen(tensors.get("decoder.bias", (d_model,))).astype(np.float64)
+    threshold = float(require(path, facts, "jump_relu_threshold", float, int))
+    encoder = Encoder(
+        d_model,
+        d_sae,
+        scale=n,
+        bias=n * b_enc / s_in,
+        threshold=np.full(d_sae, threshold),
+        k=None,
+        dtype=dtype_name(weight),
+        read=lambda start, stop: weight[start:stop],
+    )
+    told = {"format": "llama_scope", "hook": facts["hook_point_in"], "dtype": encoder.dtype}
+    told |= {"threshold": threshold, "s_in": s_in, "s_out": s_out, "scale": "unit_decoder"}
+    return SAE(encoder, decoder, b_dec / s_out, unit=True, facts=told, site=site)
+
+
+def _site(path: Path, facts: dict[str, Any]) -> Site:
+    """The site of the hook point, which must be the same in and out."""
+    hook, out = (require(path, facts, key, str) for key in ("hook_point_in", "hook_point_out"))
+    if hook != out:
+        raise CheckpointError(
+            f"{path}: hook_point_in {hook!r} and hook_point_out {out!r} differ: "
+            "this is a transcoder; supported: SAEs, which read and write at one place."
+        )
+    site = site_of(hook)
+    if site is None:
+        known = ", ".join(repr(hook_of(Site(15, position))) for position in "AMR")
+        raise CheckpointError(f"{path}: hook_point_in is {hook!r}; supported: {known}, ...")
+    return site
+
+
+def _scales(path: Path, facts: dict[str, Any], d_model: int) -> tuple[float, float]:
+    """s_in and s_out: what raw activations were multiplied with in training."""
+    key = "dataset_average_activation_norm"
+    average = require(path, facts, key, dict)
+    scales = []
+    for side in ("in", "out"):
+        norm = average.get(side)
+        if isinstance(norm, bool) or not isinstance(norm, int | float) or not 0 < norm < np.inf:
+            raise CheckpointError(f"{path}: {key}.{side} must be a positive number; got {norm!r}.")
+        scales.append(sqrt(d_model) / norm)
+    return scales[0], scales[1]
+
+
+def _same_dtype(path: Path, facts: dict[str, Any], *arrays: np.ndarray) -> None:
+    """Refuse weights that are stored as something else than the hyperparams say."""
+    said = str(facts.get("dtype", "")).removeprefix("torch.")
+    for array in arrays:
+        if said and dtype_name(array) != said:
+            raise CheckpointError(
+                f"{path}: the weights are stored as {dtype_name(array)}, "
+                f"but dtype in {FACTS} is {facts['dtype']!r}."
+            )
+
+
+FORMAT = Format((FACTS, WEIGHTS), open_checkpoint)

@@ -1,0 +1,181 @@
+"""The one view of a sparse autoencoder that inference uses, whatever file it comes from.
+
+Weights stay as they are stored; what a format folds into them (scaling of the input, norms of the
+decoder, the decoder's bias) is carried by exact numbers per feature instead. Nothing here needs
+torch.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from saegrid.words import Site
+
+BLOCK = 2048
+"""Features that are read at a time."""
+
+
+def widen(raw: np.ndarray) -> np.ndarray:
+    """Stored numbers as float32, exactly; uint16 holds the bits of bfloat16.
+
+    A float32 array comes back as it is, without a copy.
+    """
+    if raw.dtype != np.uint16:
+        return raw.astype(np.float32, copy=False)
+    bits = np.empty(raw.shape, np.uint32)
+    np.left_shift(raw, 16, out=bits, dtype=np.uint32)
+    return bits.view(np.float32)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The encoder as stored, with exact scalars per feature.
+
+        pre_i = scale_i * (W_i . x) + bias_i
+        z_i   = pre_i where the gate is open, else 0
+
+    `x (token, d_model)` are raw activations: the centring by b_dec and every scaling of the input
+    are in `bias` and `scale`. The gate is one of two:
+
+    - `threshold (feature,)`: open where pre_i > threshold_i, strictly. ReLU is threshold 0.
+    - `k`: open for the k largest of max(pre, 0) of a token, ties to the smaller feature id.
+
+    The gate is decided on the float32 value of pre (design, semantics 8), and that is what is kept.
+    """
+
+    d_model: int
+    d_sae: int
+    scale: np.ndarray
+    """(feature,) float64."""
+    bias: np.ndarray
+    """(feature,) float64."""
+    threshold: np.ndarray | None
+    """(feature,) float64; None where k decides."""
+    k: int | None
+    """None where the threshold decides."""
+    dtype: str
+    """What rows are stored as: float32, float16 or bfloat16."""
+    read: Callable[[int, int], np.ndarray] = field(repr=False)
+    """Rows of the features start..stop as stored; called by `rows`."""
+
+    def rows(self, start: int, stop: int) -> np.ndarray:
+        """The stored rows W (feature, d_model) of the features start..stop - 1, nothing else read.
+
+        float32 or float16 as stored, or uint16 with the bits of bfloat16: `widen` makes float32
+        of each exactly, and `torch.from_numpy(rows).view(torch.bfloat16)` is the same without a
+        copy. The array may be a read-only view of the file, and need not be contiguous.
+        """
+        return self.read(start, min(stop, self.d_sae))
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """The decoder as stored."""
+
+    d_model: int
+    d_sae: int
+    read: Callable[[np.ndarray], np.ndarray] = field(repr=False)
+    """Features (n,) to their stored rows (n, d_model)."""
+    measure: Callable[[], np.ndarray] = field(repr=False)
+    """Norms of all stored rows; called by `norms`."""
+
+    @cached_property
+    def norms(self) -> np.ndarray:
+        """(feature,) float64 of a float32: norm of each stored row, measured once or before."""
+        return self.measure().astype(np.float32).astype(np.float64)
+
+    def rows(self, features: np.ndarray | list[int]) -> np.ndarray:
+        """(n, d_model) float64: the stored rows of some features."""
+        wanted = np.asarray(features, np.int64)
+        return widen(self.read(wanted)).astype(np.float64)
+
+    def directions(self, features: np.ndarray | list[int]) -> np.ndarray:
+        """(n, d_model) float64: the rows of some features at norm one; a zero row stays zero."""
+        norms = self.norms[np.asarray(features, np.int64)][:, None]
+        return self.rows(features) / np.where(norms > 0, norms, 1.0)
+
+
+@dataclass(frozen=True)
+class SAE:
+    """A sparse autoencoder: what encodes, what decodes, and what it is."""
+
+    encoder: Encoder
+    decoder: Decoder
+    b_dec: np.ndarray
+    """(d_model,) float64, in the units of raw activations."""
+    unit: bool
+    """Whether z multiplies decoder rows of norm one; else the rows as stored."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the format says of itself, for headers: format, hook, dtype, threshold, scaling."""
+    site: Site | None = None
+    """Where it reads, as the checkpoint says itself."""
+
+    @property
+    def gain(self) -> np.ndarray:
+        """(feature,) float64: norm of the decoder row that z multiplies."""
+        return np.ones(self.decoder.d_sae) if self.unit else self.decoder.norms
+
+    def decoder_rows(self, features: np.ndarray | list[int]) -> np.ndarray:
+        """(n, d_model) float64: decoder directions of some features, of norm one."""
+        return self.decoder.directions(features)
+
+
+def blocks(n: int, size: int = BLOCK) -> list[tuple[int, int]]:
+    """The ranges that cover 0..n in steps of `size`."""
+    return [(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def pre_activations(encoder: Encoder, x: np.ndarray) -> np.ndarray:
+    """pre (token, feature) float64 of raw activations x (token, d_model): the reference."""
+    pre = np.empty((len(x), encoder.d_sae))
+    x = np.asarray(x, np.float64)
+    for start, stop in blocks(encoder.d_sae):
+        pre[:, start:stop] = x @ widen(encoder.rows(start, stop)).astype(np.float64).T
+    pre *= encoder.scale
+    pre += encoder.bias
+    return pre
+
+
+def gate(encoder: Encoder, pre: np.ndarray) -> np.ndarray:
+    """z (token, feature) of pre (token, feature), in its dtype."""
+    if encoder.k is None:
+        return np.where(pre > encoder.threshold, pre, 0)
+    positive = np.maximum(pre, 0)
+    last = np.partition(positive, -encoder.k, axis=1)[:, -encoder.k, None]
+    ties, above = positive == last, positive > last
+    room = encoder.k - above.sum(axis=1, keepdims=True)
+    return np.where(above | (ties & (np.cumsum(ties, axis=1) <= room)), positive, 0)
+
+
+def encode(encoder: Encoder, x: np.ndarray) -> np.ndarray:
+    """z (token, feature) float64 of raw activations: the reference, for tests and small things."""
+    return gate(encoder, pre_activations(encoder, x))
+
+
+def decode(sae: SAE, z: np.ndarray) -> np.ndarray:
+    """x_hat (token, d_model) float64 of z (token, feature)."""
+    x_hat = np.tile(sae.b_dec, (len(z), 1))
+    for start, stop in blocks(sae.decoder.d_sae):
+        features = np.arange(start, stop)
+        part = np.asarray(z[:, start:stop], np.float64)
+        if part.any():
+            rows = sae.decoder_rows(features) if sae.unit else sae.decoder.rows(features)
+            x_hat += part @ rows
+    return x_hat
+
+
+def fold_decoder_norms(sae: SAE) -> SAE:
+    """The SAE in the gauge where z multiplies decoder rows of norm one; twice is the same as once.
+
+    z grows by the norm of its decoder row and so does the threshold, so that the reconstruction
+    stays. Only where k decides on z of another gauge do other features win.
+    """
+    if sae.unit:
+        return sae
+    n, encoder = sae.decoder.norms, sae.encoder
+    threshold = None if encoder.threshold is None else encoder.threshold * n
+    folded = replace(encoder, scale=encoder.scale * n, bias=encoder.bias * n, threshold=threshold)
+    return replace(sae, encoder=folded, unit=True)

@@ -1,0 +1,177 @@
+"""Checkpoints as they lie on disk: tensors mapped and never read whole, norms, keys of a config."""
+
+import json
+from collections.abc import Callable, Mapping
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from saegrid.registry import nearest
+from saegrid.saes.sae import SAE, blocks, widen
+
+DTYPES = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+"""Stored types that are read; bfloat16 is kept as its bits."""
+NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float16): "float16"} | {
+    np.dtype(np.uint16): "bfloat16"
+}
+MAX_HEADER = 100 << 20
+CHUNK = 1 << 22
+"""Numbers that are widened at a time where a tensor is walked through."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names the file and what is wrong in it."""
+
+
+class Format(NamedTuple):
+    """How checkpoints of one kind are read."""
+
+    files: tuple[str, ...]
+    """What must lie in the folder: the facts first, then the tensors."""
+    open: Callable[..., SAE]
+    """`open(folder, norms=None)`: norms (feature,) as measured before, else they are measured."""
+
+
+class Tensors(NamedTuple):
+    """The tensors of a safetensors file, mapped: nothing is read before it is used."""
+
+    path: Path
+    arrays: dict[str, np.ndarray]
+    """Arrays by name, read-only; uint16 holds the bits of bfloat16."""
+
+    def get(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """The array of that name and shape; CheckpointError where it is missing or differs."""
+        if name not in self.arrays:
+            known = ", ".join(sorted(self.arrays))
+            raise CheckpointError(
+                f"{self.path}: the tensor {name!r} is missing; the file holds {known}."
+            )
+        found = self.arrays[name]
+        if found.shape != shape:
+            raise CheckpointError(
+                f"{self.path}: the tensor {name!r} must have shape {shape}; got {found.shape}."
+            )
+        return found
+
+
+def dtype_name(array: np.ndarray) -> str:
+    """What an array is stored as: float32, float16 or bfloat16."""
+    return NAMES[array.dtype]
+
+
+def open_tensors(path: str | Path) -> Tensors:
+    """The tensors of a safetensors file, mapped into memory.
+
+    Raises:
+        CheckpointError: the file is missing, truncated, or holds types that are not read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: the file is not there.")
+    size = path.stat().st_size
+    header, begin = _header(path, size)
+    entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+    end = begin + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+    if size != end:
+        raise CheckpointError(
+            f"{path}: the file is {'truncated' if size < end else 'too long'}: "
+            f"its header promises {end} bytes, got {size}. Fetch it again."
+        )
+    data = np.asarray(np.memmap(path, np.uint8, "r"))[begin:]
+    return Tensors(path, {name: _array(path, name, e, data) for name, e in entries.items()})
+
+
+def _header(path: Path, size: int) -> tuple[dict[str, Any], int]:
+    """The parsed header and the offset of the first byte of data."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > min(size - 8, MAX_HEADER):
+            raise CheckpointError(
+                f"{path}: this is no safetensors file, or it is truncated ({size} bytes). "
+                "Fetch it again."
+            )
+        try:
+            return json.loads(file.read(length)), 8 + length
+        except ValueError:
+            raise CheckpointError(f"{path}: the safetensors header is no JSON.") from None
+
+
+def _array(path: Path, name: str, entry: Mapping[str, Any], data: np.ndarray) -> np.ndarray:
+    if entry["dtype"] not in DTYPES:
+        raise CheckpointError(
+            f"{path}: the tensor {name!r} is stored as {entry['dtype']}; "
+            f"supported: {', '.join(DTYPES)}."
+        )
+    dtype, shape = np.dtype(DTYPES[entry["dtype"]]), tuple(entry["shape"])
+    start, stop = entry["data_offsets"]
+    if stop - start != prod(shape) * dtype.itemsize:
+        raise CheckpointError(
+            f"{path}: the tensor {name!r} of shape {shape} needs "
+            f"{prod(shape) * dtype.itemsize} bytes; the header gives it {stop - start}."
+        )
+    return data[start:stop].view(dtype).reshape(shape)
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """The JSON object in a checkpoint's config file."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: the file is not there.") from None
+    except ValueError as error:
+        raise CheckpointError(f"{path}: this is no JSON: {error}.") from None
+    if not isinstance(facts, dict):
+        raise CheckpointError(f"{path}: a JSON object was expected, got {type(facts).__name__}.")
+    return facts
+
+
+def require(path: Path, facts: Mapping[str, Any], key: str, *kinds: type) -> Any:
+    """The value of a key of one of some types; CheckpointError names file and key."""
+    if key not in facts:
+        raise CheckpointError(f"{path}: the key {key!r} is missing.{nearest(key, list(facts))}")
+    value = facts[key]
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise CheckpointError(f"{path}: {key} must be {names}; got {value!r}.")
+    return value
+
+
+def supported(path: Path, key: str, value: Any, *known: Any) -> None:
+    """CheckpointError where a value of a key is none of those that are understood."""
+    if value not in known:
+        raise CheckpointError(
+            f"{path}: {key} is {value!r}; supported: {', '.join(repr(k) for k in known)}."
+        )
+
+
+def row_norms(rows: np.ndarray) -> np.ndarray:
+    """(feature,) float64 norms of stored rows (feature, d_model), blockwise in a fixed order."""
+    n, width = rows.shape
+    parts = (widen(rows[a:b]).astype(np.float64) for a, b in blocks(n, max(1, CHUNK // width)))
+    return np.sqrt(np.concatenate([np.einsum("fd,fd->f", part, part) for part in parts]))
+
+
+def column_norms(columns: np.ndarray) -> np.ndarray:
+    """(feature,) float64 norms of stored columns (d_model, feature), blockwise in fixed order."""
+    height, n = columns.shape
+    total = np.zeros(n)
+    for start, stop in blocks(height, max(1, CHUNK // n)):
+        part = widen(columns[start:stop]).astype(np.float64)
+        total += np.einsum("df,df->f", part, part)
+    return np.sqrt(total)
+
+
+def pick_columns(columns: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """(n, d_model) as stored: some columns of (d_model, feature), a block of rows at a time."""
+    picked = np.empty((len(features), len(columns)), columns.dtype)
+    for start, stop in blocks(len(columns), 256):
+        picked[:, start:stop] = columns[start:stop][:, features].T
+    return picked
+
+
+def project(rows: Callable[[int, int], np.ndarray], d_sae: int, vector: np.ndarray) -> np.ndarray:
+    """(feature,) float64: the encoder's rows times a vector (d_model,)."""
+    parts = [widen(rows(a, b)).astype(np.float64) @ vector for a, b in blocks(d_sae)]
+    return np.concatenate(parts)

@@ -1,0 +1,82 @@
+"""Sparse feature activations of one cell, kept by feature (CSC), and their file."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from saegrid import io
+
+
+class Features(NamedTuple):
+    """z (token, d_sae) of the captured tokens without its zeros; entries stand by feature."""
+
+    data: np.ndarray
+    """(entry,) float32 activations, all above zero."""
+    indices: np.ndarray
+    """(entry,) int32 token indices, ascending within a feature."""
+    indptr: np.ndarray
+    """(d_sae + 1,) int64: feature f owns the entries indptr[f] to indptr[f + 1]."""
+    token: np.ndarray
+    """(captured token,) int64 token indices, ascending: what was encoded, active or not."""
+
+    @property
+    def d_sae(self) -> int:
+        """Number of features, active or not."""
+        return len(self.indptr) - 1
+
+    def of(self, feature: int) -> tuple[np.ndarray, np.ndarray]:
+        """Token indices and activations of one feature."""
+        part = slice(self.indptr[feature], self.indptr[feature + 1])
+        return self.indices[part], self.data[part]
+
+    def owners(self) -> np.ndarray:
+        """(entry,) int32: the feature of every entry."""
+        return np.repeat(np.arange(self.d_sae, dtype=np.int32), np.diff(self.indptr))
+
+
+def from_pairs(
+    feature: np.ndarray, token: np.ndarray, value: np.ndarray, captured: np.ndarray, d_sae: int
+) -> Features:
+    """Features from (entry,) triplets in any order; `captured` as in `Features.token`."""
+    place = feature.astype(np.int64) * (int(captured[-1]) + 1 if len(captured) else 1) + token
+    order = np.argsort(place, kind="stable")
+    counts = np.bincount(feature, minlength=d_sae)
+    return Features(
+        np.ascontiguousarray(value[order], dtype=np.float32),
+        token[order].astype(np.int32),
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        np.ascontiguousarray(captured, dtype=np.int64),
+    )
+
+
+def select(features: Features, keep: np.ndarray) -> Features:
+    """The entries with keep (entry,) bool; the captured tokens stay."""
+    kept = np.concatenate([[0], np.cumsum(keep)]).astype(np.int64)
+    return features._replace(
+        data=features.data[keep], indices=features.indices[keep], indptr=kept[features.indptr]
+    )
+
+
+def write_features(path: str | os.PathLike[str], features: Features, spec: str = "") -> None:
+    """Write features.safetensors; the shape (token, d_sae) stands in the header."""
+    header = {"d_sae": str(features.d_sae), "n_tokens": str(len(features.token))}
+    io.write_tensors(path, features._asdict(), spec, header)
+
+
+def read_features(path: str | os.PathLike[str]) -> Features:
+    """The features in a features.safetensors file.
+
+    Raises ValueError where the header and the tensors disagree.
+    """
+    features = Features(**io.read_tensors(path, list(Features._fields)))
+    header = io.read_header(path)
+    found = {"d_sae": str(features.d_sae), "n_tokens": str(len(features.token))}
+    wrong = [name for name, value in found.items() if header.get(name) != value]
+    if wrong or features.indptr[-1] != len(features.data):
+        raise ValueError(
+            f"{path}: the header says {header.get('n_tokens')} tokens x {header.get('d_sae')} "
+            f"features, the tensors hold {found['n_tokens']} x {found['d_sae']}; "
+            "delete the file and let the cell be encoded again."
+        )
+    return features

@@ -1,0 +1,17 @@
+"""Activations of a corpus at all sites of the grid, in one pass of the model."""
+
+from pathlib import Path
+
+from saegrid import io, workflow
+from saegrid.capture import capture_corpus
+
+with workflow.job(snakemake) as job:
+    capture_corpus(
+        job.settings["model"],
+        io.read_table(job.input.tokens),
+        io.read_table(job.input.spans),
+        job.settings["tokens"],
+        job.output,
+        Path(job.output[0]).parent / "store",
+        job.spec,
+    )

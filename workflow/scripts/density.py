@@ -1,0 +1,15 @@
+"""Density of every feature, sorted."""
+
+from saegrid import io, workflow
+from saegrid.density import density, facts
+from saegrid.selection import kept_of
+from saegrid.sparse import read_features
+
+with workflow.job(snakemake) as job:
+    features = read_features(job.input.features)
+    tokens, kept = io.read_table(job.input.tokens), kept_of(job.input.selection)
+    layout = job.settings["layout"]
+    found = facts(features, tokens, kept, layout, cuts=())
+    print(f"{found['n_active']} features active on {found['n_masked']} tokens")
+    table = density(features, tokens, kept, layout)
+    io.write_table(job.output.table, table, job.spec, found)

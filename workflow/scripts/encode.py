@@ -1,0 +1,24 @@
+"""Sparse features of a cell."""
+
+from pathlib import Path
+
+from saegrid import activations, workflow
+from saegrid.encode import encode
+from saegrid.saes.reference import open_sae
+from saegrid.sparse import write_features
+
+with workflow.job(snakemake) as job:
+    given = job.settings
+    x, token = activations.read(job.input.activations)
+    sae = open_sae(Path(job.input.sae[0]).parent)
+    print(f"{len(token)} tokens, {sae.encoder.d_sae} features of {sae.encoder.d_model} dimensions")
+    features = encode(
+        x,
+        token,
+        sae.encoder,
+        screen=given["encode"]["screen"],
+        threads=given["threads"],
+        name=job.input.activations,
+    )
+    print(f"{len(features.data)} activations")
+    write_features(job.output.features, features, job.spec)

@@ -1,0 +1,25 @@
+"""The feature browser of a cell, one offline file."""
+
+from saegrid import io, workflow
+from saegrid.browser import page
+from saegrid.sparse import read_features
+from saegrid.words import Cell
+
+with workflow.job(snakemake) as job:
+    names = ("study", "model", "corpus", "cell", "mask", "layout")
+    facts = {name: job.written[name] for name in names} | io.table_facts(job.input.table)
+    site, sae = Cell.parse(job.wildcards.cell)
+    text = page(
+        {**facts, "site": str(site), "sae": sae, "spec": job.spec},
+        io.read_table(job.input.table),
+        io.read_table(job.input.top),
+        io.read_table(job.input.examples),
+        io.read_table(job.input.tokens),
+        read_features(job.input.features),
+        io.read_table(job.input.topics),
+        io.read_table(job.input.logits),
+        io.read_table(job.input.selection),
+        io.read_table(job.input.corpus_items),
+    )
+    print(f"{len(text) / 1e6:.1f} MB")
+    io.write_text(job.output.page, text)

@@ -1,0 +1,12 @@
+"""One row a cell; cells made with other settings are refused."""
+
+from pathlib import Path
+
+from saegrid import io, workflow
+from saegrid.summary import summary
+
+with workflow.job(snakemake) as job:
+    root = Path(job.input[0]).parent.parent
+    table = summary(root, job.settings["expected"], job.settings["cuts"])
+    print(f"{table.num_rows} cells")
+    io.write_table(job.output.summary, table, job.spec)

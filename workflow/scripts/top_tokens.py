@@ -1,0 +1,22 @@
+"""Examples of every feature, judged by word lists and by form."""
+
+from saegrid import io, workflow
+from saegrid.examples import examples, top_tokens
+from saegrid.selection import kept_of
+from saegrid.sparse import read_features
+from saegrid.topics import judge_with
+
+with workflow.job(snakemake) as job:
+    given = job.settings["top_tokens"]
+    features, table = read_features(job.input.features), io.read_table(job.input.table)
+    tokens, kept = io.read_table(job.input.tokens), kept_of(job.input.selection)
+    shared = {key: given[key] for key in ("cut", "window")} | {"layout": job.settings["layout"]}
+    rules = {key: given[key] for key in ("n", "published")}
+    draws = {key: given[key] for key in ("random", "per_quantile", "seed")}
+    top = top_tokens(features, table, tokens, kept, **shared, **rules)
+    judged = judge_with(top, job.settings["topics"], given["n"])
+    print(f"{judged.num_rows} features shown")
+    io.write_table(job.output.top, top, job.spec)
+    sample = examples(features, table, tokens, kept, **shared, **draws)
+    io.write_table(job.output.examples, sample, job.spec)
+    io.write_table(job.output.topics, judged, job.spec)
