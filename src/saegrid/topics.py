@@ -53,44 +53,6 @@ SUMMARY = pa.schema(
 """Columns of a summary, see `summary`."""
 
 
-class TopicsError(ValueError):
-    """Word lists that cannot be used; the message names the file and the topic."""
-
-
-def read_lists(path: str | os.PathLike[str]) -> dict[str, list[str]]:
-    """The word lists of a YAML file by topic, in its order.
-
-    Raises TopicsError where `topics` is missing, or where a list holds something other than
-    lower-case words without blanks, or a word twice.
-    """
-    body = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    lists = body.get("topics") if isinstance(body, dict) else None
-    if not isinstance(lists, dict) or not lists:
-        raise TopicsError(f"{path}: topics must be a mapping of topics to word lists.")
-    for topic, words in lists.items():
-        if not isinstance(words, list) or not words:
-            raise TopicsError(f"{path}: topics.{topic} must be a list of words; got {words!r}.")
-        seen: set[str] = set()
-        for word in words:
-            if not isinstance(word, str) or normal(word) != word or len(word.split()) != 1:
-                raise TopicsError(
-                    f"{path}: topics.{topic}: a word must be one lower-case word; got {word!r}. "
-                    "Quote words that YAML reads as truth values, like 'no'."
-                )
-            if word in seen:
-                raise TopicsError(f"{path}: topics.{topic}: {word!r} stands there twice.")
-            seen.add(word)
-    return lists
-
-
-def normal(word: str) -> str:
-    """A word as it is compared: case-folded, without marks at its ends and without a final 's."""
-    word = word.casefold().replace("’", "'")
-    first = next((i for i, letter in enumerate(word) if letter.isalnum()), len(word))
-    last = next((i for i in range(len(word), first, -1) if word[i - 1].isalnum()), first)
-    return word[first:last].removesuffix("'s")
-
-
 class _Shown(NamedTuple):
     """The tokens that are judged; features and words as codes."""
 
@@ -240,7 +202,7 @@ def judge(
     n_top: int = 20,
     need_on_topic: int = 16,
     need_words: int = 6,
-    need_form: int = 18,
+    need_form: int | None = None,
 ) -> pa.Table:
     """One row a feature with what its first `n_top` active top tokens have in common.
 
@@ -255,7 +217,7 @@ def judge(
       tokens: the longest ending on at least need_form tokens, else the commonest one (ties by
       length, then by alphabet).
     - form: 'starts with "c"' or 'ends with "ing"' where at least need_form tokens bear it, with at
-      least need_words distinct words; for a first letter these must differ within their first four
+      least need_words distinct words (need_form is nine tenths of n_top where it is not given); for a first letter these must differ within their first four
       letters, so that dance, dancer and dancing are one. The form with more tokens is named; an
       ending wins a tie.
     - label: the topic where it is found, else the form, else null.
@@ -263,6 +225,7 @@ def judge(
     Words are compared whole, as `normal` gives them. top_tokens: feature, example_rank, item, word;
     rows with an `activation` of zero do not count.
     """
+    need_form = -(-9 * n_top // 10) if need_form is None else need_form
     shown = _shown(top_tokens, n_top)
     topic, n_topic, n_words = _topics(shown, lists)
     letter, n_letter, beginnings, letters = _letters(shown)
@@ -292,6 +255,15 @@ def judge(
         "label": np.where(found, topics, form),
     }
     return pa.table({field.name: pa.array(columns[field.name], field.type) for field in SCHEMA})
+
+
+def judge_with(top_tokens: pa.Table, settings: Mapping[str, Any], n_top: int = 20) -> pa.Table:
+    """`judge` with the section `topics` of a config: lists (a YAML file or null), the two needs.
+
+    Without lists no feature has a topic; forms are judged all the same.
+    """
+    lists = read_lists(settings["lists"]) if settings["lists"] else {}
+    return judge(top_tokens, lists, n_top, settings["need_on_topic"], settings["need_words"])
 
 
 def summary(judged: pa.Table, topics: Iterable[str]) -> pa.Table:

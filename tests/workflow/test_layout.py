@@ -46,8 +46,14 @@ def test_every_stage_has_log_benchmark_resources_and_one_spec(rule):
 
 @pytest.mark.parametrize("smk", SMK, ids=lambda p: p.stem)
 def test_a_rule_file_opens_with_what_comes_in_and_out(smk):
-    opening = ast.get_docstring(ast.parse(smk.read_text().split("\nrule ")[0].split("\nlocalrules")[0]
-                                          .split("\nwildcard_constraints")[0]))
+    opening = ast.get_docstring(
+        ast.parse(
+            smk.read_text()
+            .split("\nrule ")[0]
+            .split("\nlocalrules")[0]
+            .split("\nwildcard_constraints")[0]
+        )
+    )
     assert opening
     if "script:" in smk.read_text():
         assert re.search(r"^IN ", opening, re.M)
@@ -114,9 +120,13 @@ def test_only_stages_that_compute_with_torch_import_it(path):
     allowed = {"torch"} if path.stem in TORCH else set()
     allowed |= {"transformers"} if path.stem == "capture" else set()
     allowed |= {"matplotlib"} if path.stem == "plot" else set()
-    code = "import sys\n" + "\n".join(imports) + (
-        "\nheavy = {'torch', 'transformers', 'pandas', 'matplotlib', 'snakemake'} & set(sys.modules)"
-        f"\nassert heavy <= {allowed!r}, heavy"
+    code = (
+        "import sys\n"
+        + "\n".join(imports)
+        + (
+            "\nheavy = {'torch', 'transformers', 'pandas', 'matplotlib', 'snakemake'} & set(sys.modules)"
+            f"\nassert heavy <= {allowed!r}, heavy"
+        )
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr

@@ -24,22 +24,19 @@ def caption(name: str) -> str:
     return import_module(entry(FIGURES, name, "Figure").partition(":")[0]).CAPTION
 
 
-def svg(name: str, grid: object) -> str:
-    """A figure as SVG text, the same for the same tables; ValueError where it is unknown.
+def captions() -> list[tuple[str, str]]:
+    """Path from a study's folder and caption of every figure, in the order of their names."""
+    return [(f"figures/{name}.svg", caption(name)) for name in sorted(FIGURES)]
 
-    grid: a `figures.grid.Grid`.
-    """
+
+def svg(name: str, grid: "Grid") -> str:
+    """A figure as SVG text, the same for the same tables; ValueError where it is unknown."""
     from saegrid.figures.style import render
 
     return render(pick(FIGURES, name, "Figure"), grid).decode()
 
 
-def draw_all(grid: object, folder: Path) -> None:
-    """Write every figure as {name}.svg into a folder."""
+def draw_all(grid: "Grid", folder: str | Path) -> None:
+    """Write every figure to `folder`, as {name}.svg."""
     for name in sorted(FIGURES):
-        write_text(folder / f"{name}.svg", svg(name, grid))
-
-
-def captions() -> list[tuple[str, str]]:
-    """Path of every figure from the index page, and its caption."""
-    return [(f"figures/{name}.svg", caption(name)) for name in sorted(FIGURES)]
+        write_text(Path(folder) / f"{name}.svg", svg(name, grid))

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 CAPTION = (
     "Densities of the features that are active at least once: a histogram for each cell, a row for "
-    "each layer. Heights are log10(1 + features in the bin), as a share of the highest in the figure; "
-    "at the right stands the number of features. Dashed lines: the cuts."
+    "each layer. Heights are log10(1 + features in the bin), one scale for the figure; at the right "
+    "stands the number of features. Dashed lines: the cuts."
 )
 BINS = 30
 HEIGHT = 0.85

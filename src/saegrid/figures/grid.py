@@ -17,7 +17,7 @@ class Grid:
     """A study's main corpus as its cells see it."""
 
     cells: Mapping[str, pa.Table]
-    """Cell (`L15R-32x`): its features.parquet; `feature` and the densities are enough."""
+    """Cell (`L15R-32x`): its features.parquet, or the `COLUMNS` of it."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """tokens.json: counts over `all` and the `kept` items (see `tokens.tokens`)."""
     cuts: Sequence[float] = ()
@@ -37,6 +37,12 @@ class Grid:
     def density(self, cell: Cell) -> np.ndarray:
         """Densities (feature,) of the active features of a cell."""
         return self.cells[str(cell)]["density"].to_numpy()
+
+
+def read_grid(tables: Sequence[str | Path], facts: str | Path, cuts: Sequence[float] = ()) -> Grid:
+    """The grid of these features.parquet files, each in the folder of its cell, and tokens.json."""
+    cells = {Path(path).parent.name: io.read_table(path, COLUMNS) for path in tables}
+    return Grid(cells, io.read_json(facts), cuts)
 
 
 def _place(cell: Cell) -> tuple[int, int, str, int]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CAPTION = (
-    "Features active at least once, largest density, and mean number of active features per edited "
+    "Features active at least once, largest density, and mean number of active features per masked "
     "token (l0), over layers. A line joins the cells of one position and SAE."
 )
 
@@ -28,15 +28,19 @@ def max_density(grid: Grid, cell: Cell) -> float:
 
 
 def l0(grid: Grid, cell: Cell) -> float:
-    """Mean number of active features per masked token: the densities in the edit, summed."""
-    shares = grid.cells[str(cell)]["density_in_edit"].to_numpy(zero_copy_only=False)
-    return float(np.nansum(np.asarray(shares, np.float64))) if len(shares) else 0.0
+    """Mean number of active features per masked token: their shares of these tokens, summed.
+
+    In plain text every token counts and `density_in_edit` is null: `density` is the share.
+    """
+    table = grid.cells[str(cell)]
+    shares = table["density_in_edit"]
+    return float((table["density"] if shares.null_count else shares).to_numpy().sum())
 
 
 PANELS = {
     "active features": n_active,
     "largest density (share of all tokens)": max_density,
-    "l0 (active features per edited token)": l0,
+    "l0 (active features per masked token)": l0,
 }
 """Title of a panel: value of a cell."""
 

@@ -1,0 +1,240 @@
+"""The feature browser in Chromium, from a file, without a network."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from reading import at, ids, spelt
+
+pytestmark = pytest.mark.browser
+
+
+def listed(tab):
+    """The ids in the list, from above."""
+    return [int(text[1:]) for text in tab.locator("#list .row .id").all_inner_texts()]
+
+
+def test_first_feature_shows_its_numbers(tab, world):
+    first = world["features"].to_pylist()[0]
+    at(tab, first["feature"])
+    numbers = tab.locator(".numbers").inner_text()
+    assert f"DENSITY = {100 * first['density']:.3f}%" in numbers
+    assert f"MAX = {first['max_activation']:.3f}" in numbers
+    assert f"{first['n_active']} active of {world['cell_facts']['n_tokens']}" in numbers
+    assert tab.locator("h2 a").inner_text() == f"#{first['feature']}"
+    assert tab.get_by_role("button", name="next feature (j)").is_visible()
+    assert "kids 17/20" in tab.locator(".badges").inner_text()
+
+
+def test_keys_go_to_the_next_and_the_previous(tab, world):
+    order = ids(world)
+    for key, place in (("j", 1), ("ArrowRight", 2), ("k", 1), ("ArrowLeft", 0), ("k", 0)):
+        tab.keyboard.press(key)
+        at(tab, order[place])
+    tab.keyboard.press("r")
+    tab.wait_for_function("location.hash.length > 1")
+
+
+def test_permalink_and_back(visit, path, world, tab):
+    order = ids(world)
+    tab.keyboard.press("j")
+    at(tab, order[1])
+    assert tab.evaluate("location.hash") == f"#{order[1]}"
+    tab.go_back()
+    at(tab, order[0])
+    tab.goto(f"{path.as_uri()}#{order[7]}")
+    at(tab, order[7])
+    silent = min(set(range(512)) - set(order))
+    tab.evaluate(f"location.hash = '#{silent}'")
+    tab.wait_for_function("document.body.dataset.feature === undefined")
+    assert "no active masked token" in tab.locator("#feature").inner_text()
+    tab.keyboard.press("j")
+    at(tab, order[0])
+
+
+def test_search(tab, world):
+    order = ids(world)
+    tab.keyboard.press("/")
+    tab.keyboard.type("</SCRIPT")
+    tops = world["top_tokens"].to_pylist()
+    hits = {row["feature"] for row in tops if "</script" in (row["word"] + row["token"]).lower()}
+    assert hits
+    assert tab.locator("#count").inner_text() == f"{len(hits)} of {len(order)} active features"
+    tab.keyboard.press("Enter")
+    at(tab, next(feature for feature in order if feature in hits))
+    tab.keyboard.press("/")
+    tab.keyboard.type(f"#{order[5]}")
+    assert order[5] in listed(tab)
+    tab.keyboard.press("Enter")
+    at(tab, order[5])
+    tab.keyboard.press("/")
+    tab.keyboard.type("nothing at all")
+    assert tab.locator("#count").inner_text() == "no feature matches"
+    tab.keyboard.press("Escape")
+    assert tab.locator("#count").inner_text() == f"{len(order)} of {len(order)} active features"
+
+
+def test_sort_and_filter(tab, world):
+    rows = world["features"].to_pylist()
+    for name, key in (
+        ("max", lambda row: -row["max_activation"]),
+        ("mean", lambda row: -float(f"{row['mean_activation']:.6g}")),
+        ("n_active", lambda row: -row["n_active"]),
+        ("id", lambda row: row["feature"]),
+        ("density", lambda row: row["rank"]),
+    ):
+        tab.locator("#sort").select_option(name)
+        wanted = [row["feature"] for row in sorted(rows, key=lambda row: (key(row), row["rank"]))]
+        tab.locator("#list").evaluate("node => { node.scrollTop = 0; node.onscroll(); }")
+        assert listed(tab) == wanted[: len(listed(tab))]
+    tab.locator("#filter").select_option("topic")
+    assert listed(tab) == ids(world)[::3][: len(listed(tab))]
+
+
+def test_labels_are_kept_exported_and_imported(tab, world, tmp_path):
+    order = ids(world)
+    at(tab, order[0])
+    tab.keyboard.press("n")
+    tab.keyboard.type("kids <b>")
+    tab.keyboard.press("Enter")
+    assert "kids <b>" in tab.locator("#list .row").first.inner_text()
+    tab.reload()
+    tab.wait_for_selector("body[data-ready]")
+    assert tab.locator("#label").input_value() == "kids <b>"
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="export labels").click()
+    download.value.save_as(tmp_path / "labels.json")
+    body = json.loads((tmp_path / "labels.json").read_text())
+    assert body == {"study": "made", "corpus": "up", "cell": "L1R-8x",
+                    "labels": {str(order[0]): "kids <b>"}}  # fmt: skip
+    body["labels"] = {str(order[1]): "hair"}
+    (tmp_path / "labels.json").write_text(json.dumps(body))
+    tab.locator("#import").set_input_files(tmp_path / "labels.json")
+    tab.wait_for_selector("#notice:not([hidden])")
+    assert tab.locator("#notice").inner_text() == "1 labels read."
+    assert "hair" in tab.locator("#list .row").nth(1).inner_text()
+    (tmp_path / "other.json").write_text(json.dumps({**body, "cell": "L9R-8x"}))
+    tab.locator("#import").set_input_files(tmp_path / "other.json")
+    tab.wait_for_function("document.querySelector('#notice').textContent.includes('must hold')")
+    assert tab.locator("#notice").inner_text() == (
+        "other.json must hold labels of L1R-8x; got L9R-8x."
+    )
+
+
+def test_tokens_on_the_page_are_the_given_ones(tab, world):
+    for feature in ids(world)[:6]:
+        tab.evaluate(f"location.hash = '#{feature}'")
+        at(tab, feature)
+        for name in ("random", "q1", "q2", "top"):
+            table = world["top_tokens" if name == "top" else "examples"].to_pylist()
+            rows = [row for row in table if row["feature"] == feature]
+            rows = [row for row in rows if name in ("top", row.get("group"))]
+            found = tab.locator(f"[data-group={name}] > .ex").evaluate_all(
+                """list => list.map(ex => ({
+                  tokens: [...ex.querySelectorAll('.kwic .t')].map(t => t.textContent),
+                  peak: ex.querySelector('.kwic .c').textContent,
+                  title: ex.querySelector('.kwic .c').title,
+                  plain: [...ex.querySelectorAll('.kwic .t')].map(t => t.matches('.u, .s')),
+                  shaded: [...ex.querySelectorAll('.kwic .t')].map(t => t.matches('.on')),
+                  word: ex.querySelector('.word').textContent }))"""
+            )
+            assert len(found) == len(rows)
+            for ex, row in zip(found, rows, strict=True):
+                assert ex["tokens"] == [
+                    spelt(token, i == row["center"]) for i, token in enumerate(row["window_tokens"])
+                ]
+                assert ex["peak"] == spelt(row["token"], True)
+                assert np.float32(ex["title"]) == np.float32(row["activation"])
+                assert ex["plain"] == [value is None for value in row["window_activations"]]
+                assert ex["shaded"] == [bool(value) for value in row["window_activations"]]
+                assert ex["word"] == spelt(row["word"])
+
+
+def test_shading_grows_with_the_activation(tab, world):
+    feature = ids(world)[0]
+    at(tab, feature)
+    colours = tab.locator("[data-group=top] .kwic .c").evaluate_all(
+        "list => list.map(t => [t.title, getComputedStyle(t).backgroundColor])"
+    )
+    activations = [float(title) for title, _ in colours]
+    alphas = [float(re.findall(r"[\d.]+", colour)[-1]) for _, colour in colours]
+    assert activations == sorted(activations, reverse=True)
+    assert alphas == sorted(alphas, reverse=True)
+    assert len(set(alphas)) > 5
+    hues = {tuple(re.findall(r"[\d.]+", colour)[:3]) for _, colour in colours}
+    assert len(hues) == 1
+
+
+def test_full_text_on_demand(tab, world):
+    at(tab, ids(world)[0])
+    button = tab.locator("[data-group=top] .peak").first
+    assert tab.locator(".full").count() == 0
+    button.click()
+    tab.wait_for_selector(".full .seq")
+    row = world["top_tokens"].to_pylist()[0]
+    tokens = world["tokens"].to_pylist()
+    wanted = [
+        spelt(token["text"], token["position"] == row["position"])
+        for token in tokens
+        if token["row"] == row["row"]
+    ]
+    assert tab.locator(".full .seq .t").all_text_contents() == wanted
+    assert f"the original <i>{row['item']}</i>" in tab.locator(".full").inner_text()
+    assert f"id {1000 + row['item']}" in tab.locator(".full").inner_text()
+    assert button.get_attribute("aria-expanded") == "true"
+    button.click()
+    assert tab.locator(".full").count() == 0
+
+
+def test_histogram(tab, world):
+    first = world["features"].to_pylist()[0]
+    at(tab, first["feature"])
+
+    def bars():
+        return tab.locator("svg .bar").evaluate_all(
+            "list => list.map(b => [+b.querySelector('title').textContent.split(': ')[1],"
+            " +b.getAttribute('height')])"
+        )
+
+    linear = bars()
+    assert len(linear) == 50
+    assert sum(n for n, _ in linear) == first["n_active"]
+    tab.keyboard.press("l")
+    tab.wait_for_selector("#log[aria-pressed=true]")
+    logarithmic = bars()
+    assert [n for n, _ in logarithmic] == [n for n, _ in linear]
+    low = [i for i, (n, _) in enumerate(linear) if 0 < n < max(linear)[0]]
+    assert low
+    assert all(logarithmic[i][1] > linear[i][1] for i in low)
+
+
+def test_every_space_can_be_shown(tab, world):
+    at(tab, ids(world)[0])
+    assert tab.locator("#spaces").get_attribute("aria-pressed") == "false"
+    tab.keyboard.press("w")
+    tab.wait_for_selector("#spaces[aria-pressed=true]")
+    tab.wait_for_function(
+        "[...document.querySelectorAll('.kwic .t')].every(t => !t.textContent.includes(' '))"
+    )
+
+
+def test_help_and_roles(tab):
+    tab.keyboard.press("?")
+    assert tab.locator("#help").is_visible()
+    assert "active masked tokens / all" in tab.locator("#help").inner_text()
+    tab.keyboard.press("Escape")
+    assert not tab.locator("#help").is_visible()
+    assert tab.get_by_role("listbox", name="Features").is_visible()
+    assert tab.locator("#list").get_by_role("option", selected=True).count() == 1
+    assert tab.get_by_role("searchbox", name="Search features").is_visible()
+
+
+def test_narrow_page_does_not_scroll_sideways(visit, path):
+    tab = visit(path)
+    tab.set_viewport_size({"width": 360, "height": 740})
+    for _ in range(5):
+        before = tab.evaluate("document.body.dataset.feature")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+        tab.keyboard.press("j")
+        tab.wait_for_function("id => document.body.dataset.feature !== id", arg=before)

@@ -1,0 +1,279 @@
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from saegrid.browser import shown
+from saegrid.browser.page import CHUNK, page
+from saegrid.sparse import Features
+
+sys.path.append(str(Path(__file__).parents[1] / "browser"))
+import pageworld
+from reading import Document
+
+
+@pytest.fixture(scope="module")
+def world():
+    return pageworld.world()
+
+
+@pytest.fixture(scope="module")
+def text(world):
+    return page(**world)
+
+
+@pytest.fixture(scope="module")
+def document(text):
+    return Document(text)
+
+
+def examples_of(world, feature, group):
+    table = world["top_tokens"] if group == "top" else world["examples"]
+    rows = [row for row in table.to_pylist() if row["feature"] == feature]
+    return rows if group == "top" else [row for row in rows if row["group"] == group]
+
+
+def groups_of(body):
+    start = 0
+    for name, n in zip(body["x"][::2], body["x"][1::2], strict=True):
+        yield name, range(start, start + n)
+        start += n
+
+
+def test_same_arguments_same_bytes(world, text):
+    assert page(**pageworld.world()) == text
+    shuffled = {**world["cell_facts"]}
+    shuffled = dict(reversed(shuffled.items()))
+    assert (
+        Document(page(**{**world, "cell_facts": shuffled})).scripts["index"]
+        == (Document(text).scripts["index"])
+    )
+
+
+def test_corpus_text_is_never_markup(document, text):
+    assert document.metas["saegrid-spec"] == pageworld.SPEC
+    strings = document.open("index")["strings"]
+    assert set(pageworld.NASTY) <= set(strings)
+    # The only scripts are ours: the index, the chunks and the program.
+    assert text.count("</script>") == text.count("<script") == len(document.scripts) - 1
+    assert " <!--" not in text
+    assert "</script>" not in document.text
+    assert not {"b", "i"} & set(document.tags)
+
+
+def test_nothing_is_fetched(text):
+    assert not re.search(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", text)
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest|innerHTML|insertAdjacentHTML", text)
+
+
+def test_windows_are_the_given_ones(world, document):
+    head = document.open("index")
+    strings, ids = head["strings"], head["columns"]["feature"]
+    bodies = document.chunks("f")
+    assert ids == world["features"]["feature"].to_pylist()
+    assert len(bodies) == len(ids)
+    n = 0
+    for feature, body in zip(ids, bodies, strict=True):
+        for name, places in groups_of(body):
+            wanted = examples_of(world, feature, name)
+            assert len(places) == len(wanted)
+            for i, row in zip(places, wanted, strict=True):
+                assert [strings[code] for code in body["t"][i]] == row["window_tokens"]
+                assert np.float32(body["a"][i]) == np.float32(row["activation"])
+                assert strings[body["w"][i]] == row["word"]
+                assert (body["p"][i], body["c"][i]) == (row["position"], row["center"])
+                shade = dict(zip(body["z"][i][::2], body["z"][i][1::2], strict=True))
+                for j, value in enumerate(row["window_activations"]):
+                    assert (int(body["f"][i][j]) & shown.UNCAPTURED > 0) == (value is None)
+                    found = shade.get(row["position"] - row["center"] + j, 0)
+                    assert abs(found / 255 * body["s"] - (value or 0)) <= body["s"] / 255
+                    assert (found > 0) == bool(value)
+                n += 1
+    assert n == len(world["top_tokens"]) + len(world["examples"])
+
+
+def test_rows_hold_the_full_text_and_its_activations(world, document):
+    strings = document.open("index")["strings"]
+    rows, tokens, values = document.chunks("r"), world["tokens"].to_pydict(), world["values"]
+    captured = set(values.token.tolist())
+    for number, codes, flags in rows:
+        index_ = [t for t, row in enumerate(tokens["row"]) if row == number]
+        assert [strings[code] for code in codes] == [tokens["text"][t] for t in index_]
+        for t, flag in zip(index_, flags, strict=True):
+            assert int(flag) == (
+                shown.SPECIAL * tokens["special"][t]
+                + shown.IN_EDIT * tokens["in_edit"][t]
+                + shown.UNCAPTURED * (t not in captured)
+            )
+    feature = world["features"]["feature"][0].as_py()
+    body = document.chunks("f")[0]
+    active, data = values.of(feature)
+    for i, place in enumerate(body["r"]):
+        start = tokens["row"].index(rows[place][0])
+        length = len(rows[place][1])
+        wanted = {int(t) - start: v for t, v in zip(active, data, strict=True)}
+        wanted = {p: v for p, v in wanted.items() if 0 <= p < length}
+        assert body["z"][i][::2] == sorted(wanted)
+        for p, shade in zip(body["z"][i][::2], body["z"][i][1::2], strict=True):
+            assert abs(shade / 255 * body["s"] - wanted[p]) <= body["s"] / 255
+
+
+def test_items_are_stored_once_with_their_labels(world, document):
+    items = document.chunks("i")
+    numbers = [body[0] for body in items]
+    assert numbers == sorted(set(numbers))
+    assert items[0][1:] == [
+        str(1000 + numbers[0]),
+        f"the original <i>{numbers[0]}</i>",
+        [["meanGrade", str(numbers[0] / 10) if numbers[0] else "0"]],
+    ]
+    assert Document(page(**{**world, "items": None})).chunks("i")[0] == [numbers[0]]
+
+
+def test_histogram_by_hand():
+    tokens = shown.Tokens(
+        row=np.zeros(6, int),
+        special=np.array([1, 0, 0, 0, 0, 0], bool),
+        in_edit=np.array([1, 1, 1, 1, 0, 1], bool),
+        group=np.zeros(6, int),
+        item=np.array([0, 0, 0, 0, 0, 1]),
+        text=pa.array([""] * 6),
+    )
+    features = pa.table({"feature": [2], "n_active": [3], "max_activation": np.float32([1.25])})
+    indptr = np.array([0, 0, 0, 6])
+    data = np.float32([9, 0.25, 0.75, 1.25, 9, 9])  # special, counted x 3, not in the edit, dropped
+    values = Features(data, np.arange(6), indptr, np.arange(6))
+    [bars] = shown.histograms(features, values, tokens, np.array([True, False]))
+    assert np.flatnonzero(bars.counts).tolist() == [0, 25, 49]
+    assert bars.edges[[0, -1]].tolist() == [0.25, 1.25]
+    with pytest.raises(ValueError) as error:
+        shown.histograms(features, values, tokens, None)
+    assert str(error.value) == (
+        "Feature 2 must have n_active = 3 non-zero masked activations; the matrix has 4. "
+        "Make features.parquet, features.safetensors, tokens and selection from the same run."
+    )
+
+
+def test_histogram_counts_sum_to_n_active(world, document):
+    sums = [sum(body["h"]) for body in document.chunks("f")]
+    assert sums == world["features"]["n_active"].to_pylist()
+    assert {len(body["h"]) for body in document.chunks("f")} == {50}
+
+
+def test_distinct_words_and_headlines(world, document):
+    columns, strings = document.open("index")["columns"], document.open("index")["strings"]
+    for k, feature in enumerate(columns["feature"]):
+        top = examples_of(world, feature, "top")
+        words = [row["word"].strip().lower() for row in top]
+        flat = columns["words"][k]
+        counted = {strings[c]: n for c, n in zip(flat[::2], flat[1::2], strict=True)}
+        assert counted == {word: words.count(word) for word in words}
+        assert columns["n_words"][k] == len(set(words))
+        assert columns["n_headlines"][k] == len({row["item"] // 2 for row in top})
+        assert list(counted.values()) == sorted(counted.values(), reverse=True)
+        for row in top:  # every shown token can be searched
+            spelt = [*counted, *(strings[c] for c in columns["terms"][k])]
+            assert any(row["token"].strip().lower() in term.lower() for term in spelt)
+
+
+def test_badges_and_logit_effects(world, document):
+    columns, strings = document.open("index")["columns"], document.open("index")["strings"]
+    assert columns["badges"][:2] == [
+        [["topic", "kids 17/20"], ["share", 'starts with "c" 20/20'],
+         ["share", 'ends with "ing" 3/20']],
+        [["form", 'starts with "c" 20/20'], ["share", 'ends with "ing" 3/20']],
+    ]  # fmt: skip
+    body = document.chunks("f")[0]
+    given_ = [row for row in world["logits"].to_pylist() if row["feature"] == columns["feature"][0]]
+    for side, sign in (("top", 1), ("bottom", -1)):
+        assert [strings[code] for code in body["l"][side][::2]] == [
+            row["token"] for row in given_ if row["side"] == side
+        ]
+        assert body["l"][side][1::2] == [sign * round(1 - r / 10, 1) for r in range(10)]
+
+
+def test_size_and_chunks_of_many_features():
+    made = pageworld.tiled(pageworld.world(n_features=256, n_items=300, vocabulary=5000), 2)
+    n = len(made["features"])
+    shown_ = (len(made["top_tokens"]) + len(made["examples"])) / n
+    text = page(**made)
+    size = len(text.encode()) / n
+    print(f"{size:.0f} bytes a feature at {shown_:.0f} windows a feature")
+    assert shown_ > 25
+    assert size < 3500
+    assert len(Document(text).open("f0")) == CHUNK
+
+
+def test_page_without_active_features(world):
+    empty = {name: world[name].slice(0, 0) for name in ("features", "top_tokens", "examples")}
+    none = world["values"]._replace(
+        data=np.float32([]), indices=np.int32([]), indptr=np.zeros(513, int)
+    )
+    made = {**world, **empty, "values": none, "topics": None, "logits": None}
+    assert Document(page(**made)).open("index")["columns"]["feature"] == []
+
+
+def test_features_without_examples_keep_their_numbers(world):
+    made = {**world, "examples": None, "top_tokens": world["top_tokens"].slice(0, 20)}
+    bodies = Document(page(**made)).chunks("f")
+    assert bodies[0]["x"] == ["top", 20]
+    assert bodies[-1]["x"] == []
+    assert sum(bodies[-1]["h"]) == world["features"]["n_active"][-1].as_py()
+
+
+def test_uncaptured_and_missing_numbers_become_null(world):
+    features = world["features"].set_column(
+        world["features"].column_names.index("density_context"),
+        "density_context",
+        pa.array(np.full(len(world["features"]), np.nan)),
+    )
+    columns = Document(page(**{**world, "features": features})).open("index")["columns"]
+    assert set(columns["density_context"]) == {None}
+
+
+def test_errors_name_what_does_not_fit(world):
+    facts = {k: v for k, v in world["cell_facts"].items() if k not in ("corpus", "spec")}
+    with pytest.raises(ValueError) as error:
+        page(**{**world, "cell_facts": facts})
+    assert str(error.value) == (
+        "The facts of a cell's page must hold study, corpus, cell, model, site, sae, d_sae, "
+        "n_tokens, n_masked, spec; corpus, spec missing. Add what is missing where the facts are "
+        "made."
+    )
+    feature = world["features"]["feature"][0].as_py()
+    with pytest.raises(ValueError) as error:
+        page(**{**world, "features": world["features"].slice(1)})
+    assert str(error.value) == (
+        f"An example shows feature {feature}, which features.parquet does not list; make features, "
+        "top tokens and examples from the same cell."
+    )
+    top = world["top_tokens"]
+    moved = top.set_column(
+        top.column_names.index("token_index"),
+        "token_index",
+        pa.array(top["token_index"].to_numpy() + 9),
+    )
+    with pytest.raises(ValueError) as error:
+        page(**{**world, "top_tokens": moved})
+    assert str(error.value) == (
+        "A window leaves its row: token_index, center and row of an example must agree with "
+        "tokens.parquet; make them from the same corpus."
+    )
+
+
+def test_published_numbers_are_told(world):
+    top = world["top_tokens"]
+    labels = pa.array([1216] * len(top), pa.int32())
+    head = Document(page(**{**world, "top_tokens": top.append_column("label", labels)})).open(
+        "index"
+    )
+    assert head["columns"]["badges"][0][0] == ["share", "published as 1216"]
+
+
+def test_a_topic_that_does_not_hold_is_only_a_share(world):
+    topics = world["topics"].append_column("found", pa.array([False] * len(world["topics"])))
+    head = Document(page(**{**world, "topics": topics})).open("index")
+    assert head["columns"]["badges"][0][0] == ["share", "kids 17/20"]

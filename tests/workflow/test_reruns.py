@@ -1,0 +1,245 @@
+"""Which jobs does a change cause? Dry runs on copies of a finished tiny grid of two cells."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+from pipeline import SNAKEMAKE, TINY, checkout, edit, planned, results, run
+
+pytestmark = pytest.mark.workflow
+
+TAIL = {"summary": 1, "plot": 1, "index": 1}
+"""What sums up all cells."""
+SHOWN = {"top_tokens": 2, "logit_effects": 2, "page": 2, **TAIL}
+CELLS = {"encode": 2, "density": 2, **SHOWN}
+CONFIG = "config/tiny.yaml"
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = checkout(tmp_path_factory.mktemp("tiny") / "saegrid")
+    run(folder)
+    return folder
+
+
+@pytest.fixture
+def work(done, tmp_path):
+    folder = tmp_path / "saegrid"
+    shutil.copytree(done, folder, symlinks=True)
+    return folder
+
+
+def cell(folder, name, file):
+    return folder / "results/tiny/headlines/cells" / name / file
+
+
+def add_layer(work):
+    edit(work / CONFIG, "layers: [1]", "layers: [1, 2]")
+
+
+CHANGES = {
+    "nothing": (lambda work: None, {}),
+    "a layer is added": (
+        add_layer,
+        {"capture": 2, "train_sae": 2, **{k: 2 for k in CELLS if k not in TAIL}, **TAIL},
+    ),
+    "the filter": (
+        lambda work: edit(work / CONFIG, "value: 2.0", "value: 1.8"),
+        {"selection": 1, "density": 2, **SHOWN},
+    ),
+    "the density cut": (
+        lambda work: edit(work / CONFIG, "topics:\n", "top_tokens: {cut: 0.001}\ntopics:\n"),
+        SHOWN,
+    ),
+    "one cell's settings": (
+        lambda work: edit(
+            work / CONFIG, "topics:\n", "overrides: {L1R-8x: {top_tokens: {n: 10}}}\ntopics:\n"
+        ),
+        {"top_tokens": 1, "logit_effects": 1, "page": 1, **TAIL},
+    ),
+    "one cell's training": (
+        lambda work: edit(
+            work / CONFIG,
+            "topics:\n",
+            "overrides: {L1R-8x: {train: {settings: {k: 4}}}}\ntopics:\n",
+        ),
+        {"train_sae": 1, **{k: 1 for k in CELLS}},
+    ),
+    "a library function": (
+        lambda work: edit(
+            work / "src/saegrid/density.py",
+            "\nimport numpy as np\n",
+            "\nimport numpy as np\n\nX = 1\n",
+        ),
+        {"density": 2, **SHOWN},
+    ),
+    "the text of a page": (
+        lambda work: edit(work / "src/saegrid/browser/app.css", "body {", "body { color: black;"),
+        {"page": 2, "index": 1},
+    ),
+    "a comment and a docstring": (
+        lambda work: edit(
+            work / "src/saegrid/density.py",
+            "\nimport numpy as np\n",
+            "\n# why\nimport numpy as np\n",
+        ),
+        {},
+    ),
+    "a script's comment": (
+        lambda work: (
+            edit(work / "workflow/scripts/density.py", '"""', '"""Well. ')
+            if (work / "workflow/scripts/density.py").read_text().count('"""') == 1
+            else (work / "workflow/scripts/density.py").write_text(
+                (work / "workflow/scripts/density.py").read_text() + "\n# the end\n"
+            )
+        ),
+        {},
+    ),
+    "resources": (
+        lambda work: edit(work / "workflow/rules/capture.smk", "mem_mb=16000", "mem_mb=17000"),
+        {},
+    ),
+    "the config's order": (
+        lambda work: edit(work / CONFIG, "positions: [a, r]", "positions: [r, a]"),
+        {},
+    ),
+    "times of all sources, as after a git checkout": (
+        lambda work: [os.utime(p) for p in work.rglob("*") if p.suffix in (".py", ".smk", ".yaml")],
+        {},
+    ),
+    "a page is deleted": (
+        lambda work: cell(work, "L1R-8x", "features.html").unlink(),
+        {"page": 1},
+    ),
+    "a table in the middle is deleted": (
+        lambda work: cell(work, "L1A-8x", "features.parquet").unlink(),
+        {"density": 1},
+    ),
+    "sparse features are deleted": (
+        lambda work: cell(work, "L1A-8x", "features.safetensors").unlink(),
+        {"encode": 1},
+    ),
+    "one site's activations are deleted": (
+        lambda work: next(
+            (work / "results/tiny/headlines/activations").glob("*/L1R.safetensors")
+        ).unlink(),
+        {"capture": 1},
+    ),
+    "a cell is deleted": (
+        lambda work: shutil.rmtree(cell(work, "L1A-8x", "x").parent),
+        {"encode": 1, "density": 1, "top_tokens": 1, "logit_effects": 1, "page": 1},
+    ),
+    "the title": (
+        lambda work: edit(work / CONFIG, "topics:\n", "pages: {title: Other}\ntopics:\n"),
+        {"page": 2, "index": 1},
+    ),
+    "an SAE's seed": (
+        lambda work: edit(work / CONFIG, "corpus: generated, ", "corpus: generated, seed: 1, "),
+        {"train_sae": 2, **CELLS},
+    ),
+    "the text of the training corpus": (
+        lambda work: edit(work / CONFIG, "n: 300", "n: 301"),
+        {"items": 1, "selection": 1, "tokens": 1, "capture": 1, "train_sae": 2, **CELLS},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_causes_these_jobs(work, name):
+    change, expected = CHANGES[name]
+    change(work)
+    assert planned(work) == expected
+
+
+def test_a_new_layer_leaves_old_files_alone_and_captures_only_new_sites(work):
+    before = results(work)
+    add_layer(work)
+    run(work)
+    after = results(work)
+    summed = ("tiny/summary.parquet", "tiny/index.html", "tiny/figures/")
+    changed = [name for name in before if after[name] != before[name]]
+    assert all(name.startswith(summed) for name in changed), changed
+    log = next((work / "logs/tiny/headlines").glob("capture-*.log")).read_text()
+    assert "L2A, L2R" in log
+    assert planned(work) == {}
+
+
+def test_a_deleted_table_comes_back_the_same(work):
+    before = results(work)
+    cell(work, "L1A-8x", "features.parquet").unlink()
+    run(work)
+    assert results(work) == before
+    assert planned(work) == {}
+
+
+def test_a_failed_cell_is_not_shown_with_its_old_result(work):
+    """A failure in the middle must leave what depends on it to be done, not stale."""
+    edit(
+        work / "src/saegrid/density.py",
+        "\nimport numpy as np\n",
+        "\nimport numpy as np\n\nif FAIL := True:\n    raise RuntimeError('on purpose')\n",
+    )
+    done = subprocess.run(
+        [SNAKEMAKE, "--cores", "2", *TINY],
+        cwd=work,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(work / "src")},
+    )
+    assert done.returncode == 1
+    edit(work / "src/saegrid/density.py", "if FAIL := True", "if FAIL := False")
+    assert planned(work) == {"density": 2, **SHOWN}
+
+
+def test_a_copied_stale_cell_is_refused(work):
+    """Metadata of Snakemake may get lost; a summary reads what the files themselves record."""
+    edit(work / CONFIG, "topics:\n", "top_tokens: {n: 7}\ntopics:\n")
+    shutil.rmtree(work / ".snakemake")
+    (work / "results/tiny/summary.parquet").unlink()
+    done = subprocess.run(
+        [SNAKEMAKE, "--cores", "2", *TINY],
+        cwd=work,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(work / "src")},
+    )
+    assert done.returncode == 1
+    assert "top_tokens.parquet was made with other settings" in done.stdout + done.stderr
+
+
+def test_killed_in_the_middle_ends_with_the_same_bytes(done, tmp_path):
+    """kill -9 of the coordinator and of its jobs, then the same command again."""
+    work = checkout(tmp_path / "saegrid")
+    process = subprocess.Popen(
+        [SNAKEMAKE, "--cores", "2", *TINY],
+        cwd=work,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(work / "src")},
+    )
+    deadline = time.monotonic() + 120
+    while not list((work / "results").rglob("sae_weights.safetensors")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    subprocess.run(
+        [SNAKEMAKE, "--unlock", *TINY],
+        cwd=work,
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(work / "src")},
+    )
+    run(work)
+    assert results(work) == results(done)
+
+
+def test_one_core_gives_the_bytes_of_two(done, tmp_path):
+    work = checkout(tmp_path / "saegrid")
+    run(work, "--cores", "1")
+    assert results(work) == results(done)
