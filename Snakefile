@@ -22,5 +22,14 @@ include: "workflow/rules/cells.smk"
 include: "workflow/rules/pages.smk"
 
 
+localrules:
+    all,
+
+
+rule all:
+    input:
+        lambda wildcards: PLAN.all_targets(),
+
+
 onstart:
     PLAN.write_provenance()

@@ -4,8 +4,10 @@ Tensors are safetensors, rows are parquet, facts are json, pages are html. The s
 wrote a file (see `workflow`) stands in its header.
 """
 
+import html
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,8 @@ import safetensors.numpy
 
 SPEC = "saegrid_spec"
 FACTS = "saegrid_facts"
+HEAD = 16 << 10
+"""Characters of a page in which its spec stands."""
 
 
 @contextmanager
@@ -130,11 +134,15 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def recorded_spec(path: str | os.PathLike[str]) -> str:
-    """The spec of the job that wrote a parquet, safetensors or json file; empty where none."""
+    """The spec of the job that wrote a parquet, safetensors, json or html file; empty: none."""
     path = Path(path)
     if path.suffix == ".parquet":
         metadata = pq.read_schema(path).metadata or {}
         return metadata.get(SPEC.encode(), b"").decode()
     if path.suffix == ".safetensors":
         return read_header(path).get(SPEC, "")
+    if path.suffix == ".html":
+        with path.open(encoding="utf-8") as file:
+            found = re.search(r'<meta name="saegrid-spec" content="([^"]*)">', file.read(HEAD))
+        return html.unescape(found[1]) if found else ""
     return json.loads(path.read_text(encoding="utf-8")).get(SPEC, "")

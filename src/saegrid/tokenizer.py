@@ -199,3 +199,18 @@ def load(
     if bos != "auto" or not before or "bos" in (ids or {}):
         before = _opening(bos, named, path.parent)
     return Encoder(tokenizer, before, after, named)
+
+
+def strings(encoder: Encoder) -> list[str]:
+    """The text of every token id, as a page shows it alone: with its blank, `##ing` as it is.
+
+    A token that is no whole character is shown as the vocabulary spells it.
+    """
+    tokenizer = encoder.tokenizer
+    count = tokenizer.get_vocab_size()
+    alone = tokenizer.decode_batch([[i] for i in range(count)], skip_special_tokens=False)
+    spelled = [tokenizer.id_to_token(i) or f"#{i}" for i in range(count)]
+    return [
+        spelling.replace("▁", " ") if "▁" in spelling or "�" in text or not text else text
+        for spelling, text in zip(spelled, alone, strict=True)
+    ]

@@ -5,14 +5,13 @@ token "ham" of "hamster" is no food. Every feature gets its best topic, its comm
 and its commonest ending, so that features of form stand apart from features of meaning.
 """
 
-import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import yaml
+
+from saegrid.wordlists import normal, read_lists
 
 SUFFIX_LENGTHS = (2, 3, 4)
 """Letters of an ending. One letter would name every plural."""
@@ -80,6 +79,13 @@ class _Shown(NamedTuple):
         return np.bincount(owner * n + code, minlength=size * n).reshape(size, n)
 
 
+def _counts(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct keys, ascending, and how often each stands there (np.unique is slower)."""
+    keys = np.sort(keys)
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    return keys[first], np.diff(first, append=len(keys))
+
+
 def _shown(top: pa.Table, n_top: int) -> _Shown:
     """The first `n_top` active top tokens of every feature."""
     if "activation" in top.column_names:
@@ -99,7 +105,7 @@ def _shown(top: pa.Table, n_top: int) -> _Shown:
     recode = np.array([code[word] for word in normalised], dtype=np.int64)
     word = recode[raw.indices.to_numpy()[order]] if len(order) else np.zeros(0, np.int64)
     there = word >= 0
-    pairs = np.unique(owner[there] * max(len(words), 1) + word[there])
+    pairs, _ = _counts(owner[there] * max(len(words), 1) + word[there])
     return _Shown(
         encoded.dictionary.to_numpy(),
         owner,
@@ -114,7 +120,7 @@ def _distinct(shown: _Shown, owner: np.ndarray, key: np.ndarray) -> np.ndarray:
     """Distinct keys (row,) per feature: (feature,)."""
     low = key.min(initial=0)
     span = key.max(initial=0) - low + 1
-    owners = np.unique(owner * span + key - low) // span
+    owners = _counts(owner * span + key - low)[0] // span
     return np.bincount(owners, minlength=len(shown.features))
 
 
@@ -168,11 +174,11 @@ def _suffixes(shown: _Shown, need: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     for length in SUFFIX_LENGTHS:
         code = np.array([place.get(found.get(length, ""), -1) for found in endings], np.int64)
         owner, value = shown.tokens(code)
-        key, n = np.unique(owner * count + value, return_counts=True)
+        key, n = _counts(owner * count + value)
         owner, value = shown.pairs(code)
         keys.append(key)
         tokens.append(n)
-        words.append(np.unique(owner * count + value, return_counts=True)[1])
+        words.append(_counts(owner * count + value)[1])
     key, n, n_words = (np.concatenate(part) for part in (keys, tokens, words))
     size = len(shown.features)
     best, n_best, words_best = np.full(size, -1), np.zeros(size, np.int64), np.zeros(size, np.int64)
@@ -217,9 +223,9 @@ def judge(
       tokens: the longest ending on at least need_form tokens, else the commonest one (ties by
       length, then by alphabet).
     - form: 'starts with "c"' or 'ends with "ing"' where at least need_form tokens bear it, with at
-      least need_words distinct words (need_form is nine tenths of n_top where it is not given); for a first letter these must differ within their first four
+      least need_words distinct words; for a first letter these must differ within their first four
       letters, so that dance, dancer and dancing are one. The form with more tokens is named; an
-      ending wins a tie.
+      ending wins a tie. Without need_form it is nine tenths of n_top.
     - label: the topic where it is found, else the form, else null.
 
     Words are compared whole, as `normal` gives them. top_tokens: feature, example_rank, item, word;
@@ -292,9 +298,3 @@ def shuffled(lists: Mapping[str, list[str]], seed: int) -> dict[str, list[str]]:
     dealt = np.random.default_rng(seed).permutation(len(words))
     other = {word: words[place] for word, place in zip(words, dealt.tolist(), strict=True)}
     return {topic: [other[word] for word in listed] for topic, listed in lists.items()}
-
-
-def judge_with(top_tokens: pa.Table, settings: Mapping[str, Any], n_top: int) -> pa.Table:
-    """`judge` by the settings of a config: lists (a path, or None), need_on_topic, need_words."""
-    lists = read_lists(settings["lists"]) if settings["lists"] else {}
-    return judge(top_tokens, lists, n_top, settings["need_on_topic"], settings["need_words"])

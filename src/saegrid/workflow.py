@@ -93,19 +93,21 @@ def _templates(folder: Path) -> str:
 
 
 def fingerprint(*modules: str, script: str | Path | None = None) -> str:
-    """Digest of the code behind a rule: its modules, all they import here, and its script.
+    """Digest of the code behind a rule: its modules and its script, with all they import here.
 
-    Comments, docstrings, layout and registries do not count. A module is named without the
-    package (`density`), or as a registry names it (`saegrid.corpora.csv:rows`).
+    Comments, docstrings, layout and registries do not count, nor does this module, which decides
+    no result. A module is named without the package (`density`), or as a registry names it
+    (`saegrid.corpora.csv:rows`).
     """
     todo = [f"{PACKAGE}.{m.partition(':')[0].removeprefix(f'{PACKAGE}.')}" for m in modules]
     for name in todo:
         if _path(name) is None:
             raise ValueError(f"There is no module {name}.")
-    sources: dict[str, str] = {}
+    sources = {f"{PACKAGE}.workflow": ""}
     if script is not None:
         tree = ast.parse(Path(script).read_text(encoding="utf-8"))
         sources["script"] = _normalised(tree)
+        todo += _imports(tree)
     while todo:
         name = todo.pop()
         found = _module(name)

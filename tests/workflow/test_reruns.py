@@ -14,6 +14,7 @@ pytestmark = pytest.mark.workflow
 TAIL = {"summary": 1, "plot": 1, "index": 1}
 """What sums up all cells."""
 SHOWN = {"top_tokens": 2, "logit_effects": 2, "page": 2, **TAIL}
+ONE_SHOWN = {"top_tokens": 1, "logit_effects": 1, "page": 1, **TAIL}
 CELLS = {"encode": 2, "density": 2, **SHOWN}
 CONFIG = "config/tiny.yaml"
 
@@ -66,7 +67,7 @@ CHANGES = {
             "topics:\n",
             "overrides: {L1R-8x: {train: {settings: {k: 4}}}}\ntopics:\n",
         ),
-        {"train_sae": 1, **{k: 1 for k in CELLS}},
+        {"train_sae": 1, **dict.fromkeys(CELLS, 1)},
     ),
     "a library function": (
         lambda work: edit(
@@ -116,25 +117,41 @@ CHANGES = {
     ),
     "a table in the middle is deleted": (
         lambda work: cell(work, "L1A-8x", "features.parquet").unlink(),
-        {"density": 1},
+        {"density": 1, **ONE_SHOWN},
     ),
     "sparse features are deleted": (
         lambda work: cell(work, "L1A-8x", "features.safetensors").unlink(),
-        {"encode": 1},
+        {"encode": 1, "density": 1, **ONE_SHOWN},
     ),
     "one site's activations are deleted": (
         lambda work: next(
             (work / "results/tiny/headlines/activations").glob("*/L1R.safetensors")
         ).unlink(),
-        {"capture": 1},
+        {"capture": 1, "encode": 1, "density": 1, **ONE_SHOWN},
     ),
     "a cell is deleted": (
         lambda work: shutil.rmtree(cell(work, "L1A-8x", "x").parent),
-        {"encode": 1, "density": 1, "top_tokens": 1, "logit_effects": 1, "page": 1},
+        {"encode": 1, "density": 1, **ONE_SHOWN},
     ),
     "the title": (
         lambda work: edit(work / CONFIG, "topics:\n", "pages: {title: Other}\ntopics:\n"),
         {"page": 2, "index": 1},
+    ),
+    "a layer and a cell's settings": (
+        lambda work: (
+            add_layer(work),
+            edit(
+                work / CONFIG, "topics:\n", "overrides: {L1R-8x: {top_tokens: {n: 9}}}\ntopics:\n"
+            ),
+        ),
+        # Snakemake compares params only above the first job that has to run: the changed cell is
+        # done again from its activations rather than skipped.
+        {
+            "capture": 2,
+            "train_sae": 3,
+            **{k: 3 for k in CELLS if k not in TAIL},
+            **TAIL,
+        },
     ),
     "an SAE's seed": (
         lambda work: edit(work / CONFIG, "corpus: generated, ", "corpus: generated, seed: 1, "),

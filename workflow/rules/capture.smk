@@ -10,8 +10,8 @@ hard links in the folder `store` beside them).
 
 rule capture:
     input:
-        tokens=ancient("results/{study}/{corpus}/tokens.parquet"),
-        spans=ancient("results/{study}/{corpus}/spans.parquet"),
+        tokens="results/{study}/{corpus}/tokens.parquet",
+        spans="results/{study}/{corpus}/spans.parquet",
         model=ancient(lambda wildcards: PLAN.model_files()),
     output:
         expand(

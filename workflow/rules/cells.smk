@@ -12,10 +12,8 @@ OUT  results/{study}/{corpus}/cells/{cell}/features.safetensors   sparse z, CSC 
 
 rule encode:
     input:
-        activations=ancient(
-            lambda wildcards: PLAN.cell_activations(wildcards.cell, wildcards.corpus)
-        ),
-        sae=ancient(lambda wildcards: PLAN.sae_files(wildcards.cell)),
+        activations=unless_settled(PLAN.cell_activations),
+        sae=lambda wildcards: PLAN.sae_files(wildcards.cell),
     output:
         features=ensure(
             "results/{study}/{corpus}/cells/{cell}/features.safetensors",
@@ -40,9 +38,9 @@ rule encode:
 
 rule density:
     input:
-        features=ancient("results/{study}/{corpus}/cells/{cell}/features.safetensors"),
-        tokens=ancient("results/{study}/{corpus}/tokens.parquet"),
-        selection=ancient("results/{study}/{corpus}/selection.parquet"),
+        features="results/{study}/{corpus}/cells/{cell}/features.safetensors",
+        tokens="results/{study}/{corpus}/tokens.parquet",
+        selection="results/{study}/{corpus}/selection.parquet",
     output:
         table=ensure(
             "results/{study}/{corpus}/cells/{cell}/features.parquet", non_empty=True
@@ -64,10 +62,10 @@ rule density:
 
 rule top_tokens:
     input:
-        features=ancient("results/{study}/{corpus}/cells/{cell}/features.safetensors"),
-        table=ancient("results/{study}/{corpus}/cells/{cell}/features.parquet"),
-        tokens=ancient("results/{study}/{corpus}/tokens.parquet"),
-        selection=ancient("results/{study}/{corpus}/selection.parquet"),
+        features="results/{study}/{corpus}/cells/{cell}/features.safetensors",
+        table="results/{study}/{corpus}/cells/{cell}/features.parquet",
+        tokens="results/{study}/{corpus}/tokens.parquet",
+        selection="results/{study}/{corpus}/selection.parquet",
     output:
         top="results/{study}/{corpus}/cells/{cell}/top_tokens.parquet",
         examples="results/{study}/{corpus}/cells/{cell}/examples.parquet",
@@ -89,8 +87,8 @@ rule top_tokens:
 
 rule logit_effects:
     input:
-        top=ancient("results/{study}/{corpus}/cells/{cell}/top_tokens.parquet"),
-        sae=ancient(lambda wildcards: PLAN.sae_files(wildcards.cell)),
+        top="results/{study}/{corpus}/cells/{cell}/top_tokens.parquet",
+        sae=lambda wildcards: PLAN.sae_files(wildcards.cell),
         model=ancient(lambda wildcards: PLAN.model_files()),
     output:
         effects="results/{study}/{corpus}/cells/{cell}/logit_effects.parquet",

@@ -25,13 +25,23 @@ wildcard_constraints:
     cell=PLAN.cell_pattern(),
 
 
+def names(wildcards):
+    """The cell and the corpus of a job, as far as it has them."""
+    return [wildcards[key] for key in ("cell", "corpus") if key in wildcards.keys()]
+
+
 def stage(spec):
     """Params function of a stage: its spec for the wildcards of a job."""
+    return lambda wildcards: spec(*names(wildcards))
+
+
+def unless_settled(activations):
+    """Input function: a capture that runs again, for the sake of new sites, does not touch the
+    cells whose files all record the present specs. Where one does not, nothing may be skipped:
+    Snakemake looks for changed params only above the first job that has to run."""
 
     def of_job(wildcards):
-        names = [
-            wildcards[key] for key in ("cell", "corpus") if key in wildcards.keys()
-        ]
-        return spec(*names)
+        path = activations(*names(wildcards))
+        return ancient(path) if PLAN.is_settled(wildcards.cell) else path
 
     return of_job

@@ -36,7 +36,7 @@ rule items:
 
 rule selection:
     input:
-        table=ancient("results/{study}/{corpus}/items.parquet"),
+        table="results/{study}/{corpus}/items.parquet",
     output:
         selection=ensure("results/{study}/{corpus}/selection.parquet", non_empty=True),
         facts="results/{study}/{corpus}/selection.json",
@@ -57,8 +57,8 @@ rule selection:
 
 rule tokens:
     input:
-        table=ancient("results/{study}/{corpus}/items.parquet"),
-        selection=ancient(lambda wildcards: PLAN.tokens_selection(wildcards.corpus)),
+        table="results/{study}/{corpus}/items.parquet",
+        selection=lambda wildcards: PLAN.tokens_selection(wildcards.corpus),
     output:
         tokens=ensure("results/{study}/{corpus}/tokens.parquet", non_empty=True),
         spans="results/{study}/{corpus}/spans.parquet",

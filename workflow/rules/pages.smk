@@ -10,15 +10,15 @@ OUT  results/{study}/{corpus}/cells/{cell}/features.html  the feature browser of
 
 rule page:
     input:
-        features=ancient("results/{study}/{corpus}/cells/{cell}/features.safetensors"),
-        table=ancient("results/{study}/{corpus}/cells/{cell}/features.parquet"),
-        top=ancient("results/{study}/{corpus}/cells/{cell}/top_tokens.parquet"),
-        examples=ancient("results/{study}/{corpus}/cells/{cell}/examples.parquet"),
-        topics=ancient("results/{study}/{corpus}/cells/{cell}/topics.parquet"),
-        logits=ancient("results/{study}/{corpus}/cells/{cell}/logit_effects.parquet"),
-        tokens=ancient("results/{study}/{corpus}/tokens.parquet"),
-        selection=ancient("results/{study}/{corpus}/selection.parquet"),
-        corpus_items=ancient("results/{study}/{corpus}/items.parquet"),
+        features="results/{study}/{corpus}/cells/{cell}/features.safetensors",
+        table="results/{study}/{corpus}/cells/{cell}/features.parquet",
+        top="results/{study}/{corpus}/cells/{cell}/top_tokens.parquet",
+        examples="results/{study}/{corpus}/cells/{cell}/examples.parquet",
+        topics="results/{study}/{corpus}/cells/{cell}/topics.parquet",
+        logits="results/{study}/{corpus}/cells/{cell}/logit_effects.parquet",
+        tokens="results/{study}/{corpus}/tokens.parquet",
+        selection="results/{study}/{corpus}/selection.parquet",
+        corpus_items="results/{study}/{corpus}/items.parquet",
     output:
         page=ensure(
             "results/{study}/{corpus}/cells/{cell}/features.html", non_empty=True
@@ -40,7 +40,7 @@ rule page:
 
 rule summary:
     input:
-        ancient(lambda wildcards: PLAN.cell_files(CELL_TABLES)),
+        lambda wildcards: PLAN.cell_files(CELL_TABLES),
     output:
         summary=ensure("results/{study}/summary.parquet", non_empty=True),
     log:
@@ -60,9 +60,9 @@ rule summary:
 
 rule index:
     input:
-        summary=ancient("results/{study}/summary.parquet"),
-        facts=ancient(lambda wildcards: PLAN.facts_files()),
-        figures=ancient(lambda wildcards: PLAN.figure_targets()),
+        summary="results/{study}/summary.parquet",
+        facts=lambda wildcards: PLAN.facts_files(),
+        figures=lambda wildcards: PLAN.figure_targets(),
     output:
         page=report(
             "results/{study}/index.html",
@@ -86,9 +86,9 @@ rule index:
 
 rule plot:
     input:
-        summary=ancient("results/{study}/summary.parquet"),
-        facts=ancient(lambda wildcards: PLAN.facts_files()),
-        tables=ancient(lambda wildcards: PLAN.cell_files(["features.parquet"])),
+        summary="results/{study}/summary.parquet",
+        facts=lambda wildcards: PLAN.facts_files(),
+        tables=lambda wildcards: PLAN.cell_files(["features.parquet"]),
     output:
         report(
             expand("results/{{study}}/figures/{figure}.svg", figure=sorted(FIGURES)),

@@ -9,7 +9,7 @@ OUT  results/{study}/saes/{cell}/cfg.json, sae_weights.safetensors           tra
 
 rule train_sae:
     input:
-        activations=ancient(lambda wildcards: PLAN.training_activations(wildcards.cell)),
+        activations=unless_settled(PLAN.training_activations),
     output:
         cfg="results/{study}/saes/{cell}/cfg.json",
         weights=ensure(

@@ -1,23 +1,16 @@
 """
-What can be asked for by name: corpus, activations, saes, cells, pages, figures, all.
+What can be asked for by name: corpus, activations, saes, cells, pages, figures (all is in the Snakefile).
 Every stage file of every cell is a target, so that a lost or failed one is made again.
 """
 
 
 localrules:
-    all,
     corpus,
     activations,
     saes,
     cells,
     pages,
     figures,
-
-
-rule all:
-    default_target: True
-    input:
-        lambda wildcards: PLAN.all_targets(),
 
 
 rule corpus:

@@ -1,8 +1,8 @@
 """The grid as a page, with links to all cells."""
 
 from saegrid import io, workflow
-from saegrid.browser import index
 from saegrid.browser.facts import corpus_facts, study_facts
+from saegrid.browser.index import index
 from saegrid.figures import captions
 
 with workflow.job(snakemake) as job:

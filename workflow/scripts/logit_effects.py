@@ -1,1 +1,20 @@
-"""Soon."""
+"""Tokens that the features shown raise and lower most."""
+
+from pathlib import Path
+
+import numpy as np
+
+from saegrid import hub, io, tokenizer, workflow
+from saegrid.logits import model_logit_effects
+from saegrid.saes.reference import open_sae
+
+with workflow.job(snakemake) as job:
+    model, n = job.settings["model"], job.settings["logits"]["n"]
+    features = np.unique(io.read_table(job.input.top, ["feature"])["feature"].to_numpy())
+    directions = open_sae(Path(job.input.sae[0]).parent).decoder_rows(features)
+    folder = hub.folder(model["path"], model["revision"], hub.WEIGHTS)
+    named = hub.folder(model["tokenizer"] or model["path"], model["revision"], hub.TOKENIZER)
+    strings = tokenizer.strings(tokenizer.load(named, model["bos"]))
+    effects = model_logit_effects(directions, features, folder, strings, n, model["family"])
+    print(f"{effects.num_rows} effects of {len(features)} features")
+    io.write_table(job.output.effects, effects, job.spec)

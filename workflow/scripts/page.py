@@ -1,7 +1,7 @@
 """The feature browser of a cell, one offline file."""
 
 from saegrid import io, workflow
-from saegrid.browser import page
+from saegrid.browser.page import page
 from saegrid.sparse import read_features
 from saegrid.words import Cell
 

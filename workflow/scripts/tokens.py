@@ -1,6 +1,6 @@
 """Model input: token rows and where texts and edits stand in them."""
 
-from saegrid import io, tokenizer, workflow
+from saegrid import hub, io, tokenizer, workflow
 from saegrid.selection import kept_of
 from saegrid.tokens import tokens
 
@@ -9,7 +9,9 @@ with workflow.job(snakemake) as job:
     made = tokens(
         io.read_table(job.input.table),
         kept_of(job.input.selection),
-        tokenizer.load(given["tokenizer"], given["bos"]),
+        tokenizer.load(
+            hub.folder(given["tokenizer"], given["revision"], hub.TOKENIZER), given["bos"]
+        ),
         given["layout"],
         given["mask"],
         given["row_length"],

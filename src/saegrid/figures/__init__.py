@@ -5,9 +5,13 @@ Matplotlib is imported when a figure is drawn, never before: the plan of a study
 
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from saegrid.io import write_text
 from saegrid.registry import entry, pick
+
+if TYPE_CHECKING:
+    from saegrid.figures.grid import Grid
 
 FIGURES = {
     "density_histograms": "saegrid.figures.density_histograms:draw",

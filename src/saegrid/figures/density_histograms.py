@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 CAPTION = (
     "Densities of the features that are active at least once: a histogram for each cell, a row for "
-    "each layer. Heights are log10(1 + features in the bin), one scale for the figure; at the right "
+    "each layer. Heights are log10(1 + features in the bin), one scale for the figure; at right "
     "stands the number of features. Dashed lines: the cuts."
 )
 BINS = 30

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from saegrid.figures import style
 from saegrid.figures.grid import Grid, lengths
 
@@ -19,11 +21,13 @@ def draw(grid: Grid) -> "Figure":
     if not len(drawn["all"][0]):
         style.blank(one, "no pairs of texts")
         return figure
-    for shift, colour, (which, (length, count)) in zip(
-        (-0.21, 0.21), (style.COLOURS[4], style.COLOURS[0]), drawn.items(), strict=True
-    ):
-        label = f"{which}: {count.sum():,} pairs"
-        bars = one.bar(length + shift, count, width=0.42, color=colour, label=label)
+    if np.array_equal(drawn["all"], drawn["kept"]):
+        del drawn["kept"]  # nothing is filtered
+    width = 0.84 / len(drawn)
+    for place, (which, (length, count)) in enumerate(drawn.items()):
+        at = length + width * (place - (len(drawn) - 1) / 2)
+        label, colour = f"{which}: {count.sum():,} pairs", style.COLOURS[(4, 0)[place]]
+        bars = one.bar(at, count, width=width, color=colour, label=label)
         one.bar_label(bars, fontsize=7, padding=1)
     one.set_yscale("log")
     one.set_ylim(0.7, 2.5 * max(count.max(initial=1) for _, count in drawn.values()))

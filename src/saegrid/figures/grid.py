@@ -11,6 +11,9 @@ import pyarrow as pa
 from saegrid.io import read_json, read_table
 from saegrid.words import POSITIONS, Cell
 
+COLUMNS = ["density", "density_in_edit"]
+"""Columns of features.parquet that figures are drawn from."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -41,8 +44,8 @@ class Grid:
 
 def read_grid(tables: Sequence[str | Path], facts: str | Path, cuts: Sequence[float] = ()) -> Grid:
     """The grid of these features.parquet files, each in the folder of its cell, and tokens.json."""
-    cells = {Path(path).parent.name: io.read_table(path, COLUMNS) for path in tables}
-    return Grid(cells, io.read_json(facts), cuts)
+    cells = {Path(path).parent.name: read_table(path, COLUMNS) for path in tables}
+    return Grid(cells, read_json(facts), cuts)
 
 
 def _place(cell: Cell) -> tuple[int, int, str, int]:
@@ -70,9 +73,3 @@ def lengths(facts: Mapping[str, Any], key: str, which: str) -> tuple[np.ndarray,
 def above(density: np.ndarray, cut: float) -> int:
     """Features with at least this density (the rule by which pages are made)."""
     return int((density >= cut).sum())
-
-
-def read_grid(tables: Sequence[str], facts: str, cuts: Sequence[float]) -> Grid:
-    """The grid of features.parquet files, each in the folder of its cell, and of a tokens.json."""
-    cells = {Path(path).parent.name: read_table(path, ["feature", "density"]) for path in tables}
-    return Grid(cells, read_json(facts), cuts)

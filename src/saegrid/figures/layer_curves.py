@@ -55,6 +55,7 @@ def draw(grid: Grid) -> "Figure":
             one.plot([c.site.layer for c in cells], values, markersize=4, lw=1.2, **looks[name])
         one.set_title(title)
         one.set_ylim(bottom=0)
+        one.set_ylim(top=1.05 * one.get_ylim()[1])
         style.layer_axis(one, grid)
     if grid.cells:
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center")

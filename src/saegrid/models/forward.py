@@ -32,16 +32,23 @@ class _DeepEnough(Exception):
 class _Reader:
     """Gathers the kept tokens of one tile at a time."""
 
-    def __init__(self, sites: Iterable[Site]) -> None:
+    def __init__(self, model: Loaded, sites: Iterable[Site], most: int) -> None:
+        """most: kept tokens of the fullest tile."""
         self.sites = sorted(sites, key=forward_order)
         self.index = torch.empty(0)
+        # Room that is used again: fresh memory costs ten times the copy.
+        self.room = {
+            site: torch.empty(most, model.width(site), dtype=model.dtype, device=model.device)
+            for site in self.sites
+        }
         self.found: dict[Site, torch.Tensor] = {}
 
     def hook(self, site: Site) -> Callable[[torch.Tensor], None]:
         last = site == self.sites[-1]
 
         def see(x: torch.Tensor) -> None:
-            self.found[site] = x.flatten(0, 1).index_select(0, self.index)
+            self.found[site] = self.room[site][: len(self.index)]
+            torch.index_select(x.flatten(0, 1), 0, self.index, out=self.found[site])
             if last:
                 raise _DeepEnough
 
@@ -66,7 +73,7 @@ def _check_finite(
 ) -> None:
     """CaptureError names site and row of the first NaN or infinity."""
     # A sum is finite only if all its terms are; one that overflows is looked at again.
-    if torch.isfinite(found.sum(dtype=torch.float32)):
+    if torch.isfinite(found.sum()):
         return
     bad = (~torch.isfinite(found)).any(1).nonzero()
     if len(bad):
@@ -119,6 +126,11 @@ def _silent(line: str) -> None:
     pass
 
 
+def _bytes(x: torch.Tensor) -> np.ndarray:
+    """The same memory as (row, byte)."""
+    return x.view(torch.uint8).numpy()
+
+
 def allocate(model: Loaded, sites: Iterable[Site], n: int) -> dict[Site, torch.Tensor]:
     """Room for the activations of n tokens at each site (n, channel)."""
     return {site: torch.empty(n, model.width(site), dtype=model.dtype) for site in sites}
@@ -137,6 +149,8 @@ def fill(
 
     done: tiles that an earlier run finished. on_tile is told the number of tiles after each.
     """
+    if not x or not len(wanted):
+        raise CaptureError("A capture needs at least one site and one token; got none.")
     _check_rows(model, rows, np.unique(rows.row_of(wanted)))
     plan = plan_tiles(rows, wanted, model.sizes.context, model.device.type)
     lengths = np.diff(rows.starts)
@@ -146,15 +160,18 @@ def fill(
         f"capture: {len(x)} sites, {len(wanted):,} tokens kept, {n_bytes / 1e6:,.1f} MB to write; "
         f"{sum(len(numbers) for _, numbers in plan):,} rows, {sum(counts):,} tokens to run"
     )
-    progress, reader = _Progress(say, sum(counts), sum(counts[:done])), _Reader(x)
+    progress = _Progress(say, sum(counts), sum(counts[:done]))
+    bytes_of = {site: _bytes(room) for site, room in x.items()}
+    with torch.inference_mode():
+        reader = _Reader(model, x, min(len(wanted), max(h * n for (h, n), _ in plan)))
     hooks = {site: reader.hook(site) for site in reader.sites}
     with torch.inference_mode(), reading(model, hooks):
         for number, (shape, numbers) in enumerate(plan[done:], done + 1):
             tile = make_tile(rows, wanted, shape, numbers)
-            target = torch.from_numpy(tile.target)
             for site, found in reader.run(model, tile).items():
                 _check_finite(site, found, tile, rows, wanted)
-                x[site][target] = found
+                # As bytes: three times as fast as torch's scatter.
+                bytes_of[site][tile.target] = _bytes(found)
             progress.add(tile.n_tokens)
             on_tile(number)
 

@@ -36,7 +36,7 @@ class CellSpecs(CorpusSpecs):
         recipe = lookup("saegrid.saes.training:RECIPES", settings["recipe"], "recipe")
         return self.spec(
             "train_sae",
-            ["saes.training.loop", "saes.formats.sae_lens", recipe],
+            [recipe],
             [self.capture_spec(settings["corpus"])],
             cell=cell,
             sae=settings,
@@ -81,7 +81,9 @@ class CellSpecs(CorpusSpecs):
         reader = "sae_lens" if self.is_trained(cell) else self.checkpoint(cell)["format"]
         return self.spec(
             "encode",
-            ["encode", lookup("saegrid.saes.formats:FORMATS", reader, "format")],
+            [
+                lookup("saegrid.saes.formats:FORMATS", reader, "format"),
+            ],
             [self.sae_spec(cell), self.capture_spec(name)],
             cell=cell,
             encode=self.settings(cell, "encode"),
@@ -94,7 +96,7 @@ class CellSpecs(CorpusSpecs):
         """Spec of the densities."""
         return self.spec(
             "density",
-            ["density"],
+            [],
             [self.encode_spec(cell, name), self.tokens_spec(name), self.selection_spec(name)],
             layout=self.study.corpora[name].layout,
             density=self.settings(cell, "density"),
@@ -107,7 +109,7 @@ class CellSpecs(CorpusSpecs):
         lists = topics["lists"]
         return self.spec(
             "top_tokens",
-            ["examples", "topics"],
+            [],
             [self.density_spec(cell, name)],
             layout=self.study.corpora[name].layout,
             top_tokens=self.settings(cell, "top_tokens"),
@@ -120,7 +122,7 @@ class CellSpecs(CorpusSpecs):
         """Spec of the logit effects of the features shown."""
         return self.spec(
             "logit_effects",
-            ["logits"],
+            self.family_code(),
             [self.top_tokens_spec(cell, name), self.sae_spec(cell)],
             model=self.study.model.model_dump(mode="json"),
             identity=self.model_identity(),
@@ -132,7 +134,7 @@ class CellSpecs(CorpusSpecs):
         """Spec of a feature browser."""
         return self.spec(
             "page",
-            ["browser.page"],
+            [],
             [self.top_tokens_spec(cell, name), self.logit_effects_spec(cell, name)],
             study=self.study.study,
             model=self.study.model.path,
@@ -161,7 +163,7 @@ class CellSpecs(CorpusSpecs):
         specs = {str(cell): self.cell_specs(str(cell), self.main) for cell in self.cells}
         return self.spec(
             "summary",
-            ["summary"],
+            [],
             [],
             expected={
                 c: {file: digest(s) for file, s in named.items()} for c, named in specs.items()
@@ -179,7 +181,7 @@ class CellSpecs(CorpusSpecs):
         """Spec of the index page."""
         return self.spec(
             "index",
-            ["browser.index"],
+            [],
             [*self._facts(), self.plot_spec()],
             study=self.study.study,
             title=self.study.pages.title,
@@ -193,7 +195,7 @@ class CellSpecs(CorpusSpecs):
         """Spec of the figures."""
         return self.spec(
             "plot",
-            ["figures", *sorted(FIGURES.values())],
+            sorted(FIGURES.values()),
             self._facts(),
             cuts=self.study.pages.cuts,
         )

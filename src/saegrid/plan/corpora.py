@@ -40,7 +40,7 @@ class CorpusSpecs(Specs):
         kind = lookup("saegrid.corpora:CORPORA", corpus.source.kind, f"corpora.{name}.source.kind")
         return self.spec(
             "items",
-            ["corpora.items", kind],
+            [kind],
             [],
             source=corpus.source.model_dump(mode="json"),
             content=[file_digest(path) for path in self.source_files(name)],
@@ -55,7 +55,7 @@ class CorpusSpecs(Specs):
         chosen = self.study.corpora[name].filter
         return self.spec(
             "selection",
-            ["selection"],
+            [],
             [self.items_spec(name)],
             filter=chosen.model_dump(mode="json") if chosen else None,
         )
@@ -77,7 +77,6 @@ class CorpusSpecs(Specs):
         return self.spec(
             "tokens",
             [
-                "tokens",
                 lookup("saegrid.layouts:LAYOUTS", corpus.layout, f"corpora.{name}.layout"),
                 lookup("saegrid.masks:MASKS", corpus.mask, f"corpora.{name}.mask"),
             ],
@@ -155,7 +154,7 @@ class CorpusSpecs(Specs):
         self.check_layers()
         return self.spec(
             "capture",
-            ["capture", *self.family_code()],
+            self.family_code(),
             [self.items_spec(name), self.tokens_spec(name)],
             model=self.study.model.model_dump(mode="json"),
             identity=self.model_identity(),

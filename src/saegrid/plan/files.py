@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from saegrid.figures import FIGURES
-from saegrid.io import write_json
+from saegrid.io import recorded_spec, write_json
 from saegrid.plan.cells import CellSpecs
 from saegrid.plan.provenance import provenance
+from saegrid.plan.spec import remembered
 from saegrid.words import SAE_PATTERN, SITE_PATTERN, Cell
 
 TRAINED = ("cfg.json", "sae_weights.safetensors")
@@ -80,6 +82,17 @@ class Plan(CellSpecs):
         names = SAE_PATTERN if saes is None else "|".join(map(re.escape, saes))
         # No SAE of a kind: a pattern that nothing matches.
         return f"{SITE_PATTERN}-(?:{names})" if names else "(?!)"
+
+    @remembered
+    def is_settled(self, cell: str) -> bool:
+        """Whether all files of a cell that are there record their present specs."""
+        tables = f"{self.root}/{self.main}/cells/{cell}"
+        specs = {f"{tables}/{name}": s for name, s in self.cell_specs(cell, self.main).items()}
+        specs[f"{tables}/features.html"] = self.page_spec(cell, self.main)
+        # Of an SAE the tensors hold the spec.
+        specs[self.sae_files(cell)[1]] = self.sae_spec(cell)
+        there = [path for path in specs if Path(path).is_file()]
+        return all(recorded_spec(path) == specs[path] for path in there)
 
     # --- targets ---------------------------------------------------------------------------
 

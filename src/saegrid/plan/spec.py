@@ -46,7 +46,10 @@ class Specs:
         self.imported = sorted({c.sae for c in self.cells} - set(self.trained))
 
     def spec(self, stage: str, code: list[str], inputs: list[str], **settings: Any) -> str:
-        """The spec of a stage from its modules, the specs of its inputs and its settings."""
+        """The spec of a stage from the specs of its inputs and its settings.
+
+        code: modules that the stage reaches through registries; what its script imports is known.
+        """
         head = {
             "stage": stage,
             "code": self.code(stage, *code),

@@ -11,7 +11,7 @@ import numpy as np
 from saegrid.registry import nearest
 from saegrid.saes.sae import SAE, blocks, widen
 
-DTYPES = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+DTYPES = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16, "I64": np.int64}
 """Stored types that are read; bfloat16 is kept as its bits."""
 NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float16): "float16"} | {
     np.dtype(np.uint16): "bfloat16"
@@ -52,6 +52,11 @@ class Tensors(NamedTuple):
         if found.shape != shape:
             raise CheckpointError(
                 f"{self.path}: the tensor {name!r} must have shape {shape}; got {found.shape}."
+            )
+        if found.dtype not in NAMES:
+            raise CheckpointError(
+                f"{self.path}: the tensor {name!r} is stored as {found.dtype}; "
+                f"weights must be {', '.join(NAMES.values())}."
             )
         return found
 

@@ -63,7 +63,7 @@ def step(parameters: Parameters, batch: Batch, told: JumpReLUSettings) -> Outcom
         left = error.detach()
         extra = auxiliary(centred, W_enc, b_enc, W_dec, pre.detach(), left, batch.dead, told.k_aux)
         loss = loss + told.aux * extra
-    return Outcome(loss, fvu.detach(), float(l0), (z.detach() > 0).any(dim=0))
+    return Outcome(loss, fvu.detach(), float(l0.detach()), (z.detach() > 0).any(dim=0))
 
 
 def finish(

@@ -20,6 +20,7 @@ from saegrid.saes.health import health
 from saegrid.saes.sae import blocks, widen
 from saegrid.saes.store import Tensors, open_tensors
 from saegrid.saes.training import RECIPES
+from saegrid.saes.training.adam import Adam
 from saegrid.saes.training.settings import Settings, parse
 from saegrid.words import Site
 
@@ -172,9 +173,8 @@ class _Run:
         b_dec = torch.from_numpy((mean * self.scale).astype(np.float32))
         self.parameters = self._start(b_dec, d_sae)
         self.idle = torch.zeros(d_sae, dtype=torch.int64)
-        self.optimiser = torch.optim.Adam(
-            list(self.parameters.values()), told.lr, (told.beta1, told.beta2), fused=True
-        )
+        values = list(self.parameters.values())
+        self.optimiser = Adam(values, told.beta1, told.beta2)
 
     def _batch(self, chosen: Tensor) -> Tensor:
         """(token, d_model) scaled tokens of the training rows."""
@@ -215,18 +215,17 @@ class _Run:
         """Train; a row of the history after every `log_every` steps and after the last."""
         told, chosen = self.told, self._chosen()
         for step in range(told.steps):
-            self.optimiser.param_groups[0]["lr"] = rate = self._rate(step)
+            rate = self._rate(step)
             dead = (self.idle >= told.dead_after).nonzero()[:, 0]
             batch = Batch(self._batch(next(chosen)), self.variance, dead, step / told.steps)
             outcome = self.recipe.step(self.parameters, batch, told)
-            norm = self._update(outcome.loss)
+            norm = self._update(outcome.loss, rate)
             self.idle = torch.where(outcome.fired, 0, self.idle + told.batch)
             if (step + 1) % told.log_every == 0 or step + 1 == told.steps:
                 yield self._row(step + 1, rate, outcome, norm)
 
-    def _update(self, loss: Tensor) -> float:
+    def _update(self, loss: Tensor, rate: float) -> float:
         """One step of Adam; decoder rows keep norm one. Norm of the gradient before clipping."""
-        self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         W = self.parameters["W_dec"]
         with torch.no_grad():
@@ -234,7 +233,7 @@ class _Run:
             W.grad -= (W.grad * W).sum(dim=1, keepdim=True) * W
         values = list(self.parameters.values())
         norm = torch.nn.utils.clip_grad_norm_(values, self.told.clip, error_if_nonfinite=True)
-        self.optimiser.step()
+        self.optimiser.step(rate)
         with torch.no_grad():
             W /= W.norm(dim=1, keepdim=True).clamp_min(1e-12)
         return float(norm)

@@ -10,9 +10,9 @@ from saegrid.registry import entry, nearest
 class Settings:
     """What every recipe can be told."""
 
-    steps: int = 500
+    steps: int = 800
     """Steps of the optimiser."""
-    batch: int = 1024
+    batch: int = 512
     """Tokens a step."""
     lr: float = 4e-3
     """Learning rate of Adam after warm-up."""
@@ -26,7 +26,7 @@ class Settings:
     """Share of the steps, the last ones, over which it falls to zero."""
     clip: float = 1.0
     """Largest norm of the gradient."""
-    init: str = "data"
+    init: str = "random"
     """First directions of the features: `data` (tokens less their mean) or `random`."""
     dead_after: int = 50_000
     """Tokens without activation after which a feature counts as dead in training."""
@@ -56,7 +56,7 @@ class JumpReLUSettings(Settings):
     """Mean number of active features a token that is aimed at."""
     l0_weight: float = 1.0
     """Weight of (l0 / aim - 1)^2 in the loss, after warm-up."""
-    bandwidth: float = 0.5
+    bandwidth: float = 2.0
     """Width of the window around a threshold in which it feels a gradient, scaled units."""
 
 

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-
 GROUPS = 16
 
 

@@ -1,0 +1,298 @@
+"""The results of a study as data frames: `saegrid.open("toy").cell("L15R-32x").feature(1216)`.
+
+Files are read when they are asked for; of a feature only its own rows.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import safetensors
+
+from saegrid import io
+from saegrid.density import counted
+from saegrid.histogram import histogram
+from saegrid.registry import nearest
+from saegrid.selection import kept_of
+from saegrid.words import Cell
+
+
+class NotThere(LookupError):
+    """Something that a study does not hold; the message says what it holds, or how to make it."""
+
+
+def open(study: str | Path, results: str | Path = "results", corpus: str | None = None) -> Study:
+    """A study's results.
+
+    study: its name, as a folder of `results`, or the path of its folder. corpus: a folder of the
+    study; by default the corpus of role `main` in config.json, or the only one that has cells.
+
+    Raises NotThere for a study or corpus that is not there.
+    """
+    folder = Path(study) if isinstance(study, Path) else Path(results) / study
+    if not folder.is_dir() and Path(study).is_dir():
+        folder = Path(study)
+    if not folder.is_dir():
+        known = _folders(folder.parent)
+        _missing(f"There is no study {folder.name!r} in {folder.parent}.", folder.name, known)
+    return Study(folder, corpus)
+
+
+class Study:
+    """A study and one of its corpora."""
+
+    def __init__(self, folder: str | Path, corpus: str | None = None) -> None:
+        self.folder = Path(folder)
+        self.name = self.folder.name
+        known = self.corpora
+        self.corpus_name = self._main() if corpus is None else corpus
+        if self.corpus_name not in known:
+            _missing(
+                f"Study {self.name} has no corpus {self.corpus_name!r}.", self.corpus_name, known
+            )
+        self.corpus_folder = self.folder / self.corpus_name
+
+    def __repr__(self) -> str:
+        return f"Study({self.name}, corpus {self.corpus_name}, {len(self._cells)} cells)"
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved config with versions; empty where config.json is not there."""
+        path = self.folder / "config.json"
+        return io.read_json(path) if path.is_file() else {}
+
+    @property
+    def corpora(self) -> list[str]:
+        """Names of the corpora that have been read."""
+        return [
+            name
+            for name in _folders(self.folder)
+            if (self.folder / name / "items.parquet").is_file()
+        ]
+
+    def _main(self) -> str:
+        roles = {name: entry.get("role") for name, entry in self.config.get("corpora", {}).items()}
+        main = [name for name, role in roles.items() if role == "main"]
+        if not main:
+            main = [name for name in self.corpora if (self.folder / name / "cells").is_dir()]
+        if len(main) != 1:
+            raise NotThere(
+                f"{self.folder} must have one corpus of role main in config.json, or one corpus "
+                f"with cells; got {', '.join(main) or 'none'}. Name one: open(..., corpus=...)."
+            )
+        return main[0]
+
+    @property
+    def _cells(self) -> list[Cell]:
+        found = self.corpus_folder / "cells"
+        names = [p.parent.name for p in found.glob("*/features.parquet")]
+        return sorted((Cell.parse(name) for name in names), key=lambda c: (*c.site, c.sae))
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """One row a cell: layer, position, sae, n_active (features active on a counted token)."""
+        rows = [
+            {
+                "cell": str(cell),
+                "layer": cell.site.layer,
+                "position": cell.site.position,
+                "sae": cell.sae,
+                "n_active": pq.read_metadata(self._cell_folder(cell) / "features.parquet").num_rows,
+            }
+            for cell in self._cells
+        ]
+        columns = ["cell", "layer", "position", "sae", "n_active"]
+        return pd.DataFrame(rows, columns=columns).set_index("cell")
+
+    def _cell_folder(self, cell: Cell | str) -> Path:
+        return self.corpus_folder / "cells" / str(cell)
+
+    def cell(self, name: str | Cell) -> CellView:
+        """One cell; NotThere where it has no results."""
+        known = [str(cell) for cell in self._cells]
+        if str(name) not in known:
+            about = f"Study {self.name} has no cell {str(name)!r} on corpus {self.corpus_name}."
+            _missing(about, str(name), known)
+        return CellView(self, str(name))
+
+    @cached_property
+    def corpus(self) -> pd.DataFrame:
+        """One row an item: its texts and labels, and `kept`, whether the filter keeps it."""
+        items = _read(self.corpus_folder / "items.parquet").to_pandas().set_index("item")
+        kept = _read(self.corpus_folder / "selection.parquet").to_pandas().set_index("item")
+        return items.join(kept)
+
+    def tokens(self, item: int | str) -> pd.DataFrame:
+        """The tokens of an item's texts by token index: the edited side, then the original.
+
+        item: its number, or its id. NotThere where the corpus has none such.
+        """
+        if isinstance(item, str):
+            ids = self.corpus["id"].astype(str)
+            if item not in set(ids):
+                _missing(f"Corpus {self.corpus_name} has no item of id {item!r}.", item, list(ids))
+            item = int(ids.index[ids == item][0])
+        elif item not in self.corpus.index:
+            count = len(self.corpus)
+            raise NotThere(f"Corpus {self.corpus_name} has the items 0 to {count - 1}; got {item}.")
+        tokens = self.token_table
+        original = (tokens["side"] == "original") & (tokens["group"] == self.corpus["group"][item])
+        return tokens[(tokens["item"] == item) | original]
+
+    @cached_property
+    def token_table(self) -> pd.DataFrame:
+        """One row a model input position; the index is the token index."""
+        return self._tokens.to_pandas().rename_axis("token_index")
+
+    @cached_property
+    def _tokens(self) -> Any:
+        return _read(self.corpus_folder / "tokens.parquet")
+
+    @cached_property
+    def _kept(self) -> np.ndarray:
+        return kept_of(str(self.corpus_folder / "selection.parquet"))
+
+
+class CellView:
+    """One cell: a site and an SAE."""
+
+    def __init__(self, study: Study, name: str) -> None:
+        self.study, self.name = study, name
+        self.folder = study.corpus_folder / "cells" / name
+
+    def __repr__(self) -> str:
+        return f"CellView({self.study.name} {self.name}, {len(self.features)} active features)"
+
+    @cached_property
+    def features(self) -> pd.DataFrame:
+        """One row an active feature, by rank; the index is the feature."""
+        return self._table("features").set_index("feature")
+
+    @property
+    def topics(self) -> pd.DataFrame:
+        """One row a feature shown: what its top tokens have in common."""
+        return self._table("topics").set_index("feature")
+
+    @cached_property
+    def d_sae(self) -> int:
+        """Number of features, active or not."""
+        return int(io.read_header(self._sparse)["d_sae"])
+
+    @property
+    def _sparse(self) -> Path:
+        path = self.folder / "features.safetensors"
+        return path if path.is_file() else _not_made(path)
+
+    def _table(self, name: str, feature: int | None = None) -> pd.DataFrame:
+        """A table of the cell, or the rows of one feature."""
+        path = self.folder / f"{name}.parquet"
+        filters = None if feature is None else [("feature", "==", feature)]
+        return _read(path, filters).to_pandas()
+
+    @cached_property
+    def _masked(self) -> np.ndarray:
+        """(token,) bool: where features count."""
+        captured = io.read_tensors(self._sparse, ["token"])["token"]
+        return counted(self.study._tokens, self.study._kept, captured).masked
+
+    def feature(self, feature: int) -> FeatureView:
+        """One feature; NotThere where the SAE has none such, or where it is not active."""
+        known = self.features.index.to_numpy()
+        if not 0 <= feature < self.d_sae:
+            raise NotThere(f"{self.name} has the features 0 to {self.d_sae - 1}; got {feature}.")
+        if feature not in known:
+            near = np.sort(known[np.argsort(np.abs(known - feature), kind="stable")[:2]])
+            raise NotThere(
+                f"Feature {feature} of {self.name} is not active on any counted token of "
+                f"{self.study.corpus_name} ({len(known):,} of {self.d_sae:,} features are). "
+                f"Nearest active ones: {', '.join(map(str, near)) or 'none'}."
+            )
+        return FeatureView(self, int(feature))
+
+
+class FeatureView:
+    """One feature of a cell, with what its page shows."""
+
+    def __init__(self, cell: CellView, feature: int) -> None:
+        self.cell, self.id = cell, feature
+
+    def __repr__(self) -> str:
+        row = self.summary
+        return (
+            f"FeatureView({self.cell.name} {self.id}, density {row['density']:.3%}, "
+            f"max {row['max_activation']:.3f})"
+        )
+
+    @property
+    def summary(self) -> pd.Series:
+        """Its densities, counts and rank."""
+        return self.cell.features.loc[self.id]
+
+    @property
+    def top_tokens(self) -> pd.DataFrame:
+        """Its top tokens; without rows where its density is below the cut."""
+        return self._rows("top_tokens")
+
+    @property
+    def examples(self) -> pd.DataFrame:
+        """Its random examples and those of the fifths; column `group`."""
+        return self._rows("examples")
+
+    @property
+    def logits(self) -> pd.DataFrame:
+        """The tokens that its direction raises and lowers most."""
+        return self._rows("logit_effects")
+
+    @property
+    def topics(self) -> pd.Series:
+        """What its top tokens have in common; empty where its density is below the cut."""
+        rows = self._rows("topics")
+        return rows.iloc[0] if len(rows) else pd.Series(dtype=object)
+
+    @cached_property
+    def activations(self) -> pd.Series:
+        """Its activations on the counted tokens, by token index."""
+        with safetensors.safe_open(str(self.cell._sparse), framework="numpy") as file:
+            start, stop = file.get_slice("indptr")[self.id : self.id + 2].tolist()
+            index = file.get_slice("indices")[start:stop]
+            values = file.get_slice("data")[start:stop]
+        found = self.cell._masked[index]
+        name = pd.Index(index[found], name="token_index")
+        return pd.Series(values[found], index=name, name="activation")
+
+    @property
+    def histogram(self) -> pd.DataFrame:
+        """Fifty bins of its activations: left, right, count; the counts add up to n_active."""
+        edges, counts = histogram(self.activations.to_numpy())
+        return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "count": counts})
+
+    def _rows(self, name: str) -> pd.DataFrame:
+        rows = self.cell._table(name, self.id)
+        return rows.drop(columns="feature").reset_index(drop=True)
+
+
+def _folders(folder: Path) -> list[str]:
+    """Names of the folders in a folder."""
+    return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+
+
+def _missing(what: str, name: str, known: list[str]) -> NoReturn:
+    """Raise NotThere with the nearest spelling and some of what there is."""
+    shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+    raise NotThere(f"{what}{nearest(name, known)} Known: {shown or 'none'}.")
+
+
+def _not_made(path: Path) -> NoReturn:
+    raise NotThere(f"{path} is not there. Make it with snakemake's target cells of this study.")
+
+
+def _read(path: Path, filters: list[tuple[str, str, int]] | None = None) -> Any:
+    """A parquet file, or its rows that pass the filters; NotThere where it was not made."""
+    if not path.is_file():
+        _not_made(path)
+    return pq.read_table(path, filters=filters, partitioning=None)
