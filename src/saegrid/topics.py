@@ -209,12 +209,14 @@ def judge(
     need_on_topic: int = 16,
     need_words: int = 6,
     need_form: int | None = None,
+    groups: np.ndarray | None = None,
 ) -> pa.Table:
     """One row a feature with what its first `n_top` active top tokens have in common.
 
     Columns (`SCHEMA`), features in order of first appearance:
 
-    - n_shown: tokens judged; n_distinct: distinct words among them; n_headlines: distinct items.
+    - n_shown: tokens judged; n_distinct: distinct words among them; n_headlines: distinct originals
+      by `groups` (item,), distinct items without.
     - topic: the topic with the most tokens whose word is in its list, ties by distinct words, then
       by the order of the lists; null where none. n_topic: those tokens; n_words: distinct words
       among them. found: n_topic >= need_on_topic and n_words >= need_words.
@@ -233,6 +235,7 @@ def judge(
     """
     need_form = -(-9 * n_top // 10) if need_form is None else need_form
     shown = _shown(top_tokens, n_top)
+    headline = shown.item if groups is None else groups[shown.item]
     topic, n_topic, n_words = _topics(shown, lists)
     letter, n_letter, beginnings, letters = _letters(shown)
     suffix, n_suffix, endings, suffixes = _suffixes(shown, need_form)
@@ -256,20 +259,26 @@ def judge(
         "suffix": _names(suffix, suffixes),
         "n_suffix": n_suffix,
         "n_distinct": shown.table(*shown.pairs(every), 1)[:, 0],
-        "n_headlines": _distinct(shown, shown.owner, shown.item),
+        "n_headlines": _distinct(shown, shown.owner, headline),
         "form": form,
         "label": np.where(found, topics, form),
     }
     return pa.table({field.name: pa.array(columns[field.name], field.type) for field in SCHEMA})
 
 
-def judge_with(top_tokens: pa.Table, settings: Mapping[str, Any], n_top: int = 20) -> pa.Table:
-    """`judge` with the section `topics` of a config: lists (a YAML file or null), the two needs.
+def judge_with(
+    top_tokens: pa.Table, settings: Mapping[str, Any], n_top: int, tokens: pa.Table
+) -> pa.Table:
+    """`judge` by the settings of a config: lists (a path, or None), need_on_topic, need_words.
 
-    Without lists no feature has a topic; forms are judged all the same.
+    tokens: tokens.parquet, for the original headline that an item belongs to.
     """
     lists = read_lists(settings["lists"]) if settings["lists"] else {}
-    return judge(top_tokens, lists, n_top, settings["need_on_topic"], settings["need_words"])
+    item = tokens["item"].to_numpy()
+    groups = np.zeros(int(item.max(initial=-1)) + 1, np.int64)
+    groups[item[item >= 0]] = tokens["group"].to_numpy()[item >= 0]
+    need = settings["need_on_topic"], settings["need_words"]
+    return judge(top_tokens, lists, n_top, *need, groups=groups)
 
 
 def summary(judged: pa.Table, topics: Iterable[str]) -> pa.Table:

@@ -178,9 +178,9 @@ def test_an_exact_product_does_not_depend_on_its_neighbours(d_model: int) -> Non
     rng = np.random.default_rng(d_model)
     x = rng.standard_normal((20, d_model)).astype(np.float32)
     rows = screens.narrow(rng.standard_normal((30, d_model)))
-    feature, row = rng.integers(0, 30, 50), rng.integers(0, 20, 50)
+    feature, row = rng.integers(0, 30, 600), rng.integers(0, 20, 600)
     together = dots(rows, x, feature, row)
-    alone = [dots(rows, x, feature[i : i + 1], row[i : i + 1])[0] for i in range(50)]
+    alone = [dots(rows, x, feature[i : i + 1], row[i : i + 1])[0] for i in range(600)]
     backwards = dots(rows, x, feature[::-1], row[::-1])[::-1]
     assert together.tobytes() == np.array(alone).tobytes() == backwards.tobytes()
 

@@ -292,9 +292,15 @@ def test_judge_with_a_config(tmp_path):
     path.write_text("topics: {food: [ham, pie]}\n")
     settings = {"lists": str(path), "need_on_topic": 2, "need_words": 2}
     table = shown(["ham", "pie"])
-    assert judge_with(table, settings, 20)["label"].to_pylist() == ["food"]
-    assert judge_with(table, settings, 1)["label"].to_pylist() == [None]
-    assert judge_with(table, settings | {"lists": None}, 20)["topic"].to_pylist() == [None]
+    items = table["item"].to_pylist()
+    # Two edits of one original, and a row that belongs to no item.
+    tokens = pa.table({"item": [*items, -1], "group": [0] * len(items) + [7]})
+    judged = judge_with(table, settings, 20, tokens)
+    assert judged["label"].to_pylist() == ["food"]
+    assert judged["n_headlines"].to_pylist() == [1]
+    assert judge_with(table, settings, 1, tokens)["label"].to_pylist() == [None]
+    without = judge_with(table, settings | {"lists": None}, 20, tokens)
+    assert without["topic"].to_pylist() == [None]
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,7 @@ def test_the_lock_pins_every_dependency_and_names_no_address():
     assert "@" not in lock
 
 
+HEAVY = {"torch", "transformers", "pandas", "matplotlib", "snakemake"}
 TORCH = {"capture", "train_sae"}
 """Stages that compute with torch; encode loads it only for large cells."""
 
@@ -123,10 +124,7 @@ def test_only_stages_that_compute_with_torch_import_it(path):
     code = (
         "import sys\n"
         + "\n".join(imports)
-        + (
-            "\nheavy = {'torch', 'transformers', 'pandas', 'matplotlib', 'snakemake'} & set(sys.modules)"
-            f"\nassert heavy <= {allowed!r}, heavy"
-        )
+        + f"\nheavy = {HEAVY!r} & set(sys.modules)\nassert heavy <= {allowed!r}, heavy"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ with workflow.job(snakemake) as job:
     rules = {key: given[key] for key in ("n", "published")}
     draws = {key: given[key] for key in ("random", "per_quantile", "seed")}
     top = top_tokens(features, table, tokens, kept, **shared, **rules)
-    judged = judge_with(top, job.settings["topics"], given["n"])
+    judged = judge_with(top, job.settings["topics"], given["n"], tokens)
     print(f"{judged.num_rows} features shown")
     io.write_table(job.output.top, top, job.spec)
     sample = examples(features, table, tokens, kept, **shared, **draws)
