@@ -4,8 +4,8 @@ import numpy as np
 
 from saegrid.saes.sae import widen
 
-CHUNK = 8
-"""Products at a time: they stay in the processor's cache."""
+CHUNK = 1 << 15
+"""Numbers multiplied at a time: they stay in the processor's cache."""
 
 
 def dots(rows: np.ndarray, x: np.ndarray, feature: np.ndarray, row: np.ndarray) -> np.ndarray:
@@ -15,10 +15,11 @@ def dots(rows: np.ndarray, x: np.ndarray, feature: np.ndarray, row: np.ndarray) 
     fused or threaded steps, so a pair's bits depend neither on its neighbours nor on a BLAS.
     """
     out = np.empty(len(feature))
-    product = np.empty((CHUNK, x.shape[1]))
+    chunk = max(1, CHUNK // x.shape[1])
+    product = np.empty((chunk, x.shape[1]))
     weights = np.empty_like(product)
-    for start in range(0, len(feature), CHUNK):
-        stop = min(start + CHUNK, len(feature))
+    for start in range(0, len(feature), chunk):
+        stop = min(start + chunk, len(feature))
         w, p = weights[: stop - start], product[: stop - start]
         np.copyto(w, widen(rows[feature[start:stop]]))
         np.copyto(p, x[row[start:stop]])

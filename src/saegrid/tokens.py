@@ -1,5 +1,6 @@
 """Texts to model input: the tokens and spans tables of a corpus (design, artefacts)."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from saegrid.layouts import LAYOUTS
 from saegrid.layouts.placement import Placement, Plan
 from saegrid.texts import Texts, find_edits, gather_texts, set_aside
 from saegrid.tokenizer import Encoded, Encoder, Special
-from saegrid.words import SIDES
+from saegrid.words import ORIGINAL, SIDES
 
 
 class Tokens(NamedTuple):
@@ -160,6 +161,26 @@ def summarise(lengths: np.ndarray, edits: np.ndarray, paired: np.ndarray) -> dic
         "token_lengths": histogram(lengths),
         "edit_lengths": histogram((edits[:, 1] - edits[:, 0])[paired]),
     }
+
+
+def counts_of_kept(facts: Mapping[str, Any], spans: pa.Table, kept: np.ndarray) -> dict[str, Any]:
+    """`facts` of a corpus (tokens.json) with the counts of the items that the filter keeps.
+
+    Rows of the layout `headline` hold every item, so that a filter does not touch them; what is
+    kept is counted here, from spans.parquet and kept (item,) bool. Other layouts counted it.
+    """
+    if facts["layout"] != "headline":
+        return dict(facts)
+    side = spans["side"].cast(pa.string()).to_numpy(zero_copy_only=False)
+    names = ("item", "start", "stop", "edit_start", "edit_stop")
+    item, start, stop, first, last = (spans[name].to_numpy() for name in names)
+    text = (side != ORIGINAL) & kept[item]
+    other = (side == ORIGINAL) & kept[item]
+    edits = np.zeros((int(text.sum()), 4), np.int64)
+    edits[:, 1] = (last - first)[text]
+    paired = np.isin(item[text], item[other])
+    edits[paired, 3] = (last - first)[other]
+    return {**facts, "kept": summarise((stop - start)[text], edits, paired)}
 
 
 def check(

@@ -132,14 +132,11 @@ def test_another_process_gives_the_same_bytes(grid, tmp_path):
         assert (tmp_path / f"{name}.svg").read_text(encoding="utf-8") == svg(name, grid)
 
 
-def written(grid: Grid, folder: Path) -> tuple[list[str], str]:
-    """The files that a grid is read from."""
+def written(grid: Grid, folder: Path) -> tuple[list[str], dict]:
+    """The files that a grid is read from, and its facts."""
     for cell, table in grid.cells.items():
         io.write_table(folder / cell / "features.parquet", table)
-    io.write_json(folder / "tokens.json", dict(grid.facts))
-    return [str(folder / cell / "features.parquet") for cell in grid.cells], str(
-        folder / "tokens.json"
-    )
+    return [str(folder / cell / "features.parquet") for cell in grid.cells], dict(grid.facts)
 
 
 def test_figures_follow_the_tables(grid):

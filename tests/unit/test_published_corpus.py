@@ -13,7 +13,7 @@ import pytest
 
 from saegrid.corpora.items import items
 from saegrid.tokenizer import Encoder, load
-from saegrid.tokens import Tokens, tokens
+from saegrid.tokens import Tokens, counts_of_kept, tokens
 
 KEEP_SPACE = ("9150", "7187")
 BOS, EOS = 128000, 128001
@@ -81,8 +81,14 @@ def test_counts_of_raw_headlines(raw: Tokens) -> None:
 
 @pytest.mark.parametrize("strip", ["both", "left"])
 def test_counts_of_stripped_headlines(data: Path, llama: Encoder, strip: str) -> None:
-    kept = study(data, llama, strip).facts["kept"]
+    made = study(data, llama, strip)
+    kept = made.facts["kept"]
     assert (kept["masked_edited"], kept["masked_original"]) == (937, 743)
+    # The same counts from the tables, where the rows do not know the filter.
+    table, chosen = read(data / "humicroedit" / "train.csv", strip)
+    blind = tokens(table, None, llama, "headline", "difference")
+    assert blind.facts["kept"] == blind.facts["all"]
+    assert counts_of_kept(blind.facts, blind.spans, chosen)["kept"] == kept
 
 
 def test_counts_of_the_published_rows(published: Tokens, rows: np.ndarray) -> None:

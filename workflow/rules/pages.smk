@@ -60,8 +60,8 @@ rule summary:
 
 rule index:
     input:
+        **PLAN.facts_files(),
         summary="results/{study}/summary.parquet",
-        facts=lambda wildcards: PLAN.facts_files(),
         figures=lambda wildcards: PLAN.figure_targets(),
     output:
         page=report(
@@ -86,8 +86,8 @@ rule index:
 
 rule plot:
     input:
+        **PLAN.facts_files(),
         summary="results/{study}/summary.parquet",
-        facts=lambda wildcards: PLAN.facts_files(),
         tables=lambda wildcards: PLAN.cell_files(["features.parquet"]),
     output:
         report(

@@ -4,10 +4,13 @@ from saegrid import io, workflow
 from saegrid.browser.facts import corpus_facts, study_facts
 from saegrid.browser.index import index
 from saegrid.figures import captions
+from saegrid.selection import kept_of
+from saegrid.tokens import counts_of_kept
 
 with workflow.job(snakemake) as job:
-    given = job.written
-    corpus = corpus_facts(given["corpus"], *map(io.read_json, job.input.facts))
+    given, read = job.written, io.read_json
+    kept, spans = kept_of(job.input.selection), io.read_table(job.input.spans)
+    counts = counts_of_kept(read(job.input.tokens), spans, kept)
+    corpus = corpus_facts(given["corpus"], read(job.input.facts), read(job.input.filter), counts)
     cells = io.read_table(job.input.summary)
-    text = index(study_facts(given, job.spec), cells, [corpus], captions())
-    io.write_text(job.output.page, text)
+    io.write_text(job.output.page, index(study_facts(given, job.spec), cells, [corpus], captions()))

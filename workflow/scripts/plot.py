@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
-from saegrid import workflow
+from saegrid import io, workflow
 from saegrid.figures import draw_all
 from saegrid.figures.grid import read_grid
+from saegrid.selection import kept_of
+from saegrid.tokens import counts_of_kept
 
 with workflow.job(snakemake) as job:
-    grid = read_grid(job.input.tables, job.input.facts[-1], job.settings["cuts"])
+    kept, spans = kept_of(job.input.selection), io.read_table(job.input.spans)
+    counts = counts_of_kept(io.read_json(job.input.tokens), spans, kept)
+    grid = read_grid(job.input.tables, counts, job.settings["cuts"])
     draw_all(grid, Path(job.output[0]).parent)

@@ -17,28 +17,19 @@ def corpus_facts(
 ) -> dict[str, Any]:
     """Counts of a corpus before and after the filter, by both comparators (S0.3, S0.7).
 
-    items, selection, tokens: corpus.json, selection.json and tokens.json.
+    items, selection, tokens: corpus.json, selection.json, and what `counts_of_kept` gives.
     """
-    chosen = (
-        [
-            {
-                "comparator": f"{selection['comparator']} {selection['value']:g}",
-                "kept": selection["kept"],
-            }
-        ]
-        if selection["comparator"]
-        else []
-    )
-    sibling = selection["sibling"]
-    if sibling:
-        label = f"{sibling['comparator']} {selection['value']:g}"
-        chosen.append({"comparator": label, "kept": sibling["kept"]})
+    compared = [selection, selection["sibling"]] if selection["sibling"] else []
+    filters = [
+        {"comparator": f"{one['comparator']} {selection['value']:g}", "kept": one["kept"]}
+        for one in compared
+    ]
     kept = tokens["kept"]
     return {
         "name": name,
         "role": "main",
         "total": selection["total"],
-        "filters": chosen,
+        "filters": filters,
         "n_masked": kept["masked_edited"],
         "n_replaced": kept["masked_original"],
         "tokens_per_text": {"mean": kept["tokens_mean"], "max": kept["tokens_max"]},

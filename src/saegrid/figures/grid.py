@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from saegrid.io import read_json, read_table
+from saegrid.io import read_table
 from saegrid.words import POSITIONS, Cell
 
 COLUMNS = ["density", "density_in_edit"]
@@ -42,10 +42,15 @@ class Grid:
         return self.cells[str(cell)]["density"].to_numpy()
 
 
-def read_grid(tables: Sequence[str | Path], facts: str | Path, cuts: Sequence[float] = ()) -> Grid:
-    """The grid of these features.parquet files, each in the folder of its cell, and tokens.json."""
+def read_grid(
+    tables: Sequence[str | Path], facts: Mapping[str, Any], cuts: Sequence[float] = ()
+) -> Grid:
+    """The grid of these features.parquet files, each in the folder of its cell.
+
+    facts: what `tokens.counts_of_kept` gives.
+    """
     cells = {Path(path).parent.name: read_table(path, COLUMNS) for path in tables}
-    return Grid(cells, read_json(facts), cuts)
+    return Grid(cells, facts, cuts)
 
 
 def _place(cell: Cell) -> tuple[int, int, str, int]:

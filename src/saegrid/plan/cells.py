@@ -10,6 +10,7 @@ from saegrid.paths import expand
 from saegrid.plan.corpora import CorpusSpecs
 from saegrid.plan.spec import remembered
 from saegrid.registry import lookup
+from saegrid.saes.training.settings import parse
 from saegrid.words import Cell
 from saegrid.workflow import digest
 
@@ -33,6 +34,7 @@ class CellSpecs(CorpusSpecs):
     def train_spec(self, cell: str) -> str:
         """Spec of a training."""
         settings = self.settings(cell, "train")
+        parse(settings["recipe"], settings["settings"])
         recipe = lookup("saegrid.saes.training:RECIPES", settings["recipe"], "recipe")
         return self.spec(
             "train_sae",

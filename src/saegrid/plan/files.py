@@ -24,6 +24,14 @@ CELL_TABLES = (
     "logit_effects.parquet",
 )
 """Files of a cell, in the order of the stages. All are targets: a lost one is made again."""
+FACTS = {
+    "facts": "corpus.json",
+    "filter": "selection.json",
+    "tokens": "tokens.json",
+    "spans": "spans.parquet",
+    "selection": "selection.parquet",
+}
+"""Files of a corpus from which its numbers are shown, by the name of the input."""
 CORPUS_TABLES = ("items.parquet", "selection.parquet", "tokens.parquet", "spans.parquet")
 
 
@@ -68,10 +76,9 @@ class Plan(CellSpecs):
         """The activations that a cell encodes."""
         return self.activations(name, str(Cell.parse(cell).site))
 
-    def facts_files(self) -> list[str]:
-        """Counts of the main corpus: of its items, its filter and its tokens."""
-        names = ("corpus.json", "selection.json", "tokens.json")
-        return [f"{self.root}/{self.main}/{name}" for name in names]
+    def facts_files(self) -> dict[str, str]:
+        """Files from which the numbers of the main corpus are shown, by the name of the input."""
+        return {name: f"{self.root}/{self.main}/{file}" for name, file in FACTS.items()}
 
     def gpu(self) -> int:
         """GPUs that a job with the model or an encoder asks for."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from saegrid.registry import pick
@@ -126,10 +127,12 @@ def train(
 
 @contextmanager
 def _threads(n: int) -> Iterator[None]:
+    """n threads for torch and for numpy, as many as before afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:
-        yield
+        with threadpool_limits(n, "blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 
