@@ -103,7 +103,8 @@ def fingerprint(*modules: str, script: str | Path | None = None) -> str:
     for name in todo:
         if _path(name) is None:
             raise ValueError(f"There is no module {name}.")
-    sources = {f"{PACKAGE}.workflow": ""}
+    # The package itself only opens studies from Python.
+    sources = {PACKAGE: "", f"{PACKAGE}.workflow": ""}
     if script is not None:
         tree = ast.parse(Path(script).read_text(encoding="utf-8"))
         sources["script"] = _normalised(tree)

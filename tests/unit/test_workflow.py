@@ -8,7 +8,7 @@ import pytest
 from saegrid import workflow
 
 FILES = {
-    "__init__.py": "",
+    "__init__.py": "def open(x):\n    from saegrid.examples import y\n",
     "io.py": "def canonical(x):\n    return x\n",
     "density.py": '"""Doc."""\nfrom saegrid.io import canonical\n\ndef density():\n    return 1\n',
     "examples.py": "from saegrid.density import density\n",
@@ -78,6 +78,16 @@ def test_the_script_counts(package, tmp_path):
     assert workflow.fingerprint("density", script=script) == before
     script.write_text("print(2)\n")
     assert workflow.fingerprint("density", script=script) != before
+
+
+def test_what_the_script_imports_counts(package, tmp_path):
+    script = tmp_path / "density.py"
+    script.write_text("from saegrid import io, workflow\nfrom saegrid.masks.a import X\n")
+    before = workflow.fingerprint(script=script)
+    edit(package / "density.py", "return 1", "return 2")
+    assert workflow.fingerprint(script=script) == before
+    edit(package / "masks/a.py", "X = 1", "X = 2")
+    assert workflow.fingerprint(script=script) != before
 
 
 def test_templates_beside_the_code_count(package):

@@ -43,7 +43,7 @@ def run(folder: Path, *arguments: str, study: tuple[str, ...] = TINY) -> str:
 
 def planned(folder: Path, *arguments: str, study: tuple[str, ...] = TINY) -> dict[str, int]:
     """The jobs that a run would start, counted by rule."""
-    done = snakemake(folder, "--dry-run", "--quiet", "rules", *arguments, study=study)
+    done = snakemake(folder, *arguments, "--dry-run", "--quiet", "rules", study=study)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     table = (done.stdout + done.stderr).rpartition("Job stats:")[2]
     found = {m[1]: int(m[2]) for m in re.finditer(r"^(\w+) +(\d+)$", table, re.M)}
