@@ -1,7 +1,6 @@
 """Tensors of a model folder, read by rows as float32 without torch."""
 
 import json
-import mmap
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
-"""Types of safetensors that can be read, and how their bytes are seen."""
+from saegrid.saes.sae import widen
+from saegrid.saes.store import open_tensors
+
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
@@ -18,34 +18,15 @@ class Rows:
     """A tensor in a safetensors file, of which only the rows asked for are read, as float32."""
 
     def __init__(self, path: str | os.PathLike[str], name: str) -> None:
-        with Path(path).open("rb") as file:
-            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        size = int.from_bytes(self._bytes[:8], "little")
-        header = json.loads(self._bytes[8 : 8 + size])
-        if name not in header:
-            raise ValueError(f"{path} has no tensor {name!r}. Tensors: {', '.join(header)}.")
-        entry = header[name]
-        if entry["dtype"] not in DTYPES:
-            raise ValueError(
-                f"{path}: {name} must be one of {', '.join(DTYPES)}; got {entry['dtype']}."
-            )
-        self.shape: tuple[int, ...] = tuple(entry["shape"])
-        self._bfloat16 = entry["dtype"] == "BF16"
-        start, stop = entry["data_offsets"]
-        dtype = np.dtype(DTYPES[entry["dtype"]])
-        there = max(0, len(self._bytes) - 8 - size - start) // dtype.itemsize
-        count = (stop - start) // dtype.itemsize
-        if there < count:
-            raise ValueError(f"{path} is cut short: {name} has {there} of {count} values.")
-        flat = np.frombuffer(self._bytes, dtype, count, 8 + size + start)
-        self._values = flat.reshape(self.shape)
+        found = open_tensors(Path(path)).arrays
+        if name not in found:
+            raise ValueError(f"{path} has no tensor {name!r}. Tensors: {', '.join(found)}.")
+        self._values = found[name]
+        self.shape: tuple[int, ...] = self._values.shape
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Rows as float32."""
-        found = self._values[rows]
-        if self._bfloat16:  # the upper half of a float32
-            return (found.astype(np.uint32) << 16).view(np.float32)
-        return found.astype(np.float32)
+        return widen(self._values[rows])
 
 
 def tensor_files(folder: str | os.PathLike[str]) -> dict[str, Path]:

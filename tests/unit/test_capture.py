@@ -261,6 +261,35 @@ def test_order_and_company_of_rows_change_no_bit(name):
     assert part == {key: whole[key] for key in part}
 
 
+def test_a_tile_without_padding_changes_no_bit():
+    """A mask that hides nothing must not be dropped: another kernel would be taken."""
+    model, site = toy_bert(d=64), Site(1, "R")
+    ids = random_rows([32] * 16)
+    full, few = (rows_of(tokens_table(ids[:n])[0]) for n in (16, 3))
+    masks = []
+    attention = model.blocks[0].attention.self
+    attention.register_forward_pre_hook(
+        lambda _, inputs, named: masks.append(
+            inputs[1] if len(inputs) > 1 else named.get("attention_mask")
+        ),
+        with_kwargs=True,
+    )
+    x = capture(model, full, np.arange(16 * 32), [site])[site]
+    assert torch.equal(capture(model, few, np.arange(3 * 32), [site])[site], x[: 3 * 32])
+    assert [m is None for m in masks] == [False, False]
+
+
+def test_the_order_of_rows_does_not_change_the_tiles():
+    ids = random_rows([5, 17, 30, 9, 17, 12, 17, 3, 30, 8] * 8)
+    found = []
+    for order in (range(80), np.random.default_rng(1).permutation(80)):
+        rows = rows_of(tokens_table([ids[i] for i in order])[0])
+        wanted = np.arange(len(rows.ids))
+        plan = plan_tiles(rows, wanted, 64, "cpu")
+        found.append([make_tile(rows, wanted, *tile).ids.tolist() for tile in plan])
+    assert found[0] == found[1]
+
+
 def test_more_sites_and_more_tokens_change_no_bit():
     model, rows = toy_llama(layers=3), rows_of(table_of())
     everything = np.arange(len(rows.ids))

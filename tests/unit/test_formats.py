@@ -218,7 +218,8 @@ def test_wrong_shapes_types_and_names_are_told(tmp_path):
         "but dtype in hyperparams.json is 'torch.bfloat16'."
     )
     assert message(llama_scope_tensors()) == (
-        f"{path}: the tensor 'encoder.weight' is stored as F64; supported: F32, F16, BF16, I64."
+        f"{path}: the tensor 'encoder.weight' is stored as float64; "
+        "weights must be float32, float16, bfloat16."
     )
     whole = {name: np.zeros(value.shape, np.int64) for name, value in bits.items()}
     assert message(whole) == (

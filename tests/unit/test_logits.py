@@ -166,24 +166,12 @@ def test_files_that_cannot_be_read(tmp_path):
     whole, index = "model.safetensors", "model.safetensors.index.json"
     assert str(error.value) == f"{tmp_path} must hold {whole} or {index}; it holds neither."
     path = tmp_path / whole
-    save_file({"a": torch.ones(4, 2), "i": torch.ones(2, dtype=torch.int64)}, path)
-    with pytest.raises(ValueError) as error:
-        Rows(path, "i")
-    assert str(error.value) == f"{path}: i must be one of F64, F32, F16, BF16; got I64."
+    save_file({"a": torch.ones(4, 2)}, path)
+    with pytest.raises(ValueError, match=r"has no tensor 'b'\. Tensors: a\.$"):
+        Rows(path, "b")
     path.write_bytes(path.read_bytes()[:-8])
-    cut = next(name for name in ("a", "i") if not _whole(path, name))
-    assert cut == "a"
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match="the file is truncated: its header promises"):
         Rows(path, "a")
-    assert str(error.value) == f"{path} is cut short: a has 6 of 8 values."
-
-
-def _whole(path, name) -> bool:
-    try:
-        Rows(path, name)
-    except ValueError as error:
-        return "cut short" not in str(error)
-    return True
 
 
 def llama(folder, tied: bool, d_mlp: int = 4) -> None:

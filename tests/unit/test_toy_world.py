@@ -253,5 +253,5 @@ def test_a_bad_grammar_names_its_file_and_key(
 
 
 def test_a_missing_grammar_names_its_file(tmp_path: Path) -> None:
-    with pytest.raises(generated.GrammarError, match="absent.yaml"):
+    with pytest.raises(generated.GrammarError, match=r"absent\.yaml"):
         list(generated.texts(tmp_path / "absent.yaml", 1, 0))

@@ -1,7 +1,7 @@
 """The whole pipeline on a world where every answer is known (known answers D5 and D7 ii).
 
-The model's blocks add next to nothing, so that the residual stream of any layer is the embedding; an
-embedding is the sum of the directions of its word's concepts; the SAE's encoder holds these
+The model's blocks add next to nothing, so that the residual stream of any layer is the embedding;
+an embedding is the sum of the directions of its word's concepts; the SAE's encoder holds these
 directions under chosen ids, among 500 directions of noise.
 """
 

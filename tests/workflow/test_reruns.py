@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from pipeline import SNAKEMAKE, TINY, checkout, edit, planned, results, run
+from pipeline import SNAKEMAKE, TINY, checkout, edit, planned, results, run, snakemake
 
 pytestmark = pytest.mark.workflow
 
@@ -180,7 +180,8 @@ def test_a_new_layer_leaves_old_files_alone_and_captures_only_new_sites(work):
     changed = [name for name in before if after[name] != before[name]]
     assert all(name.startswith(summed) for name in changed), changed
     log = next((work / "logs/tiny/headlines").glob("capture-*.log")).read_text()
-    assert "L2A, L2R" in log
+    assert "2 of 4 sites are in the store" in log
+    assert "capture: 2 sites," in log
     assert planned(work) == {}
 
 
@@ -199,13 +200,7 @@ def test_a_failed_cell_is_not_shown_with_its_old_result(work):
         "\nimport numpy as np\n",
         "\nimport numpy as np\n\nif FAIL := True:\n    raise RuntimeError('on purpose')\n",
     )
-    done = subprocess.run(
-        [SNAKEMAKE, "--cores", "2", *TINY],
-        cwd=work,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(work / "src")},
-    )
+    done = snakemake(work, "--cores", "2")
     assert done.returncode == 1
     edit(work / "src/saegrid/density.py", "if FAIL := True", "if FAIL := False")
     assert planned(work) == {"density": 2, **SHOWN}
@@ -216,15 +211,9 @@ def test_a_copied_stale_cell_is_refused(work):
     edit(work / CONFIG, "topics:\n", "top_tokens: {n: 7}\ntopics:\n")
     shutil.rmtree(work / ".snakemake")
     (work / "results/tiny/summary.parquet").unlink()
-    done = subprocess.run(
-        [SNAKEMAKE, "--cores", "2", *TINY],
-        cwd=work,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(work / "src")},
-    )
+    done = snakemake(work, "--cores", "2")
     assert done.returncode == 1
-    assert "top_tokens.parquet was made with other settings" in done.stdout + done.stderr
+    assert "was made with other settings than this run's" in done.stdout + done.stderr
 
 
 def test_killed_in_the_middle_ends_with_the_same_bytes(done, tmp_path):

@@ -11,7 +11,13 @@ import numpy as np
 from saegrid.registry import nearest
 from saegrid.saes.sae import SAE, blocks, widen
 
-DTYPES = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16, "I64": np.int64}
+DTYPES = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "F16": np.float16,
+    "BF16": np.uint16,
+    "I64": np.int64,
+}
 """Stored types that are read; bfloat16 is kept as its bits."""
 NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float16): "float16"} | {
     np.dtype(np.uint16): "bfloat16"

@@ -1,0 +1,169 @@
+"""The embedded study, whole: what it finds, and what its controls do not find."""
+
+import json
+import re
+import shutil
+import statistics
+from pathlib import Path
+
+import pytest
+import yaml
+from pipeline import ROOT, checkout, planned, run
+
+import saegrid
+from saegrid import io
+from saegrid.topics import judge, shuffled
+from saegrid.wordlists import read_lists
+
+pytestmark = pytest.mark.workflow
+
+LISTS = read_lists(ROOT / "resources/toy/topics.yaml")
+CONTROL = [
+    {"layers": [7, 23], "positions": ["a"], "saes": ["8x"]},
+    {"layers": [15, 31], "positions": ["m", "r"], "saes": ["32x"]},
+]
+"""Cells of the untrained model: two of each position."""
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    folder = checkout(tmp_path_factory.mktemp("toy") / "saegrid")
+    run(folder, study=())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def untrained(toy):
+    study = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    study |= {"study": "untrained", "grid": CONTROL}
+    study["model"]["weights"] = "random"
+    (toy / "config/untrained.yaml").write_text(yaml.safe_dump(study))
+    run(toy, study=("--configfile", "config/untrained.yaml"))
+    return toy
+
+
+def judged(folder: Path, study: str = "toy") -> dict[str, list[dict]]:
+    """The judgement of every feature shown, by cell."""
+    tables = sorted((folder / "results" / study / "headlines/cells").glob("*/topics.parquet"))
+    assert tables
+    return {path.parent.name: io.read_table(path).to_pylist() for path in tables}
+
+
+def test_a_second_run_does_nothing(toy):
+    assert planned(toy, study=()) == {}
+
+
+def test_each_topic_has_a_feature_in_the_median_cell(toy):
+    cells = judged(toy)
+    assert len(cells) == 20
+    found = {cell: {row["topic"] for row in rows if row["found"]} for cell, rows in cells.items()}
+    counts = {topic: sum(topic in topics for topics in found.values()) for topic in LISTS}
+    print(counts, {cell: len(topics) for cell, topics in found.items()})
+    for topic in LISTS:
+        best = [
+            max(
+                (row["n_topic"] for row in rows if row["topic"] == topic and row["n_words"] >= 6),
+                default=0,
+            )
+            for rows in cells.values()
+        ]
+        assert statistics.median(best) >= 16, (topic, sorted(best))
+        assert counts[topic] > len(cells) / 2, (topic, counts)
+
+
+def test_a_found_topic_is_what_the_definition_says(toy):
+    for rows in judged(toy).values():
+        for row in rows:
+            assert row["found"] == (row["n_topic"] >= 16 and row["n_words"] >= 6)
+
+
+def test_spelling_is_found_and_named_as_such(toy):
+    forms = {row["form"] for rows in judged(toy).values() for row in rows if row["form"]}
+    assert 'ends with "ing"' in forms
+    assert any(form.startswith("starts with") for form in forms), forms
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shuffled_topics_are_not_found(toy, seed):
+    lists = shuffled(LISTS, seed)
+    for path in sorted((toy / "results/toy/headlines/cells").glob("*/top_tokens.parquet")):
+        again = judge(io.read_table(path), lists)
+        assert not any(again["found"].to_pylist()), path.parent.name
+
+
+def test_an_untrained_model_has_no_topics(untrained):
+    cells = judged(untrained, "untrained")
+    assert len(cells) == 6
+    assert not [
+        (cell, row["topic"]) for cell, rows in cells.items() for row in rows if row["found"]
+    ]
+
+
+def test_the_summary_and_the_index_tell_the_same(toy):
+    rows = io.read_table(toy / "results/toy/summary.parquet").to_pylist()
+    cells = judged(toy)
+    for row in rows:
+        mine = cells[row["cell"]]
+        assert row["topics"] == sorted({r["topic"] for r in mine if r["found"]})
+        assert row["n_shown"] == len(mine)
+    text = (toy / "results/toy/index.html").read_text()
+    links = set(re.findall(r'href="(headlines/cells/[^"#]+)"', text))
+    assert links == {f"headlines/cells/{row['cell']}/features.html" for row in rows}
+    assert all((toy / "results/toy" / link).is_file() for link in links)
+
+
+def test_provenance_is_written_beside_and_read_by_no_rule(toy):
+    facts = json.loads((toy / "results/toy/config.json").read_text())
+    assert facts["study"] == "toy"
+    assert facts["versions"]["snakemake"].startswith("9.")
+    for smk in (ROOT / "workflow/rules").glob("*.smk"):
+        assert "config.json" not in smk.read_text()
+
+
+def test_the_readme_shows_how_to_look_from_python(toy, monkeypatch):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert blocks
+    monkeypatch.chdir(toy)
+    for block in blocks:
+        exec(block, {})
+    cell = saegrid.open("toy").cell("L15R-32x")
+    top = io.read_table(toy / "results/toy/headlines/cells/L15R-32x/top_tokens.parquet").to_pandas()
+    shown = cell.feature(int(top.feature.iloc[0])).top_tokens
+    assert list(shown.word) == list(top[top.feature == top.feature.iloc[0]].word)
+
+
+def test_every_page_opens_offline(toy):
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Chromium (apt-get install chromium)")
+    pages = sorted((toy / "results/toy/headlines/cells").glob("*/features.html"))
+    assert len(pages) == 20
+    flags = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=flags)
+        context = browser.new_context()
+        context.set_offline(True)
+        faults: list[str] = []
+        page = context.new_page()
+        page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on(
+            "request",
+            lambda r: (
+                None if r.url.startswith(("file:", "data:", "blob:")) else faults.append(r.url)
+            ),
+        )
+        for path in [toy / "results/toy/index.html", *pages]:
+            page.goto(path.as_uri())
+            if path in pages:
+                page.wait_for_selector("body[data-ready]", timeout=30_000)
+        browser.close()
+    assert faults == []
