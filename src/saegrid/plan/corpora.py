@@ -9,7 +9,7 @@ from saegrid.corpora.generated import files
 from saegrid.identity import file_digest, model_identity
 from saegrid.io import canonical
 from saegrid.models import FAMILIES, family_name, read_config, sizes_of
-from saegrid.paths import expand
+from saegrid.paths import PathError, expand
 from saegrid.plan.spec import Specs, remembered
 from saegrid.registry import entry, lookup
 from saegrid.workflow import digest
@@ -143,7 +143,10 @@ class CorpusSpecs(Specs):
     @remembered
     def context(self) -> int | None:
         """Longest row that the model takes; None where it is not at hand."""
-        path = Path(expand(self.study.model.path))
+        try:
+            path = Path(expand(self.study.model.path))
+        except PathError:  # a corpus needs no model
+            return None
         if not (path / "config.json").is_file():
             return None
         return sizes_of(read_config(path), self.study.model.family).context
