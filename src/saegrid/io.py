@@ -21,6 +21,8 @@ import safetensors.numpy
 
 SPEC = "saegrid_spec"
 FACTS = "saegrid_facts"
+UMASK = os.umask(0)
+os.umask(UMASK)
 HEAD = 16 << 10
 """Characters of a page in which its spec stands."""
 
@@ -33,6 +35,8 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
+        # Some writers open their files for the owner alone; a group shares results.
+        temporary.chmod(0o666 & ~UMASK)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

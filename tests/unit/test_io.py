@@ -30,6 +30,14 @@ def test_every_kind_of_file_records_its_spec(tmp_path):
     assert io.read_table(tmp_path / "a.parquet").equals(TABLE)
 
 
+def test_every_file_has_the_usual_rights(tmp_path):
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    io.write_tensors(tmp_path / "a.safetensors", {"x": np.ones(2)})
+    io.write_table(tmp_path / "a.parquet", TABLE)
+    assert len({path.stat().st_mode for path in tmp_path.iterdir()}) == 1
+
+
 def test_same_content_same_bytes(tmp_path):
     tensors = {"b": np.arange(4), "a": np.ones((2, 3), np.float32)}
     io.write_tensors(tmp_path / "1", tensors, "s", {"k": "v"})
