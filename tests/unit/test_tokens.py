@@ -244,6 +244,7 @@ def test_facts(three: Tokens) -> None:
         "tokens_max": 5,
         "masked_edited": 5,
         "masked_original": 3,
+        "token_lengths": {"2": 1, "4": 1, "5": 1},
         "edit_lengths": {"1": 1, "2": 2},
     }
     assert three.facts == {

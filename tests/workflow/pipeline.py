@@ -30,7 +30,7 @@ def snakemake(
     environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
     command = [SNAKEMAKE, *arguments, *study]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1800
     )
 
 

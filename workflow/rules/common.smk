@@ -4,6 +4,7 @@ IN   config, merged and unchecked
 OUT  PLAN (paths, specs, targets), wildcard patterns
 """
 
+import os
 from pathlib import Path
 
 from saegrid.config import ConfigError, resolve
@@ -11,6 +12,9 @@ from saegrid.figures import FIGURES
 from saegrid.plan import Plan
 from saegrid.plan.files import CELL_TABLES
 from snakemake.exceptions import WorkflowError
+
+# Threads that wait give up their core: on a busy machine a job is otherwise slowed down many times.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 try:
     PLAN = Plan(resolve(config), Path(workflow.basedir) / "workflow" / "scripts")
