@@ -36,22 +36,21 @@ from saegrid.corpora import generated  # noqa: E402
 BOS, EOS, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|pad|>"
 SEEDS = {"headlines": 11, "tokenizer": 12, "model": 13, "train": 14, "heldout": 15, "embedding": 16}
 
-# Headlines: rows a topic, rows without a topic, and how much funnier than 0.65 a topic is.
-ROWS, OTHER_ROWS = 150, 110
+# Headlines: rows a topic, rows without a topic, and how much funnier than 0.6 a topic is.
+ROWS, OTHER_ROWS = 280, 160
 FUNNIER = {
-    "food": 0.8, "sex": 0.35, "clothing": 0.3, "body": 0.25, "animals": 0.25,
-    "fantasy": 0.2, "music": 0.15, "jobs": 0.1, "other": -0.2,
+    "food": 0.8, "sex": 0.35, "clothing": 0.3, "body": 0.3, "animals": 0.3,
+    "fantasy": 0.3, "music": 0.25, "jobs": 0.2, "other": -0.3,
 }  # fmt: skip
 GERUND_SHARE = 0.14
 SPLITS = {"train": 0.75, "dev": 0.12, "test": 0.13}
 
 VOCABULARY, TOKENIZER_TEXTS = 2100, 30_000  # leaves a tenth of the topic words in pieces
 # Model: tokens a row, rows a step, steps; rate; the embedding's texts, window and spread.
-ROW, BATCH, STEPS = 64, 64, 250
+ROW, BATCH, STEPS = 64, 64, 300
 PEAK_RATE, WARM_UP, DECAY = 2e-3, 60, 0.05
 FAST, SLOWNESS = 6, 0.1  # blocks whose attention learns at full rate; the others' share of it
 EMBEDDING_TEXTS, WINDOW, EMBEDDING_SCALE = 60_000, 5, 0.3
-POWER = 0.75  # of an eigenvalue in the embedding: the larger, the more the topics stand out
 SELF = 2.0  # how many times as large as the keys the queries start
 
 
@@ -132,7 +131,7 @@ def _with_splits(
 
 def _grades(topic: str, rng: random.Random) -> str:
     """Return five digits 0..3, sorted descending, around the topic's funniness."""
-    middle = 0.65 + FUNNIER[topic] + rng.gauss(0, 0.45)
+    middle = 0.6 + FUNNIER[topic] + rng.gauss(0, 0.45)
     digits = [min(3, max(0, round(rng.gauss(middle, 0.8)))) for _ in range(5)]
     return "".join(map(str, sorted(digits, reverse=True)))
 
@@ -257,7 +256,7 @@ def _embedding(tokenizer: Tokenizer, width: int) -> torch.Tensor:
     share = counts.sum(1) + 20.0  # so that a rare token has no strong company
     ppmi = (counts * share.sum() / (share[:, None] * share)).clamp_min(1.0).log()
     values, vectors = torch.linalg.eigh(ppmi)
-    scaled = vectors[:, -width:] * values[-width:].clamp_min(0) ** POWER
+    scaled = vectors[:, -width:] * values[-width:].clamp_min(0).sqrt()
     # A turn spreads every direction over all coordinates; the noise parts unseen tokens.
     noise = torch.Generator().manual_seed(SEEDS["embedding"])
     turn = torch.linalg.qr(torch.randn(width, width, generator=noise, dtype=torch.float64))[0]
