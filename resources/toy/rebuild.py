@@ -2,11 +2,11 @@
 
     python resources/toy/rebuild.py                   # headlines, tokenizer and model
     python resources/toy/rebuild.py headlines         # one part
-    python resources/toy/rebuild.py model --out build/toy
+    python resources/toy/rebuild.py --out build/toy  # elsewhere
 
 The parts are deterministic: fixed seeds, a fixed thread count, no download. Headlines and
-tokenizer come out byte for byte; the model's weights to the last bits of the machine type's
-matrix products.
+tokenizer come out byte for byte, the weights too on one machine type. A part reads what the parts
+before it wrote to the same folder.
 """
 
 from __future__ import annotations
