@@ -225,7 +225,8 @@ STUDY = {"study": "made", "model": "toy", "corpus": "up", "spec": SPEC, "more": 
 
 CORPORA = [
     {
-        "name": "up", "role": "main", "total": 9652, "n_masked": 937, "n_replaced": 743,
+        "name": "up", "role": "main", "total": 9652, "n_set_aside": 17,
+        "n_masked": 937, "n_replaced": 743,
         "filters": [{"comparator": "ge 2.0", "kept": 630}, {"comparator": "gt 2.0", "kept": 322}],
         "tokens_per_text": {"min": 5, "median": 15, "mean": 15.8437, "max": 35},
         "edit_lengths": {"1": 420, "2": 150, "3": 60},

@@ -1,3 +1,4 @@
+import re
 import sys
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def test_index_facts():
     for fact in ("630 of 9,652 (6.53%)", "322 of 9,652 (3.34%)", "937", "mean 15.84", "0.030%",
                  "8.870%", "≥ 0.1 %", "kids, <b>sex</b>", "50.2", "420"):  # fmt: skip
         assert fact in text
+    assert re.search(r"rows set aside\s*17\b", text)
     assert grid() == grid()
 
 

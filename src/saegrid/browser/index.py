@@ -125,6 +125,7 @@ def _corpus(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The facts of a corpus as (name, text) lines, and its edit lengths as bars."""
     require(facts, ("name",), "The facts of a corpus")
     lines = [("role", facts.get("role")), ("items", _count(facts.get("total")))]
+    lines.append(("rows set aside", _count(facts.get("n_set_aside"))))
     for one in facts.get("filters", ()):
         share = one["kept"] / facts["total"] if facts.get("total") else float("nan")
         kept = f"{one['kept']:,} of {facts['total']:,} ({share:.2%})"
