@@ -130,6 +130,8 @@ class Job(NamedTuple):
     input: Any
     output: Any
     wildcards: Any
+    memory: int
+    """Bytes that the job may hold, from its resource mem_mb. Decides how, never what."""
 
 
 @contextmanager
@@ -144,7 +146,8 @@ def job(snakemake: Any) -> Iterator[Job]:
         try:
             with _threads(int(written.get("threads", 1))):
                 paths = snakemake.input, snakemake.output, snakemake.wildcards
-                yield Job(expand_all(written), written, spec, *paths)
+                memory = snakemake.resources.get("mem_mb", 0) * 1_000_000
+                yield Job(expand_all(written), written, spec, *paths, memory)
             used = time.process_time() - cpu
             wall = time.monotonic() - started
             print(

@@ -38,7 +38,7 @@ def test_every_stage_has_log_benchmark_resources_and_one_spec(rule):
     _, body, _ = rule
     log, benchmark = value(body, "log"), value(body, "benchmark")
     assert log.removesuffix(".log") == benchmark.removesuffix(".tsv")
-    assert re.search(r"mem_mb=\d+,\s+runtime=\d+", body)
+    assert re.search(r"mem_mb=\S+,\s+runtime=\S+", body)
     assert re.findall(r"params:\n((?: {8}.*\n)+)", body) == [
         next(iter(re.findall(r"params:\n( {8}spec=stage\(PLAN\.\w+_spec\),\n)", body)))
     ]

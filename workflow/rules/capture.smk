@@ -4,7 +4,8 @@ IN   results/{study}/{corpus}/tokens.parquet, spans.parquet, the model's checkpo
 OUT  results/{study}/{corpus}/activations/{capture}/{site}.safetensors
 {capture} stands for all that decides the values but the list of sites: another model, text or
 dtype writes elsewhere, and a layer more computes the new sites only (finished ones are kept as
-hard links in the folder `store` beside them).
+hard links in the folder `store` beside them). A model that does not fit in the job's memory runs
+block by block; the bytes are the same.
 """
 
 
@@ -27,7 +28,7 @@ rule capture:
     threads: PLAN.study.threads.capture
     resources:
         gpu=PLAN.gpu(),
-        mem_mb=16000,
+        mem_mb=PLAN.study.memory.capture,
         runtime=240,
     params:
         spec=stage(PLAN.capture_spec),

@@ -251,6 +251,13 @@ class Threads(Strict):
     """Of an encoding."""
 
 
+class Memory(Strict):
+    """Megabytes that heavy jobs may hold. They decide how a job works, never what comes out."""
+
+    capture: Positive = 6000
+    """Of the forward pass; a model that does not fit runs block by block."""
+
+
 class Study(Strict):
     """One study: a model, corpora, SAEs and a grid of cells."""
 
@@ -285,3 +292,5 @@ class Study(Strict):
     """Pages."""
     threads: Threads = Threads()
     """Threads."""
+    memory: Memory = Memory()
+    """Memory."""
