@@ -74,20 +74,25 @@ class _Reader:
 
 
 def _check_finite(
-    site: Site, found: torch.Tensor, tile: Tile, rows: Rows, wanted: np.ndarray
+    found: Mapping[Site, torch.Tensor], tile: Tile, rows: Rows, wanted: np.ndarray
 ) -> None:
-    """CaptureError names site and row of the first NaN or infinity."""
+    """CaptureError names site and row of the first NaN or infinity.
+
+    found: by site, in the order of the pass. What is not finite at a token stays so at all that is
+    computed from it: the deepest site tells.
+    """
+    deepest = found[next(reversed(found))]
     # A sum is finite only if all its terms are; one that overflows is looked at again.
-    if torch.isfinite(found.sum()):
+    if torch.isfinite(deepest.sum()) or torch.isfinite(deepest).all():
         return
-    bad = (~torch.isfinite(found)).any(1).nonzero()
-    if len(bad):
-        # Attention spreads a NaN over its row, so the position would say little.
-        row = int(rows.row_of(wanted[tile.target[int(bad[0])]]))
-        raise CaptureError(
-            f"{site}: NaN or infinity in row {row}. Activations must be finite: take dtype "
-            "bfloat16 or float32 instead of float16, and check the checkpoint."
-        )
+    site, x = next(item for item in found.items() if not torch.isfinite(item[1]).all())
+    bad = (~torch.isfinite(x)).any(1).nonzero()
+    # Attention spreads a NaN over its row, so the position would say little.
+    row = int(rows.row_of(wanted[tile.target[int(bad[0])]]))
+    raise CaptureError(
+        f"{site}: NaN or infinity in row {row}. Activations must be finite: take dtype "
+        "bfloat16 or float32 instead of float16, and check the checkpoint."
+    )
 
 
 def check_rows(source: str, sizes: Sizes, rows: Rows, used: np.ndarray) -> None:
@@ -201,8 +206,8 @@ def run(
             with torch.inference_mode():
                 before(number)
                 found = reader.run(model, tile)
+            _check_finite(found, tile, rows, wanted)
             for site in x:
-                _check_finite(site, found[site], tile, rows, wanted)
                 # As bytes: three times as fast as torch's scatter.
                 bytes_of[site][tile.target] = _bytes(found[site])
             yield tile
