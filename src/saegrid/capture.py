@@ -23,6 +23,7 @@ from saegrid.models.check import check
 from saegrid.models.forward import CaptureError, Say, allocate, capture, fill
 from saegrid.models.load import Loaded, load
 from saegrid.models.tiles import Rows, plan_tiles, rows_of
+from saegrid.shards import part_of
 from saegrid.words import EDITED, ORIGINAL, PLAIN, Site
 
 __all__ = ["CaptureError", "capture", "capture_corpus", "captured_tokens", "rows_of"]
@@ -213,6 +214,7 @@ def capture_corpus(
     store: str | os.PathLike[str],
     spec: str = "",
     say: Say = _print,
+    shard: tuple[int, int] | None = None,
 ) -> None:
     """Capture a corpus at the sites that the outputs name: `{site}.safetensors` each.
 
@@ -225,6 +227,7 @@ def capture_corpus(
         store: folder where finished sites stay; a file of it counts if it was written for the
             same `spec` and tokens.
         spec: what decides the values, without the list of sites. Stands in the headers.
+        shard: number and count, see `shards`; the tokens are chosen over the whole corpus.
 
     Raises:
         CaptureError, ModelError: before any long work, but for NaN or infinity in the activations.
@@ -232,6 +235,8 @@ def capture_corpus(
     paths = {Site.parse(Path(path).stem): Path(path) for path in outputs}
     store, rows = Path(store), rows_of(tokens)
     wanted = captured_tokens(tokens, spans, choice)
+    if shard is not None:
+        wanted = wanted[part_of(rows.row_of(wanted), *shard)]
     missing = [site for site in paths if not _is_finished(_stored(store, site), wanted, spec)]
     say(f"capture: {len(paths) - len(missing)} of {len(paths)} sites are in the store")
     if missing:

@@ -1,11 +1,16 @@
 """Sparse feature activations of one cell, kept by feature (CSC), and their file."""
 
 import os
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from saegrid import io
+from saegrid.saes.store import open_tensors
+
+ENTRIES = 1 << 22
+"""Entries that are worked on at a time where features are taken in ranges."""
 
 
 class Features(NamedTuple):
@@ -58,20 +63,35 @@ def select(features: Features, keep: np.ndarray) -> Features:
     )
 
 
+def feature_ranges(indptr: np.ndarray, entries: int = ENTRIES) -> list[tuple[int, int]]:
+    """Ranges that cover all features, each of at most so many entries or of one feature."""
+    n, stops = len(indptr) - 1, [0]
+    while stops[-1] < n:
+        fits = int(np.searchsorted(indptr, indptr[stops[-1]] + entries, side="right")) - 1
+        stops.append(min(max(fits, stops[-1] + 1), n))
+    return list(pairwise(stops))
+
+
+def features_header(d_sae: int, n_tokens: int) -> dict[str, str]:
+    """The shape (token, d_sae), as it stands in the header of features.safetensors."""
+    return {"d_sae": str(d_sae), "n_tokens": str(n_tokens)}
+
+
 def write_features(path: str | os.PathLike[str], features: Features, spec: str = "") -> None:
     """Write features.safetensors; the shape (token, d_sae) stands in the header."""
-    header = {"d_sae": str(features.d_sae), "n_tokens": str(len(features.token))}
+    header = features_header(features.d_sae, len(features.token))
     io.write_tensors(path, features._asdict(), spec, header)
 
 
 def read_features(path: str | os.PathLike[str]) -> Features:
-    """The features in a features.safetensors file.
+    """The features in a features.safetensors file, mapped into memory: read as they are used.
 
     Raises ValueError where the header and the tensors disagree.
     """
-    features = Features(**io.read_tensors(path, list(Features._fields)))
+    arrays = open_tensors(path).arrays
+    features = Features(*(arrays[name] for name in Features._fields))
     header = io.read_header(path)
-    found = {"d_sae": str(features.d_sae), "n_tokens": str(len(features.token))}
+    found = features_header(features.d_sae, len(features.token))
     wrong = [name for name, value in found.items() if header.get(name) != value]
     if wrong or features.indptr[-1] != len(features.data):
         raise ValueError(
