@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from saegrid import io
-from saegrid.sparse import ENTRIES, Features, feature_ranges, features_header, read_features
+from saegrid.sparse import Features, feature_ranges, features_header, read_features
 
 TENSORS = {"indptr": "I64", "token": "I64", "data": "F32", "indices": "I32"}
 """Tensors of features.safetensors and their types, in the order in which safetensors lays them."""
@@ -25,7 +25,7 @@ def merge_features(
     paths: Sequence[str | os.PathLike[str]],
     path: str | os.PathLike[str],
     spec: str = "",
-    entries: int = ENTRIES,
+    entries: int | None = None,
 ) -> int:
     """Write features.safetensors from the files of the shards, in order; the number of entries.
 

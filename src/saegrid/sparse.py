@@ -35,6 +35,12 @@ class Features(NamedTuple):
         part = slice(self.indptr[feature], self.indptr[feature + 1])
         return self.indices[part], self.data[part]
 
+    def part(self, start: int, stop: int) -> "Features":
+        """The features start to stop, numbered from 0."""
+        first, last = self.indptr[start], self.indptr[stop]
+        indptr = self.indptr[start : stop + 1] - first
+        return Features(self.data[first:last], self.indices[first:last], indptr, self.token)
+
     def owners(self) -> np.ndarray:
         """(entry,) int32: the feature of every entry."""
         return np.repeat(np.arange(self.d_sae, dtype=np.int32), np.diff(self.indptr))
@@ -63,13 +69,32 @@ def select(features: Features, keep: np.ndarray) -> Features:
     )
 
 
-def feature_ranges(indptr: np.ndarray, entries: int = ENTRIES) -> list[tuple[int, int]]:
-    """Ranges that cover all features, each of at most so many entries or of one feature."""
+def feature_ranges(indptr: np.ndarray, entries: int | None = None) -> list[tuple[int, int]]:
+    """Ranges that cover all features, of at most so many entries (`ENTRIES`) or of one feature.
+
+    Reading a range at a time, what a stage holds does not grow with the corpus.
+    """
+    entries = ENTRIES if entries is None else entries
     n, stops = len(indptr) - 1, [0]
     while stops[-1] < n:
         fits = int(np.searchsorted(indptr, indptr[stops[-1]] + entries, side="right")) - 1
         stops.append(min(max(fits, stops[-1] + 1), n))
     return list(pairwise(stops))
+
+
+def find(features: Features, feature: np.ndarray, token: np.ndarray) -> np.ndarray:
+    """(pair,) int64: the first entry of each feature at its token index or a later one."""
+    place = np.empty(len(feature), np.int64)
+    order, ranges = np.argsort(feature, kind="stable"), feature_ranges(features.indptr)
+    ends = np.searchsorted(feature[order], [stop for _, stop in ranges])
+    for (start, stop), pairs in zip(ranges, np.split(order, ends[:-1]), strict=True):
+        if len(pairs):
+            part = features.part(start, stop)
+            width = np.int64(max(part.indices.max(initial=0), token[pairs].max()) + 1)
+            keys = part.owners() * width + part.indices
+            wanted = (feature[pairs] - np.int64(start)) * width + token[pairs]
+            place[pairs] = features.indptr[start] + np.searchsorted(keys, wanted)
+    return place
 
 
 def features_header(d_sae: int, n_tokens: int) -> dict[str, str]:
