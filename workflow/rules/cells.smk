@@ -1,7 +1,8 @@
 """
 Activations to sparse features, densities and examples, one job a stage and cell.
 IN   activations of the cell's site, the cell's SAE, tokens and selection of the corpus
-OUT  results/{study}/{corpus}/cells/{cell}/features.safetensors   sparse z, CSC by feature
+OUT  results/{study}/{corpus}/cells/{cell}/features{shard}.safetensors  of a corpus in shards
+     results/{study}/{corpus}/cells/{cell}/features.safetensors   sparse z, CSC by feature
      results/{study}/{corpus}/cells/{cell}/features.parquet       densities, sorted
      results/{study}/{corpus}/cells/{cell}/top_tokens.parquet     top tokens
      results/{study}/{corpus}/cells/{cell}/examples.parquet       random and quantile examples
@@ -10,19 +11,23 @@ OUT  results/{study}/{corpus}/cells/{cell}/features.safetensors   sparse z, CSC 
 """
 
 
+# Of a corpus in shards encode makes the parts and merge the whole.
+ruleorder: merge > encode
+
+
 rule encode:
     input:
         activations=unless_settled(PLAN.cell_activations),
         sae=lambda wildcards: PLAN.sae_files(wildcards.cell),
     output:
         features=ensure(
-            "results/{study}/{corpus}/cells/{cell}/features.safetensors",
+            "results/{study}/{corpus}/cells/{cell}/features{shard}.safetensors",
             non_empty=True,
         ),
     log:
-        "logs/{study}/{corpus}/{cell}/encode.log",
+        "logs/{study}/{corpus}/{cell}/encode{shard}.log",
     benchmark:
-        "logs/{study}/{corpus}/{cell}/encode.tsv"
+        "logs/{study}/{corpus}/{cell}/encode{shard}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: PLAN.study.threads.encode
@@ -34,6 +39,31 @@ rule encode:
         spec=stage(PLAN.encode_spec),
     script:
         "../scripts/encode.py"
+
+
+rule merge:
+    input:
+        lambda wildcards: PLAN.shard_files(wildcards.cell, wildcards.corpus),
+    output:
+        features=ensure(
+            "results/{study}/{corpus}/cells/{cell}/features.safetensors",
+            non_empty=True,
+        ),
+    log:
+        "logs/{study}/{corpus}/{cell}/merge.log",
+    benchmark:
+        "logs/{study}/{corpus}/{cell}/merge.tsv"
+    wildcard_constraints:
+        corpus=PLAN.sharded_pattern(),
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        spec=stage(PLAN.merge_spec),
+    script:
+        "../scripts/merge.py"
 
 
 rule density:

@@ -10,7 +10,7 @@ from pathlib import Path
 from saegrid.config import ConfigError, resolve
 from saegrid.figures import FIGURES
 from saegrid.plan import Plan
-from saegrid.plan.files import CELL_TABLES
+from saegrid.shards import SHARD_PATTERN
 from snakemake.exceptions import WorkflowError
 
 # Threads that wait give up their core: on a busy machine a job is otherwise slowed down many times.
@@ -26,12 +26,15 @@ wildcard_constraints:
     study=PLAN.study.study,
     corpus="|".join(PLAN.study.corpora),
     capture="[0-9a-f]{12}",
+    shard=SHARD_PATTERN,
     cell=PLAN.cell_pattern(),
 
 
 def names(wildcards):
-    """The cell and the corpus of a job, as far as it has them."""
-    return [wildcards[key] for key in ("cell", "corpus") if key in wildcards.keys()]
+    """The cell, the corpus and the shard of a job, as far as it has them."""
+    return [
+        wildcards[key] for key in ("cell", "corpus", "shard") if key in wildcards.keys()
+    ]
 
 
 def stage(spec):

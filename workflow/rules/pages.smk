@@ -40,7 +40,7 @@ rule page:
 
 rule summary:
     input:
-        lambda wildcards: PLAN.cell_files(CELL_TABLES),
+        lambda wildcards: PLAN.table_files(),
     output:
         summary=ensure("results/{study}/summary.parquet", non_empty=True),
     log:

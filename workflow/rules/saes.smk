@@ -1,6 +1,6 @@
 """
 SAEs of the grid.
-IN   results/{study}/{corpus}/activations/{capture}/{site}.safetensors of a corpus of role train,
+IN   results/{study}/{corpus}/activations/{capture}{shard}/{site}.safetensors of a corpus of role train,
      or a checkpoint that stays where it is
 OUT  results/{study}/saes/{cell}/cfg.json, sae_weights.safetensors           trained
      results/{study}/saes/{cell}/reference.json, decoder_norms.safetensors   imported

@@ -19,6 +19,7 @@ from saegrid.models.check import check
 from saegrid.models.forward import CaptureError, Say, capture
 from saegrid.models.load import fits, load
 from saegrid.models.tiles import rows_of
+from saegrid.shards import part_of
 from saegrid.words import Site
 
 __all__ = [
@@ -48,6 +49,7 @@ def capture_corpus(
     store: str | os.PathLike[str],
     spec: str = "",
     say: Say = _print,
+    shard: tuple[int, int] | None = None,
     memory: int = MEMORY,
 ) -> None:
     """Capture a corpus at the sites that the outputs name: `{site}.safetensors` each.
@@ -61,6 +63,7 @@ def capture_corpus(
         store: folder where finished sites stay; a file of it counts if it was written for the
             same `spec` and tokens.
         spec: what decides the values, without the list of sites. Stands in the headers.
+        shard: number and count, see `shards`; the tokens are chosen over the whole corpus.
         memory: bytes that may be held; a model that is too large for it runs block by block.
 
     Raises:
@@ -69,6 +72,8 @@ def capture_corpus(
     paths = {Site.parse(Path(path).stem): Path(path) for path in outputs}
     store, rows = Path(store), rows_of(tokens)
     wanted = captured_tokens(tokens, spans, choice)
+    if shard is not None:
+        wanted = wanted[part_of(rows.row_of(wanted), *shard)]
     missing = [site for site in paths if not is_finished(stored(store, site), wanted, spec)]
     say(f"capture: {len(paths) - len(missing)} of {len(paths)} sites are in the store")
     if missing:

@@ -136,6 +136,9 @@ class Corpus(Strict):
     """Longest row in tokens; longer texts are refused. null: the model's context."""
     tokens: TokenChoice = TokenChoice()
     """Which tokens are captured."""
+    shards: Positive = 1
+    """Into so many parts of whole rows the corpus is cut, each captured and encoded by jobs of its
+    own. For corpora larger than one job should take; results do not depend on it."""
 
 
 class TrainedSae(Strict):

@@ -78,20 +78,40 @@ class CellSpecs(CorpusSpecs):
         return self.train_spec(cell) if self.is_trained(cell) else self.import_spec(cell)
 
     @remembered
-    def encode_spec(self, cell: str, name: str) -> str:
-        """Spec of an encoding."""
+    def encode_spec(self, cell: str, name: str, shard: str = "") -> str:
+        """Spec of an encoding, of a shard or of the whole."""
         reader = "sae_lens" if self.is_trained(cell) else self.checkpoint(cell)["format"]
         return self.spec(
             "encode",
             [
                 lookup("saegrid.saes.formats:FORMATS", reader, "format"),
             ],
-            [self.sae_spec(cell), self.capture_spec(name)],
+            [self.sae_spec(cell), self.capture_spec(name, shard)],
             cell=cell,
             encode=self.settings(cell, "encode"),
             capture=self.capture_id(name),
             threads=self.study.threads.encode,
         )
+
+    @remembered
+    def merge_spec(self, cell: str, name: str) -> str:
+        """Spec of the features of a corpus in shards."""
+        shards = [self.encode_spec(cell, name, shard) for shard in self.shards(name)]
+        return self.spec("merge", [], shards)
+
+    def features_specs(self, cell: str, name: str) -> dict[str, str]:
+        """The spec of features.safetensors, and of the files that it is merged from.
+
+        What comes after has the spec of the whole among its inputs, merged or not: merged features
+        are those of the whole, so that the number of shards changes no byte of a result.
+        """
+        shards = self.shards(name)
+        if len(shards) == 1:
+            return {"features.safetensors": self.encode_spec(cell, name)}
+        of_shards = {
+            f"features{shard}.safetensors": self.encode_spec(cell, name, shard) for shard in shards
+        }
+        return {"features.safetensors": self.merge_spec(cell, name), **of_shards}
 
     @remembered
     def density_spec(self, cell: str, name: str) -> str:
@@ -151,7 +171,7 @@ class CellSpecs(CorpusSpecs):
         """The spec of each table of a cell."""
         top = self.top_tokens_spec(cell, name)
         return {
-            "features.safetensors": self.encode_spec(cell, name),
+            **self.features_specs(cell, name),
             "features.parquet": self.density_spec(cell, name),
             "top_tokens.parquet": top,
             "examples.parquet": top,

@@ -11,6 +11,8 @@ from saegrid.plan.provenance import provenance
 from saegrid.plan.spec import remembered
 from saegrid.words import SAE_PATTERN, SITE_PATTERN, Cell
 
+NOTHING = "(?!)"
+"""A pattern that nothing matches."""
 TRAINED = ("cfg.json", "sae_weights.safetensors")
 """Files of a trained SAE."""
 IMPORTED = ("reference.json", "decoder_norms.safetensors")
@@ -43,9 +45,10 @@ class Plan(CellSpecs):
         folder = self.model_folder()
         return [str(path) for path in sorted(folder.glob("*.safetensors"))] if folder else []
 
-    def activations(self, name: str, site: str) -> str:
+    def activations(self, name: str, site: str, shard: str = "") -> str:
         """Path of a site's activations."""
-        return f"{self.root}/{name}/activations/{self.capture_id(name)}/{site}.safetensors"
+        folder = f"{self.root}/{name}/activations/{self.capture_id(name)}{shard}"
+        return f"{folder}/{site}.safetensors"
 
     def sae_files(self, cell: str) -> list[str]:
         """Files of a cell's SAE."""
@@ -68,13 +71,24 @@ class Plan(CellSpecs):
         path = f"{self.root}/{name}/selection.parquet"
         return [path] if self.rows_depend_on_filter(name) else []
 
-    def training_activations(self, cell: str) -> str:
-        """The activations that a cell's SAE learns from."""
-        return self.activations(self.training_corpus(cell), str(Cell.parse(cell).site))
+    def training_activations(self, cell: str) -> list[str]:
+        """The activations that a cell's SAE learns from, shards in order."""
+        name, site = self.training_corpus(cell), str(Cell.parse(cell).site)
+        return [self.activations(name, site, shard) for shard in self.shards(name)]
 
-    def cell_activations(self, cell: str, name: str) -> str:
+    def cell_activations(self, cell: str, name: str, shard: str) -> str:
         """The activations that a cell encodes."""
-        return self.activations(name, str(Cell.parse(cell).site))
+        return self.activations(name, str(Cell.parse(cell).site), shard)
+
+    def shard_files(self, cell: str, name: str) -> list[str]:
+        """Features of the shards that a cell's are merged from; none where it is not cut."""
+        shards = [shard for shard in self.shards(name) if shard]
+        return [f"{self.root}/{name}/cells/{cell}/features{s}.safetensors" for s in shards]
+
+    def table_files(self) -> list[str]:
+        """Tables of all cells on the main corpus, and what they are merged from."""
+        shards = [path for cell in self.cells for path in self.shard_files(str(cell), self.main)]
+        return [*self.cell_files(CELL_TABLES), *shards]
 
     def facts_files(self) -> dict[str, str]:
         """Files from which the numbers of the main corpus are shown, by the name of the input."""
@@ -87,8 +101,11 @@ class Plan(CellSpecs):
     def cell_pattern(self, saes: Iterable[str] | None = None) -> str:
         """Regular expression of the cells with these SAEs; of any cell without."""
         names = SAE_PATTERN if saes is None else "|".join(map(re.escape, saes))
-        # No SAE of a kind: a pattern that nothing matches.
-        return f"{SITE_PATTERN}-(?:{names})" if names else "(?!)"
+        return f"{SITE_PATTERN}-(?:{names})" if names else NOTHING
+
+    def sharded_pattern(self) -> str:
+        """Regular expression of the corpora in shards."""
+        return "|".join(name for name in self.study.corpora if self.shards(name)[0]) or NOTHING
 
     @remembered
     def is_settled(self, cell: str) -> bool:
@@ -111,7 +128,12 @@ class Plan(CellSpecs):
     def activation_targets(self) -> list[str]:
         """Activations of every corpus in use."""
         used = self.corpora_used()
-        return [self.activations(name, str(site)) for name in used for site in self.sites]
+        return [
+            self.activations(name, str(site), shard)
+            for name in used
+            for shard in self.shards(name)
+            for site in self.sites
+        ]
 
     def sae_targets(self) -> list[str]:
         """SAEs of the grid."""
@@ -123,7 +145,7 @@ class Plan(CellSpecs):
             *self.corpus_targets(),
             *self.activation_targets(),
             *self.sae_targets(),
-            *self.cell_files(CELL_TABLES),
+            *self.table_files(),
         ]
 
     def page_targets(self) -> list[str]:

@@ -17,6 +17,7 @@ DTYPES = {
     "F16": np.float16,
     "BF16": np.uint16,
     "I64": np.int64,
+    "I32": np.int32,
 }
 """Stored types that are read; bfloat16 is kept as its bits."""
 NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float16): "float16"} | {
