@@ -23,10 +23,12 @@ rule encode:
         "logs/{study}/{corpus}/{cell}/encode.log",
     benchmark:
         "logs/{study}/{corpus}/{cell}/encode.tsv"
+    priority: 1
     conda:
         "../../envs/core.yaml"
     threads: PLAN.study.threads.encode
     resources:
+        hub=lambda wildcards: PLAN.from_hub(wildcards.cell),
         gpu=PLAN.gpu(),
         mem_mb=4000,
         runtime=20,
@@ -49,6 +51,7 @@ rule density:
         "logs/{study}/{corpus}/{cell}/density.log",
     benchmark:
         "logs/{study}/{corpus}/{cell}/density.tsv"
+    priority: 2
     conda:
         "../../envs/core.yaml"
     resources:
@@ -74,6 +77,7 @@ rule top_tokens:
         "logs/{study}/{corpus}/{cell}/top_tokens.log",
     benchmark:
         "logs/{study}/{corpus}/{cell}/top_tokens.tsv"
+    priority: 3
     conda:
         "../../envs/core.yaml"
     resources:
@@ -96,9 +100,11 @@ rule logit_effects:
         "logs/{study}/{corpus}/{cell}/logit_effects.log",
     benchmark:
         "logs/{study}/{corpus}/{cell}/logit_effects.tsv"
+    priority: 4
     conda:
         "../../envs/core.yaml"
     resources:
+        hub=lambda wildcards: PLAN.from_hub(wildcards.cell),
         mem_mb=8000,
         runtime=20,
     params:
