@@ -1,4 +1,4 @@
-"""A hub on this machine, for tests: files of a folder, in pieces where asked, with their checksums."""
+"""A hub on this machine, for tests: files of a folder, in pieces where asked, with checksums."""
 
 import http.server
 import os

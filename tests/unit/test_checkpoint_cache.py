@@ -17,6 +17,7 @@ from saegrid.config.models import Hub as Settings
 from saegrid.saes.cache import BUDGET, DEFAULTS, FOLDER, Cache, Lease, name_of
 from saegrid.saes.cache.cache import _gb
 from saegrid.saes.cache.download import Remote, describe, fetch
+from saegrid.saes.cache.locks import alone
 from saegrid.saes.reference import NORMS, REFERENCE, import_sae, open_sae, resolve
 from saegrid.saes.store import CheckpointError
 
@@ -315,10 +316,9 @@ def test_many_processes_read_what_is_right_within_the_budget(hub, cache):
     ]
     most = 0
     while any(job.poll() is None for job in jobs):
-        try:
+        cache.folder.mkdir(exist_ok=True)
+        with alone(cache.folder / "budget.lock"):  # nothing is deleted while it is counted
             most = max(most, taken(cache))
-        except FileNotFoundError:  # deleted while it was counted
-            pass
         time.sleep(0.005)
     assert [job.wait() for job in jobs] == [0] * 4
     assert SIZE < most <= cache.budget

@@ -128,7 +128,6 @@ class Cache:
         part = self.folder / f"{name}.part"
         _promise(lock, 0)  # a killed job may have left its own
         self._reserve(name, sum(file.size for file in files.values()), lock)
-        part.mkdir(exist_ok=True)
         for path, remote in files.items():
             fetch(remote, part / path)
         with alone(self._lock("budget")):
@@ -142,16 +141,19 @@ class Cache:
                 f"hub.budget_gb is {_gb(self.budget)}, but the checkpoint {name} alone takes "
                 f"{need} bytes. Set hub.budget_gb to {_gb(need, up=True)} or more."
             )
+        part = self.folder / f"{name}.part"
         quiet, waiting = time.monotonic(), False
         while True:
             with alone(self._lock("budget")):
                 patient = time.monotonic() - quiet < self.grace
                 short, read = self._make_room(name, need, patient)
                 if short <= 0:
+                    # Others count the promise by the folder it belongs to.
+                    part.mkdir(exist_ok=True)
                     _promise(lock, need)
                     return
                 # Two jobs that wait must not keep room from each other.
-                _remove(self.folder / f"{name}.part")
+                _remove(part)
             if read:
                 quiet = time.monotonic()
             if not waiting:
