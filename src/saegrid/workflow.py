@@ -23,6 +23,11 @@ from saegrid.paths import expand_all
 PACKAGE = "saegrid"
 SOURCE = Path(__file__).resolve().parent
 """Folder of the package."""
+WITHOUT_RESULT = (
+    PACKAGE,  # only opens studies from Python
+    *(f"{PACKAGE}.{name}" for name in ("workflow", "saes.cache", "saes.cache.download")),
+)
+"""Modules whose code decides no result: what comes from the hub is checked by its content."""
 TEMPLATES = (".js", ".css", ".html", ".jinja")
 
 
@@ -95,16 +100,15 @@ def _templates(folder: Path) -> str:
 def fingerprint(*modules: str, script: str | Path | None = None) -> str:
     """Digest of the code behind a rule: its modules and its script, with all they import here.
 
-    Comments, docstrings, layout and registries do not count, nor does this module, which decides
-    no result. A module is named without the package (`density`), or as a registry names it
+    Comments, docstrings, layout and registries do not count, nor do modules that decide no result
+    (`WITHOUT_RESULT`). A module is named without the package (`density`), or as a registry names it
     (`saegrid.corpora.csv:rows`).
     """
     todo = [f"{PACKAGE}.{m.partition(':')[0].removeprefix(f'{PACKAGE}.')}" for m in modules]
     for name in todo:
         if _path(name) is None:
             raise ValueError(f"There is no module {name}.")
-    # The package itself only opens studies from Python.
-    sources = {PACKAGE: "", f"{PACKAGE}.workflow": ""}
+    sources = dict.fromkeys(WITHOUT_RESULT, "")
     if script is not None:
         tree = ast.parse(Path(script).read_text(encoding="utf-8"))
         sources["script"] = _normalised(tree)

@@ -28,10 +28,12 @@ rule encode:
         "logs/{study}/{corpus}/{cell}/encode{shard}.log",
     benchmark:
         "logs/{study}/{corpus}/{cell}/encode{shard}.tsv"
+    priority: 1
     conda:
         "../../envs/core.yaml"
     threads: PLAN.study.threads.encode
     resources:
+        hub=lambda wildcards: PLAN.from_hub(wildcards.cell),
         gpu=PLAN.gpu(),
         mem_mb=4000,
         runtime=20,
@@ -55,6 +57,7 @@ rule merge:
         "logs/{study}/{corpus}/{cell}/merge.tsv"
     wildcard_constraints:
         corpus=PLAN.sharded_pattern(),
+    priority: 1
     conda:
         "../../envs/core.yaml"
     resources:
@@ -79,6 +82,7 @@ rule density:
         "logs/{study}/{corpus}/{cell}/density.log",
     benchmark:
         "logs/{study}/{corpus}/{cell}/density.tsv"
+    priority: 2
     conda:
         "../../envs/core.yaml"
     resources:
@@ -104,6 +108,7 @@ rule top_tokens:
         "logs/{study}/{corpus}/{cell}/top_tokens.log",
     benchmark:
         "logs/{study}/{corpus}/{cell}/top_tokens.tsv"
+    priority: 3
     conda:
         "../../envs/core.yaml"
     resources:
@@ -126,9 +131,11 @@ rule logit_effects:
         "logs/{study}/{corpus}/{cell}/logit_effects.log",
     benchmark:
         "logs/{study}/{corpus}/{cell}/logit_effects.tsv"
+    priority: 4
     conda:
         "../../envs/core.yaml"
     resources:
+        hub=lambda wildcards: PLAN.from_hub(wildcards.cell),
         mem_mb=8000,
         runtime=20,
     params:

@@ -21,6 +21,8 @@ try:
 except ValueError as mistake:
     raise WorkflowError(str(mistake)) from None
 
+os.environ.update(PLAN.environment())
+
 
 wildcard_constraints:
     study=PLAN.study.study,

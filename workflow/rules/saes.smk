@@ -4,6 +4,10 @@ IN   results/{study}/{corpus}/activations/{capture}{shard}/{site}.safetensors of
      or a checkpoint that stays where it is
 OUT  results/{study}/saes/{cell}/cfg.json, sae_weights.safetensors           trained
      results/{study}/saes/{cell}/reference.json, decoder_norms.safetensors   imported
+A checkpoint from the hub is fetched when the activations that it will encode are there, and the
+stages that read it come before the import of other cells (`priority`), so that it is fetched once
+and may then be deleted. Jobs with such a checkpoint ask for the resource `hub`: a profile may limit
+how many there are at a time.
 """
 
 
@@ -35,6 +39,8 @@ rule train_sae:
 
 
 rule import_sae:
+    input:
+        unless_settled(PLAN.before_import),
     output:
         reference="results/{study}/saes/{cell}/reference.json",
         norms=ensure(
@@ -48,7 +54,9 @@ rule import_sae:
         cell=PLAN.cell_pattern(PLAN.imported),
     conda:
         "../../envs/core.yaml"
+    threads: lambda wildcards: PLAN.import_threads(wildcards.cell)
     resources:
+        hub=lambda wildcards: PLAN.from_hub(wildcards.cell),
         mem_mb=4000,
         runtime=60,
     params:

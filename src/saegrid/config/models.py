@@ -261,6 +261,16 @@ class Memory(Strict):
     """Of the forward pass; a model that does not fit runs block by block."""
 
 
+class Hub(Strict):
+    """Checkpoints of SAEs that come from the hub. Decides no value: a change reruns nothing."""
+
+    cache: Annotated[str, Field(min_length=1)] = "checkpoints"
+    """Folder that they are fetched into; may hold ${VARIABLE}. Locks must work on its disk."""
+    budget_gb: Annotated[float, Field(gt=0)] = 60
+    """GB (10^9 bytes) that all of them take at most. Who needs room deletes what is not being
+    read: first what its cell is done with. 8x of Llama Scope: 0.54, 32x: 2.15."""
+
+
 class Study(Strict):
     """One study: a model, corpora, SAEs and a grid of cells."""
 
@@ -297,3 +307,5 @@ class Study(Strict):
     """Threads."""
     memory: Memory = Memory()
     """Memory."""
+    hub: Hub = Hub()
+    """Checkpoints from the hub."""

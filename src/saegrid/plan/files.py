@@ -9,6 +9,7 @@ from saegrid.io import recorded_spec, write_json
 from saegrid.plan.cells import CellSpecs
 from saegrid.plan.provenance import provenance
 from saegrid.plan.spec import remembered
+from saegrid.saes.cache import BUDGET, FOLDER
 from saegrid.words import SAE_PATTERN, SITE_PATTERN, Cell
 
 NOTHING = "(?!)"
@@ -97,6 +98,26 @@ class Plan(CellSpecs):
     def gpu(self) -> int:
         """GPUs that a job with the model or an encoder asks for."""
         return 0 if self.study.model.device == "cpu" else 1
+
+    def from_hub(self, cell: str) -> int:
+        """1 where a cell's checkpoint comes from the hub, else 0: what a rule may be limited by."""
+        return int(not self.is_trained(cell) and not self.checkpoint(cell)["path"])
+
+    def before_import(self, cell: str) -> list[str]:
+        """What must be there before a checkpoint is fetched: the activations, so that it is encoded
+        while it is there. A checkpoint on disk is imported at any time."""
+        site, shards = str(Cell.parse(cell).site), self.shards(self.main)
+        there = [self.activations(self.main, site, shard) for shard in shards]
+        return there if self.from_hub(cell) else []
+
+    def import_threads(self, cell: str) -> int:
+        """As many as an encoding where the checkpoint is fetched: an encoding that waits for its
+        cores is not overtaken by fetching further cells."""
+        return self.study.threads.encode if self.from_hub(cell) else 1
+
+    def environment(self) -> dict[str, str]:
+        """Settings that decide no value, for the environment of the jobs: specs leave them out."""
+        return {FOLDER: self.study.hub.cache, BUDGET: repr(self.study.hub.budget_gb)}
 
     def cell_pattern(self, saes: Iterable[str] | None = None) -> str:
         """Regular expression of the cells with these SAEs; of any cell without."""
