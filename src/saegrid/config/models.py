@@ -240,6 +240,19 @@ class Pages(Strict):
     """Densities above which features are counted."""
 
 
+class Verify(Strict):
+    """Known numbers that the checkpoints must give before anything long starts."""
+
+    expected: str | None = None
+    """YAML file of the numbers; null: nothing is verified."""
+    golden: bool = True
+    """L0 and error of the published sentence; needs the checkpoint of its cell."""
+    norms: bool = True
+    """Norms of the activations at all sites of the grid."""
+    decoder: bool = True
+    """Decoder directions that published pages show, of the cells of the grid."""
+
+
 class Threads(Strict):
     """Threads of the numeric jobs. Fixed here, since results depend on them in the last bits."""
 
@@ -290,6 +303,8 @@ class Study(Strict):
     """Logit effects."""
     pages: Pages = Pages()
     """Pages."""
+    verify: Verify = Verify()
+    """Known numbers of the checkpoints."""
     threads: Threads = Threads()
     """Threads."""
     memory: Memory = Memory()

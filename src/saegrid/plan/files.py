@@ -6,9 +6,9 @@ from pathlib import Path
 
 from saegrid.figures import FIGURES
 from saegrid.io import recorded_spec, write_json
-from saegrid.plan.cells import CellSpecs
 from saegrid.plan.provenance import provenance
 from saegrid.plan.spec import remembered
+from saegrid.plan.verified import VerifiedSpecs
 from saegrid.words import SAE_PATTERN, SITE_PATTERN, Cell
 
 TRAINED = ("cfg.json", "sae_weights.safetensors")
@@ -35,7 +35,7 @@ FACTS = {
 CORPUS_TABLES = ("items.parquet", "selection.parquet", "tokens.parquet", "spans.parquet")
 
 
-class Plan(CellSpecs):
+class Plan(VerifiedSpecs):
     """Paths, specs and targets of one study."""
 
     def model_files(self) -> list[str]:
@@ -101,6 +101,23 @@ class Plan(CellSpecs):
         there = [path for path in specs if Path(path).is_file()]
         return all(recorded_spec(path) == specs[path] for path in there)
 
+    def verified_inputs(self) -> dict[str, list[str]]:
+        """What the verification reads: SAEs, model, and the text whose norms are measured."""
+        norms, saes = self.verified_norms(), self.verified_saes()
+        files = [f"{self.root}/saes/{cell}/{name}" for cell in saes for name in IMPORTED]
+        model = self.model_files() if norms or self.verified_cells("golden") else []
+        tokens = f"{self.root}/{self.main}/tokens.parquet"
+        return {"saes": files, "model": model, "tokens": [tokens] if norms else []}
+
+    def verified_files(self, cell: str | None = None) -> list[str]:
+        """What must be there before a corpus is captured, or before a cell is encoded.
+
+        Of every study with checkpoints, whether it verifies them or not: were it an input only
+        where it does, turning it on would run all cells again.
+        """
+        trained = cell is not None and self.is_trained(cell)
+        return [f"{self.root}/verified.json"] if self.imported and not trained else []
+
     # --- targets ---------------------------------------------------------------------------
 
     def corpus_targets(self) -> list[str]:
@@ -123,6 +140,7 @@ class Plan(CellSpecs):
             *self.corpus_targets(),
             *self.activation_targets(),
             *self.sae_targets(),
+            *self.verified_files(),
             *self.cell_files(CELL_TABLES),
         ]
 
