@@ -163,13 +163,14 @@ class CheckpointSae(Strict):
     format: str
     """llama_scope or sae_lens."""
     path: str | None = None
-    """Local folder of a site's checkpoint; {layer} and {position} are filled in."""
+    """Local folder of a site's checkpoint, taken instead of `repo`; {layer} and {position} are
+    filled in."""
     repo: str | None = None
     """Hub repository; {layer} and {position} are filled in."""
     folder: str | None = None
     """Folder in the repository; {layer} and {position} are filled in."""
-    revision: str | None = None
-    """Commit on the hub."""
+    revision: str | dict[Literal["A", "M", "R", "N"], str] | None = None
+    """Commit on the hub; by position where each has a repository of its own."""
 
 
 class Block(Strict):

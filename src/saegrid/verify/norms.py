@@ -104,8 +104,8 @@ def _cause(
             "released."
         )
     return (
-        f"A wrong hook, another model, or changed weights (a norm folded into them). {_FAMILY} Check "
-        "model.path and model.revision."
+        "A wrong hook, another model, or changed weights (a norm folded into them). "
+        f"{_FAMILY} Check model.path and model.revision."
     )
 
 
