@@ -23,7 +23,7 @@ rule verify_checkpoint:
     threads: PLAN.study.threads.capture
     resources:
         gpu=PLAN.gpu(),
-        mem_mb=16000,
+        mem_mb=PLAN.study.memory.capture,
         runtime=60,
     params:
         spec=stage(PLAN.verify_spec),
