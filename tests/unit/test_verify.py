@@ -7,6 +7,7 @@ float64 from the formulas of their authors (llama-scope.md 1.5), without the lib
 import copy
 import dataclasses
 import json
+import re
 import shutil
 from math import sqrt
 from pathlib import Path
@@ -20,7 +21,9 @@ import yaml
 
 from checkpoints import D_MODEL, D_SAE, hyperparams, llama_scope, llama_scope_tensors, to_bits
 from saegrid import io
+from saegrid.config import resolve
 from saegrid.models import llama
+from saegrid.plan import Plan
 from saegrid.saes.reference import import_sae
 from saegrid.verify import VerifyError
 from saegrid.verify.expected import Norms, read
@@ -415,6 +418,29 @@ def test_the_shipped_numbers_are_those_of_the_specification():
     assert expected.norms.at(Site(15, "R")) == 10.81
     # Gates that leave out the norms give a mean of 22 to 30, no gate about 1000.
     assert golden.l0.mean < 47.19 - 30
+
+
+@pytest.mark.parametrize(("name", "sites"), [("humor", 75), ("published", 14)])
+def test_what_is_verified_of_the_shipped_studies(name, sites):
+    study = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    plan = Plan(resolve(study), ROOT / "workflow/scripts")
+    told = read(SHIPPED).decoder_top3.value
+    assert plan.verified_cells("golden") == ["L15R-8x"]
+    assert plan.verified_cells("decoder") == sorted(told)
+    assert len(plan.verified_norms()) == sites
+    # The published grid is without L15R-8x, which is imported all the same.
+    assert re.fullmatch(plan.cell_pattern(plan.imported), "L15R-8x")
+    assert plan.verified_files() == plan.verified_files("L7R-32x") == [f"{plan.root}/verified.json"]
+    off = Plan(resolve({**study, "verify": {}}), ROOT / "workflow/scripts")
+    assert off.verified_files() == plan.verified_files()
+    assert off.verified_inputs() == {"saes": [], "model": [], "tokens": []}
+    assert json.loads(off.verify_spec())["expected"] is None
+
+
+def test_a_study_that_trains_its_saes_verifies_nothing():
+    study = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
+    plan = Plan(resolve({**study, "verify": {"expected": str(SHIPPED)}}), ROOT / "workflow/scripts")
+    assert plan.verified_files() == plan.verified_files("L1R-8x") == []
 
 
 def test_the_golden_sentence_has_36_tokens(shared_data):

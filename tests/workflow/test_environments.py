@@ -95,5 +95,9 @@ def test_the_container_names_no_registry():
 def test_the_container_runs_what_the_package_installs():
     assert arguments("ENTRYPOINT") == ['["snakemake"]']
     assert re.search(r"^snakemake==", LOCK, re.M)
-    assert f"saegrid --cores 16 --configfile {'config/humor.yaml'}" in RECIPE
-    assert (ROOT / "config/humor.yaml").is_file()
+    named = re.findall(r"config/\w+\.yaml", RECIPE)
+    assert named
+    assert all((ROOT / name).is_file() for name in named)
+    # A mounted checkout must lie where the library was installed from.
+    assert arguments("WORKDIR") == ["/saegrid"]
+    assert '-v "$PWD:/saegrid"' in RECIPE

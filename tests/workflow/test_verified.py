@@ -94,21 +94,19 @@ def test_wrong_weights_stop_the_study_and_right_ones_are_verified_once(work):
     assert planned(work, study=STUDY) == {"verify_checkpoint": 1}
     configure(work)
     assert planned(work, study=STUDY) == {"verify_checkpoint": 1}
-    run(work, study=STUDY)
-    facts = json.loads((root / "verified.json").read_text())
-    assert facts["verified"] is False
+    expect(work)
+    configure(work, expected="known.yaml")
     assert planned(work, study=STUDY) == {}
 
-    # Without the file, what stands on it is made again.
-    (root / "verified.json").unlink()
+    # Without the file, as after a refusal, what stands on it is made again.
+    (root / "verified.json").rename(work / "verified.json")
     jobs = planned(work, study=STUDY)
     assert jobs["verify_checkpoint"] == 1
     assert jobs["encode"] == 2
+    (work / "verified.json").rename(root / "verified.json")
+    assert planned(work, study=STUDY) == {}
 
     # One cell's checkpoint was replaced: this cell, and the numbers.
-    expect(work)
-    configure(work, expected="known.yaml")
-    run(work, study=STUDY)
     hyperparams = work / "sae/L1R/hyperparams.json"
     hyperparams.write_text(hyperparams.read_text() + " ")
     jobs = planned(work, study=STUDY)

@@ -3,7 +3,8 @@ Known numbers of the checkpoints, before a corpus is captured and before a cell 
 IN   the model, the SAEs with known numbers, tokens of the main corpus
 OUT  results/{study}/verified.json   each number that was measured, beside the expected one
 A number that does not come out stops what would follow. Captures and cells wait for this file
-(`ancient`: what is there stays while it is made anew), yet it decides none of their values.
+(`ancient`: while it is there, making it anew runs none of them), yet it decides no value. Without
+it, as after a refusal, what stands on it is made again.
 """
 
 
