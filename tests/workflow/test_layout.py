@@ -87,16 +87,6 @@ def test_profiles_leave_out_the_code_trigger():
         assert settings["rerun-incomplete"] is True, profile
 
 
-def test_the_environment_file_is_in_step_with_the_package():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = {"torch": "pytorch"}
-    wanted = {
-        re.sub(r"^\w+", lambda m: names.get(m[0], m[0]), line) for line in project["dependencies"]
-    }
-    listed = yaml.safe_load((ROOT / "envs/core.yaml").read_text())["dependencies"]
-    assert wanted == {line for line in listed if not line.startswith("python=")}
-
-
 def test_the_lock_pins_every_dependency_and_names_no_address():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = [line for lines in project["optional-dependencies"].values() for line in lines]

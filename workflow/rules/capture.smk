@@ -15,6 +15,7 @@ rule capture:
         tokens="results/{study}/{corpus}/tokens.parquet",
         spans="results/{study}/{corpus}/spans.parquet",
         model=ancient(lambda wildcards: PLAN.model_files()),
+        verified=ancient(lambda wildcards: PLAN.verified_files()),
     output:
         expand(
             "results/{{study}}/{{corpus}}/activations/{{capture}}{{shard}}/{site}.safetensors",

@@ -19,6 +19,7 @@ rule encode:
     input:
         activations=unless_settled(PLAN.cell_activations),
         sae=lambda wildcards: PLAN.sae_files(wildcards.cell),
+        verified=ancient(lambda wildcards: PLAN.verified_files(wildcards.cell)),
     output:
         features=ensure(
             "results/{study}/{corpus}/cells/{cell}/features{shard}.safetensors",

@@ -166,13 +166,14 @@ class CheckpointSae(Strict):
     format: str
     """llama_scope or sae_lens."""
     path: str | None = None
-    """Local folder of a site's checkpoint; {layer} and {position} are filled in."""
+    """Local folder of a site's checkpoint, taken instead of `repo`; {layer} and {position} are
+    filled in."""
     repo: str | None = None
     """Hub repository; {layer} and {position} are filled in."""
     folder: str | None = None
     """Folder in the repository; {layer} and {position} are filled in."""
-    revision: str | None = None
-    """Commit on the hub."""
+    revision: str | dict[Literal["A", "M", "R", "N"], str] | None = None
+    """Commit on the hub; by position where each has a repository of its own."""
 
 
 class Block(Strict):
@@ -243,6 +244,19 @@ class Pages(Strict):
     """Densities above which features are counted."""
 
 
+class Verify(Strict):
+    """Known numbers that the checkpoints must give before anything long starts."""
+
+    expected: str | None = None
+    """YAML file of the numbers; null: nothing is verified."""
+    golden: bool = True
+    """L0 and error of the published sentence; needs the checkpoint of its cell."""
+    norms: bool = True
+    """Norms of the activations at all sites of the grid."""
+    decoder: bool = True
+    """Decoder directions that published pages show, of the cells of the grid."""
+
+
 class Threads(Strict):
     """Threads of the numeric jobs. Fixed here, since results depend on them in the last bits."""
 
@@ -303,6 +317,8 @@ class Study(Strict):
     """Logit effects."""
     pages: Pages = Pages()
     """Pages."""
+    verify: Verify = Verify()
+    """Known numbers of the checkpoints."""
     threads: Threads = Threads()
     """Threads."""
     memory: Memory = Memory()

@@ -48,9 +48,13 @@ class CellSpecs(CorpusSpecs):
         )
 
     def checkpoint(self, cell: str) -> dict[str, Any]:
-        """Where a cell's checkpoint lies, its layer and position filled in."""
+        """Where a cell's checkpoint lies, its layer and position filled in; a path comes first."""
         site, name = Cell.parse(cell)
         sae = self.study.saes[name].model_dump(mode="json")
+        if sae["path"]:
+            sae |= {"repo": None, "folder": None, "revision": None}
+        if isinstance(sae["revision"], dict):
+            sae["revision"] = sae["revision"].get(site.position)
         for key in ("path", "repo", "folder"):
             if sae[key]:
                 sae[key] = sae[key].replace("{layer}", str(site.layer))
@@ -71,6 +75,13 @@ class CellSpecs(CorpusSpecs):
                 )
             files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
             content = [[str(path.relative_to(folder)), path.stat().st_size] for path in files]
+        elif not sae["revision"]:
+            site, name = Cell.parse(cell)
+            raise ConfigError(
+                f"saes.{name}.revision: name the commit of {sae['repo']} (position "
+                f"{site.position}) on the hub, so that the results can be repeated. "
+                "`python -m saegrid.saes.pin` looks up the present ones, see its help."
+            )
         return self.spec("import_sae", [reader], [], sae=sae, cell=cell, content=content)
 
     def sae_spec(self, cell: str) -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from saegrid.figures import FIGURES
 from saegrid.io import recorded_spec, write_json
-from saegrid.plan.cells import CellSpecs
 from saegrid.plan.provenance import provenance
 from saegrid.plan.spec import remembered
+from saegrid.plan.verified import VerifiedSpecs
 from saegrid.saes.cache import BUDGET, FOLDER
 from saegrid.words import SAE_PATTERN, SITE_PATTERN, Cell
 
@@ -38,7 +38,7 @@ FACTS = {
 CORPUS_TABLES = ("items.parquet", "selection.parquet", "tokens.parquet", "spans.parquet")
 
 
-class Plan(CellSpecs):
+class Plan(VerifiedSpecs):
     """Paths, specs and targets of one study."""
 
     def model_files(self) -> list[str]:
@@ -105,10 +105,12 @@ class Plan(CellSpecs):
 
     def before_import(self, cell: str) -> list[str]:
         """What must be there before a checkpoint is fetched: the activations, so that it is encoded
-        while it is there. A checkpoint on disk is imported at any time."""
+        while it is there. A checkpoint on disk is imported at any time, and one that is verified
+        before the capture."""
+        if not self.from_hub(cell) or cell in self.verified_saes():
+            return []
         site, shards = str(Cell.parse(cell).site), self.shards(self.main)
-        there = [self.activations(self.main, site, shard) for shard in shards]
-        return there if self.from_hub(cell) else []
+        return [self.activations(self.main, site, shard) for shard in shards]
 
     def import_threads(self, cell: str) -> int:
         """As many as an encoding where the checkpoint is fetched: an encoding that waits for its
@@ -139,6 +141,23 @@ class Plan(CellSpecs):
         there = [path for path in specs if Path(path).is_file()]
         return all(recorded_spec(path) == specs[path] for path in there)
 
+    def verified_inputs(self) -> dict[str, list[str]]:
+        """What the verification reads: SAEs, model, and the text whose norms are measured."""
+        norms, saes = self.verified_norms(), self.verified_saes()
+        files = [f"{self.root}/saes/{cell}/{name}" for cell in saes for name in IMPORTED]
+        model = self.model_files() if norms or self.verified_cells("golden") else []
+        tokens = f"{self.root}/{self.main}/tokens.parquet"
+        return {"saes": files, "model": model, "tokens": [tokens] if norms else []}
+
+    def verified_files(self, cell: str | None = None) -> list[str]:
+        """What must be there before a corpus is captured, or before a cell is encoded.
+
+        Of every study with checkpoints, whether it verifies them or not: were it an input only
+        where it does, turning it on would run all cells again.
+        """
+        trained = cell is not None and self.is_trained(cell)
+        return [f"{self.root}/verified.json"] if self.imported and not trained else []
+
     # --- targets ---------------------------------------------------------------------------
 
     def corpus_targets(self) -> list[str]:
@@ -167,6 +186,7 @@ class Plan(CellSpecs):
             *self.activation_targets(),
             *self.sae_targets(),
             *self.table_files(),
+            *self.verified_files(),
         ]
 
     def page_targets(self) -> list[str]:
