@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from checkpoints import llama_scope, to_bits
 from saegrid.saes.hooks import hook_of, site_of
+from saegrid.saes.norms import column_norms, row_norms
 from saegrid.saes.reference import NORMS, REFERENCE, import_sae, open_sae, resolve
 from saegrid.saes.sae import (
     SAE,
@@ -26,7 +27,7 @@ from saegrid.saes.sae import (
     pre_activations,
     widen,
 )
-from saegrid.saes.store import CheckpointError, column_norms, row_norms
+from saegrid.saes.store import CheckpointError
 from saegrid.words import Site
 
 D_MODEL, D_SAE = 8, 24
