@@ -130,6 +130,8 @@ class Job(NamedTuple):
     input: Any
     output: Any
     wildcards: Any
+    resources: Any
+    """What the job may use (mem_mb, gpu): decides how a result is made, never what it is."""
 
 
 @contextmanager
@@ -144,7 +146,7 @@ def job(snakemake: Any) -> Iterator[Job]:
         try:
             with _threads(int(written.get("threads", 1))):
                 paths = snakemake.input, snakemake.output, snakemake.wildcards
-                yield Job(expand_all(written), written, spec, *paths)
+                yield Job(expand_all(written), written, spec, *paths, snakemake.resources)
             used = time.process_time() - cpu
             wall = time.monotonic() - started
             print(

@@ -124,7 +124,8 @@ def mapped_column_norms(columns):
 @pytest.mark.parametrize("kind", ["bfloat16", "float32"])
 def test_norms_do_not_depend_on_how_they_are_read(tmp_path, monkeypatch, read, strip, chunk, kind):
     rng = np.random.default_rng(3)
-    values = (rng.standard_normal((50, 30)) * rng.choice([1e-3, 1, 50], (50, 30))).astype(np.float32)
+    values = rng.standard_normal((50, 30)) * rng.choice([1e-3, 1, 50], (50, 30))
+    values = values.astype(np.float32)
     if kind == "bfloat16":
         values = (values.view(np.uint32) >> 16).astype(np.uint16)
     write_safetensors(tmp_path / "a.safetensors", {"b": np.zeros(3, np.float32), "w": values})

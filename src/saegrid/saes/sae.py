@@ -63,6 +63,11 @@ class Encoder:
     fill: Callable[[int, int, np.ndarray], np.ndarray] | None = field(default=None, repr=False)
     """The same rows, read into the head of an array; called by `rows`."""
 
+    @property
+    def stored(self) -> np.dtype:
+        """What rows are held as: uint16 stands for bfloat16."""
+        return np.dtype(np.uint16 if self.dtype == "bfloat16" else self.dtype)
+
     def rows(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
         """The stored rows W (feature, d_model) of the features start..stop - 1, nothing else read.
 
