@@ -120,9 +120,9 @@ def mapped_column_norms(columns):
     return np.sqrt(total)
 
 
-@pytest.mark.parametrize(("read", "strip", "chunk"), [(64, 7, 40), (1 << 20, 64, 90), (1, 1, 1)])
+@pytest.mark.parametrize(("read", "cached", "chunk"), [(64, 7, 40), (1 << 20, 64, 90), (1, 1, 1)])
 @pytest.mark.parametrize("kind", ["bfloat16", "float32"])
-def test_norms_do_not_depend_on_how_they_are_read(tmp_path, monkeypatch, read, strip, chunk, kind):
+def test_norms_do_not_depend_on_how_they_are_read(tmp_path, monkeypatch, read, cached, chunk, kind):
     rng = np.random.default_rng(3)
     values = rng.standard_normal((50, 30)) * rng.choice([1e-3, 1, 50], (50, 30))
     values = values.astype(np.float32)
@@ -131,7 +131,7 @@ def test_norms_do_not_depend_on_how_they_are_read(tmp_path, monkeypatch, read, s
     write_safetensors(tmp_path / "a.safetensors", {"b": np.zeros(3, np.float32), "w": values})
     matrix = open_tensors(tmp_path / "a.safetensors").matrix("w", (50, 30))
     monkeypatch.setattr(walks, "READ", read)
-    monkeypatch.setattr(walks, "STRIP", strip)
+    monkeypatch.setattr(walks, "CACHED", cached)
     monkeypatch.setattr(walks, "CHUNK", chunk)
     expected = mapped_column_norms(values)
     assert walks.column_norms(matrix).tobytes() == expected.tobytes()
