@@ -134,8 +134,8 @@ class Job(NamedTuple):
     input: Any
     output: Any
     wildcards: Any
-    memory: int
-    """Bytes that the job may hold, from its resource mem_mb. Decides how, never what."""
+    resources: Any
+    """What the job may use (mem_mb, gpu): decides how a result is made, never what it is."""
 
 
 @contextmanager
@@ -150,8 +150,7 @@ def job(snakemake: Any) -> Iterator[Job]:
         try:
             with _threads(int(written.get("threads", 1))):
                 paths = snakemake.input, snakemake.output, snakemake.wildcards
-                memory = snakemake.resources.get("mem_mb", 0) * 1_000_000
-                yield Job(expand_all(written), written, spec, *paths, memory)
+                yield Job(expand_all(written), written, spec, *paths, snakemake.resources)
             used = time.process_time() - cpu
             wall = time.monotonic() - started
             print(

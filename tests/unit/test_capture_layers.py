@@ -144,7 +144,7 @@ def test_a_killed_capture_goes_on_behind_its_last_block(dies_in, tmp_path, monke
     def all_sites(name):
         paths = [tmp_path / name / f"{site}.safetensors" for site in sites]
         store = tmp_path / name / "store"
-        capture_corpus(settings, tokens, spans, choice, paths, store, "spec", quiet, memory=0)
+        capture_corpus(settings, tokens, spans, choice, paths, store, "spec", quiet, memory_mb=0)
         return bytes_in(tmp_path / name)
 
     expected = all_sites("undisturbed")
@@ -187,10 +187,12 @@ def test_what_will_be_read_and_held_is_said_first(tmp_path):
 
 
 def test_memory_decides(tmp_path):
-    settings = settings_of(toy_llama(), tmp_path / "model")
+    settings = settings_of(toy_llama(d=256, mlp=1024), tmp_path / "model")
     size = sum(p.stat().st_size for p in (tmp_path / "model").glob("*.safetensors"))
-    assert fits(settings, 1_000_000_000 + 2 * size)
-    assert not fits(settings, 1_000_000_000 + size)
+    assert size > 10_000_000
+    # A gigabyte to run in, the weights, and a tenth of them.
+    assert fits(settings, 1001 + int(1.1 * size / 1e6))
+    assert not fits(settings, 1000 + int(1.1 * size / 1e6))
     assert fits({**settings, "weights": "random"}, 0)
 
 

@@ -12,6 +12,7 @@ from checkpoints import llama_scope, to_bits
 from loopback import COMMIT, serve, use
 from saegrid.saes.cache import FOLDER
 from saegrid.saes.hooks import hook_of, site_of
+from saegrid.saes.norms import column_norms, row_norms
 from saegrid.saes.reference import NORMS, REFERENCE, import_sae, open_sae, resolve
 from saegrid.saes.sae import (
     SAE,
@@ -24,7 +25,7 @@ from saegrid.saes.sae import (
     pre_activations,
     widen,
 )
-from saegrid.saes.store import CheckpointError, column_norms, row_norms
+from saegrid.saes.store import CheckpointError
 from saegrid.words import Site
 
 D_MODEL, D_SAE = 8, 24

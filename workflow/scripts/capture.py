@@ -15,5 +15,5 @@ with workflow.job(snakemake) as job:
         Path(job.output[0]).parent / "store",
         job.spec,
         shard=job.settings.get("shard"),
-        memory=job.memory,
+        memory_mb=job.resources.mem_mb,
     )

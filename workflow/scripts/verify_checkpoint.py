@@ -7,5 +7,5 @@ from saegrid.verify.run import verify
 
 with workflow.job(snakemake) as job:
     work, given = Path(job.output.facts).parent, job.input
-    facts = verify(job.settings, work, given.saes, given.tokens, job.memory)
+    facts = verify(job.settings, work, given.saes, given.tokens, job.resources.mem_mb)
     io.write_json(job.output.facts, facts, job.spec)

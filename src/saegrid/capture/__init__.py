@@ -32,8 +32,8 @@ __all__ = [
     "rows_of",
 ]
 
-MEMORY = 6_000_000_000
-"""Bytes that a capture may hold unless it is told otherwise."""
+MEMORY_MB = 6000
+"""Megabytes that a capture may hold unless it is told otherwise."""
 
 
 def _print(line: str) -> None:
@@ -50,7 +50,7 @@ def capture_corpus(
     spec: str = "",
     say: Say = _print,
     shard: tuple[int, int] | None = None,
-    memory: int = MEMORY,
+    memory_mb: int = MEMORY_MB,
 ) -> None:
     """Capture a corpus at the sites that the outputs name: `{site}.safetensors` each.
 
@@ -64,7 +64,7 @@ def capture_corpus(
             same `spec` and tokens.
         spec: what decides the values, without the list of sites. Stands in the headers.
         shard: number and count, see `shards`; the tokens are chosen over the whole corpus.
-        memory: bytes that may be held; a model that is too large for it runs block by block.
+        memory_mb: megabytes that may be held; a model that is too large for it runs block by block.
 
     Raises:
         CaptureError, ModelError: before any long work, but for NaN or infinity in the activations.
@@ -77,7 +77,7 @@ def capture_corpus(
     missing = [site for site in paths if not is_finished(stored(store, site), wanted, spec)]
     say(f"capture: {len(paths) - len(missing)} of {len(paths)} sites are in the store")
     if missing:
-        if fits(model, memory):
+        if fits(model, memory_mb):
             loaded = load(model)
             check(loaded)
             capture_sites(loaded, rows, wanted, missing, store, spec, say)

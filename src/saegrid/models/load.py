@@ -171,8 +171,8 @@ def _initialise(kind: Any, model: Mapping[str, Any], config: Any) -> torch.nn.Mo
     return made.to(DTYPES[model["dtype"]])
 
 
-def fits(model: Mapping[str, Any], memory: int) -> bool:
-    """Whether the whole model may be loaded: its weights and room to run in `memory` bytes.
+def fits(model: Mapping[str, Any], memory_mb: int) -> bool:
+    """Whether the whole model may be loaded: its weights and room to run in so many megabytes.
 
     On a GPU the card's free memory counts. Random weights are drawn whole in any case. On the hub a
     model is fetched for this, as it is for the rest.
@@ -180,6 +180,7 @@ def fits(model: Mapping[str, Any], memory: int) -> bool:
     if model.get("weights", "pretrained") == "random":
         return True
     device = device_of(model.get("device", "cpu"))
+    memory = memory_mb * 1_000_000
     if device.type == "cuda":
         memory = torch.cuda.mem_get_info(device)[0]
     try:

@@ -21,8 +21,8 @@ from saegrid.verify.norms import check_norms
 from saegrid.verify.text import Text, join, sample, sentence
 from saegrid.words import Cell, Site
 
-MEMORY = 6_000_000_000
-"""Bytes that the capture may hold unless it is told otherwise."""
+MEMORY_MB = 6000
+"""Megabytes that the capture may hold unless it is told otherwise."""
 OFF = "the config has no verify.expected: nothing was compared with published numbers"
 
 
@@ -31,7 +31,7 @@ def verify(
     work: str | Path,
     saes: Iterable[str | Path] = (),
     tokens: Sequence[str | Path] = (),
-    memory: int = MEMORY,
+    memory_mb: int = MEMORY_MB,
 ) -> dict[str, Any]:
     """Facts of a study's weights; they are written as verified.json.
 
@@ -41,7 +41,7 @@ def verify(
         work: folder for the activations of the few rows; nothing stays in it.
         saes: files of the SAEs, `saes/{cell}/...`.
         tokens: path of the main corpus' tokens, whose rows are sampled, where there are sites.
-        memory: bytes that the capture of the few rows may hold.
+        memory_mb: megabytes that the capture of the few rows may hold.
 
     Raises:
         VerifyError: with a line for each number that is refused.
@@ -56,7 +56,7 @@ def verify(
     # The decoder costs little: wrong files are refused before the model is loaded.
     _refuse(facts)
     if settings["golden"] or settings["norms"]:
-        measured = _with_model(settings, expected, folders, Path(work), tokens, memory)
+        measured = _with_model(settings, expected, folders, Path(work), tokens, memory_mb)
         _refuse(measured)
         facts += measured
     return {"verified": True, "facts": [fact.as_json() for fact in facts]}
@@ -81,7 +81,7 @@ def _with_model(
     folders: Mapping[str, Path],
     work: Path,
     tokens: Sequence[str | Path],
-    memory: int,
+    memory_mb: int,
 ) -> list[Fact]:
     """What needs activations: the golden sentences, the norms."""
     model, goldens = settings["model"], [g for g in expected.golden if g.cell in settings["golden"]]
@@ -97,7 +97,7 @@ def _with_model(
         prefix=".verify-", dir=work, ignore_cleanup_errors=True
     ) as folder:
         text = join(texts)
-        captured = _capture(model, text, needed, Path(folder), memory)
+        captured = _capture(model, text, needed, Path(folder), memory_mb)
         row = text.plain().row
         for number, golden in enumerate(goldens):
             x = captured[Cell.parse(golden.cell).site][row == number]
@@ -113,7 +113,7 @@ def _with_model(
 
 
 def _capture(
-    model: Mapping[str, Any], text: Text, sites: set[Site], folder: Path, memory: int
+    model: Mapping[str, Any], text: Text, sites: set[Site], folder: Path, memory_mb: int
 ) -> dict[Site, np.ndarray]:
     """Activations (token, d_model) of the tokens that are not special, views of files."""
     from saegrid.capture import capture_corpus  # torch: of no use where decoders are refused
@@ -121,5 +121,5 @@ def _capture(
     choice = {"edited": False, "original": False, "context": "all", "seed": 0}
     paths = {site: folder / f"{site}.safetensors" for site in sorted(sites)}
     tables, store = (text.table(), pa.table({})), folder / "store"
-    capture_corpus(model, *tables, choice, paths.values(), store, memory=memory)
+    capture_corpus(model, *tables, choice, paths.values(), store, memory_mb=memory_mb)
     return {site: activations.read(path)[0] for site, path in paths.items()}
