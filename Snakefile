@@ -32,4 +32,5 @@ rule all:
 
 
 onstart:
+    workflow.async_run(put_on_record())
     PLAN.write_provenance()

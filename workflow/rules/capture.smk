@@ -27,8 +27,8 @@ rule capture:
     threads: PLAN.study.threads.capture
     resources:
         gpu=PLAN.gpu(),
-        mem_mb=16000,
-        runtime=240,
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
         spec=stage(PLAN.capture_spec),
     script:

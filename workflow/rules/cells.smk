@@ -28,8 +28,8 @@ rule encode:
     threads: PLAN.study.threads.encode
     resources:
         gpu=PLAN.gpu(),
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     params:
         spec=stage(PLAN.encode_spec),
     script:
@@ -52,8 +52,8 @@ rule density:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=growing(2000),
+        runtime=growing(5),
     params:
         spec=stage(PLAN.density_spec),
     script:
@@ -77,8 +77,8 @@ rule top_tokens:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         spec=stage(PLAN.top_tokens_spec),
     script:
@@ -99,8 +99,8 @@ rule logit_effects:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=8000,
-        runtime=20,
+        mem_mb=growing(8000),
+        runtime=growing(20),
     params:
         spec=stage(PLAN.logit_effects_spec),
     script:

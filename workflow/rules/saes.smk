@@ -26,8 +26,8 @@ rule train_sae:
         "../../envs/core.yaml"
     threads: PLAN.study.threads.train
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         spec=stage(PLAN.train_spec),
     script:
@@ -49,8 +49,8 @@ rule import_sae:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         spec=stage(PLAN.import_spec),
     script:

@@ -1,15 +1,19 @@
 """Paths and targets of a study: what the rules bind, without Snakemake."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
+from saegrid.config.check import ConfigError
 from saegrid.figures import FIGURES
 from saegrid.io import recorded_spec, write_json
 from saegrid.plan.cells import CellSpecs
 from saegrid.plan.provenance import provenance
 from saegrid.plan.spec import remembered
 from saegrid.words import SAE_PATTERN, SITE_PATTERN, Cell
+
+Job = TypeVar("Job")
 
 TRAINED = ("cfg.json", "sae_weights.safetensors")
 """Files of a trained SAE."""
@@ -24,6 +28,8 @@ CELL_TABLES = (
     "logit_effects.parquet",
 )
 """Files of a cell, in the order of the stages. All are targets: a lost one is made again."""
+RECORDING = (".json", ".parquet", ".safetensors", ".html")
+"""Endings of files that hold the spec of the job that made them."""
 FACTS = {
     "facts": "corpus.json",
     "filter": "selection.json",
@@ -100,6 +106,25 @@ class Plan(CellSpecs):
         specs[self.sae_files(cell)[1]] = self.sae_spec(cell)
         there = [path for path in specs if Path(path).is_file()]
         return all(recorded_spec(path) == specs[path] for path in there)
+
+    def made_alike(self, jobs: Mapping[Job, tuple[Iterable[str], str]]) -> list[Job]:
+        """Of finished jobs, each with its files and its spec, those whose files record the spec.
+
+        Raises:
+            ConfigError: where files record another; it names them all.
+        """
+        alike, others = [], []
+        for job, (paths, spec) in jobs.items():
+            told = {path: recorded_spec(path) for path in paths if Path(path).suffix in RECORDING}
+            others += [path for path, text in told.items() if text not in ("", spec)]
+            if spec in told.values():
+                alike.append(job)
+        if others:
+            raise ConfigError(
+                "These files were made with other settings than this run's, and Snakemake has no "
+                f"record of them. Delete them and run again: {' '.join(others)}"
+            )
+        return alike
 
     # --- targets ---------------------------------------------------------------------------
 
