@@ -215,7 +215,7 @@ def test_a_copied_stale_cell_is_refused(work):
     (work / "results/tiny/summary.parquet").unlink()
     done = snakemake(work, "--cores", "2")
     assert done.returncode == 1
-    assert "was made with other settings than this run's" in done.stdout + done.stderr
+    assert "made with other settings than this run's" in done.stdout + done.stderr
 
 
 def test_files_without_records_are_put_on_record(work):

@@ -115,7 +115,8 @@ class Plan(CellSpecs):
         """
         alike, others = [], []
         for job, (paths, spec) in jobs.items():
-            told = {path: recorded_spec(path) for path in paths if Path(path).suffix in RECORDING}
+            there = [p for p in paths if Path(p).suffix in RECORDING and Path(p).is_file()]
+            told = {path: recorded_spec(path) for path in there}
             others += [path for path, text in told.items() if text not in ("", spec)]
             if spec in told.values():
                 alike.append(job)
