@@ -33,4 +33,5 @@ rule all:
 
 
 onstart:
+    workflow.async_run(put_on_record())
     PLAN.write_provenance()

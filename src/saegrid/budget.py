@@ -63,7 +63,7 @@ def fit(
         f"encode: {x.shape[0]} tokens of {x.shape[1]} dimensions need {host if short else card} MB "
         f"of memory{'' if short else ' on the card'}; there are "
         f"{memory_mb if short else card_mb} MB. "
-        + ("Raise mem_mb of the rule encode, or capture" if short else "Capture")
+        + ("Raise memory.encode, or capture" if short else "Capture")
         + " fewer context tokens (tokens: context)."
     )
 

@@ -40,7 +40,7 @@ def test_too_little_is_told_before_the_start():
         fit(large(), X, "float32", 1, 200)
     assert str(error.value) == (
         "encode: 930 tokens of 4096 dimensions need 306 MB of memory; there are 200 MB. "
-        "Raise mem_mb of the rule encode, or capture fewer context tokens (tokens: context)."
+        "Raise memory.encode, or capture fewer context tokens (tokens: context)."
     )
     with pytest.raises(ValueError, match=r"MB of memory on the card; there are 1000 MB\. Capture"):
         fit(large(), X, "bfloat16", 2, 4000, card_mb=1000)

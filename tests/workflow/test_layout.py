@@ -38,7 +38,8 @@ def test_every_stage_has_log_benchmark_resources_and_one_spec(rule):
     _, body, _ = rule
     log, benchmark = value(body, "log"), value(body, "benchmark")
     assert log.removesuffix(".log") == benchmark.removesuffix(".tsv")
-    assert re.search(r"mem_mb=\S+,\s+runtime=\S+", body)
+    # Both grow with every attempt after a failure.
+    assert re.search(r"mem_mb=growing\(.+\),\s+runtime=growing\(.+\)", body)
     assert re.findall(r"params:\n((?: {8}.*\n)+)", body) == [
         next(iter(re.findall(r"params:\n( {8}spec=stage\(PLAN\.\w+_spec\),\n)", body)))
     ]
@@ -85,6 +86,15 @@ def test_profiles_leave_out_the_code_trigger():
         settings = yaml.safe_load(profile.read_text())
         assert "code" not in settings["rerun-triggers"], profile
         assert settings["rerun-incomplete"] is True, profile
+
+
+def test_slurm_groups_all_jobs_of_a_cell_and_encode_with_nothing_else():
+    settings = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    groups = dict(line.split("=") for line in settings["groups"])
+    assert {name for name, _, _ in rules()} == {*groups, "verify_checkpoint", "capture"}
+    assert [rule for rule, group in groups.items() if group == groups["encode"]] == ["encode"]
+    sizes = dict(line.split("=") for line in settings["group-components"])
+    assert sizes.keys() == set(groups.values()) - {"study"}
 
 
 def test_the_lock_pins_every_dependency_and_names_no_address():

@@ -100,7 +100,9 @@ CHANGES = {
         {},
     ),
     "resources": (
-        lambda work: edit(work / "workflow/rules/capture.smk", "mem_mb=16000", "mem_mb=17000"),
+        lambda work: edit(
+            work / "workflow/rules/capture.smk", "mem_mb=growing(16000)", "mem_mb=growing(17000)"
+        ),
         {},
     ),
     "the config's order": (
@@ -213,7 +215,41 @@ def test_a_copied_stale_cell_is_refused(work):
     (work / "results/tiny/summary.parquet").unlink()
     done = snakemake(work, "--cores", "2")
     assert done.returncode == 1
-    assert "was made with other settings than this run's" in done.stdout + done.stderr
+    assert "made with other settings than this run's" in done.stdout + done.stderr
+
+
+def test_files_without_records_are_put_on_record(work):
+    """SLURM's jobs go on where Snakemake is killed; nobody writes down that they have finished."""
+    shutil.rmtree(work / ".snakemake/metadata")
+    cell(work, "L1R-8x", "features.html").unlink()
+    run(work)
+    training = "overrides: {L1R-8x: {train: {settings: {k: 4}}}}\ntopics:\n"
+    edit(work / CONFIG, "topics:\n", training)
+    assert planned(work) == {"train_sae": 1, **dict.fromkeys(CELLS, 1)}
+
+
+def test_files_without_records_that_were_made_with_other_settings_are_refused(work):
+    before = results(work)
+    shutil.rmtree(work / ".snakemake/metadata")
+    training = "overrides: {L1R-8x: {train: {settings: {k: 4}}}}\ntopics:\n"
+    edit(work / CONFIG, "topics:\n", training)
+    # Snakemake sees that a page is missing, and not that its SAE is another.
+    cell(work, "L1A-8x", "features.html").unlink()
+    del before["tiny/headlines/cells/L1A-8x/features.html"]
+    done = snakemake(work, "--cores", "1")
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "were made with other settings than this run's" in said
+    assert "results/tiny/saes/L1R-8x/sae_weights.safetensors" in said
+    assert "L1R-8x/features.safetensors" in said
+    assert "L1A-8x" not in said.partition("Delete them and run again:")[2]
+    assert results(work) == before
+
+
+def test_a_changed_cell_is_one_cell_on_slurm_too(work):
+    change, jobs = CHANGES["one cell's settings"]
+    change(work)
+    assert planned(work, "--workflow-profile", "slurm") == jobs
 
 
 def test_killed_in_the_middle_ends_with_the_same_bytes(done, tmp_path):

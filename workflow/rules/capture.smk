@@ -30,8 +30,8 @@ rule capture:
     threads: PLAN.study.threads.capture
     resources:
         gpu=PLAN.gpu(),
-        mem_mb=PLAN.study.memory.capture,
-        runtime=240,
+        mem_mb=growing(PLAN.study.memory.capture),
+        runtime=growing(240),
     params:
         spec=stage(PLAN.capture_spec),
     script:

@@ -36,8 +36,8 @@ rule encode:
     resources:
         hub=lambda wildcards: PLAN.from_hub(wildcards.cell),
         gpu=PLAN.gpu(),
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(PLAN.study.memory.encode),
+        runtime=growing(20),
     params:
         spec=stage(PLAN.encode_spec),
     script:
@@ -62,8 +62,8 @@ rule merge:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         spec=stage(PLAN.merge_spec),
     script:
@@ -87,8 +87,8 @@ rule density:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=growing(2000),
+        runtime=growing(5),
     params:
         spec=stage(PLAN.density_spec),
     script:
@@ -113,8 +113,8 @@ rule top_tokens:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         spec=stage(PLAN.top_tokens_spec),
     script:
@@ -137,8 +137,8 @@ rule logit_effects:
         "../../envs/core.yaml"
     resources:
         hub=lambda wildcards: PLAN.from_hub(wildcards.cell),
-        mem_mb=8000,
-        runtime=20,
+        mem_mb=growing(8000),
+        runtime=growing(20),
     params:
         spec=stage(PLAN.logit_effects_spec),
     script:

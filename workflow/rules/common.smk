@@ -44,6 +44,11 @@ def stage(spec):
     return lambda wildcards: spec(*names(wildcards))
 
 
+def growing(amount):
+    """Resource function: this amount, and as much again at every attempt after a failure."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def unless_settled(activations):
     """Input function: a capture that runs again, for the sake of new sites, does not touch the
     cells whose files all record the present specs. Where one does not, nothing may be skipped:
@@ -54,3 +59,18 @@ def unless_settled(activations):
         return ancient(path) if PLAN.is_settled(wildcards.cell) else path
 
     return of_job
+
+
+async def put_on_record():
+    """Finished files that Snakemake has no record of, for it was killed while SLURM went on, or they
+    were copied here: from now on it has. Without, it would not see that a setting has changed.
+    """
+    records, dag = workflow.persistence, workflow.dag
+    finished = [job for job in dag.jobs if job.params and not dag.needrun(job)]
+    loose = [job for job in finished if not records.has_metadata(job)]
+    try:
+        alike = PLAN.made_alike({job: (job.output, job.params.spec) for job in loose})
+    except ValueError as mistake:
+        raise WorkflowError(str(mistake)) from None
+    for job in alike:
+        await records.finished(job)

@@ -30,8 +30,8 @@ rule train_sae:
         "../../envs/core.yaml"
     threads: PLAN.study.threads.train
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         spec=stage(PLAN.train_spec),
     script:
@@ -57,8 +57,8 @@ rule import_sae:
     threads: lambda wildcards: PLAN.import_threads(wildcards.cell)
     resources:
         hub=lambda wildcards: PLAN.from_hub(wildcards.cell),
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         spec=stage(PLAN.import_spec),
     script:

@@ -24,8 +24,8 @@ rule verify_checkpoint:
     threads: PLAN.study.threads.capture
     resources:
         gpu=PLAN.gpu(),
-        mem_mb=PLAN.study.memory.capture,
-        runtime=60,
+        mem_mb=growing(PLAN.study.memory.capture),
+        runtime=growing(60),
     params:
         spec=stage(PLAN.verify_spec),
     script:

@@ -1,9 +1,11 @@
 """Paths and targets of a study: what the rules bind, without Snakemake."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
+from saegrid.config.check import ConfigError
 from saegrid.figures import FIGURES
 from saegrid.io import recorded_spec, write_json
 from saegrid.plan.provenance import provenance
@@ -14,6 +16,8 @@ from saegrid.words import SAE_PATTERN, SITE_PATTERN, Cell
 
 NOTHING = "(?!)"
 """A pattern that nothing matches."""
+Job = TypeVar("Job")
+
 TRAINED = ("cfg.json", "sae_weights.safetensors")
 """Files of a trained SAE."""
 IMPORTED = ("reference.json", "decoder_norms.safetensors")
@@ -27,6 +31,8 @@ CELL_TABLES = (
     "logit_effects.parquet",
 )
 """Files of a cell, in the order of the stages. All are targets: a lost one is made again."""
+RECORDING = (".json", ".parquet", ".safetensors", ".html")
+"""Endings of files that hold the spec of the job that made them."""
 FACTS = {
     "facts": "corpus.json",
     "filter": "selection.json",
@@ -157,6 +163,26 @@ class Plan(VerifiedSpecs):
         """
         trained = cell is not None and self.is_trained(cell)
         return [f"{self.root}/verified.json"] if self.imported and not trained else []
+
+    def made_alike(self, jobs: Mapping[Job, tuple[Iterable[str], str]]) -> list[Job]:
+        """Of finished jobs, each with its files and its spec, those whose files record the spec.
+
+        Raises:
+            ConfigError: where files record another; it names them all.
+        """
+        alike, others = [], []
+        for job, (paths, spec) in jobs.items():
+            there = [p for p in paths if Path(p).suffix in RECORDING and Path(p).is_file()]
+            told = {path: recorded_spec(path) for path in there}
+            others += [path for path, text in told.items() if text not in ("", spec)]
+            if spec in told.values():
+                alike.append(job)
+        if others:
+            raise ConfigError(
+                "These files were made with other settings than this run's, and Snakemake has no "
+                f"record of them. Delete them and run again: {' '.join(others)}"
+            )
+        return alike
 
     # --- targets ---------------------------------------------------------------------------
 
