@@ -33,3 +33,9 @@ rule all:
 
 onstart:
     PLAN.write_provenance()
+    PLAN.remove_leftovers(BEGAN - 60)  # whoever writes one now has touched it since
+    announce()
+
+
+onsuccess:
+    PLAN.remove_leftovers(BEGAN)

@@ -7,6 +7,7 @@ from pathlib import Path
 from saegrid.figures import FIGURES
 from saegrid.io import recorded_spec, write_json
 from saegrid.plan.cells import CellSpecs
+from saegrid.plan.leftovers import remove_leftovers
 from saegrid.plan.provenance import provenance
 from saegrid.plan.spec import remembered
 from saegrid.words import SAE_PATTERN, SITE_PATTERN, Cell
@@ -142,3 +143,7 @@ class Plan(CellSpecs):
     def write_provenance(self) -> None:
         """Write the resolved config with versions and commit; no rule reads it."""
         write_json(f"{self.root}/config.json", provenance(self.study.model_dump(mode="json")))
+
+    def remove_leftovers(self, before: float) -> None:
+        """Remove temporary files of killed jobs, last written before a time in seconds."""
+        remove_leftovers(self.root, before)

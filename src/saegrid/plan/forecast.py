@@ -1,0 +1,266 @@
+"""What a run of a study comes to: its jobs, their costs, and whether the disk suffices."""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from saegrid import estimate as costs
+from saegrid.estimate import BYTES, Cost, Estimate, Sae, Text, duration, size
+from saegrid.io import recorded_spec
+from saegrid.models import sizes_of
+from saegrid.paths import expand
+from saegrid.plan.counts import sae_of, source_bytes, text_of, weights_of, width_of
+from saegrid.plan.files import Plan
+from saegrid.rates import Rates, rates
+from saegrid.saes.training.settings import parse
+from saegrid.screen import LARGE, fast_bfloat16
+
+MEMORY = ".snakemake/saegrid-rates.json"
+"""Where the rates of this machine are remembered."""
+HEAVY_WORK, HEAVY_BYTES = 10**13, 20 * 10**9
+"""Multiplications, and bytes read and written, from which a run is worth measuring the machine."""
+SMALL = 100_000
+"""Bytes of the summary, of the figures and of the index."""
+
+
+class DiskError(ValueError):
+    """A run for which the disk does not suffice; the message says how much is missing."""
+
+
+class Job(NamedTuple):
+    """A job: its rule, and the cell and corpus that it is for, where it is for one."""
+
+    rule: str
+    cell: str | None = None
+    corpus: str | None = None
+
+
+# --- jobs --------------------------------------------------------------------------------------
+
+
+def jobs_of(plan: Plan) -> Iterator[tuple[Job, str, str]]:
+    """All jobs of a study, each with the file that records its spec, and the spec."""
+    root, main = plan.root, plan.main
+    for name in plan.corpora_used():
+        folder = f"{root}/{name}"
+        yield Job("items", None, name), f"{folder}/items.parquet", plan.items_spec(name)
+        yield Job("selection", None, name), f"{folder}/selection.parquet", plan.selection_spec(name)
+        yield Job("tokens", None, name), f"{folder}/tokens.parquet", plan.tokens_spec(name)
+    for name in plan.corpora_used():
+        spec, paths = plan.capture_spec(name), [plan.activations(name, str(s)) for s in plan.sites]
+        # One that is missing stands for all.
+        path = next((path for path in paths if not here(path, spec)), paths[0])
+        yield Job("capture", None, name), path, spec
+    cells = [str(cell) for cell in plan.cells]
+    for cell in cells:
+        rule = "train_sae" if plan.is_trained(cell) else "import_sae"
+        yield Job(rule, cell), plan.sae_files(cell)[1], plan.sae_spec(cell)
+    stages: dict[str, tuple[str, Callable[[str, str], str]]] = {
+        "encode": ("features.safetensors", plan.encode_spec),
+        "density": ("features.parquet", plan.density_spec),
+        "top_tokens": ("top_tokens.parquet", plan.top_tokens_spec),
+        "logit_effects": ("logit_effects.parquet", plan.logit_effects_spec),
+        "page": ("features.html", plan.page_spec),
+    }
+    for rule, (file, spec_of) in stages.items():
+        for cell in cells:
+            path = f"{root}/{main}/cells/{cell}/{file}"
+            yield Job(rule, cell, main), path, spec_of(cell, main)
+    yield Job("summary"), f"{root}/summary.parquet", plan.summary_spec()
+    yield Job("plot"), plan.figure_targets()[0], ""
+    yield Job("index"), f"{root}/index.html", plan.index_spec()
+
+
+def here(path: str, spec: str) -> bool:
+    """Whether a file is there and records this spec; figures record none."""
+    return Path(path).is_file() and (not spec or recorded_spec(path) == spec)
+
+
+def to_do(plan: Plan) -> list[Job]:
+    """Jobs whose file is missing or was made with other settings."""
+    return [job for job, path, spec in jobs_of(plan) if not here(path, spec)]
+
+
+# --- costs -------------------------------------------------------------------------------------
+
+
+class Costs:
+    """Costs of the jobs of a study; counts are looked up once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.study = plan, plan.study
+        self.texts: dict[str, Text] = {}
+        self.formulas: dict[str, Callable[[Job], Cost | None]] = {
+            "items": self._text_stage,
+            "selection": self._text_stage,
+            "tokens": self._text_stage,
+            "capture": self._capture,
+            "train_sae": self._train_sae,
+            "import_sae": self._import_sae,
+            "encode": self._encode,
+            "density": lambda job: costs.density(*self._cell(job)),
+            "top_tokens": lambda job: costs.top_tokens(*self._cell(job), self._cut(job)),
+            "logit_effects": self._logit_effects,
+            "page": lambda job: costs.page(*self._cell(job), self._cut(job)),
+            **{rule: lambda job: Cost(write=SMALL) for rule in ("summary", "plot", "index")},
+        }
+
+    def text(self, name: str) -> Text:
+        """Counts of a corpus."""
+        if name not in self.texts:
+            self.texts[name] = text_of(self.plan, name)
+        return self.texts[name]
+
+    def of(self, job: Job) -> Cost | None:
+        """What a job comes to; None for a rule without a formula, or without a model at hand."""
+        return self.formulas[job.rule](job) if job.rule in self.formulas else None
+
+    def _text_stage(self, job: Job) -> Cost:
+        source = source_bytes(self.plan, job.corpus)
+        return costs.texts(self.text(job.corpus), source)[job.rule]
+
+    def _capture(self, job: Job) -> Cost | None:
+        weights = weights_of(self.plan)
+        if weights is None:
+            return None
+        widths = [width_of(self.plan, site) for site in self.plan.sites]
+        depth = max(site.layer for site in self.plan.sites) + 1
+        threads = self.study.threads.capture
+        return costs.capture(weights, self.text(job.corpus), widths, depth, threads)
+
+    def _train_sae(self, job: Job) -> Cost:
+        settings = self.plan.settings(job.cell, "train")
+        told = parse(settings["recipe"], settings["settings"])
+        n, threads = self.text(settings["corpus"]).captured, self.study.threads.train
+        return costs.train_sae(sae_of(self.plan, job.cell), n, told.steps, told.batch, threads)
+
+    def _import_sae(self, job: Job) -> Cost:
+        download = self.plan.checkpoint(job.cell)["repo"] is not None
+        return costs.import_sae(sae_of(self.plan, job.cell), download)
+
+    def _encode(self, job: Job) -> Cost:
+        sae, text = self._cell(job)
+        asked = self.plan.settings(job.cell, "encode")["screen"]
+        large = text.captured * sae.d_model * sae.d_sae >= LARGE
+        fits = sae.itemsize == 2 and large and fast_bfloat16()
+        bfloat16 = asked == "bfloat16" or (asked == "auto" and fits)
+        itemsize = BYTES[self.study.model.dtype]
+        return costs.encode(sae, text.captured, itemsize, bfloat16, self.study.threads.encode)
+
+    def _logit_effects(self, job: Job) -> Cost | None:
+        config = self.plan.model_config()
+        if config is None:
+            return None
+        d_vocab = sizes_of(config, self.study.model.family).d_vocab
+        itemsize = BYTES[self.study.model.dtype]
+        return costs.logit_effects(*self._cell(job), self._cut(job), d_vocab, itemsize)
+
+    def _cell(self, job: Job) -> tuple[Sae, Text]:
+        return sae_of(self.plan, job.cell), self.text(job.corpus)
+
+    def _cut(self, job: Job) -> float:
+        return self.plan.settings(job.cell, "top_tokens")["cut"]
+
+
+# --- the forecast ------------------------------------------------------------------------------
+
+
+class Forecast(NamedTuple):
+    """An estimate with what it rests on."""
+
+    estimate: Estimate
+    notes: list[str]
+    """What was guessed or left out, a sentence each."""
+    free: int
+    """Bytes free on the disk of the results."""
+    root: str
+    """Folder of the study."""
+
+    @property
+    def heavy(self) -> bool:
+        """Whether the run is worth a table."""
+        total = self.estimate.total
+        return self.estimate.work > HEAVY_WORK or total.read + total.write > HEAVY_BYTES
+
+    def summary(self) -> str:
+        """One line."""
+        total = self.estimate.total
+        took = "" if total.seconds is None else f", about {duration(total.seconds)}"
+        return (
+            f"Estimate: {total.jobs:,} jobs, {size(total.read)} to read, {size(total.write)} to "
+            f"write, {size(total.memory)} of memory in the largest job{took}; "
+            f"{size(self.free)} free on the disk."
+        )
+
+    def text(self) -> str:
+        """The table, what it rests on, and how the disk stands."""
+        need = self.estimate.needed
+        verdict = "enough" if need <= self.free else "NOT ENOUGH"
+        disk = f"{self.root}: needs {size(need)} of disk, {size(self.free)} are free: {verdict}."
+        return "\n".join([costs.table(self.estimate), *self.notes, disk])
+
+    def check(self) -> None:
+        """DiskError where the disk does not suffice."""
+        need = self.estimate.needed
+        if need > self.free:
+            raise DiskError(
+                f"{self.root}: this run needs about {size(need)} of disk, but {size(self.free)} "
+                "are free. Make room, let `results` be a link to a larger disk, or do less: a "
+                "smaller grid, fewer context tokens (corpora.*.tokens.context), dtype bfloat16. "
+                "`snakemake estimate` shows the table; --no-hooks goes on anyway."
+            )
+
+
+def free_bytes(folder: str | Path) -> int:
+    """Free bytes on the disk of a folder that may not be there yet."""
+    path = Path(folder).resolve()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def largest_input(plan: Plan) -> Path | None:
+    """The largest file that the run reads: of the model, or of a cell's checkpoint."""
+    found = [Path(path) for path in plan.model_files()]
+    for cell in map(str, plan.cells[:1]):
+        given = None if plan.is_trained(cell) else plan.checkpoint(cell)["path"]
+        found += [] if given is None else Path(expand(given)).rglob("*.safetensors")
+    return max(found, key=lambda path: path.stat().st_size, default=None)
+
+
+def forecast(
+    plan: Plan, jobs: Iterable[Job] | None = None, cores: int = 1, measured: bool | None = None
+) -> Forecast:
+    """What jobs come to; by default all whose files are not there.
+
+    measured: with times; None: where the run is heavy.
+    """
+    wanted = to_do(plan) if jobs is None else list(jobs)
+    known, priced, unknown = Costs(plan), [], set()
+    for job in wanted:
+        cost = known.of(job)
+        if cost is None:
+            unknown.add(job.rule)
+        else:
+            priced.append((job.rule, cost))
+    notes = [
+        f"{name}: not tokenised yet; counts are guessed from {text.guess}."
+        for name, text in known.texts.items()
+        if text.guess
+    ]
+    if unknown:
+        notes.append(
+            f"Not counted: {', '.join(sorted(unknown))}. There is no formula, or the model lies on "
+            "the hub: name a local folder in model.path."
+        )
+    found = Forecast(costs.estimate(priced), notes, free_bytes(plan.root), plan.root)
+    if measured or (measured is None and found.heavy):
+        return found._replace(estimate=costs.estimate(priced, rates_of(plan), cores))
+    return found
+
+
+def rates_of(plan: Plan) -> Rates:
+    """Rates of this machine, measured where it has not been done."""
+    model = plan.study.model
+    return rates(Path(MEMORY), Path("results"), largest_input(plan), model.dtype, model.device)

@@ -1,0 +1,337 @@
+"""Formulas of the estimate against numbers worked out by hand, and the table made of them."""
+
+import json
+import subprocess
+import sys
+from math import prod
+from pathlib import Path
+
+import pytest
+import yaml
+
+from saegrid import estimate
+from saegrid.config import resolve
+from saegrid.estimate import Cost, Sae, Text, Weights
+from saegrid.plan import Plan
+from saegrid.plan.counts import sae_of, text_of, weights_of
+from saegrid.plan.forecast import DiskError, Forecast, Job, forecast, to_do
+from saegrid.rates import Rates, rates
+
+ROOT = Path(__file__).parents[2]
+LLAMA = Weights(
+    block=218_112_000,  # 2 x 4096^2 + 2 x 4096 x 1024 + 3 x 4096 x 14336 + 2 x 4096
+    embedding=1_050_677_248,  # 2 x 128256 x 4096 + 4096
+    n_layers=32,
+    d_model=4096,
+    itemsize=2,
+    stored=16_060_556_376,
+)
+"""Llama-3.1-8B: 8,030,261,248 parameters."""
+SMALL, LARGE = Sae(4096, 32_768, 2, 50), Sae(4096, 131_072, 2, 50)
+HEADLINES = Text(9652, 300_000, 15_000, 46_000, 937, 9_270)
+
+
+# --- the humor study: sizes as published (150 cells: 201 GB, 100.7 GB of them encoders) ----------
+
+
+def test_the_encoders_of_150_cells():
+    read = sum(sae.matrix for sae in (SMALL, LARGE)) * 75
+    assert read == 100_663_296_000
+    cells = [estimate.encode(sae, 1, 2) for sae in (SMALL, LARGE) for _ in range(75)]
+    assert sum(cost.read for cost in cells) == read + 150 * (4096 * 2 + 8)
+
+
+def test_the_checkpoints_of_150_cells():
+    fetched = [estimate.import_sae(sae, download=True) for sae in (SMALL, LARGE)]
+    kept = [estimate.import_sae(sae) for sae in (SMALL, LARGE)]
+    assert (
+        75 * sum(f.write - k.write for f, k in zip(fetched, kept, strict=True)) == 201_326_592_000
+    )
+    assert 75 * sum(cost.read for cost in kept) == 100_663_296_000  # the decoders
+
+
+def test_activations_of_75_sites():
+    cost = estimate.capture(LLAMA, HEADLINES, [4096] * 75, 32)
+    # 46,000 tokens x 4,096 x 2 bytes x 75 sites, and a token index of 8 bytes with each.
+    assert cost.write - 75 * 4096 == 28_262_400_000 + 27_600_000
+    assert cost.passing == cost.write
+    assert cost.read == 16_060_556_376
+    assert cost.torch
+
+
+def test_a_small_capture_is_held_in_memory():
+    text = HEADLINES._replace(captured=1000)
+    cost = estimate.capture(LLAMA, text, [4096], 1)
+    assert cost.passing == 0
+    assert cost.memory == (500 << 20) + 16_060_522_496 + (1000 * (8192 + 8) + 4096)
+
+
+def test_memory_of_a_capture_layer_by_layer():
+    held = estimate.memory_layer_by_layer(LLAMA, HEADLINES, 1_000_000)
+    # One block in bfloat16, 300,000 hidden states of 4,096, what the layer keeps.
+    assert held == (500 << 20) + 436_224_000 + 2_457_600_000 + 1_000_000
+
+
+def test_products_of_a_forward_pass():
+    text = Text(1, 1000, 50, 1000, 0, 0)  # rows of 20
+    assert estimate.forward(LLAMA, text, 32) == 1000 * 32 * (218_112_000 + 163_840)
+    assert estimate.forward(LLAMA, text, 16) * 2 == estimate.forward(LLAMA, text, 32)
+
+
+def test_an_encoding():
+    cost = estimate.encode(LARGE, 1000, 2, bfloat16=True, threads=2)
+    assert cost.bfloat16 == 1000 * 4096 * 131_072
+    assert cost.float32 == 0
+    assert cost.write == 1000 * (50 * 8 + 8) + 131_073 * 8 + 4096
+    screens = 1000 * 4096 * 14 + 2 * (2048 * 4096 * 6 + 2048 * 1024 * 4)
+    assert cost.memory == (650 << 20) + screens + 1_073_741_824 + 1000 * 50 * 60
+    plain = estimate.encode(LARGE, 1000, 2)
+    assert (plain.float32, plain.bfloat16, plain.torch) == (cost.bfloat16, 0, False)
+
+
+def test_a_training():
+    cost = estimate.train_sae(Sae(64, 512, 4, 8), 3000, steps=40, batch=100)
+    assert cost.read == 3000 * 64 * 4
+    assert cost.write == 2 * 64 * 512 * 4 + 3 * 4096
+    assert cost.float32 == 40 * (2 * 100 * 64 * 512 + 10 * 2 * 64 * 512)
+
+
+def test_features_shown():
+    # 937 masked tokens with 50 features each; 0.001 of 9,270 tokens are 10 activations.
+    assert estimate.shown(LARGE, HEADLINES, 0.001) == 4685
+    assert estimate.shown(LARGE, HEADLINES, 0.0) == 46_850
+    assert estimate.shown(SMALL, HEADLINES, 0.0) == 32_768
+
+
+def test_logit_effects_read_the_unembedding_and_the_decoder():
+    cost = estimate.logit_effects(SMALL, HEADLINES, 0.001, 128_256, 2)
+    assert cost.read == 1_050_673_152 + 268_435_456
+    assert cost.float32 == 4685 * 4096 * 128_256
+
+
+def test_the_constants_are_those_of_the_stages():
+    from saegrid import capture, encode
+
+    assert estimate.HELD == capture.HELD
+    assert (estimate.FEATURE_BLOCK, estimate.TOKEN_TILE) == (
+        encode.FEATURE_BLOCK,
+        encode.TOKEN_TILE,
+    )
+
+
+# --- the table -----------------------------------------------------------------------------------
+
+RATES = Rates(
+    read=1e9,
+    write=5e8,
+    float32=1e10,
+    bfloat16=4e10,
+    model=2e10,
+    entries=1e6,
+    start=1,
+    start_torch=4,
+)
+
+
+def test_seconds_of_a_job():
+    cost = Cost(read=2 * 10**9, write=10**9, float32=10**11, bfloat16=8 * 10**10, entries=10**6)
+    assert estimate.seconds_of(cost, RATES, 1) == (4.0, 14.0)
+    assert estimate.seconds_of(cost._replace(torch=True), RATES, 2) == (4.0, 11.0)
+
+
+def test_jobs_run_side_by_side_and_share_the_disk():
+    work, reading = Cost(float32=9 * 10**10), Cost(read=10 * 10**9)
+    assert estimate.line("encode", [work] * 4, RATES, 1).seconds == 40
+    assert estimate.line("encode", [work] * 4, RATES, 2).seconds == 20
+    assert estimate.line("encode", [work] * 4, RATES, 16).seconds == 10  # a job is not cut up
+    assert estimate.line("encode", [reading] * 4, RATES, 16).seconds == 40
+    wide = work._replace(threads=4)
+    assert estimate.line("encode", [wide] * 2, RATES, 2).seconds == 2 * (1 + 4.5)
+
+
+def test_the_sum_of_the_rules():
+    jobs = [("a", Cost(1, 2, 5, 70)), ("b", Cost(10, 20, 3, 60)), ("a", Cost(100, 200, 4, 80))]
+    found = estimate.estimate(jobs)
+    assert [line.rule for line in found.lines] == ["a", "b"]
+    assert found.lines[0] == ("a", 2, 101, 202, 80, None)
+    assert found.total == ("total", 3, 111, 222, 80, None)
+    assert found.needed == 227
+    assert estimate.estimate([]).total == ("total", 0, 0, 0, 0, 0)
+
+
+def test_how_it_reads():
+    assert [estimate.size(n) for n in (512, 2 * 10**6, 100_663_296_000)] == [
+        "0.5 kB",
+        "2.0 MB",
+        "100.7 GB",
+    ]
+    assert [estimate.duration(s) for s in (None, 59, 600, 9000)] == ["-", "59 s", "10 min", "2.5 h"]
+    text = estimate.table(estimate.estimate([("encode", Cost(read=3 * 10**9))], RATES, 1))
+    assert text.splitlines()[1].split() == [
+        "encode",
+        "1",
+        "3.0",
+        "GB",
+        "0.0",
+        "kB",
+        "157.3",
+        "MB",
+        "4",
+        "s",
+    ]
+
+
+def test_a_disk_that_does_not_suffice_is_refused():
+    found = Forecast(
+        estimate.estimate([("a", Cost(write=10**9, passing=10**9))]), [], 3 * 10**9, "r"
+    )
+    found.check()
+    with pytest.raises(DiskError, match=r"r: .* about 2\.0 GB of disk, but 1\.5 GB are free.*grid"):
+        found._replace(free=1_500_000_000).check()
+    assert "NOT ENOUGH" in found._replace(free=1).text()
+
+
+# --- what goes in --------------------------------------------------------------------------------
+
+
+def shard(path: Path, tensors: dict[str, list[int]]) -> None:
+    """A file of bfloat16 tensors that takes no room on disk."""
+    header, at = {}, 0
+    for name, shape in tensors.items():
+        n = 2 * prod(shape)
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [at, at + n]}
+        at += n
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + at)
+
+
+@pytest.fixture
+def humor(tmp_path, monkeypatch):
+    """The humor study on a few headlines and files of true size that are all holes."""
+    data = tmp_path / "data/humicroedit"
+    data.mkdir(parents=True)
+    lines = ["id,original,edit,grades,meanGrade"]
+    lines += [f'{i},"Trump to <build/> wall {i % 50:03d}",eat,33220,2.0' for i in range(100)]
+    (data / "train.csv").write_text("\n".join(lines) + "\n")
+    llama = tmp_path / "llama"
+    llama.mkdir()
+    facts = {
+        "model_type": "llama",
+        "hidden_size": 4096,
+        "num_hidden_layers": 32,
+        "intermediate_size": 14336,
+        "vocab_size": 128256,
+        "max_position_embeddings": 131072,
+    }
+    (llama / "config.json").write_text(json.dumps(facts))
+    block = {
+        "self_attn.q_proj.weight": [4096, 4096],
+        "self_attn.k_proj.weight": [1024, 4096],
+        "self_attn.v_proj.weight": [1024, 4096],
+        "self_attn.o_proj.weight": [4096, 4096],
+        "mlp.gate_proj.weight": [14336, 4096],
+        "mlp.up_proj.weight": [14336, 4096],
+        "mlp.down_proj.weight": [4096, 14336],
+        "input_layernorm.weight": [4096],
+        "post_attention_layernorm.weight": [4096],
+    }
+    tensors = {f"model.layers.{i}.{k}": v for i in range(32) for k, v in block.items()}
+    tensors |= {"model.embed_tokens.weight": [128256, 4096], "lm_head.weight": [128256, 4096]}
+    shard(llama / "model.safetensors", tensors | {"model.norm.weight": [4096]})
+    for layer in range(7, 32):
+        for position in "AMR":
+            for expansion in (8, 32):
+                folder = tmp_path / f"scope/Llama3_1-8B-Base-L{layer}{position}-{expansion}x"
+                folder.mkdir(parents=True)
+                told = {"d_model": 4096, "d_sae": expansion * 4096, "dtype": "torch.bfloat16"}
+                (folder / "hyperparams.json").write_text(json.dumps(told | {"top_k": 50}))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SAEGRID_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("LLAMA", str(llama))
+    monkeypatch.setenv("LLAMA_SCOPE", str(tmp_path / "scope"))
+    config = yaml.safe_load((ROOT / "config/humor.yaml").read_text())
+    config["topics"]["lists"] = None
+    return Plan(resolve(config), ROOT / "workflow/scripts")
+
+
+def test_the_humor_study(humor):
+    weights = weights_of(humor)
+    assert weights._replace(stored=0) == LLAMA._replace(stored=0)
+    assert abs(weights.stored - 16_060_522_496) < 100_000  # the header
+    assert sae_of(humor, "L15R-8x") == SMALL
+    assert sae_of(humor, "L15R-32x") == LARGE
+    text = text_of(humor, "humicroedit")
+    # "Trump to eat wall 000" and its original have 21 and 23 characters; 100 edits of 50 originals.
+    assert (text.items, text.rows) == (100, 150)
+    assert text.positions == 525 + 287 + 150
+    assert "100 rows" in text.guess
+    found = forecast(humor, measured=False)
+    lines = {line.rule: line for line in found.estimate.lines}
+    counts = {rule: line.jobs for rule, line in lines.items()}
+    assert counts == {
+        **dict.fromkeys(["items", "selection", "tokens", "capture"], 1),
+        **dict.fromkeys(["import_sae", "encode", "density"], 150),
+        **dict.fromkeys(["top_tokens", "logit_effects", "page"], 150),
+        **dict.fromkeys(["summary", "plot", "index"], 1),
+    }
+    a_token = text.captured * (4096 * 2 + 8)
+    assert lines["encode"].read == 100_663_296_000 + 150 * a_token
+    assert lines["import_sae"].read == 100_663_296_000
+    assert lines["capture"].write == 75 * (a_token + 4096)
+    assert found.heavy
+    assert found.estimate.total.seconds is None
+    assert found.notes == [
+        "humicroedit: not tokenised yet; counts are guessed from 100 rows and 4 characters a token."
+    ]
+
+
+def test_only_the_jobs_asked_for_are_counted(humor, monkeypatch):
+    monkeypatch.delenv("LLAMA_SCOPE")  # a corpus needs no checkpoint
+    found = forecast(humor, [Job("items", None, "humicroedit"), Job("fetch", "L7A-8x")])
+    assert [line.rule for line in found.estimate.lines] == ["items"]
+    assert "fetch" in found.notes[-1]
+    assert not found.heavy
+
+
+def test_what_is_made_with_other_settings_is_to_do(humor):
+    from saegrid.io import write_text
+
+    jobs = to_do(humor)
+    assert len(jobs) == 4 + 6 * 150 + 3
+    page = humor.page_spec("L7A-8x", humor.main)
+    quoted = page.replace('"', "&quot;")
+    path = f"{humor.root}/{humor.main}/cells/L7A-8x/features.html"
+    write_text(path, f'<meta name="saegrid-spec" content="{quoted}">')
+    assert Job("page", "L7A-8x", humor.main) not in to_do(humor)
+    write_text(path, '<meta name="saegrid-spec" content="{}">')
+    assert Job("page", "L7A-8x", humor.main) in to_do(humor)
+
+
+# --- rates ---------------------------------------------------------------------------------------
+
+
+def test_rates_are_measured_once_and_remembered(tmp_path):
+    memory = tmp_path / "rates.json"
+    first = rates(memory, tmp_path / "results")
+    assert all(value > 0 for value in first)
+    assert first.start_torch > first.start
+    assert list((tmp_path / "results").iterdir()) == []
+    assert rates(memory, tmp_path / "results") == first
+    known = json.loads(memory.read_text())
+    (key,) = known
+    memory.write_text(json.dumps({key: {**known[key], "read": 1.0}}))
+    assert rates(memory, tmp_path / "results").read == 1.0
+    memory.write_text("damaged")
+    assert rates(memory, tmp_path / "results").read != 1.0
+
+
+def test_no_heavy_package_is_imported():
+    code = (
+        "import sys; import saegrid.plan.forecast, saegrid.rates\n"
+        "heavy = {'torch', 'transformers', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
