@@ -6,16 +6,17 @@ import sys
 from math import prod
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import yaml
 
-from saegrid import estimate
+from saegrid import estimate, io
 from saegrid.config import resolve
 from saegrid.estimate import Cost, Sae, Text, Weights
 from saegrid.plan import Plan
 from saegrid.plan.counts import sae_of, text_of, weights_of
 from saegrid.plan.forecast import DiskError, Forecast, Job, forecast, to_do
-from saegrid.rates import Rates, rates
+from saegrid.rates import Rates, measure, rates
 
 ROOT = Path(__file__).parents[2]
 LLAMA = Weights(
@@ -287,6 +288,53 @@ def test_the_humor_study(humor):
     ]
 
 
+COUNTS = {"items": 100, "tokens_mean": 6.0, "masked_edited": 150}
+FACTS = {
+    "positions": 1200,
+    "rows": 150,
+    "masked": {"in_rows": 150, "special": 0},
+    "all": COUNTS,
+    "kept": {**COUNTS, "items": 40, "masked_edited": 60},
+}
+
+
+def test_counts_of_what_is_tokenised(humor):
+    """Two edits of one original: the word that both replace is captured once."""
+    name, folder = humor.main, f"{humor.root}/{humor.main}"
+    spans = {
+        "side": ["edited", "original", "original", "original"],
+        "row": [0, 5, 5, 6],
+        "edit_start": [1, 3, 3, 2],
+        "edit_stop": [9, 5, 5, 3],
+    }
+    io.write_table(f"{folder}/spans.parquet", pa.table(spans))
+    io.write_json(f"{folder}/tokens.json", FACTS, humor.tokens_spec(name))
+    context = 600 - 150
+    assert text_of(humor, name) == Text(100, 1200, 150, context + 150 + 3, 150, 600)
+    chosen = {"kept": 25, "total": 100}
+    io.write_json(f"{folder}/selection.json", chosen, humor.selection_spec(name))
+    assert text_of(humor, name) == Text(100, 1200, 150, context + 150 + 3, 38, 150)
+    io.write_json(f"{folder}/tokens.json", FACTS, "{}")
+    assert text_of(humor, name).guess
+
+
+def test_a_model_on_the_hub_is_named_as_not_counted(humor):
+    model = humor.study.model.model_copy(update={"path": "owner/name", "revision": "0" * 40})
+    study = humor.study.model_copy(update={"model": model})
+    far = Plan(study, humor.scripts)
+    main, cell = far.main, "L15R-8x"
+    jobs = [Job("capture", None, main), Job("encode", cell, main), Job("logit_effects", cell, main)]
+    found = forecast(far, jobs)
+    assert [line.rule for line in found.estimate.lines] == ["encode"]
+    assert found.notes[-1].startswith("Not counted: capture, logit_effects. ")
+
+
+def test_a_job_too_large_for_the_memory_is_named(humor, monkeypatch):
+    monkeypatch.setattr("saegrid.plan.forecast.machine_memory", lambda: 8 * 10**9)
+    notes = forecast(humor, [Job("capture", None, humor.main)], measured=False).notes
+    assert notes[-1] == "capture: a job holds 17.0 GB, more than this machine's 8.0 GB."
+
+
 def test_only_the_jobs_asked_for_are_counted(humor, monkeypatch):
     monkeypatch.delenv("LLAMA_SCOPE")  # a corpus needs no checkpoint
     found = forecast(humor, [Job("items", None, "humicroedit"), Job("fetch", "L7A-8x")])
@@ -296,35 +344,44 @@ def test_only_the_jobs_asked_for_are_counted(humor, monkeypatch):
 
 
 def test_what_is_made_with_other_settings_is_to_do(humor):
-    from saegrid.io import write_text
-
     jobs = to_do(humor)
     assert len(jobs) == 4 + 6 * 150 + 3
     page = humor.page_spec("L7A-8x", humor.main)
     quoted = page.replace('"', "&quot;")
     path = f"{humor.root}/{humor.main}/cells/L7A-8x/features.html"
-    write_text(path, f'<meta name="saegrid-spec" content="{quoted}">')
+    io.write_text(path, f'<meta name="saegrid-spec" content="{quoted}">')
     assert Job("page", "L7A-8x", humor.main) not in to_do(humor)
-    write_text(path, '<meta name="saegrid-spec" content="{}">')
+    io.write_text(path, '<meta name="saegrid-spec" content="{}">')
     assert Job("page", "L7A-8x", humor.main) in to_do(humor)
 
 
 # --- rates ---------------------------------------------------------------------------------------
 
 
-def test_rates_are_measured_once_and_remembered(tmp_path):
-    memory = tmp_path / "rates.json"
-    first = rates(memory, tmp_path / "results")
-    assert all(value > 0 for value in first)
-    assert first.start_torch > first.start
-    assert list((tmp_path / "results").iterdir()) == []
-    assert rates(memory, tmp_path / "results") == first
-    known = json.loads(memory.read_text())
-    (key,) = known
-    memory.write_text(json.dumps({key: {**known[key], "read": 1.0}}))
-    assert rates(memory, tmp_path / "results").read == 1.0
+def test_rates_are_measured(tmp_path):
+    found = measure(tmp_path, None, "float32", "cpu")
+    assert all(value > 0 for value in found)
+    assert found.start_torch > found.start
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rates_are_remembered_by_machine_and_model(tmp_path, monkeypatch):
+    measured = []
+
+    def count(*what):
+        measured.append(what)
+        return RATES._replace(read=float(len(measured)))
+
+    monkeypatch.setattr("saegrid.rates.measure", count)
+    memory, folder = tmp_path / "rates.json", tmp_path / "results"
+    assert [rates(memory, folder).read for _ in range(2)] == [1, 1]
+    assert rates(memory, folder, dtype="bfloat16").read == 2
+    assert rates(memory, folder).read == 1
     memory.write_text("damaged")
-    assert rates(memory, tmp_path / "results").read != 1.0
+    assert rates(memory, folder).read == 3
+    memory.write_text('{"machine": {"read": 1}}')  # of another version
+    assert rates(memory, folder).read == 4
+    assert measured[1] == (folder, None, "bfloat16", "cpu")
 
 
 def test_no_heavy_package_is_imported():

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ GROUP, ALONE, AT_ONCE = "group", "coordinator", "coordinator, orphans running"
 WHOM = (GROUP, ALONE, AT_ONCE)
 STARTED = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", re.M)
 FINISHED = re.compile(r"^Finished jobid: (\d+) ", re.M)
+TEMPORARY = re.compile(r"\.tmp$|\.part$|/progress\.json$")
+"""Files below results that only a job under way should have."""
 SLACK = 600
 """Seconds that a run may take beyond three times the undisturbed one."""
 
@@ -43,6 +46,17 @@ class Trial(NamedTuple):
     whom: str
     moment: float
     """Share of the undisturbed run's time after which the kill comes."""
+
+
+class Killed(NamedTuple):
+    """A run that was killed."""
+
+    seconds: float
+    """From start to kill."""
+    finished: set[str]
+    """Jobs that it told to be finished."""
+    session: int
+    """Session of its processes."""
 
 
 class Outcome(NamedTuple):
@@ -91,15 +105,6 @@ def finished(log: str) -> set[str]:
     return {started[int(n)] for n in FINISHED.findall(log) if int(n) in started}
 
 
-def temporaries(folder: Path) -> list[str]:
-    """Files below results that only a write under way should have."""
-    found = (folder / "results").rglob("*")
-    return sorted(p.name for p in found if p.suffix in (".tmp", ".part") or p.name == PROGRESS)
-
-
-PROGRESS = "progress.json"
-
-
 def members(session: int) -> list[psutil.Process]:
     """Living processes of a session."""
     found = []
@@ -132,18 +137,54 @@ def kill(process: subprocess.Popen, whom: str, patience: float) -> None:
     else:
         process.kill()
     process.wait()
+    if whom != AT_ONCE:
+        wait_for_orphans(process.pid, patience)
+
+
+def wait_for_orphans(session: int, patience: float) -> None:
+    """Wait until no process of a session is left; TimeoutError after so many seconds."""
     deadline = time.monotonic() + patience
-    while whom != AT_ONCE and members(process.pid):
+    while members(session):
         if time.monotonic() > deadline:
             raise TimeoutError(f"Jobs of a killed coordinator still run after {patience:.0f} s.")
         time.sleep(0.05)
 
 
+def run_and_kill(
+    folder: Path,
+    cores: int,
+    study: tuple[str, ...],
+    whom: str,
+    until: Callable[[], bool],
+    patience: float,
+) -> Killed | None:
+    """Run the command and kill it once `until` says so; None where the run was over before.
+
+    patience: seconds that orphans may take.
+    """
+    process = start(folder, cores, study)
+    began = time.monotonic()
+    while not until():
+        if process.poll() is not None:
+            return None
+        time.sleep(0.02)
+    if process.poll() is not None:
+        return None
+    after = time.monotonic() - began
+    kill(process, whom, patience)
+    return Killed(after, finished((folder / "first.log").read_text()), process.pid)
+
+
+def unlock(folder: Path, study: tuple[str, ...]) -> None:
+    """Remove the lock of a killed coordinator (README)."""
+    snakemake(folder, "--unlock", study=study).check_returncode()
+
+
 def again(folder: Path, cores: int, study: tuple[str, ...]) -> subprocess.CompletedProcess:
-    """The same command once more, after `--unlock` where Snakemake asks for it (README)."""
+    """The same command once more, after `--unlock` where Snakemake asks for it."""
     done = snakemake(folder, "--cores", str(cores), study=study)
     if "Directory cannot be locked" in done.stdout + done.stderr:
-        snakemake(folder, "--unlock", study=study).check_returncode()
+        unlock(folder, study)
         done = snakemake(folder, "--cores", str(cores), study=study)
     return done
 
@@ -161,38 +202,38 @@ def play(
     trial: Trial, folder: Path, study: tuple[str, ...], wanted: dict[str, bytes], seconds: float
 ) -> Outcome:
     """Run, kill, run again and compare with the `wanted` results of `seconds`."""
-    process = start(checkout(folder), trial.cores, study)
-    began = time.monotonic()
-    try:
-        process.wait(trial.moment * seconds)
-        return Outcome(False, time.monotonic() - began, 0, 0, [])
-    except subprocess.TimeoutExpired:
-        after = time.monotonic() - began
-        kill(process, trial.whom, 3 * seconds + SLACK)
-    before = finished((folder / "first.log").read_text())
+    checkout(folder)
+    moment, patience = trial.moment * seconds, 3 * seconds + SLACK
+    due = time.monotonic() + moment
+    killed = run_and_kill(
+        folder, trial.cores, study, trial.whom, lambda: time.monotonic() >= due, patience
+    )
+    if killed is None:
+        return Outcome(False, moment, 0, 0, [])
     done = again(folder, trial.cores, study)
     log = done.stdout + done.stderr
     (folder / "second.log").write_text(log)
+    wait_for_orphans(killed.session, patience)
     repeated = set(jobs(log).values())
-    while members(process.pid):
-        time.sleep(0.05)
-    problems = [f"run again: {job}" for job in sorted(before & repeated)]
+    problems = [f"run again: {job}" for job in sorted(killed.finished & repeated)]
     if done.returncode:
         problems.append(f"the second run ended with {done.returncode}: {log[-1500:]}")
     else:
-        problems += differences(results(folder), wanted)
-        problems += [f"left over: {name}" for name in temporaries(folder)]
+        problems += faults(folder, wanted)
         # An orphan that ends last touches a file that others were made from: dates then ask for
         # these to be made again, which costs time and changes nothing.
         left = {} if trial.whom == AT_ONCE else planned(folder, study=study)
         problems += [f"still to do: {left}"] if left else []
-    return Outcome(True, after, len(before), len(repeated - {"all"}), problems)
+    return Outcome(True, killed.seconds, len(killed.finished), len(repeated), problems)
 
 
-def differences(found: dict[str, bytes], wanted: dict[str, bytes]) -> list[str]:
-    """Files that are missing, too many, or of other bytes; temporaries are told elsewhere."""
+def faults(folder: Path, wanted: dict[str, bytes]) -> list[str]:
+    """Result files that are missing, too many or of other bytes, and temporary ones."""
+    found = results(folder)
     names = sorted(found.keys() | wanted.keys())
-    return [f"differs: {n}" for n in names if found.get(n) != wanted.get(n) and ".tmp" not in n]
+    differ = [n for n in names if found.get(n) != wanted.get(n) and not TEMPORARY.search(n)]
+    left = [n for n in names if TEMPORARY.search(n)]
+    return [*(f"differs: {n}" for n in differ), *(f"left over: {n}" for n in left)]
 
 
 def attempt(

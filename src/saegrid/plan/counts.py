@@ -25,8 +25,9 @@ from saegrid.words import ORIGINAL, Cell, Site
 
 CHARACTERS = 4.0
 """Characters a token where a text has not been tokenised yet; English is between 4 and 4.5."""
-SAMPLED, LARGEST = 20_000, 256 << 20
-"""Rows of a source that are looked at; bytes from which a source is too large for that."""
+SAMPLED, DRAWN, LARGEST = 20_000, 300, 256 << 20
+"""Rows of a source that are looked at; texts of a grammar that are drawn for that; bytes from which
+a source is too large."""
 L0 = 50
 """Active features a token where a checkpoint does not say: Llama Scope's."""
 EXPANSION = 32
@@ -47,11 +48,13 @@ def text_of(plan: Plan, name: str) -> Text:
     chosen = plan.study.corpora[name].tokens
     if facts is None:
         return guessed(plan, name)
-    every, edits = facts["all"], facts["masked"]["in_rows"] - facts["masked"]["special"]
-    context = round(every["tokens_mean"] * every["items"]) - every["masked_edited"]
+    filtered = plan.rows_depend_on_filter(name)
+    every = facts["kept" if filtered else "all"]
+    edits = facts["masked"]["in_rows"] - facts["masked"]["special"]
+    context = round((every["tokens_mean"] or 0) * every["items"]) - every["masked_edited"]
     wanted = context if chosen.context == "all" else min(chosen.context, context)
     kept = made(f"{plan.root}/{name}/selection.json", plan.selection_spec, name)
-    share = kept["kept"] / max(kept["total"], 1) if kept else 1.0
+    share = kept["kept"] / max(kept["total"], 1) if kept and not filtered else 1.0
     return Text(
         items=every["items"],
         positions=facts["positions"],
@@ -112,14 +115,15 @@ def sampled(plan: Plan, name: str) -> tuple[list[tuple[str | None, str, str | No
     """Texts of the first rows (original, edited or plain, edit), and what all come to: a factor."""
     source = expand_all(plan.study.corpora[name].source.model_dump(mode="json"))
     columns = {k: v for k, v in source["columns"].items() if v and k != "id"} or {"text": "text"}
+    most = DRAWN if source["kind"] == "generated" else SAMPLED
     found, seen, read = [], 0, 0
-    for row in islice(pick(CORPORA, source["kind"], "Corpus kind")(source), SAMPLED):
+    for row in islice(pick(CORPORA, source["kind"], "Corpus kind")(source), most):
         seen += 1
         read += sum(len(value) + 1 for value in row.values.values() if value)
         with suppress(Bad):
             texts = {key: row.values.get(column) or "" for key, column in columns.items()}
             found.append(both_texts(texts))
-    if seen < SAMPLED:
+    if seen < most:
         total = float(seen)
     elif source["kind"] == "generated":
         total = source["n"]
@@ -183,11 +187,16 @@ def width_of(plan: Plan, site: Site) -> int:
 # --- SAEs --------------------------------------------------------------------------------------
 
 
-def sae_of(plan: Plan, cell: str) -> Sae:
-    """Sizes of a cell's SAE: of its training, of its checkpoint, or as its name says."""
+def sae_of(plan: Plan, cell: str) -> Sae | None:
+    """Sizes of a cell's SAE: of its training, of its checkpoint, or as its name says.
+
+    None where they follow from a model on the hub.
+    """
     site, name = Cell.parse(cell)
     width = width_of(plan, site)
     if plan.is_trained(cell):
+        if not width:
+            return None
         settings = plan.settings(cell, "train")
         told = parse(settings["recipe"], settings["settings"])
         l0 = round(getattr(told, "k", 0) or told.l0)
@@ -200,10 +209,13 @@ def sae_of(plan: Plan, cell: str) -> Sae:
         facts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     said = re.search(r"(\d+)x", name) or re.search(r"(\d+)x", given["repo"] or "")
     expansion = int(said[1]) if said else EXPANSION
+    d_model = int(facts.get("d_model") or facts.get("d_in") or width)
+    if not d_model:
+        return None
     dtype = str(facts.get("dtype", "bfloat16")).removeprefix("torch.")
     return Sae(
-        int(facts.get("d_model") or facts.get("d_in") or width),
-        int(facts.get("d_sae") or expansion * width),
+        d_model,
+        int(facts.get("d_sae") or expansion * d_model),
         BYTES.get(dtype, 4),
         int(facts.get("k") or facts.get("top_k") or L0),
     )

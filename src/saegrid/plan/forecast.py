@@ -1,5 +1,6 @@
 """What a run of a study comes to: its jobs, their costs, and whether the disk suffices."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -91,19 +92,15 @@ class Costs:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.study = plan, plan.study
         self.texts: dict[str, Text] = {}
-        self.formulas: dict[str, Callable[[Job], Cost | None]] = {
-            "items": self._text_stage,
-            "selection": self._text_stage,
-            "tokens": self._text_stage,
-            "capture": self._capture,
+        self.saes: dict[str, Sae | None] = {}
+        self.of_a_cell: dict[str, Callable[[Job, Sae], Cost | None]] = {
             "train_sae": self._train_sae,
             "import_sae": self._import_sae,
             "encode": self._encode,
-            "density": lambda job: costs.density(*self._cell(job)),
-            "top_tokens": lambda job: costs.top_tokens(*self._cell(job), self._cut(job)),
+            "density": lambda job, sae: costs.density(sae, self.text(job.corpus)),
+            "top_tokens": lambda job, sae: costs.top_tokens(*self._shown(job, sae)),
             "logit_effects": self._logit_effects,
-            "page": lambda job: costs.page(*self._cell(job), self._cut(job)),
-            **{rule: lambda job: Cost(write=SMALL) for rule in ("summary", "plot", "index")},
+            "page": lambda job, sae: costs.page(*self._shown(job, sae)),
         }
 
     def text(self, name: str) -> Text:
@@ -114,11 +111,17 @@ class Costs:
 
     def of(self, job: Job) -> Cost | None:
         """What a job comes to; None for a rule without a formula, or without a model at hand."""
-        return self.formulas[job.rule](job) if job.rule in self.formulas else None
-
-    def _text_stage(self, job: Job) -> Cost:
-        source = source_bytes(self.plan, job.corpus)
-        return costs.texts(self.text(job.corpus), source)[job.rule]
+        if job.rule in self.of_a_cell:
+            if job.cell not in self.saes:
+                self.saes[job.cell] = sae_of(self.plan, job.cell)
+            sae = self.saes[job.cell]
+            return None if sae is None else self.of_a_cell[job.rule](job, sae)
+        if job.rule in ("items", "selection", "tokens"):
+            source = source_bytes(self.plan, job.corpus)
+            return costs.texts(self.text(job.corpus), source)[job.rule]
+        if job.rule in ("summary", "plot", "index"):
+            return Cost(write=SMALL)
+        return self._capture(job) if job.rule == "capture" else None
 
     def _capture(self, job: Job) -> Cost | None:
         weights = weights_of(self.plan)
@@ -129,38 +132,35 @@ class Costs:
         threads = self.study.threads.capture
         return costs.capture(weights, self.text(job.corpus), widths, depth, threads)
 
-    def _train_sae(self, job: Job) -> Cost:
+    def _train_sae(self, job: Job, sae: Sae) -> Cost:
         settings = self.plan.settings(job.cell, "train")
         told = parse(settings["recipe"], settings["settings"])
         n, threads = self.text(settings["corpus"]).captured, self.study.threads.train
-        return costs.train_sae(sae_of(self.plan, job.cell), n, told.steps, told.batch, threads)
+        return costs.train_sae(sae, n, told.steps, told.batch, threads)
 
-    def _import_sae(self, job: Job) -> Cost:
-        download = self.plan.checkpoint(job.cell)["repo"] is not None
-        return costs.import_sae(sae_of(self.plan, job.cell), download)
+    def _import_sae(self, job: Job, sae: Sae) -> Cost:
+        return costs.import_sae(sae, self.plan.checkpoint(job.cell)["repo"] is not None)
 
-    def _encode(self, job: Job) -> Cost:
-        sae, text = self._cell(job)
+    def _encode(self, job: Job, sae: Sae) -> Cost:
+        n = self.text(job.corpus).captured
         asked = self.plan.settings(job.cell, "encode")["screen"]
-        large = text.captured * sae.d_model * sae.d_sae >= LARGE
+        large = n * sae.d_model * sae.d_sae >= LARGE
         fits = sae.itemsize == 2 and large and fast_bfloat16()
         bfloat16 = asked == "bfloat16" or (asked == "auto" and fits)
         itemsize = BYTES[self.study.model.dtype]
-        return costs.encode(sae, text.captured, itemsize, bfloat16, self.study.threads.encode)
+        return costs.encode(sae, n, itemsize, bfloat16, self.study.threads.encode)
 
-    def _logit_effects(self, job: Job) -> Cost | None:
+    def _logit_effects(self, job: Job, sae: Sae) -> Cost | None:
         config = self.plan.model_config()
         if config is None:
             return None
         d_vocab = sizes_of(config, self.study.model.family).d_vocab
         itemsize = BYTES[self.study.model.dtype]
-        return costs.logit_effects(*self._cell(job), self._cut(job), d_vocab, itemsize)
+        return costs.logit_effects(*self._shown(job, sae), d_vocab, itemsize)
 
-    def _cell(self, job: Job) -> tuple[Sae, Text]:
-        return sae_of(self.plan, job.cell), self.text(job.corpus)
-
-    def _cut(self, job: Job) -> float:
-        return self.plan.settings(job.cell, "top_tokens")["cut"]
+    def _shown(self, job: Job, sae: Sae) -> tuple[Sae, Text, float]:
+        cut = self.plan.settings(job.cell, "top_tokens")["cut"]
+        return sae, self.text(job.corpus), cut
 
 
 # --- the forecast ------------------------------------------------------------------------------
@@ -220,6 +220,14 @@ def free_bytes(folder: str | Path) -> int:
     return shutil.disk_usage(path).free
 
 
+def machine_memory() -> int:
+    """Bytes of memory of this machine; 0 where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 0
+
+
 def largest_input(plan: Plan) -> Path | None:
     """The largest file that the run reads: of the model, or of a cell's checkpoint."""
     found = [Path(path) for path in plan.model_files()]
@@ -254,7 +262,13 @@ def forecast(
             f"Not counted: {', '.join(sorted(unknown))}. There is no formula, or the model lies on "
             "the hub: name a local folder in model.path."
         )
-    found = Forecast(costs.estimate(priced), notes, free_bytes(plan.root), plan.root)
+    rows, machine = costs.estimate(priced), machine_memory()
+    notes += [
+        f"{line.rule}: a job holds {size(line.memory)}, more than this machine's {size(machine)}."
+        for line in rows.lines
+        if line.memory > machine > 0
+    ]
+    found = Forecast(rows, notes, free_bytes(plan.root), plan.root)
     if measured or (measured is None and found.heavy):
         return found._replace(estimate=costs.estimate(priced, rates_of(plan), cores))
     return found
