@@ -10,12 +10,13 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from saegrid import estimate, io
+from saegrid import estimate, io, totals
 from saegrid.config import resolve
 from saegrid.estimate import Cost, Sae, Text, Weights
 from saegrid.plan import Plan
+from saegrid.plan.costs import Job
 from saegrid.plan.counts import sae_of, text_of, weights_of
-from saegrid.plan.forecast import DiskError, Forecast, Job, forecast, to_do
+from saegrid.plan.forecast import DiskError, Forecast, forecast, to_do
 from saegrid.rates import Rates, measure, rates
 
 ROOT = Path(__file__).parents[2]
@@ -136,38 +137,38 @@ RATES = Rates(
 
 def test_seconds_of_a_job():
     cost = Cost(read=2 * 10**9, write=10**9, float32=10**11, bfloat16=8 * 10**10, entries=10**6)
-    assert estimate.seconds_of(cost, RATES, 1) == (4.0, 14.0)
-    assert estimate.seconds_of(cost._replace(torch=True), RATES, 2) == (4.0, 11.0)
+    assert totals.seconds_of(cost, RATES, 1) == (4.0, 14.0)
+    assert totals.seconds_of(cost._replace(torch=True), RATES, 2) == (4.0, 11.0)
 
 
 def test_jobs_run_side_by_side_and_share_the_disk():
     work, reading = Cost(float32=9 * 10**10), Cost(read=10 * 10**9)
-    assert estimate.line("encode", [work] * 4, RATES, 1).seconds == 40
-    assert estimate.line("encode", [work] * 4, RATES, 2).seconds == 20
-    assert estimate.line("encode", [work] * 4, RATES, 16).seconds == 10  # a job is not cut up
-    assert estimate.line("encode", [reading] * 4, RATES, 16).seconds == 40
+    assert totals.line("encode", [work] * 4, RATES, 1).seconds == 40
+    assert totals.line("encode", [work] * 4, RATES, 2).seconds == 20
+    assert totals.line("encode", [work] * 4, RATES, 16).seconds == 10  # a job is not cut up
+    assert totals.line("encode", [reading] * 4, RATES, 16).seconds == 40
     wide = work._replace(threads=4)
-    assert estimate.line("encode", [wide] * 2, RATES, 2).seconds == 2 * (1 + 4.5)
+    assert totals.line("encode", [wide] * 2, RATES, 2).seconds == 2 * (1 + 4.5)
 
 
 def test_the_sum_of_the_rules():
     jobs = [("a", Cost(1, 2, 5, 70)), ("b", Cost(10, 20, 3, 60)), ("a", Cost(100, 200, 4, 80))]
-    found = estimate.estimate(jobs)
+    found = totals.add_up(jobs)
     assert [line.rule for line in found.lines] == ["a", "b"]
     assert found.lines[0] == ("a", 2, 101, 202, 80, None)
     assert found.total == ("total", 3, 111, 222, 80, None)
     assert found.needed == 227
-    assert estimate.estimate([]).total == ("total", 0, 0, 0, 0, 0)
+    assert totals.add_up([]).total == ("total", 0, 0, 0, 0, 0)
 
 
 def test_how_it_reads():
-    assert [estimate.size(n) for n in (512, 2 * 10**6, 100_663_296_000)] == [
+    assert [totals.size(n) for n in (512, 2 * 10**6, 100_663_296_000)] == [
         "0.5 kB",
         "2.0 MB",
         "100.7 GB",
     ]
-    assert [estimate.duration(s) for s in (None, 59, 600, 9000)] == ["-", "59 s", "10 min", "2.5 h"]
-    text = estimate.table(estimate.estimate([("encode", Cost(read=3 * 10**9))], RATES, 1))
+    assert [totals.duration(s) for s in (None, 59, 600, 9000)] == ["-", "59 s", "10 min", "2.5 h"]
+    text = totals.table(totals.add_up([("encode", Cost(read=3 * 10**9))], RATES, 1))
     assert text.splitlines()[1].split() == [
         "encode",
         "1",
@@ -183,9 +184,7 @@ def test_how_it_reads():
 
 
 def test_a_disk_that_does_not_suffice_is_refused():
-    found = Forecast(
-        estimate.estimate([("a", Cost(write=10**9, passing=10**9))]), [], 3 * 10**9, "r"
-    )
+    found = Forecast(totals.add_up([("a", Cost(write=10**9, passing=10**9))]), [], 3 * 10**9, "r")
     found.check()
     with pytest.raises(DiskError, match=r"r: .* about 2\.0 GB of disk, but 1\.5 GB are free.*grid"):
         found._replace(free=1_500_000_000).check()

@@ -4,20 +4,8 @@ import random
 import time
 
 import pytest
-from faults import (
-    FINISHED,
-    WHOM,
-    Trial,
-    faults,
-    finished,
-    jobs,
-    run_and_kill,
-    trials,
-    undisturbed,
-    unlock,
-    wait_for_orphans,
-)
-from faults import again as run_again
+from faults import Trial, faults, trials, undisturbed
+from killing import FINISHED, WHOM, again, finished, jobs, run_and_kill, unlock, wait_for_orphans
 from pipeline import TINY, checkout
 
 pytestmark = pytest.mark.workflow
@@ -96,7 +84,7 @@ def test_killed_three_times_and_ended_with_the_same_bytes(tmp_path):
         assert not done & killed.finished
         done |= killed.finished
         unlock(work, TINY)
-    last = run_again(work, 2, TINY)
+    last = again(work, 2, TINY)
     log = last.stdout + last.stderr
     assert last.returncode == 0, log[-6000:]
     assert not done & set(jobs(log).values())

@@ -12,8 +12,9 @@ from pathlib import Path
 from saegrid.config import ConfigError, resolve
 from saegrid.figures import FIGURES
 from saegrid.plan import Plan
+from saegrid.plan.costs import Job
 from saegrid.plan.files import CELL_TABLES
-from saegrid.plan.forecast import Job, forecast
+from saegrid.plan.forecast import forecast
 from snakemake.exceptions import WorkflowError
 
 # Threads that wait give up their core: on a busy machine a job is otherwise slowed down many times.

@@ -6,35 +6,21 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from saegrid import estimate as costs
-from saegrid.estimate import BYTES, Cost, Estimate, Sae, Text, duration, size
 from saegrid.io import recorded_spec
-from saegrid.models import sizes_of
 from saegrid.paths import expand
-from saegrid.plan.counts import sae_of, source_bytes, text_of, weights_of, width_of
+from saegrid.plan.costs import Costs, Job
 from saegrid.plan.files import Plan
 from saegrid.rates import Rates, rates
-from saegrid.saes.training.settings import parse
-from saegrid.screen import LARGE, fast_bfloat16
+from saegrid.totals import Estimate, add_up, duration, size, table
 
 MEMORY = ".snakemake/saegrid-rates.json"
 """Where the rates of this machine are remembered."""
 HEAVY_WORK, HEAVY_BYTES = 10**13, 20 * 10**9
 """Multiplications, and bytes read and written, from which a run is worth measuring the machine."""
-SMALL = 100_000
-"""Bytes of the summary, of the figures and of the index."""
 
 
 class DiskError(ValueError):
     """A run for which the disk does not suffice; the message says how much is missing."""
-
-
-class Job(NamedTuple):
-    """A job: its rule, and the cell and corpus that it is for, where it is for one."""
-
-    rule: str
-    cell: str | None = None
-    corpus: str | None = None
 
 
 # --- jobs --------------------------------------------------------------------------------------
@@ -83,86 +69,6 @@ def to_do(plan: Plan) -> list[Job]:
     return [job for job, path, spec in jobs_of(plan) if not here(path, spec)]
 
 
-# --- costs -------------------------------------------------------------------------------------
-
-
-class Costs:
-    """Costs of the jobs of a study; counts are looked up once."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan, self.study = plan, plan.study
-        self.texts: dict[str, Text] = {}
-        self.saes: dict[str, Sae | None] = {}
-        self.of_a_cell: dict[str, Callable[[Job, Sae], Cost | None]] = {
-            "train_sae": self._train_sae,
-            "import_sae": self._import_sae,
-            "encode": self._encode,
-            "density": lambda job, sae: costs.density(sae, self.text(job.corpus)),
-            "top_tokens": lambda job, sae: costs.top_tokens(*self._shown(job, sae)),
-            "logit_effects": self._logit_effects,
-            "page": lambda job, sae: costs.page(*self._shown(job, sae)),
-        }
-
-    def text(self, name: str) -> Text:
-        """Counts of a corpus."""
-        if name not in self.texts:
-            self.texts[name] = text_of(self.plan, name)
-        return self.texts[name]
-
-    def of(self, job: Job) -> Cost | None:
-        """What a job comes to; None for a rule without a formula, or without a model at hand."""
-        if job.rule in self.of_a_cell:
-            if job.cell not in self.saes:
-                self.saes[job.cell] = sae_of(self.plan, job.cell)
-            sae = self.saes[job.cell]
-            return None if sae is None else self.of_a_cell[job.rule](job, sae)
-        if job.rule in ("items", "selection", "tokens"):
-            source = source_bytes(self.plan, job.corpus)
-            return costs.texts(self.text(job.corpus), source)[job.rule]
-        if job.rule in ("summary", "plot", "index"):
-            return Cost(write=SMALL)
-        return self._capture(job) if job.rule == "capture" else None
-
-    def _capture(self, job: Job) -> Cost | None:
-        weights = weights_of(self.plan)
-        if weights is None:
-            return None
-        widths = [width_of(self.plan, site) for site in self.plan.sites]
-        depth = max(site.layer for site in self.plan.sites) + 1
-        threads = self.study.threads.capture
-        return costs.capture(weights, self.text(job.corpus), widths, depth, threads)
-
-    def _train_sae(self, job: Job, sae: Sae) -> Cost:
-        settings = self.plan.settings(job.cell, "train")
-        told = parse(settings["recipe"], settings["settings"])
-        n, threads = self.text(settings["corpus"]).captured, self.study.threads.train
-        return costs.train_sae(sae, n, told.steps, told.batch, threads)
-
-    def _import_sae(self, job: Job, sae: Sae) -> Cost:
-        return costs.import_sae(sae, self.plan.checkpoint(job.cell)["repo"] is not None)
-
-    def _encode(self, job: Job, sae: Sae) -> Cost:
-        n = self.text(job.corpus).captured
-        asked = self.plan.settings(job.cell, "encode")["screen"]
-        large = n * sae.d_model * sae.d_sae >= LARGE
-        fits = sae.itemsize == 2 and large and fast_bfloat16()
-        bfloat16 = asked == "bfloat16" or (asked == "auto" and fits)
-        itemsize = BYTES[self.study.model.dtype]
-        return costs.encode(sae, n, itemsize, bfloat16, self.study.threads.encode)
-
-    def _logit_effects(self, job: Job, sae: Sae) -> Cost | None:
-        config = self.plan.model_config()
-        if config is None:
-            return None
-        d_vocab = sizes_of(config, self.study.model.family).d_vocab
-        itemsize = BYTES[self.study.model.dtype]
-        return costs.logit_effects(*self._shown(job, sae), d_vocab, itemsize)
-
-    def _shown(self, job: Job, sae: Sae) -> tuple[Sae, Text, float]:
-        cut = self.plan.settings(job.cell, "top_tokens")["cut"]
-        return sae, self.text(job.corpus), cut
-
-
 # --- the forecast ------------------------------------------------------------------------------
 
 
@@ -198,7 +104,7 @@ class Forecast(NamedTuple):
         need = self.estimate.needed
         verdict = "enough" if need <= self.free else "NOT ENOUGH"
         disk = f"{self.root}: needs {size(need)} of disk, {size(self.free)} are free: {verdict}."
-        return "\n".join([costs.table(self.estimate), *self.notes, disk])
+        return "\n".join([table(self.estimate), *self.notes, disk])
 
     def check(self) -> None:
         """DiskError where the disk does not suffice."""
@@ -262,7 +168,7 @@ def forecast(
             f"Not counted: {', '.join(sorted(unknown))}. There is no formula, or the model lies on "
             "the hub: name a local folder in model.path."
         )
-    rows, machine = costs.estimate(priced), machine_memory()
+    rows, machine = add_up(priced), machine_memory()
     notes += [
         f"{line.rule}: a job holds {size(line.memory)}, more than this machine's {size(machine)}."
         for line in rows.lines
@@ -270,7 +176,7 @@ def forecast(
     ]
     found = Forecast(rows, notes, free_bytes(plan.root), plan.root)
     if measured or (measured is None and found.heavy):
-        return found._replace(estimate=costs.estimate(priced, rates_of(plan), cores))
+        return found._replace(estimate=add_up(priced, rates_of(plan), cores))
     return found
 
 
