@@ -31,6 +31,8 @@ class Estimate(NamedTuple):
     """Bytes on disk beside what stays, of the worst job."""
     work: int
     """Multiplications."""
+    cores: int
+    """On which the times are."""
 
     @property
     def total(self) -> Line:
@@ -92,6 +94,7 @@ def add_up(
         [line(rule, several, rates, cores) for rule, several in by_rule.items()],
         max((cost.passing for cost in costs), default=0),
         sum(cost.model + cost.float32 + cost.bfloat16 for cost in costs),
+        cores,
     )
 
 
@@ -110,9 +113,14 @@ def size(n: int) -> str:
     return f"{n / unit:,.1f} {name}"
 
 
+def plural(n: int, word: str) -> str:
+    """A number and what it counts."""
+    return f"{n:,} {word}" + ("" if n == 1 else "s")
+
+
 def table(found: Estimate) -> str:
     """The estimate as text."""
-    head = ("rule", "jobs", "reads", "writes", "memory", "time")
+    head = ("rule", "jobs", "reads", "writes", "memory", f"time, {plural(found.cores, 'core')}")
     rows = [
         (
             one.rule,

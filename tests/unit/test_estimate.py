@@ -169,6 +169,7 @@ def test_how_it_reads():
     ]
     assert [totals.duration(s) for s in (None, 59, 600, 9000)] == ["-", "59 s", "10 min", "2.5 h"]
     text = totals.table(totals.add_up([("encode", Cost(read=3 * 10**9))], RATES, 1))
+    assert text.splitlines()[0].endswith("time, 1 core")
     assert text.splitlines()[1].split() == [
         "encode",
         "1",

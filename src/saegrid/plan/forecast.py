@@ -11,7 +11,7 @@ from saegrid.paths import expand
 from saegrid.plan.costs import Costs, Job
 from saegrid.plan.files import Plan
 from saegrid.rates import Rates, rates
-from saegrid.totals import Estimate, add_up, duration, size, table
+from saegrid.totals import Estimate, add_up, duration, plural, size, table
 
 MEMORY = ".snakemake/saegrid-rates.json"
 """Where the rates of this machine are remembered."""
@@ -92,10 +92,12 @@ class Forecast(NamedTuple):
     def summary(self) -> str:
         """One line."""
         total = self.estimate.total
-        took = "" if total.seconds is None else f", about {duration(total.seconds)}"
+        took = ""
+        if total.seconds is not None:
+            took = f", about {duration(total.seconds)} on {plural(self.estimate.cores, 'core')}"
         return (
-            f"Estimate: {total.jobs:,} jobs, {size(total.read)} to read, {size(total.write)} to "
-            f"write, {size(total.memory)} of memory in the largest job{took}; "
+            f"Estimate: {plural(total.jobs, 'job')}, {size(total.read)} to read, "
+            f"{size(total.write)} to write, {size(total.memory)} of memory in the largest job{took}; "
             f"{size(self.free)} free on the disk."
         )
 
