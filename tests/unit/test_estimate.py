@@ -6,6 +6,7 @@ import sys
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
@@ -14,7 +15,7 @@ from saegrid import estimate, io, totals
 from saegrid.config import resolve
 from saegrid.estimate import Cost, Sae, Text, Weights
 from saegrid.plan import Plan
-from saegrid.plan.costs import Job
+from saegrid.plan.costs import Costs, Job
 from saegrid.plan.counts import sae_of, text_of, weights_of
 from saegrid.plan.forecast import DiskError, Forecast, forecast, to_do
 from saegrid.rates import Rates, measure, rates
@@ -327,6 +328,20 @@ def test_a_model_on_the_hub_is_named_as_not_counted(humor):
     found = forecast(far, jobs)
     assert [line.rule for line in found.estimate.lines] == ["encode"]
     assert found.notes[-1].startswith("Not counted: capture, logit_effects. ")
+
+
+def test_sites_in_the_store_are_not_captured_again(humor):
+    name = humor.main
+    whole = Costs(humor).of(Job("capture", None, name))
+    for site in humor.sites:
+        if site.layer > 7:
+            path = Path(humor.activations(name, str(site)))
+            found = {"x": np.zeros((1, 1), np.float32)}
+            io.write_tensors(path.parent / "store" / path.name, found, humor.capture_spec(name))
+    rest = Costs(humor).of(Job("capture", None, name))
+    assert rest.write * 25 == whole.write  # one layer of 25
+    assert rest.model * 4 == whole.model  # through 8 blocks of 32
+    assert rest.passing == 0
 
 
 def test_a_job_too_large_for_the_memory_is_named(humor, monkeypatch):

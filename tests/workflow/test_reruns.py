@@ -9,6 +9,7 @@ import yaml
 from pipeline import TINY, checkout, edit, planned, results, run, snakemake
 
 from saegrid.config import resolve
+from saegrid.estimate import activation_bytes
 from saegrid.plan import Plan
 from saegrid.plan.counts import guessed, text_of
 from saegrid.plan.forecast import forecast, jobs_of, to_do
@@ -231,8 +232,11 @@ def test_the_estimate_agrees_with_the_files(done, monkeypatch):
     def written(*patterns):
         return sum(path.stat().st_size for pattern in patterns for path in root.glob(pattern))
 
+    for name in plan.corpora_used():
+        captured = activation_bytes(text_of(plan, name).captured, [64, 64], 4)
+        assert captured == pytest.approx(written(f"{name}/activations/*/*.safetensors"), rel=0.01)
+    assert lines["capture"].write == 0  # all in the store
     for rule, files in {
-        "capture": ["*/activations/*/*.safetensors"],
         "encode": ["*/cells/*/features.safetensors"],
         "train_sae": ["saes/*/*"],
     }.items():

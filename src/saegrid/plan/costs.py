@@ -1,10 +1,12 @@
 """The cost of each job of a study: the formulas of `estimate` on its sizes and settings."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from saegrid import estimate
 from saegrid.estimate import BYTES, Cost, Sae, Text
+from saegrid.io import recorded_spec
 from saegrid.models import sizes_of
 from saegrid.plan.counts import sae_of, source_bytes, text_of, weights_of, width_of
 from saegrid.plan.files import Plan
@@ -21,6 +23,11 @@ class Job(NamedTuple):
     rule: str
     cell: str | None = None
     corpus: str | None = None
+
+
+def here(path: str, spec: str) -> bool:
+    """Whether a file is there and records this spec; figures record none."""
+    return Path(path).is_file() and (not spec or recorded_spec(path) == spec)
 
 
 class Costs:
@@ -64,8 +71,14 @@ class Costs:
         weights = weights_of(self.plan)
         if weights is None:
             return None
-        widths = [width_of(self.plan, site) for site in self.plan.sites]
-        depth = max(site.layer for site in self.plan.sites) + 1
+        # What the store holds is linked, not captured again.
+        spec = self.plan.capture_spec(job.corpus)
+        outputs = {s: Path(self.plan.activations(job.corpus, str(s))) for s in self.plan.sites}
+        sites = [s for s, p in outputs.items() if not here(str(p.parent / "store" / p.name), spec)]
+        if not sites:
+            return Cost(torch=True, memory=estimate.TORCH)
+        widths = [width_of(self.plan, site) for site in sites]
+        depth = max(site.layer for site in sites) + 1
         threads = self.study.threads.capture
         return estimate.capture(weights, self.text(job.corpus), widths, depth, threads)
 

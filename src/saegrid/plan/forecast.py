@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from saegrid.io import recorded_spec
 from saegrid.paths import expand
-from saegrid.plan.costs import Costs, Job
+from saegrid.plan.costs import Costs, Job, here
 from saegrid.plan.files import Plan
 from saegrid.rates import Rates, rates
 from saegrid.totals import Estimate, add_up, duration, plural, size, table
@@ -59,11 +58,6 @@ def jobs_of(plan: Plan) -> Iterator[tuple[Job, str, str]]:
     yield Job("index"), f"{root}/index.html", plan.index_spec()
 
 
-def here(path: str, spec: str) -> bool:
-    """Whether a file is there and records this spec; figures record none."""
-    return Path(path).is_file() and (not spec or recorded_spec(path) == spec)
-
-
 def to_do(plan: Plan) -> list[Job]:
     """Jobs whose file is missing or was made with other settings."""
     return [job for job, path, spec in jobs_of(plan) if not here(path, spec)]
@@ -97,8 +91,8 @@ class Forecast(NamedTuple):
             took = f", about {duration(total.seconds)} on {plural(self.estimate.cores, 'core')}"
         return (
             f"Estimate: {plural(total.jobs, 'job')}, {size(total.read)} to read, "
-            f"{size(total.write)} to write, {size(total.memory)} of memory in the largest job{took}; "
-            f"{size(self.free)} free on the disk."
+            f"{size(total.write)} to write, {size(total.memory)} of memory in the largest job"
+            f"{took}; {size(self.free)} free on the disk."
         )
 
     def text(self) -> str:
