@@ -35,3 +35,9 @@ rule all:
 onstart:
     workflow.async_run(put_on_record())
     PLAN.write_provenance()
+    PLAN.remove_leftovers(BEGAN - 60)  # whoever writes one now has touched it since
+    announce()
+
+
+onsuccess:
+    PLAN.remove_leftovers(BEGAN)

@@ -5,12 +5,16 @@ OUT  PLAN (paths, specs, targets), wildcard patterns
 """
 
 import os
+import sys
+import time
 from pathlib import Path
 
 from saegrid.config import ConfigError, resolve
 from saegrid.figures import FIGURES
 from saegrid.plan import Plan
 from saegrid.shards import SHARD_PATTERN
+from saegrid.plan.costs import Job
+from saegrid.plan.forecast import forecast
 from snakemake.exceptions import WorkflowError
 
 # Threads that wait give up their core: on a busy machine a job is otherwise slowed down many times.
@@ -22,6 +26,7 @@ except ValueError as mistake:
     raise WorkflowError(str(mistake)) from None
 
 os.environ.update(PLAN.environment())
+BEGAN = time.time()
 
 
 wildcard_constraints:
@@ -74,3 +79,27 @@ async def put_on_record():
         raise WorkflowError(str(mistake)) from None
     for job in alike:
         await records.finished(job)
+
+
+def to_do():
+    """Rule, cell, corpus and shard of the jobs that this run will start; targets make nothing."""
+    for job in workflow.dag.needrun_jobs():
+        if job.output:
+            where = [job.wildcards.get(key) for key in ("cell", "corpus")]
+            yield Job(job.rule.name, *where, job.wildcards.get("shard", ""))
+
+
+def announce():
+    """Say what the run comes to, in one line, before it starts; a whole table where it is heavy
+    or asked for. Refuse a run for which the disk does not suffice."""
+    asked = any(rule.name == "estimate" for rule in workflow.dag.targetrules)
+    cores = workflow.cores or 1
+    try:
+        jobs = None if asked else to_do()
+        found = forecast(PLAN, jobs, cores, True if asked else None)
+        told = found.text() if asked or found.heavy else found.summary()
+        print(told, file=sys.stderr, flush=True)
+        if not asked:
+            found.check()
+    except ValueError as problem:
+        raise WorkflowError(str(problem)) from None

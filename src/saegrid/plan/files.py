@@ -8,6 +8,7 @@ from typing import TypeVar
 from saegrid.config.check import ConfigError
 from saegrid.figures import FIGURES
 from saegrid.io import recorded_spec, write_json
+from saegrid.plan.leftovers import remove_leftovers
 from saegrid.plan.provenance import provenance
 from saegrid.plan.spec import remembered
 from saegrid.plan.verified import VerifiedSpecs
@@ -231,3 +232,7 @@ class Plan(VerifiedSpecs):
     def write_provenance(self) -> None:
         """Write the resolved config with versions and commit; no rule reads it."""
         write_json(f"{self.root}/config.json", provenance(self.study.model_dump(mode="json")))
+
+    def remove_leftovers(self, before: float) -> None:
+        """Remove temporary files of killed jobs, last written before a time in seconds."""
+        remove_leftovers(self.root, before)
