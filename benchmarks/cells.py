@@ -155,7 +155,7 @@ def cell(folder: Path, n: int, threads: int, memory: int) -> dict[str, Any]:
 
     facts = json.loads((folder / "hyperparams.json").read_text(encoding="utf-8"))
     fast_bfloat16()  # imports torch where it is worth it, and imports are not timed
-    x = activations(n, facts["d_model"], "float32")
+    x = activations(n, facts["d_model"], "bfloat16")
     lines: list[str] = []
     begin, begin_cpu = time.perf_counter(), time.process_time()
     encoder = open_sae(folder).encoder

@@ -14,7 +14,8 @@ PROGRAM_MB = {"float32": 250, "bfloat16": 500}
 DRIVER_MB = 2500
 """Of the host's memory, by torch with a GPU."""
 ENTRIES, ENTRY = 100, 80
-"""Active features of a token that room is left for, and bytes of each while they are sorted."""
+"""Active features of a token that room is left for where a threshold decides how many there are,
+and bytes of each while they are sorted."""
 CARD_MB = 2000
 """Of a card's memory, by its libraries and by a chunk of exact products."""
 SMALLEST = 64
@@ -86,7 +87,7 @@ def _host(
     numbers, block = x.size, sizes.feature_block * encoder.d_model
     # Formats that keep features as columns gather each block in a second piece of memory.
     held = x.nbytes + (sizes.buffers + READERS) * block * encoder.stored.itemsize
-    held += len(x) * ENTRIES * ENTRY + 100 * encoder.d_sae
+    held += len(x) * (encoder.k or ENTRIES) * ENTRY + 100 * encoder.d_sae
     if card_mb is None:
         held += numbers * (6 if kind == "bfloat16" else 4)
         wide = block * 4 if kind == "float32" else 0

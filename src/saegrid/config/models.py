@@ -38,7 +38,7 @@ class Model(Strict):
     bos: Literal["auto", True, False] = "auto"
     """Begin each row with the tokenizer's BOS (or [CLS]) token; auto: where it has one."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
-    """Where the forward pass runs."""
+    """Where the forward pass and the encodings run; auto: on a GPU where there is one."""
 
 
 class Columns(Strict):
