@@ -16,6 +16,10 @@ from saegrid.screen import LARGE, fast_bfloat16
 SMALL = 100_000
 """Bytes of the summary, of the figures and of the index."""
 
+RULES = "items selection tokens capture train_sae import_sae encode density top_tokens".split()
+RULES += "logit_effects page summary plot index".split()
+"""Rules in the order in which a table shows them."""
+
 
 class Job(NamedTuple):
     """A job: its rule, and the cell and corpus that it is for, where it is for one."""
@@ -23,6 +27,11 @@ class Job(NamedTuple):
     rule: str
     cell: str | None = None
     corpus: str | None = None
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """Where it stands in a table; rules without a formula come last."""
+        return RULES.index(self.rule) if self.rule in RULES else len(RULES), self.rule
 
 
 def here(path: str, spec: str) -> bool:
