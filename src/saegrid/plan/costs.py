@@ -16,8 +16,10 @@ from saegrid.screen import LARGE, fast_bfloat16
 SMALL = 100_000
 """Bytes of the summary, of the figures and of the index."""
 
-RULES = "items selection tokens capture train_sae import_sae encode density top_tokens".split()
-RULES += "logit_effects page summary plot index".split()
+TEXT_RULES = ["items", "selection", "tokens"]
+CELL_RULES = ["encode", "density", "top_tokens", "logit_effects", "page"]
+SUM_RULES = ["summary", "plot", "index"]
+RULES = [*TEXT_RULES, "capture", "train_sae", "import_sae", *CELL_RULES, *SUM_RULES]
 """Rules in the order in which a table shows them."""
 
 
@@ -69,10 +71,10 @@ class Costs:
                 self.saes[job.cell] = sae_of(self.plan, job.cell)
             sae = self.saes[job.cell]
             return None if sae is None else self.of_a_cell[job.rule](job, sae)
-        if job.rule in ("items", "selection", "tokens"):
+        if job.rule in TEXT_RULES:
             source = source_bytes(self.plan, job.corpus)
             return estimate.texts(self.text(job.corpus), source)[job.rule]
-        if job.rule in ("summary", "plot", "index"):
+        if job.rule in SUM_RULES:
             return Cost(write=SMALL)
         return self._capture(job) if job.rule == "capture" else None
 
@@ -88,7 +90,8 @@ class Costs:
             return Cost(torch=True, memory=estimate.TORCH)
         widths = [width_of(self.plan, site) for site in sites]
         depth = max(site.layer for site in sites) + 1
-        threads = self.study.threads.capture
+        # A card's rate does not grow with threads.
+        threads = self.study.threads.capture if self.study.model.device == "cpu" else 1
         return estimate.capture(weights, self.text(job.corpus), widths, depth, threads)
 
     def _train_sae(self, job: Job, sae: Sae) -> Cost:
