@@ -15,7 +15,7 @@ from saegrid import estimate, io, totals
 from saegrid.config import resolve
 from saegrid.estimate import Cost, Sae, Text, Weights
 from saegrid.plan import Plan
-from saegrid.plan.costs import Costs, Job
+from saegrid.plan.costs import RULES, Costs, Job
 from saegrid.plan.counts import sae_of, text_of, weights_of
 from saegrid.plan.forecast import DiskError, Forecast, forecast, to_do
 from saegrid.rates import Rates, measure, rates
@@ -358,6 +358,13 @@ def test_a_job_too_large_for_the_memory_is_named(humor, monkeypatch):
     monkeypatch.setattr("saegrid.plan.forecast.machine_memory", lambda: 10**9)
     notes = forecast(humor, [Job("capture", None, humor.main)], measured=False).notes
     assert notes[-1] == "capture: a job holds 1.4 GB, more than this machine's 1.0 GB."
+
+
+def test_rules_stand_in_the_order_of_the_stages(humor):
+    jobs = to_do(humor)
+    found = forecast(humor, reversed(jobs), measured=False).estimate
+    assert found == forecast(humor, jobs, measured=False).estimate
+    assert [line.rule for line in found.lines] == [rule for rule in RULES if rule != "train_sae"]
 
 
 def test_only_the_jobs_asked_for_are_counted(humor, monkeypatch):

@@ -90,16 +90,15 @@ def to_do():
 
 
 def announce():
-    """Say what the run comes to, in one line, before it starts; a whole table where it is heavy
-    or asked for. Refuse a run for which the disk does not suffice."""
-    asked = any(rule.name == "estimate" for rule in workflow.dag.targetrules)
-    cores = workflow.cores or 1
+    """Say what the run comes to before it starts: one line, or a table where it is heavy or asked
+    for. Refuse a run for which the disk does not suffice."""
+    jobs, asked = list(to_do()), {rule.name for rule in workflow.dag.targetrules}
+    table = "estimate" in asked
     try:
-        jobs = None if asked else to_do()
-        found = forecast(PLAN, jobs, cores, True if asked else None)
-        told = found.text() if asked or found.heavy else found.summary()
+        found = forecast(PLAN, jobs or None, workflow.cores or 1, table or None)
+        told = found.text() if table or found.heavy else found.summary()
         print(told, file=sys.stderr, flush=True)
-        if not asked:
+        if jobs:
             found.check()
     except ValueError as problem:
         raise WorkflowError(str(problem)) from None

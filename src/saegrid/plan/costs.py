@@ -16,6 +16,20 @@ from saegrid.screen import LARGE, fast_bfloat16
 SMALL = 100_000
 """Bytes of the summary, of the figures and of the index."""
 
+TEXT_RULES = ["items", "selection", "tokens"]
+CELL_RULES = ["encode", "merge", "density", "top_tokens", "logit_effects", "page"]
+SUM_RULES = ["summary", "plot", "index"]
+RULES = [
+    *TEXT_RULES,
+    "verify_checkpoint",
+    "capture",
+    "train_sae",
+    "import_sae",
+    *CELL_RULES,
+    *SUM_RULES,
+]
+"""Rules in the order in which a table shows them."""
+
 
 class Job(NamedTuple):
     """A job: its rule, and the cell, corpus and shard that it is for, where it is for one."""
@@ -24,6 +38,11 @@ class Job(NamedTuple):
     cell: str | None = None
     corpus: str | None = None
     shard: str = ""
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """Where it stands in a table; rules without a formula come last."""
+        return RULES.index(self.rule) if self.rule in RULES else len(RULES), self.rule
 
 
 def here(path: str, spec: str) -> bool:
@@ -71,10 +90,10 @@ class Costs:
                 self.saes[job.cell] = sae_of(self.plan, job.cell)
             sae = self.saes[job.cell]
             return None if sae is None else self.of_a_cell[job.rule](job, sae)
-        if job.rule in ("items", "selection", "tokens"):
+        if job.rule in TEXT_RULES:
             source = source_bytes(self.plan, job.corpus)
             return estimate.texts(self.text(job.corpus), source)[job.rule]
-        if job.rule in ("summary", "plot", "index"):
+        if job.rule in SUM_RULES:
             return Cost(write=SMALL)
         if job.rule == "verify_checkpoint":
             return self._verify_checkpoint()
@@ -99,7 +118,9 @@ class Costs:
                 widths.setdefault(site.layer, []).append(width_of(self.plan, site))
         if not widths:
             return Cost(torch=True, memory=estimate.TORCH)
-        threads, memory = self.study.threads.capture, self.study.memory.capture * 10**6
+        # A card's rate does not grow with threads.
+        threads = self.study.threads.capture if self.study.model.device == "cpu" else 1
+        memory = self.study.memory.capture * 10**6
         return estimate.capture(weights, self.part(job), widths, threads, memory)
 
     def _train_sae(self, job: Job, sae: Sae) -> Cost:

@@ -153,7 +153,7 @@ def forecast(
 
     measured: with times; None: where the run is heavy.
     """
-    wanted = to_do(plan) if jobs is None else list(jobs)
+    wanted = sorted(to_do(plan) if jobs is None else jobs, key=lambda job: job.place)
     known, priced, unknown = Costs(plan), [], set()
     for job in wanted:
         cost = known.of(job)
