@@ -75,6 +75,10 @@ def test_each_checkpoint_is_fetched_once(tmp_path, monkeypatch, scheduler):
     assert sum(p.stat().st_size for p in cache.rglob("*") if p.is_file()) <= 2.5 * size
     logs = [p.read_text() for p in (folder / "logs/remote").rglob("*.log")]
     assert sum("checksum" in log for log in logs) == len(CELLS), "the logs tell of downloads"
+    assert not any("waiting for" in log for log in logs), "two cells at a time, as there are cores"
+    results = folder / "results/remote"
+    captured = max(p.stat().st_mtime for p in results.glob("*/activations/*/*.safetensors"))
+    assert captured < min(p.stat().st_mtime for p in results.glob("saes/*/reference.json"))
     # Neither another budget nor another folder, nor the end of a checkpoint, is a reason to run.
     edit(folder / "config/remote.yaml", "cache: somewhere/checkpoints", "cache: elsewhere")
     edit(folder / "config/remote.yaml", "budget_gb: ", "budget_gb: 1")

@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -37,7 +37,8 @@ class Lease:
         """Give the folder back; `spent`: it is the first to go when room is needed."""
         if self._lock is not None:
             if spent:
-                os.utime(self.folder, (SPENT, SPENT))
+                with suppress(FileNotFoundError):  # someone has cleared the cache by hand
+                    os.utime(self.folder, (SPENT, SPENT))
             self._lock.close()
             self._lock = None
 
