@@ -228,7 +228,12 @@ def _promise(lock: BinaryIO, need: int) -> None:
 
 
 def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    """Bytes of the files in a folder, to which another job may be writing."""
+    size = 0
+    for file in path.rglob("*"):
+        with suppress(FileNotFoundError):
+            size += file.stat().st_size if file.is_file() else 0
+    return size
 
 
 def _remove(path: Path) -> None:
