@@ -5,22 +5,27 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from checkpoints import llama_scope
 from loopback import COMMIT, environment, serve, use
+from saegrid.config import resolve as resolve_config
 from saegrid.config.models import Hub as Settings
+from saegrid.plan import Plan
 from saegrid.saes.cache import BUDGET, DEFAULTS, FOLDER, Cache, Lease, name_of
 from saegrid.saes.cache.cache import _gb
 from saegrid.saes.cache.download import Remote, describe, fetch
-from saegrid.saes.cache.locks import alone
+from saegrid.saes.cache.locks import alone, flock, open_lock
 from saegrid.saes.reference import NORMS, REFERENCE, import_sae, open_sae, resolve
 from saegrid.saes.store import CheckpointError
 
+ROOT = Path(__file__).parents[2]
 REPO = "some/saes"
 SIZE = 100_000
 """Bytes of a checkpoint made of zeros and ones."""
@@ -325,6 +330,27 @@ def test_many_processes_read_what_is_right_within_the_budget(hub, cache):
     assert not list(cache.folder.glob("*.part"))
 
 
+def test_kills_leave_nothing_broken(hub, cache):
+    """Whatever moment a job is killed at, those after it find what is right, and room."""
+    for number, name in enumerate("abcde"):
+        publish(hub, f"{name}/w", noise(number))
+    env = environment(hub, PYTHONPATH=os.pathsep.join(sys.path))
+    quiet = {"env": env, "stdout": subprocess.DEVNULL}
+    command = [sys.executable, "-c", WORK, cache.folder, str(cache.budget)]
+    moments = np.random.default_rng(0).uniform(0, 0.4, 6)
+    for seed, moment in enumerate(moments):
+        asked = len(hub.heads)
+        job = subprocess.Popen([*command, str(seed)], **quiet)
+        while len(hub.heads) == asked and job.poll() is None:  # until it is at work
+            time.sleep(0.01)
+        time.sleep(moment)
+        job.kill()
+        job.wait()
+    jobs = [subprocess.Popen([*command, str(seed)], **quiet) for seed in (10, 11)]
+    assert [job.wait() for job in jobs] == [0, 0]
+    assert taken(cache) <= cache.budget
+
+
 def test_a_killed_download_goes_on(hub, cache, tmp_path):
     """Pieces of 10 MB are written: of 25 MB some 20 are there when the process is killed."""
     size = 25 << 20
@@ -362,6 +388,28 @@ def test_what_a_killed_job_left_is_deleted_for_another(hub, cache):
     small = Cache(cache.folder, SIZE, grace=60)
     small.lease(*wanted("b")).release()
     assert there(small) == {"b"}
+
+
+def test_two_that_wait_do_not_keep_room_from_each_other(hub, cache):
+    """Both have parts of a killed download that together leave room for neither."""
+    for number, name in enumerate("ab"):
+        publish(hub, f"{name}/w", noise(number))
+        part = cache.folder / f"{wanted(name)[0]}.part"
+        part.mkdir(parents=True)
+        (part / "w").write_bytes(noise(number)[:90_000])
+    small = Cache(cache.folder, SIZE + 50_000, poll=0.02)
+    waiting = open_lock(cache.folder / f"{wanted('b')[0]}.lock")
+    flock(waiting, "LOCK_EX")
+    one = threading.Thread(target=lambda: small.lease(*wanted("a")).release(), daemon=True)
+    one.start()
+    deadline = time.monotonic() + 20
+    while (cache.folder / f"{wanted('a')[0]}.part").exists():
+        assert time.monotonic() < deadline, "a keeps its part and waits for that of b"
+        time.sleep(0.02)
+    assert there(small) == {"b"} and one.is_alive()
+    waiting.close()
+    one.join(20)
+    assert there(small) == {"a"}
 
 
 def test_a_disk_without_locks_is_told(hub, cache, monkeypatch):
@@ -496,6 +544,30 @@ def test_the_environment_names_the_cache(monkeypatch, tmp_path):
     assert Cache.of_environment() == Cache(tmp_path / "c", 2_500_000_000)
     settings = Settings()
     assert {FOLDER: settings.cache, BUDGET: f"{settings.budget_gb:g}"} == DEFAULTS
+
+
+def test_a_plan_asks_for_the_activations_first_only_where_a_checkpoint_is_fetched():
+    study = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
+    where = {"revision": COMMIT, "repo": REPO, "folder": "L{layer}{position}"}
+    scope = {"source": "checkpoint", "format": "llama_scope"}
+    study["saes"]["1x"] = scope | where
+    study["saes"]["2x"] = scope | {"path": "somewhere"}
+    study["grid"] = [{"layers": [1], "positions": ["r"], "saes": ["1x", "2x", "8x"]}]
+    study |= {"threads": {"encode": 3}, "hub": {"cache": "${A}/b", "budget_gb": 0.5}}
+    study["model"]["path"] = str(ROOT / study["model"]["path"])
+    study["corpora"]["headlines"]["source"]["files"]["all"] = str(
+        ROOT / "resources/toy/headlines.csv"
+    )
+    plan = Plan(resolve_config(study), ROOT / "workflow/scripts")
+    cells = ["L1R-1x", "L1R-2x", "L1R-8x"]
+    assert [plan.from_hub(cell) for cell in cells] == [1, 0, 0]
+    assert [plan.import_threads(cell) for cell in cells] == [3, 1, 1]
+    activations = plan.cell_activations("L1R-1x", "headlines")
+    assert [plan.before_import(cell) for cell in cells] == [[activations], [], []]
+    assert plan.environment() == {FOLDER: "${A}/b", BUDGET: "0.5"}
+    spec = plan.import_spec("L1R-1x")
+    study["hub"] = {"budget_gb": 7}
+    assert Plan(resolve_config(study), ROOT / "workflow/scripts").import_spec("L1R-1x") == spec
 
 
 def test_a_lease_without_a_lock_is_a_folder(tmp_path):

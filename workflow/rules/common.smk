@@ -61,7 +61,7 @@ def unless_settled(activations):
 
     def of_job(wildcards):
         path = activations(*names(wildcards))
-        return ancient(path) if PLAN.is_settled(wildcards.cell) else path
+        return ancient(path) if path and PLAN.is_settled(wildcards.cell) else path
 
     return of_job
 

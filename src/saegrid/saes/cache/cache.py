@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -37,7 +37,8 @@ class Lease:
         """Give the folder back; `spent`: it is the first to go when room is needed."""
         if self._lock is not None:
             if spent:
-                os.utime(self.folder, (SPENT, SPENT))
+                with suppress(FileNotFoundError):  # someone has cleared the cache by hand
+                    os.utime(self.folder, (SPENT, SPENT))
             self._lock.close()
             self._lock = None
 
@@ -227,7 +228,12 @@ def _promise(lock: BinaryIO, need: int) -> None:
 
 
 def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    """Bytes of the files in a folder, to which another job may be writing."""
+    size = 0
+    for file in path.rglob("*"):
+        with suppress(FileNotFoundError):
+            size += file.stat().st_size if file.is_file() else 0
+    return size
 
 
 def _remove(path: Path) -> None:
