@@ -11,6 +11,7 @@ import re
 import shutil
 from math import sqrt
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,9 @@ from saegrid.models import llama
 from saegrid.plan import Plan
 from saegrid.saes.reference import import_sae
 from saegrid.verify import VerifyError
-from saegrid.verify.expected import Norms, read
+from saegrid.verify.decoder import check_decoder
+from saegrid.verify.expected import Counts, Decoder, Norms, read
+from saegrid.verify.golden import meets
 from saegrid.verify.norms import check_norms
 from saegrid.verify.run import OFF, verify
 from saegrid.verify.text import Text, join, sample, sentence
@@ -204,6 +207,7 @@ def world(made, tmp_path):
 
 
 def test_the_right_weights_pass_and_their_numbers_are_written(world, made):
+    (world.folder / ".verify-killed").mkdir()
     found = world.verify()
     golden = made[1]["golden"][0]
     assert found["verified"] is True
@@ -359,6 +363,42 @@ def test_swapped_positions_within_a_factor_of_two():
     assert problems(2.5, 4.0) == []
     assert len(problems(5.28, 3.11)) == 1
     assert problems(5.28, 3.11)[0].startswith("A and M look swapped")
+
+
+@pytest.mark.parametrize(
+    ("counts", "passes"),
+    [
+        ([10, 20, 30, 40, 50], True),
+        ([12, 18, 32, 38, 50], True),
+        # One token in five may be off by more than two ...
+        ([10, 20, 30, 40, 54], True),
+        ([10, 20, 30, 44, 46], False),
+        # ... but by no more than five.
+        ([10, 20, 30, 40, 56], False),
+        # All near, and all to one side.
+        ([12, 22, 32, 42, 52], False),
+    ],
+)
+def test_each_tolerance_of_the_counts_refuses_alone(counts, passes):
+    expected = Counts(value=[10, 20, 30, 40, 50], near=2, near_share=0.8, most=5, mean=1.5)
+    assert meets(np.array(counts), expected) is passes
+
+
+def test_a_larger_entry_than_the_published_three_is_refused():
+    row = np.array([[0.5, 0.6, 0.1, 0.2, 0.3, 0.4]])
+    row /= np.linalg.norm(row)
+    decoder = SimpleNamespace(d_sae=1, d_model=6)
+    sae = SimpleNamespace(decoder=decoder, decoder_rows=lambda features: row[features])
+    largest = {c: round(float(row[0, c]), 3) for c in (1, 0, 5)}
+    others = {c: round(float(row[0, c]), 3) for c in (1, 0, 4)}
+
+    def problem(told):
+        expected = Decoder(tolerance=0.001, value={"L1R-8x": {0: told}}, source="")
+        return check_decoder(expected, "L1R-8x", sae)[0].problem
+
+    assert problem(largest) == ""
+    assert f"they are 1: {largest[1]:+.3f}, 0: {largest[0]:+.3f}, 5:" in problem(others)
+    assert "it is 1 x 6" in problem({9: 0.5})
 
 
 def test_no_bos_is_told_from_bos_that_is_counted():

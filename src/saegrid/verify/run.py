@@ -1,7 +1,9 @@
 """The whole of a verification: a small capture, then every number that is expected."""
 
+import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from saegrid.words import Cell, Site
 
 MEMORY_MB = 6000
 """Megabytes that the capture may hold unless it is told otherwise."""
+ROOM = ".verify-"
+"""How the folder of the activations begins."""
 OFF = "the config has no verify.expected: nothing was compared with published numbers"
 
 
@@ -93,11 +97,9 @@ def _with_model(
         texts.append(sample(read_table(tokens[0]), expected.norms.tokens))
     needed = {*sites, *(Cell.parse(golden.cell).site for golden in goldens)}
     facts: list[Fact] = []
-    with tempfile.TemporaryDirectory(
-        prefix=".verify-", dir=work, ignore_cleanup_errors=True
-    ) as folder:
+    with _room(work) as folder:
         text = join(texts)
-        captured = _capture(model, text, needed, Path(folder), memory_mb)
+        captured = _capture(model, text, needed, folder, memory_mb)
         row = text.plain().row
         for number, golden in enumerate(goldens):
             x = captured[Cell.parse(golden.cell).site][row == number]
@@ -110,6 +112,16 @@ def _with_model(
             plain = Text(*(column[own] for column in text.plain()))
             facts += check_norms(expected.norms, norms, plain)
     return facts
+
+
+@contextmanager
+def _room(work: Path) -> Iterator[Path]:
+    """A folder for activations, gone afterwards; what a killed job left is cleared away too."""
+    for left in work.glob(f"{ROOM}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    # Some file systems keep a file that is still mapped.
+    with tempfile.TemporaryDirectory(prefix=ROOM, dir=work, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def _capture(
