@@ -75,7 +75,7 @@ def test_the_same_bytes_for_any_memory(k, device, monkeypatch):
             continue
         assert same(expected, found), memory
     assert least < 20
-    assert len({line.split(" at a time")[0] for line in lines}) > 3
+    assert len({line.split(" at a time")[0] for line in lines}) >= 3
 
 
 CELL = """
