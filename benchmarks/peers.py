@@ -195,7 +195,7 @@ def main() -> None:
     for name in ("cell", "grid"):
         part = which.add_parser(name)
         part.add_argument("--sae-lens", help="its environment", required=name == "cell")
-        part.add_argument("--threads", type=int, default=2)
+        part.add_argument("--threads", type=int, default={"cell": 2, "grid": 1}[name])
         part.add_argument("--repeat", type=int, default=3)
     part = which.choices["cell"]
     part.add_argument("--d-model", type=int, default=4096)
