@@ -16,6 +16,7 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/targets.smk"
 include: "workflow/rules/corpus.smk"
+include: "workflow/rules/verify.smk"
 include: "workflow/rules/capture.smk"
 include: "workflow/rules/saes.smk"
 include: "workflow/rules/cells.smk"
@@ -32,4 +33,11 @@ rule all:
 
 
 onstart:
+    workflow.async_run(put_on_record())
     PLAN.write_provenance()
+    PLAN.remove_leftovers(BEGAN - 60)  # whoever writes one now has touched it since
+    announce()
+
+
+onsuccess:
+    PLAN.remove_leftovers(BEGAN)

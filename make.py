@@ -3,6 +3,7 @@
 python3 make.py toy     set up, then run the embedded study to results/toy/index.html
 python3 make.py test    set up, then pass all tests
 python3 make.py lint    set up, then run the linters
+python3 make.py faults  set up, then kill runs at random moments and compare how they end (1 hour)
 python3 make.py schema  write config/schema.json anew from the config models
 """
 
@@ -60,12 +61,18 @@ def lint() -> None:
     run("snakemake", "--lint")
 
 
+def faults() -> None:
+    """Kill the tiny study twenty times and the embedded one three times."""
+    run("python", "tests/workflow/faults.py", "--kills", "20")
+    run("python", "tests/workflow/faults.py", "--study", "toy", "--kills", "3", "--cores", "2")
+
+
 def schema() -> None:
     """config/schema.json."""
     run("python", "-m", "saegrid.config.schema", "config/schema.json")
 
 
-COMMANDS = {"toy": toy, "test": test, "lint": lint, "schema": schema}
+COMMANDS = {"toy": toy, "test": test, "lint": lint, "faults": faults, "schema": schema}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:

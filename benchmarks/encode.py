@@ -34,8 +34,13 @@ NORM = 10.8125
 """Average activation norm, that of L15R."""
 
 
-def write_checkpoint(folder: Path, d_model: int, d_sae: int, l0: float) -> None:
-    """A checkpoint in the Llama Scope layout, its sidecar of norms, and a sample of its z."""
+def write_checkpoint(
+    folder: Path, d_model: int, d_sae: int, l0: float, decoder: bool = False
+) -> None:
+    """A checkpoint in the Llama Scope layout, and its decoder's norms; the decoder may be a hole.
+
+    Columns that are written have the norms but for a few per cent.
+    """
     rng = np.random.default_rng(0)
     shapes = {
         "encoder.weight": (d_sae, d_model),
@@ -64,6 +69,11 @@ def write_checkpoint(folder: Path, d_model: int, d_sae: int, l0: float) -> None:
             if start % (4 * BLOCK) == 0:
                 largest.append((rows @ sample.T * norms[start : start + BLOCK, None]).ravel())
         file.write(narrow(rng.normal(0, 0.01, d_sae)).tobytes())
+        if decoder:
+            file.write(narrow(rng.normal(0, 0.01, d_model)).tobytes())
+            for _ in range(0, d_model, 64):
+                rows = rng.standard_normal((64, d_sae), dtype=np.float32)
+                file.write(narrow(rows * (norms / np.sqrt(d_model))).tobytes())
         file.truncate(8 + len(text) + at)
     threshold = float(np.quantile(np.concatenate(largest), 1 - l0 / d_sae))
     np.save(folder / "norms.npy", norms)

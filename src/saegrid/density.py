@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saegrid.sparse import Features
+from saegrid.sparse import Features, feature_ranges
 from saegrid.words import EDITED, PLAIN
 
 CUTS = (1e-3, 1e-2)
@@ -92,12 +92,35 @@ def density(
     errors as in `counted`.
     """
     count = counted(tokens, kept, features.token, layout)
+    return _table(_active(features, count), count)
+
+
+class Active(NamedTuple):
+    """How often, and how strongly, each feature is active."""
+
+    n: np.ndarray
+    """(d_sae,) int64: active masked tokens."""
+    n_context: np.ndarray
+    """(d_sae,) int64: active context tokens."""
+    largest: np.ndarray
+    """(d_sae,) float32: largest activation on a masked token."""
+    total: np.ndarray
+    """(d_sae,) float64: sum of the activations on masked tokens."""
+
+
+def _active(features: Features, count: Counted) -> Active:
+    """A range of features at a time: those of a large corpus need not fit into memory."""
+    ranges = feature_ranges(features.indptr)
+    parts = [_active_part(features.part(*part), count) for part in ranges]
+    return Active(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _active_part(features: Features, count: Counted) -> Active:
     owners = features.owners()
     hit = count.masked[features.indices]
     n_active = np.bincount(owners[hit], minlength=features.d_sae)
     n_context = np.bincount(owners[count.context[features.indices]], minlength=features.d_sae)
     alive = np.flatnonzero(n_active)
-    order = alive[np.argsort(-n_active[alive], kind="stable")]  # one denominator: counts rank
     values = features.data[hit]
     starts = np.concatenate([[0], np.cumsum(n_active[alive])])[:-1].astype(np.int64)
     largest = np.zeros(features.d_sae, dtype=np.float32)
@@ -105,15 +128,22 @@ def density(
     if len(alive):
         largest[alive] = np.maximum.reduceat(values, starts)
         sums[alive] = np.add.reduceat(values, starts, dtype=np.float64)
-    n = n_active[order]
+    return Active(n_active, n_context, largest, sums)
+
+
+def _table(active: Active, count: Counted) -> pa.Table:
+    """The rows of the features that are active on a masked token, in order of rank."""
+    alive = np.flatnonzero(active.n)
+    order = alive[np.argsort(-active.n[alive], kind="stable")]  # one denominator: counts rank
+    n = active.n[order]
     columns = [
         order.astype(np.int32),
         n,
         _share(n, count.n_tokens),
         _share(n, count.n_edit),
-        _share(n_context[order], int(count.context.sum())),
-        largest[order],
-        sums[order] / n,
+        _share(active.n_context[order], int(count.context.sum())),
+        active.largest[order],
+        active.total[order] / n,
         np.arange(len(order), dtype=np.int32),
     ]
     arrays = [pa.array(c, field.type) for c, field in zip(columns, SCHEMA, strict=True)]
@@ -135,7 +165,8 @@ def facts(
     features a masked, context, captured token). Arguments and errors as in `counted`.
     """
     count = counted(tokens, kept, features.token, layout)
-    table = density(features, tokens, kept, layout)
+    active = _active(features, count)
+    table = _table(active, count)
     densities = table["density"].to_numpy()
     n_masked, n_context = int(count.masked.sum()), int(count.context.sum())
     alive = table.num_rows
@@ -150,8 +181,8 @@ def facts(
         "dead_share": _ratio(features.d_sae - alive, features.d_sae),
         "median_density": float(np.median(densities)) if alive else None,
         "max_density": float(densities[0]) if alive else None,
-        "l0_masked": _ratio(int(count.masked[features.indices].sum()), n_masked),
-        "l0_context": _ratio(int(count.context[features.indices].sum()), n_context),
+        "l0_masked": _ratio(int(active.n.sum()), n_masked),
+        "l0_context": _ratio(int(active.n_context.sum()), n_context),
         "l0": _ratio(len(features.data), len(features.token)),
     }
 

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from saegrid.saes.sae import widen
-
-CHUNK = 1 << 15
+CHUNK = 1 << 16
 """Numbers multiplied at a time: they stay in the processor's cache."""
 
 
@@ -16,13 +14,19 @@ def dots(rows: np.ndarray, x: np.ndarray, feature: np.ndarray, row: np.ndarray) 
     """
     out = np.empty(len(feature))
     chunk = max(1, CHUNK // x.shape[1])
-    product = np.empty((chunk, x.shape[1]))
-    weights = np.empty_like(product)
+    shape = (min(chunk, len(feature)), x.shape[1])
+    # Memory for each step, since new memory for each chunk would cost as much as the arithmetic.
+    stored, weights = np.empty(shape, rows.dtype), np.empty(shape, np.uint32)
+    taken, product = np.empty(shape, np.float32), np.empty(shape)
     for start in range(0, len(feature), chunk):
         stop = min(start + chunk, len(feature))
-        w, p = weights[: stop - start], product[: stop - start]
-        np.copyto(w, widen(rows[feature[start:stop]]))
-        np.copyto(p, x[row[start:stop]])
+        part = slice(0, stop - start)
+        w, p = stored[part], product[part]
+        np.take(rows, feature[start:stop], axis=0, out=w, mode="clip")
+        if w.dtype == np.uint16:
+            w = np.left_shift(w, 16, out=weights[part], dtype=np.uint32).view(np.float32)
+        np.take(x, row[start:stop], axis=0, out=taken[part], mode="clip")
+        np.copyto(p, taken[part])
         np.multiply(p, w, out=p)
         np.add.reduce(p, axis=1, out=out[start:stop])
     return out

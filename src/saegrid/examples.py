@@ -1,17 +1,21 @@
 """Where a feature is active: its top tokens and a sample of the others (design, semantics 7)."""
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from saegrid.density import counted
-from saegrid.sparse import Features
+from saegrid.sparse import Features, feature_ranges
 from saegrid.windows import Chosen, example_table
 from saegrid.words import ORIGINAL
 
 QUANTILES = 5
 """Groups of equal number into which the active tokens of a feature are cut by activation."""
+
+GROUPS = ["random", *(f"q{number}" for number in range(1, QUANTILES + 1))]
+"""Groups of the examples."""
 
 LABEL_BATCH = 64
 """Features that the published pages sorted together."""
@@ -54,11 +58,15 @@ def top_tokens(
     """
     masked = counted(tokens, kept, features.token, layout).masked
     if not published:
-        chosen = _top(_entries(features, table, masked, cut), n)
+        found = _by_range(features, table, masked, cut, lambda entries: _top(entries, n))
+        chosen = Chosen(*found)
         return example_table(features, tokens, chosen, window)
     selectable = _away_from_edges(tokens, window)
-    entries = _entries(features, table, masked & selectable, cut)
-    chosen = _filled(features, entries, _top(entries, n), selectable, n)
+
+    def filled(entries: Entries) -> Chosen:
+        return _filled(features, entries, _top(entries, n), selectable, n)
+
+    chosen = Chosen(*_by_range(features, table, masked & selectable, cut, filled))
     examples = example_table(features, tokens, chosen, window, only=masked)
     labels = published_labels(features, masked)[chosen.feature]
     return examples.append_column("label", pa.array(labels, pa.int32()))
@@ -83,8 +91,17 @@ def examples(
     seed, feature and token alone. Within a group the larger activation comes first.
     """
     masked = counted(tokens, kept, features.token, layout).masked
-    entries = _entries(features, table, masked, cut)
-    names = ["random", *(f"q{number}" for number in range(1, QUANTILES + 1))]
+
+    def sample(entries: Entries) -> tuple[np.ndarray, ...]:
+        return _sample(entries, random, per_quantile, seed)
+
+    *found, group = _by_range(features, table, masked, cut, sample)
+    column = pa.DictionaryArray.from_arrays(pa.array(group, pa.int32()), GROUPS).cast(pa.string())
+    return example_table(features, tokens, Chosen(*found), window).append_column("group", column)
+
+
+def _sample(entries: Entries, random: int, per_quantile: int, seed: int) -> tuple[np.ndarray, ...]:
+    """The columns of `Chosen` and the group of each example, by its number in GROUPS."""
     ids = entries.features[entries.place]
     anywhere = np.zeros(len(entries.place), dtype=np.int64)
     draws = [
@@ -94,17 +111,15 @@ def examples(
     picked, groups = [], []
     for group, lot, limit in draws:
         order = np.lexsort((entries.token, lot, group, entries.place))
-        stratum = entries.place[order] * len(names) + group[order]
+        stratum = entries.place[order] * len(GROUPS) + group[order]
         order = order[_number(stratum) < limit]
         picked.append(order)
         groups.append(group[order])
     which, group = np.concatenate(picked), np.concatenate(groups)
     order = np.lexsort((entries.token[which], -entries.value[which], group, entries.place[which]))
     which, group = which[order], group[order]
-    rank = _number(entries.place[which] * len(names) + group)
-    chosen = Chosen(ids[which], rank, entries.token[which], entries.value[which])
-    column = pa.DictionaryArray.from_arrays(pa.array(group, pa.int32()), names).cast(pa.string())
-    return example_table(features, tokens, chosen, window).append_column("group", column)
+    rank = _number(entries.place[which] * len(GROUPS) + group)
+    return ids[which], rank, entries.token[which], entries.value[which], group
 
 
 def published_labels(features: Features, masked: np.ndarray) -> np.ndarray:
@@ -125,15 +140,40 @@ def published_labels(features: Features, masked: np.ndarray) -> np.ndarray:
     return np.where(shown, labels, np.int32(-1))
 
 
-def _entries(features: Features, table: pa.Table, where: np.ndarray, cut: float) -> Entries:
-    """The entries at tokens with where (token,), of the features in table of at least `cut`."""
+def _by_range(
+    features: Features,
+    table: pa.Table,
+    where: np.ndarray,
+    cut: float,
+    choose: Callable[[Entries], Sequence[np.ndarray]],
+) -> list[np.ndarray]:
+    """The columns that `choose` makes of the entries, in the order in which features are shown.
+
+    The first column are feature ids. What is chosen of a feature depends on its own entries alone,
+    so that a range of features is read at a time.
+    """
+    ranges = feature_ranges(features.indptr)
+    parts = [choose(_entries(features, table, where, cut, *part)) for part in ranges]
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    place = np.empty(features.d_sae, dtype=np.int64)
+    place[table["feature"].to_numpy()] = np.arange(table.num_rows)
+    order = np.argsort(place[columns[0]], kind="stable")
+    return [column[order] for column in columns]
+
+
+def _entries(
+    features: Features, table: pa.Table, where: np.ndarray, cut: float, start: int, stop: int
+) -> Entries:
+    """The entries at tokens with where (token,), of features start to stop of at least `cut`."""
     ids = table["feature"].to_numpy()[table["density"].to_numpy() >= cut]
-    place = np.full(features.d_sae, -1, dtype=np.int64)
-    place[ids] = np.arange(len(ids))
-    owners = features.owners()
-    keep = where[features.indices] & (place[owners] >= 0)
-    token = features.indices[keep].astype(np.int64)
-    return Entries(ids, place[owners[keep]], token, features.data[keep])
+    ids = ids[(ids >= start) & (ids < stop)]
+    place = np.full(stop - start, -1, dtype=np.int64)
+    place[ids - start] = np.arange(len(ids))
+    part = features.part(start, stop)
+    owners = part.owners()
+    keep = where[part.indices] & (place[owners] >= 0)
+    token = part.indices[keep].astype(np.int64)
+    return Entries(ids, place[owners[keep]], token, part.data[keep])
 
 
 def _number(sorted_keys: np.ndarray) -> np.ndarray:

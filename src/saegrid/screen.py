@@ -12,14 +12,18 @@ are held exactly by either screen.
 """
 
 import sys
+import time
 import warnings
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from saegrid.saes.sae import Encoder, widen
+from saegrid import exact
+from saegrid.saes.sae import Encoder, blocks, widen
 
 LARGE = 2**36
 """Multiplications (tokens x d_model x d_sae) from which bfloat16 is worth the import of torch."""
@@ -30,8 +34,8 @@ DTYPES = (np.float32, np.float16, np.uint16)
 class Activations(NamedTuple):
     """Activations in ascending order of their norm, so that the rows of a tile are alike."""
 
-    x: np.ndarray
-    """(row, d_model) float32, exactly the captured values."""
+    x: Any
+    """(row, d_model) float32, exactly the captured values: an array, or a tensor on a device."""
     order: np.ndarray
     """(row,) int64: where the row stands in the capture."""
     norms: np.ndarray
@@ -40,32 +44,76 @@ class Activations(NamedTuple):
     """Rows that are multiplied together."""
 
 
+class Screen(Protocol):
+    """What finds the entries of z that are computed again, and computes them."""
+
+    activations: Activations
+    rounding: float
+    """Relative error of storing a product; what the accumulation adds is in `error`."""
+    error: np.ndarray
+    """(row,) float64: error of a product per unit of the encoder row's norm."""
+
+    def buffer(self, n: int, dtype: np.dtype) -> Any:
+        """Memory for n encoder rows of a stored dtype; its `host` is an array to read into."""
+
+    def send(self, buffer: Any, n: int) -> Any:
+        """The n rows that were read into a buffer, on their way to where they are multiplied."""
+
+    def norms(self, sent: Any) -> np.ndarray:
+        """(feature,) float64: upper bounds of the norms of encoder rows; not finite where they are
+        not."""
+
+    def hold(self, sent: Any) -> Any:
+        """Encoder rows as `product` and `dots` take them."""
+
+    def product(self, rows: Any, tile: slice) -> Any:
+        """(feature, row of the tile), in the screen's own format."""
+
+    def pick(self, y: Any, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Flat positions in a product that may be above cut (feature,) float64, and `values`."""
+
+    def values(self, y: Any) -> np.ndarray:
+        """A product as float32."""
+
+    def dots(self, rows: Any, feature: np.ndarray, row: np.ndarray) -> np.ndarray:
+        """(pair,) float64: the exact products of `saegrid.exact`, to the bit."""
+
+
 def norms_of(x: np.ndarray) -> np.ndarray:
-    """(row,) float64: Euclidean norms of the rows of a float32 matrix."""
+    """(row,) float64: Euclidean norms of stored rows; not finite where a row is not."""
     norms = np.empty(len(x))
-    for start in range(0, len(x), 256):
-        part = x[start : start + 256].astype(np.float64)
-        norms[start : start + 256] = np.sqrt(np.einsum("ij,ij->i", part, part))
+    for start, stop in blocks(len(x), 256):
+        part = widen(x[start:stop]).astype(np.float64)
+        norms[start:stop] = np.sqrt(np.einsum("ij,ij->i", part, part))
     return norms
 
 
 def arrange(x: np.ndarray, tile: int) -> Activations:
     """The rows of x (row, d_model) sorted by norm and cut into tiles of at most `tile` rows.
 
+    Rows that are not finite come last, with a norm that is not.
+    """
+    norms = norms_of(x)
+    order = np.argsort(norms, kind="stable")
+    values = np.empty(x.shape, np.float32)
+    for start, stop in blocks(len(x), 1024):
+        values[start:stop] = widen(x[order[start:stop]])
+    return Activations(values, order, norms[order], cut_tiles(norms[order], tile))
+
+
+def cut_tiles(norms: np.ndarray, tile: int) -> list[slice]:
+    """Ranges of at most `tile` rows of ascending norms (row,).
+
     A tile is screened by the bound of its largest row; it ends where norms have grown eightfold, so
     that one outlier does not loosen the screen of all others.
     """
-    values = widen(x)
-    norms = norms_of(values)
-    order = np.argsort(norms, kind="stable")
-    norms = norms[order]
     tiles: list[slice] = []
     start = 0
     while start < len(norms):
         alike = int(np.searchsorted(norms, 8 * norms[start], side="right"))
         tiles.append(slice(start, min(start + tile, alike)))
         start = tiles[-1].stop
-    return Activations(values[order], order, norms, tiles)
+    return tiles
 
 
 def row_norms(rows: np.ndarray) -> np.ndarray:
@@ -105,16 +153,56 @@ def narrow(x: np.ndarray) -> np.ndarray:
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
 
 
-class Float32Screen:
+def narrow_down(cut: np.ndarray) -> np.ndarray:
+    """bfloat16 bits (uint16) of the next number below float64 values, for any of float32's."""
+    low = np.nextafter(cut.astype(np.float32), np.float32(-np.inf)).view(np.uint32)
+    return ((low >> 16) + (low >> 31)).astype(np.uint16)
+
+
+class Buffer(NamedTuple):
+    """Memory of the processor that encoder rows are read into."""
+
+    host: np.ndarray
+    """(feature, d_model) as stored."""
+
+
+class HostScreen:
+    """What the screens on the processor have in common."""
+
+    def __init__(self, activations: Activations) -> None:
+        self.activations = activations
+
+    def buffer(self, n: int, dtype: np.dtype) -> Buffer:
+        """Memory for n encoder rows."""
+        return Buffer(np.empty((n, self.activations.x.shape[1]), dtype))
+
+    def send(self, buffer: Buffer, n: int) -> np.ndarray:
+        """The n rows that were read into a buffer: they are where they should be."""
+        return buffer.host[:n]
+
+    def norms(self, sent: np.ndarray) -> np.ndarray:
+        """(feature,) float64: upper bounds of the norms of encoder rows."""
+        return row_norms(sent)
+
+    def dots(self, rows: np.ndarray, feature: np.ndarray, row: np.ndarray) -> np.ndarray:
+        """(pair,) float64: exact products."""
+        return exact.dots(rows, self.activations.x, feature, row)
+
+    def pick(self, y: np.ndarray, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Flat positions in y where the product may be above cut, and float32 values."""
+        flat = self.above(y, cut)
+        return flat, self.values(y.reshape(-1)[flat])
+
+
+class Float32Screen(HostScreen):
     """numpy's float32 product; torch is not needed."""
 
     rounding = 0.0
-    """Relative error of storing a result; the accumulation is in `error`."""
 
     def __init__(self, activations: Activations) -> None:
+        super().__init__(activations)
         self.x = activations.x
         self.error = activations.norms * (self.x.shape[1] * 2.0**-24 * 1.01)
-        """(row,) float64: error of a product per unit of the encoder row's norm."""
 
     def hold(self, rows: np.ndarray) -> np.ndarray:
         """Encoder rows as `product` takes them: float32."""
@@ -134,7 +222,7 @@ class Float32Screen:
         return y
 
 
-class Bfloat16Screen:
+class Bfloat16Screen(HostScreen):
     """torch's product of bfloat16 numbers: float32 accumulation, the result in bfloat16."""
 
     rounding = 2.0**-8
@@ -142,14 +230,20 @@ class Bfloat16Screen:
     def __init__(self, activations: Activations) -> None:
         import torch
 
+        super().__init__(activations)
         # Read-only memory is fine, nothing writes to it.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         self.torch = torch
-        bits = narrow(activations.x)
-        held = widen(bits)
-        lost = norms_of(activations.x - held)
+        n, d_model = activations.x.shape
+        bits = np.empty((n, d_model), np.uint16)
+        lost, held = np.empty(n), np.empty(n)
+        for start, stop in blocks(n, 256):
+            x = activations.x[start:stop]
+            bits[start:stop] = narrow(x)
+            lost[start:stop] = norms_of(x - widen(bits[start:stop]))
+            held[start:stop] = norms_of(bits[start:stop])
         self.x = self._tensor(bits)
-        self.error = 1.01 * (lost + norms_of(held) * (bits.shape[1] * 2.0**-24))
+        self.error = 1.01 * (lost + held * (d_model * 2.0**-24))
 
     def _tensor(self, bits: np.ndarray) -> Any:
         return self.torch.from_numpy(bits).view(self.torch.bfloat16)
@@ -170,8 +264,7 @@ class Bfloat16Screen:
         Rounding keeps order, so a product above the cut is stored at or above the cut rounded down.
         The bits of positive numbers are in the order of the numbers; negative ones are turned.
         """
-        low = np.nextafter(cut.astype(np.float32), np.float32(-np.inf)).view(np.uint32)
-        bits = ((low >> 16) + (low >> 31)).astype(np.uint16).view(np.int16)
+        bits = narrow_down(cut).view(np.int16)
         if (bits < 0).any():
             y, bits = _ascending(y), _ascending(bits)
         return np.flatnonzero(y >= bits[:, None])
@@ -186,8 +279,7 @@ def _ascending(bits: np.ndarray) -> np.ndarray:
     return bits ^ ((bits >> 15) & 0x7FFF)
 
 
-Screen = Float32Screen | Bfloat16Screen
-SCREENS: dict[str, type[Float32Screen] | type[Bfloat16Screen]] = {
+SCREENS: dict[str, type[HostScreen]] = {
     "float32": Float32Screen,
     "bfloat16": Bfloat16Screen,
 }
@@ -195,12 +287,35 @@ SCREENS: dict[str, type[Float32Screen] | type[Bfloat16Screen]] = {
 
 @lru_cache
 def fast_bfloat16() -> bool:
-    """Whether the processor has matrix units for bfloat16 (AMX).
+    """Whether the processor multiplies bfloat16 faster than float32.
 
-    The vector instructions alone (avx512_bf16) were half as fast as float32 where measured.
+    With matrix units (AMX) it does; with the vector instructions alone it is twice as fast on some
+    and half as fast on others, so a small product is timed in both formats.
     """
     cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.exists() and "amx_bf16" in cpuinfo.read_text(encoding="utf-8").split()
+    flags = set(cpuinfo.read_text(encoding="utf-8").split()) if cpuinfo.exists() else set()
+    return "amx_bf16" in flags or ("avx512_bf16" in flags and _wins_race())
+
+
+def _wins_race() -> bool:
+    """Whether bfloat16 is the faster in a product of milliseconds on one thread."""
+    import torch
+
+    one = np.ones((512, 1024), np.float32)
+    other = torch.ones((512, 1024), dtype=torch.bfloat16)
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        return _shortest(lambda: other @ other.T) < _shortest(lambda: one @ one.T)
+
+
+def _shortest(action: Callable[[], Any]) -> float:
+    """Seconds of this thread, of the fastest of five: other programs do not slow it down."""
+    seconds = []
+    for _ in range(5):
+        begin = time.thread_time()
+        action()
+        seconds.append(time.thread_time() - begin)
+    return min(seconds)
 
 
 def choose(screen: str, encoder: Encoder, n_tokens: int) -> str:

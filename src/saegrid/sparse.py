@@ -1,11 +1,16 @@
 """Sparse feature activations of one cell, kept by feature (CSC), and their file."""
 
 import os
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from saegrid import io
+from saegrid.saes.store import open_tensors
+
+ENTRIES = 1 << 22
+"""Entries that are worked on at a time where features are taken in ranges."""
 
 
 class Features(NamedTuple):
@@ -29,6 +34,12 @@ class Features(NamedTuple):
         """Token indices and activations of one feature."""
         part = slice(self.indptr[feature], self.indptr[feature + 1])
         return self.indices[part], self.data[part]
+
+    def part(self, start: int, stop: int) -> "Features":
+        """The features start to stop, numbered from 0."""
+        first, last = self.indptr[start], self.indptr[stop]
+        indptr = self.indptr[start : stop + 1] - first
+        return Features(self.data[first:last], self.indices[first:last], indptr, self.token)
 
     def owners(self) -> np.ndarray:
         """(entry,) int32: the feature of every entry."""
@@ -58,20 +69,54 @@ def select(features: Features, keep: np.ndarray) -> Features:
     )
 
 
+def feature_ranges(indptr: np.ndarray, entries: int | None = None) -> list[tuple[int, int]]:
+    """Ranges that cover all features, of at most so many entries (`ENTRIES`) or of one feature.
+
+    Reading a range at a time, what a stage holds does not grow with the corpus.
+    """
+    entries = ENTRIES if entries is None else entries
+    n, stops = len(indptr) - 1, [0]
+    while stops[-1] < n:
+        fits = int(np.searchsorted(indptr, indptr[stops[-1]] + entries, side="right")) - 1
+        stops.append(min(max(fits, stops[-1] + 1), n))
+    return list(pairwise(stops))
+
+
+def find(features: Features, feature: np.ndarray, token: np.ndarray) -> np.ndarray:
+    """(pair,) int64: the first entry of each feature at its token index or a later one."""
+    place = np.empty(len(feature), np.int64)
+    order, ranges = np.argsort(feature, kind="stable"), feature_ranges(features.indptr)
+    ends = np.searchsorted(feature[order], [stop for _, stop in ranges])
+    for (start, stop), pairs in zip(ranges, np.split(order, ends[:-1]), strict=True):
+        if len(pairs):
+            part = features.part(start, stop)
+            width = np.int64(max(part.indices.max(initial=0), token[pairs].max()) + 1)
+            keys = part.owners() * width + part.indices
+            wanted = (feature[pairs] - np.int64(start)) * width + token[pairs]
+            place[pairs] = features.indptr[start] + np.searchsorted(keys, wanted)
+    return place
+
+
+def features_header(d_sae: int, n_tokens: int) -> dict[str, str]:
+    """The shape (token, d_sae), as it stands in the header of features.safetensors."""
+    return {"d_sae": str(d_sae), "n_tokens": str(n_tokens)}
+
+
 def write_features(path: str | os.PathLike[str], features: Features, spec: str = "") -> None:
     """Write features.safetensors; the shape (token, d_sae) stands in the header."""
-    header = {"d_sae": str(features.d_sae), "n_tokens": str(len(features.token))}
+    header = features_header(features.d_sae, len(features.token))
     io.write_tensors(path, features._asdict(), spec, header)
 
 
 def read_features(path: str | os.PathLike[str]) -> Features:
-    """The features in a features.safetensors file.
+    """The features in a features.safetensors file, mapped into memory: read as they are used.
 
     Raises ValueError where the header and the tensors disagree.
     """
-    features = Features(**io.read_tensors(path, list(Features._fields)))
+    arrays = open_tensors(path).arrays
+    features = Features(*(arrays[name] for name in Features._fields))
     header = io.read_header(path)
-    found = {"d_sae": str(features.d_sae), "n_tokens": str(len(features.token))}
+    found = features_header(features.d_sae, len(features.token))
     wrong = [name for name, value in found.items() if header.get(name) != value]
     if wrong or features.indptr[-1] != len(features.data):
         raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saegrid.sparse import Features
+from saegrid.sparse import Features, find
 
 SCHEMA = pa.schema(
     [
@@ -136,13 +136,12 @@ def spread(starts: np.ndarray, stops: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def activations_at(features: Features, feature: np.ndarray, token: np.ndarray) -> np.ndarray:
     """(pair,) float32: z of each feature at each token index, 0 where nothing is stored."""
-    if not len(features.data):
-        return np.zeros(len(feature), dtype=np.float32)
-    width = max(int(features.indices.max()), int(token.max(initial=0))) + 1
-    stored = features.owners().astype(np.int64) * width + features.indices
-    wanted = feature.astype(np.int64) * width + token
-    place = np.minimum(np.searchsorted(stored, wanted), len(stored) - 1)
-    return np.where(stored[place] == wanted, features.data[place], np.float32(0))
+    place = find(features, feature, token)
+    there = np.flatnonzero(place < features.indptr[feature + 1])
+    there = there[features.indices[place[there]] == token[there]]
+    values = np.zeros(len(feature), dtype=np.float32)
+    values[there] = features.data[place[there]]
+    return values
 
 
 def words_at(corpus: Corpus, token: np.ndarray) -> pa.Array:

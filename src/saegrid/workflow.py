@@ -23,6 +23,11 @@ from saegrid.paths import expand_all
 PACKAGE = "saegrid"
 SOURCE = Path(__file__).resolve().parent
 """Folder of the package."""
+WITHOUT_RESULT = (
+    PACKAGE,  # only opens studies from Python
+    *(f"{PACKAGE}.{name}" for name in ("workflow", "saes.cache", "saes.cache.download")),
+)
+"""Modules whose code decides no result: what comes from the hub is checked by its content."""
 TEMPLATES = (".js", ".css", ".html", ".jinja")
 
 
@@ -95,16 +100,15 @@ def _templates(folder: Path) -> str:
 def fingerprint(*modules: str, script: str | Path | None = None) -> str:
     """Digest of the code behind a rule: its modules and its script, with all they import here.
 
-    Comments, docstrings, layout and registries do not count, nor does this module, which decides
-    no result. A module is named without the package (`density`), or as a registry names it
+    Comments, docstrings, layout and registries do not count, nor do modules that decide no result
+    (`WITHOUT_RESULT`). A module is named without the package (`density`), or as a registry names it
     (`saegrid.corpora.csv:rows`).
     """
     todo = [f"{PACKAGE}.{m.partition(':')[0].removeprefix(f'{PACKAGE}.')}" for m in modules]
     for name in todo:
         if _path(name) is None:
             raise ValueError(f"There is no module {name}.")
-    # The package itself only opens studies from Python.
-    sources = {PACKAGE: "", f"{PACKAGE}.workflow": ""}
+    sources = dict.fromkeys(WITHOUT_RESULT, "")
     if script is not None:
         tree = ast.parse(Path(script).read_text(encoding="utf-8"))
         sources["script"] = _normalised(tree)
@@ -130,6 +134,8 @@ class Job(NamedTuple):
     input: Any
     output: Any
     wildcards: Any
+    resources: Any
+    """What the job may use (mem_mb, gpu): decides how a result is made, never what it is."""
 
 
 @contextmanager
@@ -144,7 +150,7 @@ def job(snakemake: Any) -> Iterator[Job]:
         try:
             with _threads(int(written.get("threads", 1))):
                 paths = snakemake.input, snakemake.output, snakemake.wildcards
-                yield Job(expand_all(written), written, spec, *paths)
+                yield Job(expand_all(written), written, spec, *paths, snakemake.resources)
             used = time.process_time() - cpu
             wall = time.monotonic() - started
             print(

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from saegrid import capture as capture_module
 from saegrid import io
-from saegrid.capture import CaptureError, capture, capture_corpus, captured_tokens, rows_of
+from saegrid.capture import (
+    CaptureError,
+    capture,
+    capture_corpus,
+    captured_tokens,
+    rows_of,
+    store,
+    whole,
+)
 from saegrid.models.hooks import reading
 from saegrid.models.load import load
 from saegrid.models.tiles import TILE_TOKENS, make_tile, plan_tiles, tile_shape
@@ -507,7 +515,7 @@ def test_without_hard_links_it_copies(study, monkeypatch):
 
 def test_large_captures_go_through_files(study, monkeypatch):
     expected = {name: path.read_bytes() for name, path in study.run("L0N", "L1R").items()}
-    monkeypatch.setattr(capture_module, "HELD", 0)
+    monkeypatch.setattr(whole, "HELD", 0)
     found = study.run("L0N", "L1R", store="another")
     assert {name: path.read_bytes() for name, path in found.items()} == expected
     assert sorted(p.name for p in (study.at / "another").iterdir()) == [
@@ -519,20 +527,20 @@ def test_large_captures_go_through_files(study, monkeypatch):
 def test_a_killed_capture_goes_on(study, monkeypatch):
     """Killed after the third tile: the next run does the rest, with the same bytes."""
     expected = {name: path.read_bytes() for name, path in study.run("L0N", "L1R").items()}
-    monkeypatch.setattr(capture_module, "HELD", 0)
-    monkeypatch.setattr(capture_module, "SAVE_EVERY", 0)
-    save, rest = capture_module._Files.save, []
+    monkeypatch.setattr(whole, "HELD", 0)
+    monkeypatch.setattr(whole, "SAVE_EVERY", 0)
+    save, rest = whole._Files.save, []
 
     def killed(files, done):
         save(files, done)
         if done == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(capture_module._Files, "save", killed)
+    monkeypatch.setattr(whole._Files, "save", killed)
     with pytest.raises(KeyboardInterrupt):
         study.run("L0N", "L1R", store="another")
     assert not list((study.at / "another").glob("*.safetensors"))
-    monkeypatch.setattr(capture_module._Files, "save", lambda files, done: rest.append(done))
+    monkeypatch.setattr(whole._Files, "save", lambda files, done: rest.append(done))
     found = study.run("L0N", "L1R", store="another")
     rows = rows_of(study.tokens)
     wanted = captured_tokens(study.tokens, study.spans, ALL)
@@ -542,7 +550,7 @@ def test_a_killed_capture_goes_on(study, monkeypatch):
 
 def test_a_full_disk_is_told_before_the_run(study, monkeypatch):
     free = SimpleNamespace(free=1000)
-    monkeypatch.setattr(capture_module.shutil, "disk_usage", lambda _: free)
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: free)
     with pytest.raises(CaptureError) as error:
         study.run("L0R")
     assert str(error.value) == (

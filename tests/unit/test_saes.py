@@ -1,11 +1,7 @@
 """The one view of an SAE: gates, gauges, folding, where checkpoints lie."""
 
-import http.server
 import json
-import threading
 from dataclasses import replace
-from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkpoints import llama_scope, to_bits
+from loopback import COMMIT, serve, use
+from saegrid.saes.cache import FOLDER
 from saegrid.saes.hooks import hook_of, site_of
+from saegrid.saes.norms import column_norms, row_norms
 from saegrid.saes.reference import NORMS, REFERENCE, import_sae, open_sae, resolve
 from saegrid.saes.sae import (
     SAE,
@@ -26,7 +25,7 @@ from saegrid.saes.sae import (
     pre_activations,
     widen,
 )
-from saegrid.saes.store import CheckpointError, column_norms, row_norms
+from saegrid.saes.store import CheckpointError
 from saegrid.words import Site
 
 D_MODEL, D_SAE = 8, 24
@@ -250,83 +249,32 @@ def test_missing_folders_and_loose_revisions_are_refused(tmp_path):
     )
 
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-class Hub(http.server.BaseHTTPRequestHandler):
-    """As much of the hub as a download at a commit needs."""
-
-    root: Path
-    asked: list[str]
-
-    def log_message(self, *_):
-        pass
-
-    def do_HEAD(self):
-        self.answer(head=True)
-
-    def do_GET(self):
-        self.answer(head=False)
-
-    def answer(self, head):
-        before, _, name = self.path.partition(f"/resolve/{COMMIT}/")
-        path = self.root / name
-        if before != "/some/saes" or not path.is_file():
-            self.send_response(404)
-            self.send_header("X-Error-Code", "EntryNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        content = path.read_bytes()
-        self.asked.append(name)
-        self.send_response(200)
-        self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("ETag", f'"{sha256(content).hexdigest()}"')
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if not head:
-            self.wfile.write(content)
-
-
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """A hub on this machine; yields the list of files that were asked for."""
-    from huggingface_hub import constants
-
-    Hub.root, Hub.asked = tmp_path / "hub", []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    endpoint = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-    monkeypatch.setattr(
-        constants,
-        "HUGGINGFACE_CO_URL_TEMPLATE",
-        endpoint + "/{repo_id}/resolve/{revision}/{filename}",
-    )
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    yield Hub.asked
-    server.shutdown()
-    server.server_close()
+    """A hub on this machine."""
+    with serve(tmp_path / "hub") as served:
+        use(served, monkeypatch, tmp_path / "own")
+        monkeypatch.setenv(FOLDER, str(tmp_path / "cache"))
+        yield served
 
 
 def test_only_the_needed_files_come_from_the_hub(tmp_path, hub):
     inside = "Llama3_1-8B-Base-L15R-8x"
-    llama_scope(tmp_path / "hub" / inside)
-    (tmp_path / "hub" / inside / "lm_config.json").write_text("{}")
+    llama_scope(hub.root / "some/saes" / inside)
+    (hub.root / "some/saes" / inside / "lm_config.json").write_text("{}")
     sae = {"format": "llama_scope", "repo": "some/saes", "folder": inside, "revision": COMMIT}
     folder = tmp_path / "saes" / "L15R-8x"
     import_sae(sae, "L15R-8x", folder / REFERENCE, folder / NORMS)
-    assert set(hub) == {f"{inside}/hyperparams.json", f"{inside}/checkpoints/final.safetensors"}
-    asked = len(hub)
+    files = ("hyperparams.json", "checkpoints/final.safetensors")
+    once = {f"some/saes/{inside}/{name}": 1 for name in files}
+    assert hub.fetched() == once
+    asked = len(hub.heads)
     assert str(open_sae(folder).site) == "L15R"
-    assert len(hub) == asked, "a commit in the cache is not asked for again"
+    assert hub.fetched() == once
+    assert len(hub.heads) == asked, "a commit in the cache is not asked for again"
 
 
 def test_a_file_that_the_hub_lacks_is_named(tmp_path, hub):
-    (tmp_path / "hub").mkdir()
     sae = {"format": "llama_scope", "repo": "some/saes", "folder": "L1", "revision": COMMIT}
     with pytest.raises(CheckpointError) as error:
         resolve(sae)

@@ -64,6 +64,20 @@ def test_unrelated_code_does_not_count(package):
     assert workflow.fingerprint("density") == before
 
 
+def test_code_that_decides_no_result_does_not_count(package):
+    for name in ("saes/cache/__init__.py", "saes/cache/download.py", "saes/other.py"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text("X = 1\n")
+    uses = "from saegrid.saes import other\nfrom saegrid.saes.cache import X\n"
+    edit(package / "density.py", "\ndef", f"{uses}from saegrid.saes.cache.download import X\n\ndef")
+    before = workflow.fingerprint("density")
+    edit(package / "saes/cache/__init__.py", "1", "2")
+    edit(package / "saes/cache/download.py", "1", "2")
+    assert workflow.fingerprint("density") == before
+    edit(package / "saes/other.py", "1", "2")
+    assert workflow.fingerprint("density") != before
+
+
 def test_a_new_entry_in_a_registry_does_not_count(package):
     before = workflow.fingerprint("saegrid.masks.a:mask")
     edit(package / "masks/__init__.py", "}", ', "b": "saegrid.masks.b:mask"}')

@@ -1,12 +1,15 @@
 """The graph of jobs: what a clean tree asks for, and how long it takes to see it (D15)."""
 
 import re
+import shutil
 import time
+from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import pytest
 import yaml
-from pipeline import ROOT, checkout, planned, snakemake
+from pipeline import ROOT, TINY, checkout, planned, snakemake
 
 pytestmark = pytest.mark.workflow
 
@@ -75,7 +78,50 @@ def test_only_jobs_with_the_model_or_an_encoder_ask_for_a_gpu(clean):
         ):
             if "gpu=" in body:
                 asking.add(name)
-    assert asking == {"capture", "encode"}
+    assert asking == {"capture", "encode", "verify_checkpoint"}
+
+
+SLURM = ("--workflow-profile", "slurm")
+
+
+def listed(folder: Path, *arguments: str, study: tuple[str, ...]) -> str:
+    """What a dry run of the SLURM profile prints. It needs no SLURM."""
+    done = snakemake(folder, *SLURM, "--dry-run", *arguments, study=study)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cpu", "0"), ("auto", "1"), ("cuda", "1")])
+def test_the_slurm_profile_gives_gpus_to_capture_and_encode_alone(clean, device, gpus):
+    text = listed(clean, "--config", f"model={{device: {device}}}", study=TINY)
+    found = re.findall(r"^ *rule (\w+):\n(?:.*\n)*?.*\bresources: (.*)", text, re.M)
+    assert {rule for rule, _ in found} >= {"items", "capture", "encode", "page", "index"}
+    asked = {rule: re.search(r"\bgpu=(\d+)", told) for rule, told in found}
+    assert {rule: m[1] for rule, m in asked.items() if m} == {"capture": gpus, "encode": gpus}
+
+
+@pytest.fixture
+def humor(clean, tmp_path, monkeypatch):
+    """The humor study with empty checkpoints: 150 cells whose SAEs are not trained here."""
+    (tmp_path / "humicroedit").mkdir()
+    shutil.copy(ROOT / "resources/toy/headlines.csv", tmp_path / "humicroedit/train.csv")
+    for layer, position, size in product(range(7, 32), "AMR", ("8x", "32x")):
+        (tmp_path / f"Llama3_1-8B-Base-L{layer}{position}-{size}").mkdir()
+    monkeypatch.setenv("SAEGRID_DATA", str(tmp_path))
+    monkeypatch.setenv("LLAMA_SCOPE", str(tmp_path))
+    monkeypatch.setenv("LLAMA", str(ROOT / "resources/toy/model"))
+    return ("--configfile", "config/humor.yaml")
+
+
+def test_150_cells_are_a_few_dozen_submissions(clean, humor):
+    text = listed(clean, study=humor)
+    groups = Counter(re.findall(r"Group job (\w+) \(", text))
+    alone = Counter(re.findall(r"^rule (\w+):", text, re.M))
+    print(groups, alone)
+    assert groups == {"corpus": 1, "saes": 10, "encoders": 25, "cells": 10, "study": 1}
+    assert alone == {"all": 1, "capture": 1}
+    # No job of a cell is in two groups, and none is left out.
+    assert len(set(re.findall(r"^    rule encode:\n(?:.*\n)*?.*\bjobid: (\d+)", text, re.M))) == 150
 
 
 def grid_of(folder: Path, cells: int) -> tuple[str, ...]:

@@ -1,13 +1,18 @@
 """Which jobs does a change cause? Dry runs on copies of a finished tiny grid of two cells."""
 
 import os
+import re
 import shutil
-import signal
-import subprocess
-import time
 
 import pytest
-from pipeline import SNAKEMAKE, TINY, checkout, edit, planned, results, run, snakemake
+import yaml
+from pipeline import TINY, checkout, edit, planned, results, run, snakemake
+
+from saegrid.config import resolve
+from saegrid.estimate import activation_bytes
+from saegrid.plan import Plan
+from saegrid.plan.counts import guessed, text_of
+from saegrid.plan.forecast import forecast, jobs_of, to_do
 
 pytestmark = pytest.mark.workflow
 
@@ -100,7 +105,9 @@ CHANGES = {
         {},
     ),
     "resources": (
-        lambda work: edit(work / "workflow/rules/capture.smk", "mem_mb=16000", "mem_mb=17000"),
+        lambda work: edit(
+            work / "workflow/rules/capture.smk", "mem_mb=growing(16000)", "mem_mb=growing(17000)"
+        ),
         {},
     ),
     "the config's order": (
@@ -213,36 +220,105 @@ def test_a_copied_stale_cell_is_refused(work):
     (work / "results/tiny/summary.parquet").unlink()
     done = snakemake(work, "--cores", "2")
     assert done.returncode == 1
-    assert "was made with other settings than this run's" in done.stdout + done.stderr
+    assert "made with other settings than this run's" in done.stdout + done.stderr
 
 
-def test_killed_in_the_middle_ends_with_the_same_bytes(done, tmp_path):
-    """kill -9 of the coordinator and of its jobs, then the same command again."""
-    work = checkout(tmp_path / "saegrid")
-    process = subprocess.Popen(
-        [SNAKEMAKE, "--cores", "2", *TINY],
-        cwd=work,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(work / "src")},
-    )
-    deadline = time.monotonic() + 120
-    while not list((work / "results").rglob("sae_weights.safetensors")):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    subprocess.run(
-        [SNAKEMAKE, "--unlock", *TINY],
-        cwd=work,
-        check=True,
-        capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(work / "src")},
-    )
+def test_files_without_records_are_put_on_record(work):
+    """SLURM's jobs go on where Snakemake is killed; nobody writes down that they have finished."""
+    shutil.rmtree(work / ".snakemake/metadata")
+    cell(work, "L1R-8x", "features.html").unlink()
     run(work)
-    assert results(work) == results(done)
+    training = "overrides: {L1R-8x: {train: {settings: {k: 4}}}}\ntopics:\n"
+    edit(work / CONFIG, "topics:\n", training)
+    assert planned(work) == {"train_sae": 1, **dict.fromkeys(CELLS, 1)}
+
+
+def test_files_without_records_that_were_made_with_other_settings_are_refused(work):
+    before = results(work)
+    shutil.rmtree(work / ".snakemake/metadata")
+    training = "overrides: {L1R-8x: {train: {settings: {k: 4}}}}\ntopics:\n"
+    edit(work / CONFIG, "topics:\n", training)
+    # Snakemake sees that a page is missing, and not that its SAE is another.
+    cell(work, "L1A-8x", "features.html").unlink()
+    del before["tiny/headlines/cells/L1A-8x/features.html"]
+    done = snakemake(work, "--cores", "1")
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "were made with other settings than this run's" in said
+    assert "results/tiny/saes/L1R-8x/sae_weights.safetensors" in said
+    assert "L1R-8x/features.safetensors" in said
+    assert "L1A-8x" not in said.partition("Delete them and run again:")[2]
+    assert results(work) == before
+
+
+def test_a_changed_cell_is_one_cell_on_slurm_too(work):
+    change, jobs = CHANGES["one cell's settings"]
+    change(work)
+    assert planned(work, "--workflow-profile", "slurm") == jobs
+
+
+def test_the_estimate_agrees_with_the_files(done, monkeypatch):
+    """What a run was said to write is what it wrote, within 5 % of tensors, 3 of the rest."""
+    monkeypatch.chdir(done)
+    plan = Plan(resolve(yaml.safe_load((done / CONFIG).read_text())), done / "workflow/scripts")
+    jobs = [job for job, _, _ in jobs_of(plan)]
+    lines = {line.rule: line for line in forecast(plan, jobs).estimate.lines}
+    root = done / "results/tiny"
+
+    def written(*patterns):
+        return sum(path.stat().st_size for pattern in patterns for path in root.glob(pattern))
+
+    for name in plan.corpora_used():
+        captured = activation_bytes(text_of(plan, name).captured, [64, 64], 4)
+        assert captured == pytest.approx(written(f"{name}/activations/*/*.safetensors"), rel=0.01)
+    assert lines["capture"].write == 0  # all in the store
+    for rule, files in {
+        "encode": ["*/cells/*/features.safetensors"],
+        "train_sae": ["saes/*/*"],
+    }.items():
+        assert lines[rule].write == pytest.approx(written(*files), rel=0.05), rule
+    for rule, files in {
+        "items": ["*/items.parquet", "*/corpus.json", "*/set_aside.parquet"],
+        "tokens": ["*/tokens.*", "*/spans.parquet"],
+        "density": ["*/cells/*/features.parquet"],
+        "top_tokens": ["*/cells/*/top*s.parquet", "*/cells/*/examples.parquet"],
+        "logit_effects": ["*/cells/*/logit_effects.parquet"],
+        "page": ["*/cells/*/features.html"],
+    }.items():
+        assert 1 / 3 < lines[rule].write / written(*files) < 3, rule
+    assert to_do(plan) == []
+    assert forecast(plan).estimate.needed == 0
+
+
+def test_the_estimate_is_a_target(done):
+    said = run(done, "estimate", study=TINY)
+    assert re.search(r"^total +0 ", said, re.M)
+    assert "results/tiny: needs 0.0 kB of disk" in said
+
+
+def test_a_guess_is_near_the_counts(done, monkeypatch):
+    """Before anything is made: within a factor of 2 of what is then there."""
+    monkeypatch.chdir(done)
+    plan = Plan(resolve(yaml.safe_load((done / CONFIG).read_text())), done / "workflow/scripts")
+    for name in plan.corpora_used():
+        known, guess = text_of(plan, name), guessed(plan, name)
+        assert not known.guess
+        assert guess.items == known.items
+        for field in ("positions", "captured"):
+            assert 0.5 < getattr(guess, field) / getattr(known, field) < 2, (name, field)
+
+
+def test_a_full_disk_is_told_before_anything_runs(done, tmp_path):
+    work = checkout(tmp_path / "saegrid")
+    edit(
+        work / "src/saegrid/plan/forecast.py",
+        "return shutil.disk_usage(path).free",
+        "return 1_000_000",
+    )
+    tried = snakemake(work, "--cores", "2")
+    assert tried.returncode == 1
+    assert "but 1.0 MB are free. Make room" in tried.stdout + tried.stderr
+    assert not list((work / "results").rglob("*.parquet"))
 
 
 def test_one_core_gives_the_bytes_of_two(done, tmp_path):

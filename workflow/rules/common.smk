@@ -5,12 +5,16 @@ OUT  PLAN (paths, specs, targets), wildcard patterns
 """
 
 import os
+import sys
+import time
 from pathlib import Path
 
 from saegrid.config import ConfigError, resolve
 from saegrid.figures import FIGURES
 from saegrid.plan import Plan
-from saegrid.plan.files import CELL_TABLES
+from saegrid.shards import SHARD_PATTERN
+from saegrid.plan.costs import Job
+from saegrid.plan.forecast import forecast
 from snakemake.exceptions import WorkflowError
 
 # Threads that wait give up their core: on a busy machine a job is otherwise slowed down many times.
@@ -21,22 +25,33 @@ try:
 except ValueError as mistake:
     raise WorkflowError(str(mistake)) from None
 
+os.environ.update(PLAN.environment())
+BEGAN = time.time()
+
 
 wildcard_constraints:
     study=PLAN.study.study,
     corpus="|".join(PLAN.study.corpora),
     capture="[0-9a-f]{12}",
+    shard=SHARD_PATTERN,
     cell=PLAN.cell_pattern(),
 
 
 def names(wildcards):
-    """The cell and the corpus of a job, as far as it has them."""
-    return [wildcards[key] for key in ("cell", "corpus") if key in wildcards.keys()]
+    """The cell, the corpus and the shard of a job, as far as it has them."""
+    return [
+        wildcards[key] for key in ("cell", "corpus", "shard") if key in wildcards.keys()
+    ]
 
 
 def stage(spec):
     """Params function of a stage: its spec for the wildcards of a job."""
     return lambda wildcards: spec(*names(wildcards))
+
+
+def growing(amount):
+    """Resource function: this amount, and as much again at every attempt after a failure."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def unless_settled(activations):
@@ -46,6 +61,44 @@ def unless_settled(activations):
 
     def of_job(wildcards):
         path = activations(*names(wildcards))
-        return ancient(path) if PLAN.is_settled(wildcards.cell) else path
+        return ancient(path) if path and PLAN.is_settled(wildcards.cell) else path
 
     return of_job
+
+
+async def put_on_record():
+    """Finished files that Snakemake has no record of, for it was killed while SLURM went on, or they
+    were copied here: from now on it has. Without, it would not see that a setting has changed.
+    """
+    records, dag = workflow.persistence, workflow.dag
+    finished = [job for job in dag.jobs if job.params and not dag.needrun(job)]
+    loose = [job for job in finished if not records.has_metadata(job)]
+    try:
+        alike = PLAN.made_alike({job: (job.output, job.params.spec) for job in loose})
+    except ValueError as mistake:
+        raise WorkflowError(str(mistake)) from None
+    for job in alike:
+        await records.finished(job)
+
+
+def to_do():
+    """Rule, cell, corpus and shard of the jobs that this run will start; targets make nothing."""
+    for job in workflow.dag.needrun_jobs():
+        if job.output:
+            where = [job.wildcards.get(key) for key in ("cell", "corpus")]
+            yield Job(job.rule.name, *where, job.wildcards.get("shard", ""))
+
+
+def announce():
+    """Say what the run comes to before it starts: one line, or a table where it is heavy or asked
+    for. Refuse a run for which the disk does not suffice."""
+    jobs, asked = list(to_do()), {rule.name for rule in workflow.dag.targetrules}
+    table = "estimate" in asked
+    try:
+        found = forecast(PLAN, jobs or None, workflow.cores or 1, table or None)
+        told = found.text() if table or found.heavy else found.summary()
+        print(told, file=sys.stderr, flush=True)
+        if jobs:
+            found.check()
+    except ValueError as problem:
+        raise WorkflowError(str(problem)) from None

@@ -26,8 +26,8 @@ rule items:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(20),
     params:
         spec=stage(PLAN.items_spec),
     script:
@@ -47,8 +47,8 @@ rule selection:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         spec=stage(PLAN.selection_spec),
     script:
@@ -70,8 +70,8 @@ rule tokens:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     params:
         spec=stage(PLAN.tokens_spec),
     script:

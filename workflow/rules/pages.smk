@@ -30,8 +30,8 @@ rule page:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         spec=stage(PLAN.page_spec),
     script:
@@ -40,7 +40,7 @@ rule page:
 
 rule summary:
     input:
-        lambda wildcards: PLAN.cell_files(CELL_TABLES),
+        lambda wildcards: PLAN.table_files(),
     output:
         summary=ensure("results/{study}/summary.parquet", non_empty=True),
     log:
@@ -50,8 +50,8 @@ rule summary:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         spec=stage(PLAN.summary_spec),
     script:
@@ -76,8 +76,8 @@ rule index:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         spec=stage(PLAN.index_spec),
     script:
@@ -102,8 +102,8 @@ rule plot:
     conda:
         "../../envs/core.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         spec=stage(PLAN.plot_spec),
     script:

@@ -1,9 +1,13 @@
 """
 SAEs of the grid.
-IN   results/{study}/{corpus}/activations/{capture}/{site}.safetensors of a corpus of role train,
+IN   results/{study}/{corpus}/activations/{capture}{shard}/{site}.safetensors of a corpus of role train,
      or a checkpoint that stays where it is
 OUT  results/{study}/saes/{cell}/cfg.json, sae_weights.safetensors           trained
      results/{study}/saes/{cell}/reference.json, decoder_norms.safetensors   imported
+A checkpoint from the hub is fetched when the activations that it will encode are there, and the
+stages that read it come before the import of other cells (`priority`), so that it is fetched once
+and may then be deleted. Jobs with such a checkpoint ask for the resource `hub`: a profile may limit
+how many there are at a time.
 """
 
 
@@ -26,8 +30,8 @@ rule train_sae:
         "../../envs/core.yaml"
     threads: PLAN.study.threads.train
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         spec=stage(PLAN.train_spec),
     script:
@@ -35,6 +39,8 @@ rule train_sae:
 
 
 rule import_sae:
+    input:
+        unless_settled(PLAN.before_import),
     output:
         reference="results/{study}/saes/{cell}/reference.json",
         norms=ensure(
@@ -48,9 +54,11 @@ rule import_sae:
         cell=PLAN.cell_pattern(PLAN.imported),
     conda:
         "../../envs/core.yaml"
+    threads: lambda wildcards: PLAN.import_threads(wildcards.cell)
     resources:
-        mem_mb=4000,
-        runtime=60,
+        hub=lambda wildcards: PLAN.from_hub(wildcards.cell),
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         spec=stage(PLAN.import_spec),
     script:

@@ -1,5 +1,6 @@
 """
 What can be asked for by name: corpus, activations, saes, cells, pages, figures (all is in the Snakefile).
+estimate makes nothing: what the run would read, write, hold and take is said at the start.
 Every stage file of every cell is a target, so that a lost or failed one is made again.
 """
 
@@ -11,6 +12,7 @@ localrules:
     cells,
     pages,
     figures,
+    estimate,
 
 
 rule corpus:
@@ -41,3 +43,9 @@ rule pages:
 rule figures:
     input:
         lambda wildcards: PLAN.figure_targets(),
+
+
+rule estimate:
+    # The table is printed by `announce`, before any job.
+    input:
+        [],

@@ -14,4 +14,6 @@ with workflow.job(snakemake) as job:
         job.output,
         Path(job.output[0]).parent / "store",
         job.spec,
+        shard=job.settings.get("shard"),
+        memory_mb=job.resources.mem_mb,
     )

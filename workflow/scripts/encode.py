@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from saegrid import activations, workflow
-from saegrid.encode import encode
+from saegrid.encode import encode, place
 from saegrid.saes.reference import open_sae
 from saegrid.sparse import write_features
 
@@ -18,7 +18,10 @@ with workflow.job(snakemake) as job:
         sae.encoder,
         screen=given["encode"]["screen"],
         threads=given["threads"],
+        memory_mb=job.resources.mem_mb,
+        device=place(job.resources.gpu),
         name=job.input.activations,
+        tell=print,
     )
     print(f"{len(features.data)} activations")
     write_features(job.output.features, features, job.spec)

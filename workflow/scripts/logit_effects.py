@@ -11,7 +11,8 @@ from saegrid.saes.reference import open_sae
 with workflow.job(snakemake) as job:
     model, n = job.settings["model"], job.settings["logits"]["n"]
     features = np.unique(io.read_table(job.input.top, ["feature"])["feature"].to_numpy())
-    directions = open_sae(Path(job.input.sae[0]).parent).decoder_rows(features)
+    with open_sae(Path(job.input.sae[0]).parent, last=True) as sae:
+        directions = sae.decoder_rows(features)
     folder = hub.folder(model["path"], model["revision"], hub.WEIGHTS)
     named = hub.folder(model["tokenizer"] or model["path"], model["revision"], hub.TOKENIZER)
     strings = tokenizer.strings(tokenizer.load(named, model["bos"]))

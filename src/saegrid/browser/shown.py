@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from saegrid.browser.pack import expand, flatten
 from saegrid.histogram import Histogram, histogram
-from saegrid.sparse import Features
+from saegrid.sparse import Features, find
 
 SPECIAL, IN_EDIT, UNCAPTURED = 1, 2, 4
 """Bits of a token's flag."""
@@ -119,10 +119,8 @@ def row_activations(
     start = np.searchsorted(tokens.row, row, "left")
     stop = np.searchsorted(tokens.row, row, "right")
     live = np.nan_to_num(shown.activations) > 0
-    n = len(tokens.row)
-    keys = values.owners() * np.int64(n) + values.indices
-    base = shown.table["feature"].to_numpy() * n
-    found, entry = expand(np.searchsorted(keys, base + start), np.searchsorted(keys, base + stop))
+    feature = shown.table["feature"].to_numpy()
+    found, entry = expand(find(values, feature, start), find(values, feature, stop))
     index = values.indices[entry].astype(np.int64)
     first = shown.table["token_index"].to_numpy() - shown.table["center"].to_numpy()
     beyond = (index < first[found]) | (index >= (first + np.diff(shown.offsets))[found])

@@ -95,8 +95,8 @@ def _check_references(study: Study) -> None:
                 f"saes.{name}.corpus must name a corpus of role train; got {sae.corpus!r}."
                 f"{nearest(sae.corpus, trains)}"
             )
-        if sae.source == "checkpoint" and (sae.path is None) == (sae.repo is None):
-            raise ConfigError(f"saes.{name}: give either path or repo.")
+        if sae.source == "checkpoint" and sae.path is None and sae.repo is None:
+            raise ConfigError(f"saes.{name}: give path (of local copies) or repo (on the hub).")
     known = {str(cell) for cell in cells(study)}
     for cell, stages in study.overrides.items():
         Cell.parse(cell)

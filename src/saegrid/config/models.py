@@ -38,7 +38,7 @@ class Model(Strict):
     bos: Literal["auto", True, False] = "auto"
     """Begin each row with the tokenizer's BOS (or [CLS]) token; auto: where it has one."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
-    """Where the forward pass runs."""
+    """Where the forward pass and the encodings run; auto: on a GPU where there is one."""
 
 
 class Columns(Strict):
@@ -136,6 +136,9 @@ class Corpus(Strict):
     """Longest row in tokens; longer texts are refused. null: the model's context."""
     tokens: TokenChoice = TokenChoice()
     """Which tokens are captured."""
+    shards: Positive = 1
+    """Into so many parts of whole rows the corpus is cut, each captured and encoded by jobs of its
+    own. For corpora larger than one job should take; results do not depend on it."""
 
 
 class TrainedSae(Strict):
@@ -163,13 +166,14 @@ class CheckpointSae(Strict):
     format: str
     """llama_scope or sae_lens."""
     path: str | None = None
-    """Local folder of a site's checkpoint; {layer} and {position} are filled in."""
+    """Local folder of a site's checkpoint, taken instead of `repo`; {layer} and {position} are
+    filled in."""
     repo: str | None = None
     """Hub repository; {layer} and {position} are filled in."""
     folder: str | None = None
     """Folder in the repository; {layer} and {position} are filled in."""
-    revision: str | None = None
-    """Commit on the hub."""
+    revision: str | dict[Literal["A", "M", "R", "N"], str] | None = None
+    """Commit on the hub; by position where each has a repository of its own."""
 
 
 class Block(Strict):
@@ -240,6 +244,19 @@ class Pages(Strict):
     """Densities above which features are counted."""
 
 
+class Verify(Strict):
+    """Known numbers that the checkpoints must give before anything long starts."""
+
+    expected: str | None = None
+    """YAML file of the numbers; null: nothing is verified."""
+    golden: bool = True
+    """L0 and error of the published sentence; needs the checkpoint of its cell."""
+    norms: bool = True
+    """Norms of the activations at all sites of the grid."""
+    decoder: bool = True
+    """Decoder directions that published pages show, of the cells of the grid."""
+
+
 class Threads(Strict):
     """Threads of the numeric jobs. Fixed here, since results depend on them in the last bits."""
 
@@ -249,6 +266,26 @@ class Threads(Strict):
     """Of a training."""
     encode: Positive = 1
     """Of an encoding."""
+
+
+class Memory(Strict):
+    """Megabytes that heavy jobs may hold. They decide how a job works, never what comes out."""
+
+    capture: Positive = 6000
+    """Of the forward pass; a model that does not fit runs block by block."""
+    encode: Positive = 4000
+    """Of an encoding: how far ahead a checkpoint is read, and how much of it is multiplied at a
+    time, on a GPU too."""
+
+
+class Hub(Strict):
+    """Checkpoints of SAEs that come from the hub. Decides no value: a change reruns nothing."""
+
+    cache: Annotated[str, Field(min_length=1)] = "checkpoints"
+    """Folder that they are fetched into; may hold ${VARIABLE}. Locks must work on its disk."""
+    budget_gb: Annotated[float, Field(gt=0)] = 60
+    """GB (10^9 bytes) that all of them take at most. Who needs room deletes what is not being
+    read: first what its cell is done with. 8x of Llama Scope: 0.54, 32x: 2.15."""
 
 
 class Study(Strict):
@@ -283,5 +320,11 @@ class Study(Strict):
     """Logit effects."""
     pages: Pages = Pages()
     """Pages."""
+    verify: Verify = Verify()
+    """Known numbers of the checkpoints."""
     threads: Threads = Threads()
     """Threads."""
+    memory: Memory = Memory()
+    """Memory."""
+    hub: Hub = Hub()
+    """Checkpoints from the hub."""

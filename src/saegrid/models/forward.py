@@ -5,14 +5,15 @@ wanted tokens are held. A row's values depend on the row alone, see `models.tile
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
 
+from saegrid.models import Sizes
 from saegrid.models.hooks import forward_order, reading
 from saegrid.models.load import Loaded
-from saegrid.models.tiles import Rows, Tile, make_tile, plan_tiles
+from saegrid.models.tiles import Plan, Rows, Tile, make_tile, plan_tiles
 from saegrid.words import Site
 
 SAY_EVERY = 5.0
@@ -29,11 +30,18 @@ class _DeepEnough(Exception):
     """Raised by the last hook: nothing deeper is asked for."""
 
 
+def inputs_of(model: Loaded, tile: Tile) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """ids and seen (row, position) of a tile, where the model is."""
+    ids = torch.from_numpy(tile.ids).to(model.device)
+    # Padding stands on the right: a causal model never looks at it.
+    return ids, None if model.family.causal else torch.from_numpy(tile.seen).to(model.device)
+
+
 class _Reader:
     """Gathers the kept tokens of one tile at a time."""
 
     def __init__(self, model: Loaded, sites: Iterable[Site], most: int) -> None:
-        """most: kept tokens of the fullest tile."""
+        """most: kept tokens of the fullest tile. The pass ends at the deepest of the sites."""
         self.sites = sorted(sites, key=forward_order)
         self.index = torch.empty(0)
         # Room that is used again: fresh memory costs ten times the copy.
@@ -58,58 +66,62 @@ class _Reader:
         """Activations of a tile's kept tokens (kept, channel), by site, on the CPU."""
         self.found = {}
         self.index = torch.from_numpy(tile.source).to(model.device)
-        ids = torch.from_numpy(tile.ids).to(model.device)
-        # Padding stands on the right: a causal model never looks at it.
-        seen = None if model.family.causal else torch.from_numpy(tile.seen).to(model.device)
         try:
-            model.hidden(ids, seen)
+            model.hidden(*inputs_of(model, tile))
         except _DeepEnough:
             return {site: x.cpu() for site, x in self.found.items()}
         raise CaptureError(f"{model.source}: the forward pass never reached {self.sites[-1]}.")
 
 
 def _check_finite(
-    site: Site, found: torch.Tensor, tile: Tile, rows: Rows, wanted: np.ndarray
+    found: Mapping[Site, torch.Tensor], tile: Tile, rows: Rows, wanted: np.ndarray
 ) -> None:
-    """CaptureError names site and row of the first NaN or infinity."""
+    """CaptureError names site and row of the first NaN or infinity.
+
+    found: by site, in the order of the pass. What is not finite at a token stays so at all that is
+    computed from it: the deepest site tells.
+    """
+    deepest = found[next(reversed(found))]
     # A sum is finite only if all its terms are; one that overflows is looked at again.
-    if torch.isfinite(found.sum()):
+    if torch.isfinite(deepest.sum()) or torch.isfinite(deepest).all():
         return
-    bad = (~torch.isfinite(found)).any(1).nonzero()
-    if len(bad):
-        # Attention spreads a NaN over its row, so the position would say little.
-        row = int(rows.row_of(wanted[tile.target[int(bad[0])]]))
-        raise CaptureError(
-            f"{site}: NaN or infinity in row {row}. Activations must be finite: take dtype "
-            "bfloat16 or float32 instead of float16, and check the checkpoint."
-        )
+    site, x = next(item for item in found.items() if not torch.isfinite(item[1]).all())
+    bad = (~torch.isfinite(x)).any(1).nonzero()
+    # Attention spreads a NaN over its row, so the position would say little.
+    row = int(rows.row_of(wanted[tile.target[int(bad[0])]]))
+    raise CaptureError(
+        f"{site}: NaN or infinity in row {row}. Activations must be finite: take dtype "
+        "bfloat16 or float32 instead of float16, and check the checkpoint."
+    )
 
 
-def _check_rows(model: Loaded, rows: Rows, used: np.ndarray) -> None:
-    """CaptureError names a row that the model cannot take."""
-    n, context = np.diff(rows.starts)[used], model.sizes.context
+def check_rows(source: str, sizes: Sizes, rows: Rows, used: np.ndarray) -> None:
+    """CaptureError names a row that the model from `source` cannot take. used: row numbers."""
+    n, context = np.diff(rows.starts)[used], sizes.context
     if (n > context).any():
         at = int(np.argmax(n))
         raise CaptureError(
-            f"Row {used[at]} has {n[at]} tokens; {model.source} takes at most {context}. "
+            f"Row {used[at]} has {n[at]} tokens; {source} takes at most {context}. "
             "Set max_length of the corpus, or shorten the text."
         )
-    if len(rows.ids) and not 0 <= rows.ids.min() <= rows.ids.max() < model.sizes.d_vocab:
-        at = int(np.argmax((rows.ids < 0) | (rows.ids >= model.sizes.d_vocab)))
+    if len(rows.ids) and not 0 <= rows.ids.min() <= rows.ids.max() < sizes.d_vocab:
+        at = int(np.argmax((rows.ids < 0) | (rows.ids >= sizes.d_vocab)))
         raise CaptureError(
-            f"Row {int(rows.row_of(at))} has token id {rows.ids[at]}; {model.source} knows 0 to "
-            f"{model.sizes.d_vocab - 1}. Give the model's own tokenizer."
+            f"Row {int(rows.row_of(at))} has token id {rows.ids[at]}; {source} knows 0 to "
+            f"{sizes.d_vocab - 1}. Give the model's own tokenizer."
         )
 
 
-class _Progress:
+class Progress:
     """Lines with rate and time left, every few seconds."""
 
-    def __init__(self, say: Say, total: int, done: int) -> None:
+    def __init__(self, say: Say, total: int, done: int = 0) -> None:
+        """total, done: tokens to run; in a pass layer by layer each counts once a layer."""
         self.say, self.total, self.done, self.first = say, total, done, done
         self.began = self.last = time.monotonic()
 
     def add(self, n: int) -> None:
+        """n more are done."""
         self.done += n
         now = time.monotonic()
         if now - self.last >= SAY_EVERY or self.done == self.total:
@@ -151,29 +163,54 @@ def fill(
     """
     if not x or not len(wanted):
         raise CaptureError("A capture needs at least one site and one token; got none.")
-    _check_rows(model, rows, np.unique(rows.row_of(wanted)))
+    check_rows(model.source, model.sizes, rows, np.unique(rows.row_of(wanted)))
     plan = plan_tiles(rows, wanted, model.sizes.context, model.device.type)
-    lengths = np.diff(rows.starts)
-    counts = [int(lengths[numbers].sum()) for _, numbers in plan]
+    counts = tokens_of(rows, plan)
     n_bytes = sum(t.nbytes for t in x.values())
     say(
         f"capture: {len(x)} sites, {len(wanted):,} tokens kept, {n_bytes / 1e6:,.1f} MB to write; "
         f"{sum(len(numbers) for _, numbers in plan):,} rows, {sum(counts):,} tokens to run"
     )
-    progress = _Progress(say, sum(counts), sum(counts[:done]))
+    progress = Progress(say, sum(counts), sum(counts[:done]))
+    for number, tile in enumerate(run(model, rows, wanted, plan[done:], x, list(x)), done + 1):
+        progress.add(tile.n_tokens)
+        on_tile(number)
+
+
+def tokens_of(rows: Rows, plan: Plan) -> list[int]:
+    """Tokens of each tile, without padding."""
+    lengths = np.diff(rows.starts)
+    return [int(lengths[numbers].sum()) for _, numbers in plan]
+
+
+def run(
+    model: Loaded,
+    rows: Rows,
+    wanted: np.ndarray,
+    plan: Plan,
+    x: Mapping[Site, torch.Tensor],
+    sites: Iterable[Site],
+    before: Callable[[int], None] = lambda number: None,
+) -> Iterator[Tile]:
+    """Run tiles as deep as the deepest of `sites`; fill x at those among them; each tile after it.
+
+    before: told the number of each tile before it runs.
+    """
     bytes_of = {site: _bytes(room) for site, room in x.items()}
+    most = max((height * length for (height, length), _ in plan), default=0)
     with torch.inference_mode():
-        reader = _Reader(model, x, min(len(wanted), max(h * n for (h, n), _ in plan)))
-    hooks = {site: reader.hook(site) for site in reader.sites}
-    with torch.inference_mode(), reading(model, hooks):
-        for number, (shape, numbers) in enumerate(plan[done:], done + 1):
+        reader = _Reader(model, sites, min(len(wanted), most))
+    with reading(model, {site: reader.hook(site) for site in reader.sites}):
+        for number, (shape, numbers) in enumerate(plan):
             tile = make_tile(rows, wanted, shape, numbers)
-            for site, found in reader.run(model, tile).items():
-                _check_finite(site, found, tile, rows, wanted)
+            with torch.inference_mode():
+                before(number)
+                found = reader.run(model, tile)
+            _check_finite(found, tile, rows, wanted)
+            for site in x:
                 # As bytes: three times as fast as torch's scatter.
-                bytes_of[site][tile.target] = _bytes(found)
-            progress.add(tile.n_tokens)
-            on_tile(number)
+                bytes_of[site][tile.target] = _bytes(found[site])
+            yield tile
 
 
 def capture(

@@ -14,6 +14,7 @@ import torch
 import transformers
 from safetensors import SafetensorError
 
+from saegrid import hub
 from saegrid.models import Family, Sizes, family_of
 from saegrid.words import POSITIONS, Site
 
@@ -23,6 +24,8 @@ DTYPES = {
     "float16": torch.float16,
 }
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+ROOM, WORKING = 1_000_000_000, 1.1
+"""Bytes beside the weights, and the share of the weights with what a forward pass holds."""
 UNUSED = re.compile(r"(^|\.)pooler\.")
 """Tensors that no site depends on; a checkpoint may lack them."""
 
@@ -62,14 +65,18 @@ class Loaded:
         """Where the model runs."""
         return next(self.model.parameters()).device
 
-    def module(self, site: Site) -> torch.nn.Module:
-        """The module whose output the site is, or whose input for N; ModelError where none."""
+    def check_site(self, site: Site) -> None:
+        """ModelError where the model lacks a site."""
         n_layers = len(self.blocks)
         if not 0 <= site.layer < n_layers or site.position not in POSITIONS:
             raise ModelError(
                 f"{self.source} has no site {site}: layers are 0 to {n_layers - 1}, positions "
                 f"{', '.join(POSITIONS)}. Mend the layers of the grid."
             )
+
+    def module(self, site: Site) -> torch.nn.Module:
+        """The module whose output the site is, or whose input for N; ModelError where none."""
+        self.check_site(site)
         block = self.blocks[site.layer]
         if site.position == "R":
             return block
@@ -78,7 +85,7 @@ class Loaded:
 
     def width(self, site: Site) -> int:
         """Number of channels at a site."""
-        self.module(site)
+        self.check_site(site)
         return self.sizes.d_mlp if site.position == "N" else self.sizes.d_model
 
     def hidden(self, ids: torch.Tensor, seen: torch.Tensor | None = None) -> torch.Tensor:
@@ -122,7 +129,8 @@ def _place(model: Mapping[str, Any]) -> dict[str, Any]:
     return {"pretrained_model_name_or_path": path, "revision": model.get("revision") or "main"}
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """The device of that name; auto: a GPU where there is one. ModelError where there is none."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
@@ -163,6 +171,26 @@ def _initialise(kind: Any, model: Mapping[str, Any], config: Any) -> torch.nn.Mo
     return made.to(DTYPES[model["dtype"]])
 
 
+def fits(model: Mapping[str, Any], memory_mb: int) -> bool:
+    """Whether the whole model may be loaded: its weights and room to run in so many megabytes.
+
+    On a GPU the card's free memory counts. Random weights are drawn whole in any case. On the hub a
+    model is fetched for this, as it is for the rest.
+    """
+    if model.get("weights", "pretrained") == "random":
+        return True
+    device = device_of(model.get("device", "cpu"))
+    memory = memory_mb * 1_000_000
+    if device.type == "cuda":
+        memory = torch.cuda.mem_get_info(device)[0]
+    try:
+        folder = hub.folder(str(model["path"]), model.get("revision"), hub.WEIGHTS)
+    except FileNotFoundError as error:
+        raise _unusable(model, _first_line(error)) from error
+    weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    return ROOM + weights * WORKING <= memory
+
+
 def load(model: Mapping[str, Any]) -> Loaded:
     """The model of a study, in evaluation mode, without gradients.
 
@@ -178,7 +206,7 @@ def load(model: Mapping[str, Any]) -> Loaded:
     """
     model = {"dtype": "float32", "weights": "pretrained", "device": "cpu", **model}
     place = _place(model)
-    device = _device(model["device"])
+    device = device_of(model["device"])
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     try:

@@ -33,6 +33,10 @@ class Rows(NamedTuple):
         return np.searchsorted(self.starts, token, side="right") - 1
 
 
+Plan = list[tuple[tuple[int, int], np.ndarray]]
+"""Shape (row, position) and row numbers of each tile."""
+
+
 class Tile(NamedTuple):
     """Rows of one padded length, and what is kept of them."""
 
@@ -76,9 +80,7 @@ def tile_shape(length: int, context: int, kind: str) -> tuple[int, int]:
     return max(1, TILE_TOKENS[kind] // padded), padded
 
 
-def plan_tiles(
-    rows: Rows, wanted: np.ndarray, context: int, kind: str
-) -> list[tuple[tuple[int, int], np.ndarray]]:
+def plan_tiles(rows: Rows, wanted: np.ndarray, context: int, kind: str) -> Plan:
     """Shape and row numbers of each tile; only rows with a wanted token, the longest first.
 
     Rows of one length are ordered by their ids, so that the order of the corpus does not matter.

@@ -48,9 +48,13 @@ class CellSpecs(CorpusSpecs):
         )
 
     def checkpoint(self, cell: str) -> dict[str, Any]:
-        """Where a cell's checkpoint lies, its layer and position filled in."""
+        """Where a cell's checkpoint lies, its layer and position filled in; a path comes first."""
         site, name = Cell.parse(cell)
         sae = self.study.saes[name].model_dump(mode="json")
+        if sae["path"]:
+            sae |= {"repo": None, "folder": None, "revision": None}
+        if isinstance(sae["revision"], dict):
+            sae["revision"] = sae["revision"].get(site.position)
         for key in ("path", "repo", "folder"):
             if sae[key]:
                 sae[key] = sae[key].replace("{layer}", str(site.layer))
@@ -71,6 +75,13 @@ class CellSpecs(CorpusSpecs):
                 )
             files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
             content = [[str(path.relative_to(folder)), path.stat().st_size] for path in files]
+        elif not sae["revision"]:
+            site, name = Cell.parse(cell)
+            raise ConfigError(
+                f"saes.{name}.revision: name the commit of {sae['repo']} (position "
+                f"{site.position}) on the hub, so that the results can be repeated. "
+                "`python -m saegrid.saes.pin` looks up the present ones, see its help."
+            )
         return self.spec("import_sae", [reader], [], sae=sae, cell=cell, content=content)
 
     def sae_spec(self, cell: str) -> str:
@@ -78,20 +89,40 @@ class CellSpecs(CorpusSpecs):
         return self.train_spec(cell) if self.is_trained(cell) else self.import_spec(cell)
 
     @remembered
-    def encode_spec(self, cell: str, name: str) -> str:
-        """Spec of an encoding."""
+    def encode_spec(self, cell: str, name: str, shard: str = "") -> str:
+        """Spec of an encoding, of a shard or of the whole."""
         reader = "sae_lens" if self.is_trained(cell) else self.checkpoint(cell)["format"]
         return self.spec(
             "encode",
             [
                 lookup("saegrid.saes.formats:FORMATS", reader, "format"),
             ],
-            [self.sae_spec(cell), self.capture_spec(name)],
+            [self.sae_spec(cell), self.capture_spec(name, shard)],
             cell=cell,
             encode=self.settings(cell, "encode"),
             capture=self.capture_id(name),
             threads=self.study.threads.encode,
         )
+
+    @remembered
+    def merge_spec(self, cell: str, name: str) -> str:
+        """Spec of the features of a corpus in shards."""
+        shards = [self.encode_spec(cell, name, shard) for shard in self.shards(name)]
+        return self.spec("merge", [], shards)
+
+    def features_specs(self, cell: str, name: str) -> dict[str, str]:
+        """The spec of features.safetensors, and of the files that it is merged from.
+
+        What comes after has the spec of the whole among its inputs, merged or not: merged features
+        are those of the whole, so that the number of shards changes no byte of a result.
+        """
+        shards = self.shards(name)
+        if len(shards) == 1:
+            return {"features.safetensors": self.encode_spec(cell, name)}
+        of_shards = {
+            f"features{shard}.safetensors": self.encode_spec(cell, name, shard) for shard in shards
+        }
+        return {"features.safetensors": self.merge_spec(cell, name), **of_shards}
 
     @remembered
     def density_spec(self, cell: str, name: str) -> str:
@@ -151,7 +182,7 @@ class CellSpecs(CorpusSpecs):
         """The spec of each table of a cell."""
         top = self.top_tokens_spec(cell, name)
         return {
-            "features.safetensors": self.encode_spec(cell, name),
+            **self.features_specs(cell, name),
             "features.parquet": self.density_spec(cell, name),
             "top_tokens.parquet": top,
             "examples.parquet": top,

@@ -12,6 +12,7 @@ from saegrid.models import FAMILIES, family_name, read_config, sizes_of
 from saegrid.paths import PathError, expand
 from saegrid.plan.spec import Specs, remembered
 from saegrid.registry import entry, lookup
+from saegrid.shards import numbers, shard_names
 from saegrid.workflow import digest
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
@@ -151,10 +152,19 @@ class CorpusSpecs(Specs):
             return None
         return sizes_of(read_config(path), self.study.model.family).context
 
+    def shards(self, name: str) -> list[str]:
+        """Names of a corpus' shards; the empty one alone where it is not cut."""
+        return shard_names(self.study.corpora[name].shards)
+
     @remembered
-    def capture_spec(self, name: str) -> str:
-        """Spec of a capture: all that decides the values, without the list of sites."""
+    def capture_spec(self, name: str, shard: str = "") -> str:
+        """Spec of a capture: all that decides the values, without the list of sites.
+
+        Without a shard it is that of the whole, from which identities follow: values do not depend
+        on how a corpus is cut.
+        """
         self.check_layers()
+        part = {"shard": numbers(shard)} if shard else {}
         return self.spec(
             "capture",
             self.family_code(),
@@ -163,6 +173,7 @@ class CorpusSpecs(Specs):
             identity=self.model_identity(),
             tokens=self.study.corpora[name].tokens.model_dump(mode="json"),
             threads=self.study.threads.capture,
+            **part,
         )
 
     @remembered

@@ -1,15 +1,23 @@
 """Paths and targets of a study: what the rules bind, without Snakemake."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
+from saegrid.config.check import ConfigError
 from saegrid.figures import FIGURES
 from saegrid.io import recorded_spec, write_json
-from saegrid.plan.cells import CellSpecs
+from saegrid.plan.leftovers import remove_leftovers
 from saegrid.plan.provenance import provenance
 from saegrid.plan.spec import remembered
+from saegrid.plan.verified import VerifiedSpecs
+from saegrid.saes.cache import BUDGET, FOLDER
 from saegrid.words import SAE_PATTERN, SITE_PATTERN, Cell
+
+NOTHING = "(?!)"
+"""A pattern that nothing matches."""
+Job = TypeVar("Job")
 
 TRAINED = ("cfg.json", "sae_weights.safetensors")
 """Files of a trained SAE."""
@@ -24,6 +32,8 @@ CELL_TABLES = (
     "logit_effects.parquet",
 )
 """Files of a cell, in the order of the stages. All are targets: a lost one is made again."""
+RECORDING = (".json", ".parquet", ".safetensors", ".html")
+"""Endings of files that hold the spec of the job that made them."""
 FACTS = {
     "facts": "corpus.json",
     "filter": "selection.json",
@@ -35,7 +45,7 @@ FACTS = {
 CORPUS_TABLES = ("items.parquet", "selection.parquet", "tokens.parquet", "spans.parquet")
 
 
-class Plan(CellSpecs):
+class Plan(VerifiedSpecs):
     """Paths, specs and targets of one study."""
 
     def model_files(self) -> list[str]:
@@ -43,9 +53,10 @@ class Plan(CellSpecs):
         folder = self.model_folder()
         return [str(path) for path in sorted(folder.glob("*.safetensors"))] if folder else []
 
-    def activations(self, name: str, site: str) -> str:
+    def activations(self, name: str, site: str, shard: str = "") -> str:
         """Path of a site's activations."""
-        return f"{self.root}/{name}/activations/{self.capture_id(name)}/{site}.safetensors"
+        folder = f"{self.root}/{name}/activations/{self.capture_id(name)}{shard}"
+        return f"{folder}/{site}.safetensors"
 
     def sae_files(self, cell: str) -> list[str]:
         """Files of a cell's SAE."""
@@ -68,13 +79,24 @@ class Plan(CellSpecs):
         path = f"{self.root}/{name}/selection.parquet"
         return [path] if self.rows_depend_on_filter(name) else []
 
-    def training_activations(self, cell: str) -> str:
-        """The activations that a cell's SAE learns from."""
-        return self.activations(self.training_corpus(cell), str(Cell.parse(cell).site))
+    def training_activations(self, cell: str) -> list[str]:
+        """The activations that a cell's SAE learns from, shards in order."""
+        name, site = self.training_corpus(cell), str(Cell.parse(cell).site)
+        return [self.activations(name, site, shard) for shard in self.shards(name)]
 
-    def cell_activations(self, cell: str, name: str) -> str:
+    def cell_activations(self, cell: str, name: str, shard: str) -> str:
         """The activations that a cell encodes."""
-        return self.activations(name, str(Cell.parse(cell).site))
+        return self.activations(name, str(Cell.parse(cell).site), shard)
+
+    def shard_files(self, cell: str, name: str) -> list[str]:
+        """Features of the shards that a cell's are merged from; none where it is not cut."""
+        shards = [shard for shard in self.shards(name) if shard]
+        return [f"{self.root}/{name}/cells/{cell}/features{s}.safetensors" for s in shards]
+
+    def table_files(self) -> list[str]:
+        """Tables of all cells on the main corpus, and what they are merged from."""
+        shards = [path for cell in self.cells for path in self.shard_files(str(cell), self.main)]
+        return [*self.cell_files(CELL_TABLES), *shards]
 
     def facts_files(self) -> dict[str, str]:
         """Files from which the numbers of the main corpus are shown, by the name of the input."""
@@ -84,11 +106,36 @@ class Plan(CellSpecs):
         """GPUs that a job with the model or an encoder asks for."""
         return 0 if self.study.model.device == "cpu" else 1
 
+    def from_hub(self, cell: str) -> int:
+        """1 where a cell's checkpoint comes from the hub, else 0: what a rule may be limited by."""
+        return int(not self.is_trained(cell) and not self.checkpoint(cell)["path"])
+
+    def before_import(self, cell: str) -> list[str]:
+        """What must be there before a checkpoint is fetched: the activations, so that it is encoded
+        while it is there. A checkpoint on disk is imported at any time, and one that is verified
+        before the capture."""
+        if not self.from_hub(cell) or cell in self.verified_saes():
+            return []
+        site, shards = str(Cell.parse(cell).site), self.shards(self.main)
+        return [self.activations(self.main, site, shard) for shard in shards]
+
+    def import_threads(self, cell: str) -> int:
+        """As many as an encoding where the checkpoint is fetched: an encoding that waits for its
+        cores is not overtaken by fetching further cells."""
+        return self.study.threads.encode if self.from_hub(cell) else 1
+
+    def environment(self) -> dict[str, str]:
+        """Settings that decide no value, for the environment of the jobs: specs leave them out."""
+        return {FOLDER: self.study.hub.cache, BUDGET: repr(self.study.hub.budget_gb)}
+
     def cell_pattern(self, saes: Iterable[str] | None = None) -> str:
         """Regular expression of the cells with these SAEs; of any cell without."""
         names = SAE_PATTERN if saes is None else "|".join(map(re.escape, saes))
-        # No SAE of a kind: a pattern that nothing matches.
-        return f"{SITE_PATTERN}-(?:{names})" if names else "(?!)"
+        return f"{SITE_PATTERN}-(?:{names})" if names else NOTHING
+
+    def sharded_pattern(self) -> str:
+        """Regular expression of the corpora in shards."""
+        return "|".join(name for name in self.study.corpora if self.shards(name)[0]) or NOTHING
 
     @remembered
     def is_settled(self, cell: str) -> bool:
@@ -101,6 +148,43 @@ class Plan(CellSpecs):
         there = [path for path in specs if Path(path).is_file()]
         return all(recorded_spec(path) == specs[path] for path in there)
 
+    def verified_inputs(self) -> dict[str, list[str]]:
+        """What the verification reads: SAEs, model, and the text whose norms are measured."""
+        norms, saes = self.verified_norms(), self.verified_saes()
+        files = [f"{self.root}/saes/{cell}/{name}" for cell in saes for name in IMPORTED]
+        model = self.model_files() if norms or self.verified_cells("golden") else []
+        tokens = f"{self.root}/{self.main}/tokens.parquet"
+        return {"saes": files, "model": model, "tokens": [tokens] if norms else []}
+
+    def verified_files(self, cell: str | None = None) -> list[str]:
+        """What must be there before a corpus is captured, or before a cell is encoded.
+
+        Of every study with checkpoints, whether it verifies them or not: were it an input only
+        where it does, turning it on would run all cells again.
+        """
+        trained = cell is not None and self.is_trained(cell)
+        return [f"{self.root}/verified.json"] if self.imported and not trained else []
+
+    def made_alike(self, jobs: Mapping[Job, tuple[Iterable[str], str]]) -> list[Job]:
+        """Of finished jobs, each with its files and its spec, those whose files record the spec.
+
+        Raises:
+            ConfigError: where files record another; it names them all.
+        """
+        alike, others = [], []
+        for job, (paths, spec) in jobs.items():
+            there = [p for p in paths if Path(p).suffix in RECORDING and Path(p).is_file()]
+            told = {path: recorded_spec(path) for path in there}
+            others += [path for path, text in told.items() if text not in ("", spec)]
+            if spec in told.values():
+                alike.append(job)
+        if others:
+            raise ConfigError(
+                "These files were made with other settings than this run's, and Snakemake has no "
+                f"record of them. Delete them and run again: {' '.join(others)}"
+            )
+        return alike
+
     # --- targets ---------------------------------------------------------------------------
 
     def corpus_targets(self) -> list[str]:
@@ -111,7 +195,12 @@ class Plan(CellSpecs):
     def activation_targets(self) -> list[str]:
         """Activations of every corpus in use."""
         used = self.corpora_used()
-        return [self.activations(name, str(site)) for name in used for site in self.sites]
+        return [
+            self.activations(name, str(site), shard)
+            for name in used
+            for shard in self.shards(name)
+            for site in self.sites
+        ]
 
     def sae_targets(self) -> list[str]:
         """SAEs of the grid."""
@@ -123,7 +212,8 @@ class Plan(CellSpecs):
             *self.corpus_targets(),
             *self.activation_targets(),
             *self.sae_targets(),
-            *self.cell_files(CELL_TABLES),
+            *self.table_files(),
+            *self.verified_files(),
         ]
 
     def page_targets(self) -> list[str]:
@@ -142,3 +232,7 @@ class Plan(CellSpecs):
     def write_provenance(self) -> None:
         """Write the resolved config with versions and commit; no rule reads it."""
         write_json(f"{self.root}/config.json", provenance(self.study.model_dump(mode="json")))
+
+    def remove_leftovers(self, before: float) -> None:
+        """Remove temporary files of killed jobs, last written before a time in seconds."""
+        remove_leftovers(self.root, before)

@@ -1,11 +1,14 @@
 """Where an SAE lies: a folder of this study, a folder elsewhere, or a commit on the hub.
 
 A checkpoint that stays where it is gets a `reference.json` and its decoder's norms beside it, so
-that encoding never reads the decoder.
+that encoding never reads the decoder. One from the hub is fetched when it is opened, into a cache
+that deletes what is not being read.
 """
 
 import re
 from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ from saegrid.identity import file_digest, weights_digest
 from saegrid.io import canonical, read_header, read_json, read_tensors, write_json, write_tensors
 from saegrid.paths import expand
 from saegrid.registry import pick
+from saegrid.saes.cache import Cache, Lease, name_of
+from saegrid.saes.cache.download import describe
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.sae import SAE
 from saegrid.saes.store import CheckpointError, Format
@@ -24,20 +29,52 @@ REFERENCE, NORMS = "reference.json", "decoder_norms.safetensors"
 WHERE = ("path", "repo", "folder", "revision")
 
 
-def open_sae(folder: str | Path) -> SAE:
+@dataclass(frozen=True)
+class OpenSAE(SAE):
+    """An SAE whose files stay while it is open: to the end of a `with`, or of the object."""
+
+    lease: Lease = field(kw_only=True, repr=False, compare=False)
+    """Of the checkpoint's folder."""
+    last: bool = field(default=False, kw_only=True, repr=False, compare=False)
+    """Whether no later stage of its cell reads it."""
+
+    def __enter__(self) -> "OpenSAE":
+        return self
+
+    def __exit__(self, problem: object, *_: object) -> None:
+        self.lease.release(spent=self.last and problem is None)
+
+
+def open_sae(folder: str | Path, last: bool = False) -> OpenSAE:
     """The SAE of a cell's folder `saes/{cell}/`: trained here, or a reference.
+
+    Keep the SAE, not its encoder alone, for as long as weights are read: they are mapped, and a
+    checkpoint from the hub may be deleted when nobody has it open.
+
+    Args:
+        folder: where the cell's SAE lies.
+        last: this is the last stage of the cell that reads it; when its `with` has ended well, a
+            checkpoint from the hub is the first to go when room is needed.
 
     Raises:
         CheckpointError: the checkpoint or its sidecar is missing, changed or not understood.
     """
     folder = Path(folder)
     if not (folder / REFERENCE).is_file():
-        return pick(FORMATS, "sae_lens", "format").open(folder)
+        return _held(pick(FORMATS, "sae_lens", "format").open(folder), Lease(folder), last)
     reference = read_json(folder / REFERENCE)
     form = pick(FORMATS, reference["format"], "format")
-    checkpoint = resolve(reference)
-    norms = _read_norms(folder / NORMS, identity(form, checkpoint))
-    return form.open(checkpoint, norms=norms)
+    with ExitStack() as stack:
+        lease = stack.enter_context(resolve(reference))
+        norms = _read_norms(folder / NORMS, identity(form, lease.folder))
+        opened = _held(form.open(lease.folder, norms=norms), lease, last)
+        stack.pop_all()
+    return opened
+
+
+def _held(sae: SAE, lease: Lease, last: bool) -> OpenSAE:
+    values = {value.name: getattr(sae, value.name) for value in fields(SAE)}
+    return OpenSAE(**values, lease=lease, last=last)
 
 
 def import_sae(
@@ -58,13 +95,14 @@ def import_sae(
         spec: the job's spec.
     """
     form = pick(FORMATS, sae["format"], "format")
-    folder = resolve(sae)
-    opened = form.open(folder)
-    _same_site(opened, folder / form.files[0], cell)
-    told = identity(form, folder)
+    with resolve(sae) as lease:
+        folder = lease.folder
+        opened = form.open(folder)
+        _same_site(opened, folder / form.files[0], cell)
+        told = identity(form, folder)
+        measured = {"norm": opened.decoder.norms.astype(np.float32)}
     where = {key: sae[key] for key in WHERE if sae.get(key) is not None}
     facts = {"format": sae["format"], **where, "identity": told, "facts": dict(opened.facts)}
-    measured = {"norm": opened.decoder.norms.astype(np.float32)}
     write_tensors(norms, measured, spec, {"identity": canonical(told)})
     write_json(reference, facts, spec)
     return opened
@@ -107,8 +145,11 @@ def _read_norms(path: Path, expected: dict[str, Any]) -> np.ndarray:
     return read_tensors(path)["norm"]
 
 
-def resolve(reference: Mapping[str, Any]) -> Path:
+def resolve(reference: Mapping[str, Any]) -> Lease:
     """The local folder of a checkpoint; from the hub only the files that are needed are fetched.
+
+    A folder named by `path`, or what the hub's own cache holds already, is read where it lies and
+    never deleted.
 
     Args:
         reference: `format`, and `path`, or `repo`, `folder` and `revision`.
@@ -121,33 +162,31 @@ def resolve(reference: Mapping[str, Any]) -> Path:
         folder = Path(expand(reference["path"]))
         if not folder.is_dir():
             raise CheckpointError(f"{folder}: there is no such folder (path of an SAE).")
-        return folder
+        return Lease(folder)
     if not reference.get("repo"):
         raise CheckpointError("An SAE's checkpoint needs `path`, or `repo` and `revision`.")
+    repo, within = reference["repo"], reference.get("folder") or ""
     revision = reference.get("revision") or ""
     if not re.fullmatch(r"[0-9a-f]{40}", revision):
         raise CheckpointError(
-            f"{reference['repo']}: revision must be a commit of 40 hexadecimal digits, "
+            f"{repo}: revision must be a commit of 40 hexadecimal digits, "
             f"so that the results can be repeated; got {revision!r}."
         )
-    within = reference.get("folder") or ""
-    found = [
-        _download(reference["repo"], f"{within}/{name}".lstrip("/"), revision)
-        for name in form.files
-    ]
-    return found[0].parents[len(Path(form.files[0]).parts) - 1]
+    paths = {name: f"{within}/{name}".lstrip("/") for name in form.files}
+    known = _in_hubs_own_cache(repo, revision, paths)
+    if known is not None:
+        return Lease(known)
+    return Cache.of_environment().lease(
+        name_of(repo, within, revision, form.files),
+        lambda: {name: describe(repo, path, revision) for name, path in paths.items()},
+    )
 
 
-def _download(repo: str, file: str, revision: str) -> Path:
-    """One file of a repository, from the cache where it is there already."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+def _in_hubs_own_cache(repo: str, revision: str, paths: Mapping[str, str]) -> Path | None:
+    """The folder of files that were downloaded before by other means; None where one is missing."""
+    from huggingface_hub import try_to_load_from_cache
 
-    try:
-        return Path(hf_hub_download(repo, file, revision=revision))
-    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
-        raise CheckpointError(
-            f"{repo}: {file} at {revision[:12]} does not come from the hub "
-            f"({type(error).__name__}). Check repo, folder and revision; a gated repository needs "
-            "`hf auth login`; without a network give the `path` of a copy."
-        ) from error
+    found = [try_to_load_from_cache(repo, path, revision=revision) for path in paths.values()]
+    if not all(isinstance(path, str) for path in found):
+        return None
+    return Path(str(found[0])).parents[len(Path(next(iter(paths))).parts) - 1]

@@ -60,15 +60,30 @@ class Encoder:
     """What rows are stored as: float32, float16 or bfloat16."""
     read: Callable[[int, int], np.ndarray] = field(repr=False)
     """Rows of the features start..stop as stored; called by `rows`."""
+    fill: Callable[[int, int, np.ndarray], np.ndarray] | None = field(default=None, repr=False)
+    """The same rows, read into the head of an array; called by `rows`."""
 
-    def rows(self, start: int, stop: int) -> np.ndarray:
+    @property
+    def stored(self) -> np.dtype:
+        """What rows are held as: uint16 stands for bfloat16."""
+        return np.dtype(np.uint16 if self.dtype == "bfloat16" else self.dtype)
+
+    def rows(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
         """The stored rows W (feature, d_model) of the features start..stop - 1, nothing else read.
 
         float32 or float16 as stored, or uint16 with the bits of bfloat16: `widen` makes float32
         of each exactly, and `torch.from_numpy(rows).view(torch.bfloat16)` is the same without a
-        copy. The array may be a read-only view of the file, and need not be contiguous.
+        copy. The array may be a read-only view and need not be contiguous; with `out`, of at least
+        that many rows and the stored dtype, the rows are its head.
         """
-        return self.read(start, min(stop, self.d_sae))
+        stop = min(stop, self.d_sae)
+        if out is not None and self.fill is not None:
+            return self.fill(start, stop, out)
+        found = self.read(start, stop)
+        if out is None:
+            return found
+        np.copyto(out[: len(found)], found)
+        return out[: len(found)]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Checkpoints as they lie on disk: tensors mapped and never read whole, norms, keys of a config."""
+"""Checkpoints as they lie on disk: tensors never read whole, norms, keys of a config."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from saegrid.registry import nearest
-from saegrid.saes.sae import SAE, blocks, widen
+from saegrid.saes.matrix import CheckpointError, Matrix
+from saegrid.saes.sae import SAE
 
 DTYPES = {
     "F64": np.float64,
@@ -17,18 +18,13 @@ DTYPES = {
     "F16": np.float16,
     "BF16": np.uint16,
     "I64": np.int64,
+    "I32": np.int32,
 }
 """Stored types that are read; bfloat16 is kept as its bits."""
 NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float16): "float16"} | {
     np.dtype(np.uint16): "bfloat16"
 }
 MAX_HEADER = 100 << 20
-CHUNK = 1 << 22
-"""Numbers that are widened at a time where a tensor is walked through."""
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names the file and what is wrong in it."""
 
 
 class Format(NamedTuple):
@@ -46,6 +42,8 @@ class Tensors(NamedTuple):
     path: Path
     arrays: dict[str, np.ndarray]
     """Arrays by name, read-only; uint16 holds the bits of bfloat16."""
+    places: Mapping[str, int] = {}
+    """First byte of each in the file; empty where the arrays lie in memory."""
 
     def get(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
         """The array of that name and shape; CheckpointError where it is missing or differs."""
@@ -66,8 +64,12 @@ class Tensors(NamedTuple):
             )
         return found
 
+    def matrix(self, name: str, shape: tuple[int, int]) -> Matrix:
+        """The large array of that name and shape, for reading in blocks; errors as of `get`."""
+        return Matrix(self.get(name, shape), self.path, self.places.get(name))
 
-def dtype_name(array: np.ndarray) -> str:
+
+def dtype_name(array: np.ndarray | Matrix) -> str:
     """What an array is stored as: float32, float16 or bfloat16."""
     return NAMES[array.dtype]
 
@@ -91,7 +93,8 @@ def open_tensors(path: str | Path) -> Tensors:
             f"its header promises {end} bytes, got {size}. Fetch it again."
         )
     data = np.asarray(np.memmap(path, np.uint8, "r"))[begin:]
-    return Tensors(path, {name: _array(path, name, e, data) for name, e in entries.items()})
+    arrays = {name: _array(path, name, entry, data) for name, entry in entries.items()}
+    return Tensors(path, arrays, {n: begin + e["data_offsets"][0] for n, e in entries.items()})
 
 
 def _header(path: Path, size: int) -> tuple[dict[str, Any], int]:
@@ -155,34 +158,3 @@ def supported(path: Path, key: str, value: Any, *known: Any) -> None:
         raise CheckpointError(
             f"{path}: {key} is {value!r}; supported: {', '.join(repr(k) for k in known)}."
         )
-
-
-def row_norms(rows: np.ndarray) -> np.ndarray:
-    """(feature,) float64 norms of stored rows (feature, d_model), blockwise in a fixed order."""
-    n, width = rows.shape
-    parts = (widen(rows[a:b]).astype(np.float64) for a, b in blocks(n, max(1, CHUNK // width)))
-    return np.sqrt(np.concatenate([np.einsum("fd,fd->f", part, part) for part in parts]))
-
-
-def column_norms(columns: np.ndarray) -> np.ndarray:
-    """(feature,) float64 norms of stored columns (d_model, feature), blockwise in fixed order."""
-    height, n = columns.shape
-    total = np.zeros(n)
-    for start, stop in blocks(height, max(1, CHUNK // n)):
-        part = widen(columns[start:stop]).astype(np.float64)
-        total += np.einsum("df,df->f", part, part)
-    return np.sqrt(total)
-
-
-def pick_columns(columns: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """(n, d_model) as stored: some columns of (d_model, feature), a block of rows at a time."""
-    picked = np.empty((len(features), len(columns)), columns.dtype)
-    for start, stop in blocks(len(columns), 256):
-        picked[:, start:stop] = columns[start:stop][:, features].T
-    return picked
-
-
-def project(rows: Callable[[int, int], np.ndarray], d_sae: int, vector: np.ndarray) -> np.ndarray:
-    """(feature,) float64: the encoder's rows times a vector (d_model,)."""
-    parts = [widen(rows(a, b)).astype(np.float64) @ vector for a, b in blocks(d_sae)]
-    return np.concatenate(parts)

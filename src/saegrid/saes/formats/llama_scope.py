@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from saegrid.saes.hooks import hook_of, site_of
+from saegrid.saes.matrix import Matrix
+from saegrid.saes.norms import column_norms, pick_columns
 from saegrid.saes.sae import SAE, Decoder, Encoder, widen
 from saegrid.saes.store import (
     CheckpointError,
     Format,
-    column_norms,
     dtype_name,
     open_tensors,
-    pick_columns,
     read_facts,
     require,
     supported,
@@ -82,12 +82,12 @@ def open_checkpoint(folder: str | Path, norms: np.ndarray | None = None) -> SAE:
     d_model, d_sae = (require(path, facts, key, int) for key in ("d_model", "d_sae"))
     s_in, s_out = _scales(path, facts, d_model)
     tensors = open_tensors(Path(folder) / WEIGHTS)
-    weight = tensors.get("encoder.weight", (d_sae, d_model))
-    columns = tensors.get("decoder.weight", (d_model, d_sae))
+    weight = tensors.matrix("encoder.weight", (d_sae, d_model))
+    columns = tensors.matrix("decoder.weight", (d_model, d_sae))
     _same_dtype(tensors.path, facts, weight, columns)
     if norms is None:
         norms = column_norms(columns)
-    decoder = Decoder(d_model, d_sae, partial(pick_columns, columns), lambda: norms)
+    decoder = Decoder(d_model, d_sae, partial(pick_columns, columns.array), lambda: norms)
     n = decoder.norms * (s_in / s_out)
     b_enc = widen(tensors.get("encoder.bias", (d_sae,))).astype(np.float64)
     b_dec = widen(tensors.get("decoder.bias", (d_model,))).astype(np.float64)
@@ -100,7 +100,8 @@ def open_checkpoint(folder: str | Path, norms: np.ndarray | None = None) -> SAE:
         threshold=np.full(d_sae, threshold),
         k=None,
         dtype=dtype_name(weight),
-        read=lambda start, stop: weight[start:stop],
+        read=weight.rows,
+        fill=weight.rows,
     )
     told = {"format": "llama_scope", "hook": facts["hook_point_in"], "dtype": encoder.dtype}
     told |= {"threshold": threshold, "s_in": s_in, "s_out": s_out, "scale": "unit_decoder"}
@@ -135,7 +136,7 @@ def _scales(path: Path, facts: dict[str, Any], d_model: int) -> tuple[float, flo
     return scales[0], scales[1]
 
 
-def _same_dtype(path: Path, facts: dict[str, Any], *arrays: np.ndarray) -> None:
+def _same_dtype(path: Path, facts: dict[str, Any], *arrays: Matrix) -> None:
     """Refuse weights that are stored as something else than the hyperparams say."""
     said = str(facts.get("dtype", "")).removeprefix("torch.")
     for array in arrays:

@@ -13,6 +13,7 @@ import numpy as np
 
 from saegrid.io import write_json, write_tensors
 from saegrid.saes.hooks import hook_of, site_of
+from saegrid.saes.norms import project, row_norms
 from saegrid.saes.sae import SAE, Decoder, Encoder, blocks, widen
 from saegrid.saes.store import (
     CheckpointError,
@@ -20,10 +21,8 @@ from saegrid.saes.store import (
     Tensors,
     dtype_name,
     open_tensors,
-    project,
     read_facts,
     require,
-    row_norms,
     supported,
 )
 from saegrid.words import Site
@@ -58,9 +57,9 @@ def view(
         supported(path, key, cfg.get(key, "none"), "none")
     d_model, d_sae = (require(path, cfg, key, int) for key in ("d_in", "d_sae"))
     tensors = weights()
-    rows = tensors.get("W_dec", (d_sae, d_model))
+    rows = tensors.matrix("W_dec", (d_sae, d_model))
     measure = (lambda: row_norms(rows)) if norms is None else (lambda: norms)
-    decoder = Decoder(d_model, d_sae, lambda features: rows[features], measure)
+    decoder = Decoder(d_model, d_sae, lambda features: rows.array[features], measure)
     b_dec = widen(tensors.get("b_dec", (d_model,))).astype(np.float64)
     unit = _flag(path, cfg, "rescale_acts_by_decoder_norm", False)
     encoder = _encoder(path, cfg, tensors, b_dec, decoder.norms if unit else np.ones(d_sae))
@@ -77,14 +76,10 @@ def _encoder(
 ) -> Encoder:
     """The encoder; `scale` is the decoder's norm where cfg.json says that z is rescaled by it."""
     d_model, d_sae = cfg["d_in"], cfg["d_sae"]
-    columns = tensors.get("W_enc", (d_model, d_sae))
-
-    def read(start: int, stop: int) -> np.ndarray:
-        return columns[:, start:stop].T
-
+    columns = tensors.matrix("W_enc", (d_model, d_sae))
     bias = widen(tensors.get("b_enc", (d_sae,))).astype(np.float64)
     if _flag(path, cfg, "apply_b_dec_to_input", True):
-        bias = bias - project(read, d_sae, b_dec)
+        bias = bias - project(columns.columns, d_sae, b_dec)
     k, threshold = None, None
     match cfg.get("architecture", "standard"):
         case "topk":
@@ -98,7 +93,8 @@ def _encoder(
         case _:
             threshold = np.zeros(d_sae)
     dtype = dtype_name(columns)
-    return Encoder(d_model, d_sae, scale, bias * scale, threshold, k, dtype, read)
+    read = columns.columns
+    return Encoder(d_model, d_sae, scale, bias * scale, threshold, k, dtype, read, fill=read)
 
 
 def _flag(path: Path, cfg: dict[str, Any], key: str, default: bool) -> bool:

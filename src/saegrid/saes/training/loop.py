@@ -4,7 +4,7 @@ A recipe says which parameters it adds and what one step costs; the loop does th
 order of the tokens, Adam, schedule, clipping, norms, history, health.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +18,9 @@ from torch import Tensor
 from saegrid.registry import pick
 from saegrid.saes.formats.sae_lens import FACTS, WEIGHTS, config, view
 from saegrid.saes.health import health
+from saegrid.saes.joined import Joined, open_rows
 from saegrid.saes.sae import blocks, widen
-from saegrid.saes.store import Tensors, open_tensors
+from saegrid.saes.store import Tensors
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.adam import Adam
 from saegrid.saes.training.settings import Settings, parse
@@ -85,7 +86,7 @@ class Trained(NamedTuple):
 
 
 def train(
-    x: np.ndarray | str | Path,
+    x: np.ndarray | str | Path | Sequence[str | Path],
     recipe: str,
     settings: dict[str, Any],
     *,
@@ -98,7 +99,8 @@ def train(
     """Train an SAE; equal arguments give equal bytes on one type of machine.
 
     Args:
-        x: raw activations (token, d_model), or an activations file that holds them as `x`.
+        x: raw activations (token, d_model), or activations files that hold them as `x`: one, or
+            those of all shards in order.
         recipe: a name in RECIPES.
         settings: settings of the recipe (`training.settings`).
         expansion: d_sae / d_model.
@@ -111,8 +113,9 @@ def train(
         ValueError: a setting is unknown or wrong, x is not finite, or has too few tokens.
     """
     chosen, told = pick(RECIPES, recipe, "The recipe"), parse(recipe, settings)
-    data = open_tensors(x).arrays["x"] if isinstance(x, str | Path) else x
-    where = str(x) if isinstance(x, str | Path) else f"activations of {site}"
+    files = [x] if isinstance(x, str | Path) else x
+    data = x if isinstance(x, np.ndarray) else open_rows(files)
+    where = f"activations of {site}" if isinstance(x, np.ndarray) else ", ".join(map(str, files))
     with _threads(threads):
         run = _Run(data, where, chosen, told, expansion * data.shape[1], seed)
         history = pa.Table.from_pylist([row for row in run.steps() if row])
@@ -137,7 +140,9 @@ def _threads(n: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _moments(data: np.ndarray, rows: np.ndarray, where: str) -> tuple[float, np.ndarray, float]:
+def _moments(
+    data: np.ndarray | Joined, rows: np.ndarray, where: str
+) -> tuple[float, np.ndarray, float]:
     """Mean norm, mean (d_model,) and mean squared distance from it, in float64."""
     norm, square, total = 0.0, 0.0, np.zeros(data.shape[1])
     for start, stop in blocks(len(rows), 8192):
@@ -157,7 +162,13 @@ class _Run:
     """One training: data, parameters and optimiser."""
 
     def __init__(
-        self, data: np.ndarray, where: str, recipe: Recipe, told: Settings, d_sae: int, seed: int
+        self,
+        data: np.ndarray | Joined,
+        where: str,
+        recipe: Recipe,
+        told: Settings,
+        d_sae: int,
+        seed: int,
     ) -> None:
         n, d_model = data.shape
         self.data, self.recipe, self.told, self.seed = data, recipe, told, seed

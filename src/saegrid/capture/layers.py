@@ -1,0 +1,186 @@
+"""Block by block: a model that does not fit in memory, at the speed of the disk or the product.
+
+Every tile goes through one block, then the next block is read: while one multiplies the next is
+read already. Between blocks the residual stream lies in a file of the store, so corpora of any size
+can be run; the file of the deepest block stays, and from it a killed capture goes on, and a later
+one that asks for deeper sites.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from saegrid.capture.residual import Residual, Stream, Writer
+from saegrid.capture.store import HELD, check_space, write
+from saegrid.models.check import check_layer
+from saegrid.models.forward import Progress, Say, allocate, check_rows, inputs_of, run, tokens_of
+from saegrid.models.hooks import reading
+from saegrid.models.layers import Layers, architecture, open_layers
+from saegrid.models.load import Loaded
+from saegrid.models.tiles import Plan, Rows, Tile, make_tile, plan_tiles
+from saegrid.words import Site
+
+CHECKED = 2
+"""Rows of the first tile on which a block is checked."""
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+def compact(rows: Rows, wanted: np.ndarray) -> tuple[Rows, np.ndarray]:
+    """The rows with a wanted token, with ranks instead of ids, and the ids (rank,) int64.
+
+    Ranks ascend with the ids, so tiles are what they would be. Other rows hold no valid rank.
+    """
+    in_use = np.zeros(len(rows.starts) - 1, dtype=bool)
+    in_use[rows.row_of(wanted)] = True
+    vocabulary = np.unique(rows.ids[np.repeat(in_use, np.diff(rows.starts))])
+    ranks = np.searchsorted(vocabulary, rows.ids).clip(max=len(vocabulary) - 1)
+    return Rows(ranks, rows.starts), vocabulary
+
+
+@contextmanager
+def _rooms(
+    model: Loaded, sites: list[Site], n: int, store: Path
+) -> Iterator[dict[Site, torch.Tensor]]:
+    """Room for activations (n, channel) by site: in memory, or in files where that is too much."""
+    n_bytes = sum(n * model.width(site) * model.dtype.itemsize for site in sites)
+    if n_bytes <= HELD:
+        yield allocate(model, sites, n)
+        return
+    paths = {site: store / f".{site}.room" for site in sites}
+    try:
+        x = {}
+        for site, path in paths.items():
+            width, size = model.width(site), model.dtype.itemsize
+            mapped = np.memmap(path, np.uint8, "w+", shape=(n * width * size,))
+            x[site] = torch.from_numpy(mapped).view(model.dtype).view(n, width)
+        yield x
+    finally:
+        for path in paths.values():
+            path.unlink(missing_ok=True)
+
+
+def _check(layers: Layers, layer: int, tile: Tile, hidden: torch.Tensor | None) -> None:
+    """Check a block in place on a few rows of a tile, whose residual stream is `hidden`."""
+    ids, seen = inputs_of(layers.shell, tile)
+    layers.give(layer, None if hidden is None else hidden[:CHECKED])
+    with torch.inference_mode():
+        check_layer(layers.shell, layer, ids[:CHECKED], None if seen is None else seen[:CHECKED])
+
+
+class _Corpus(NamedTuple):
+    """What goes through every block."""
+
+    rows: Rows
+    wanted: np.ndarray
+    plan: Plan
+
+
+def _run_block(
+    layers: Layers,
+    layer: int,
+    corpus: _Corpus,
+    entering: Stream | None,
+    leaving: Writer,
+    x: Mapping[Site, torch.Tensor],
+    progress: Progress,
+) -> None:
+    """All tiles through the block in place: fill x, and write the residual stream behind it."""
+    shell, whole = layers.shell, Site(layer, "R")
+    rows, wanted, plan = corpus
+
+    def hidden(number: int) -> torch.Tensor | None:
+        return None if entering is None else entering.tile(number).to(shell.device)
+
+    _check(layers, layer, make_tile(rows, wanted, *plan[0]), hidden(0))
+
+    def before(number: int) -> None:
+        layers.give(layer, hidden(number))
+
+    # This hook comes first: the one of the reader ends the pass.
+    with reading(shell, {whole: leaving.add}):
+        for tile in run(shell, rows, wanted, plan, x, [*x, whole], before):
+            progress.add(tile.n_tokens)
+    layers.give(layer, None)
+
+
+def capture_layers(
+    model: Mapping[str, Any],
+    rows: Rows,
+    wanted: np.ndarray,
+    sites: Iterable[Site],
+    store: Path,
+    spec: str = "",
+    say: Say = _print,
+) -> None:
+    """Capture `sites` into files of `store`, `{site}.safetensors`, one block at a time.
+
+    A block's sites are written when it is done. The next call goes on behind the deepest block
+    whose residual stream is kept, where all sites asked for lie deeper.
+
+    Raises:
+        CaptureError, ModelError: names the row, site or tensor.
+    """
+    sites = sorted(sites)
+    found = architecture(model)
+    check_rows(found.source, found.sizes, rows, np.unique(rows.row_of(wanted)))
+    rows, vocabulary = compact(rows, wanted)
+    layers = open_layers(model, found, vocabulary)
+    shell = layers.shell
+    corpus = _Corpus(rows, wanted, plan_tiles(rows, wanted, shell.sizes.context, shell.device.type))
+    told = hashlib.sha256()
+    for numbers in (vocabulary, rows.starts, rows.ids, wanted):
+        told.update(numbers.astype(np.int64).tobytes())
+    identity = {"spec": spec, "tokens": told.hexdigest(), "device": shell.device.type}
+    residual = Residual(store, identity, corpus.plan, shell.sizes.d_model, shell.dtype)
+    first = residual.deepest(min(site.layer for site in sites) - 1) + 1
+    last = max(site.layer for site in sites)
+    for site in sites:
+        shell.check_site(site)
+    _check_room(layers, residual, len(wanted), sites, range(first, last + 1), say)
+    n_tokens = sum(tokens_of(rows, corpus.plan))
+    progress = Progress(say, n_tokens * (last + 1 - first))
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(layers.read, first)
+        for layer in range(first, last + 1):
+            tensors = coming.result()
+            if layer < last:
+                coming = pool.submit(layers.read, layer + 1)
+            here = [site for site in sites if site.layer == layer]
+            with (
+                layers.placed(layer, tensors),
+                _rooms(shell, here, len(wanted), store) as x,
+                residual.writing(layer) as leaving,
+            ):
+                entering = residual.stream(layer - 1) if layer else None
+                _run_block(layers, layer, corpus, entering, leaving, x, progress)
+                # Before the stream is kept: behind it nothing may be missing.
+                write(store, x, wanted, spec)
+            tensors = {}
+    residual.keep_deepest(shell.sizes.n_layers)
+
+
+def _check_room(
+    layers: Layers, residual: Residual, n: int, sites: list[Site], span: range, say: Say
+) -> None:
+    """Say what will be read, held and written; CaptureError where the disk is too small."""
+    shell = layers.shell
+    width = {site: n * shell.width(site) * shell.dtype.itemsize for site in sites}
+    block = max(layers.n_bytes(layer) for layer in span)
+    held = max(sum(b for site, b in width.items() if site.layer == layer) for layer in span)
+    say(
+        f"capture: block by block, {span.start} to {span.stop - 1}: "
+        f"{sum(map(layers.n_bytes, span)) / 1e9:,.2f} GB to read, two blocks of "
+        f"{block / 1e9:,.2f} GB and {min(held, HELD) / 1e9:,.2f} GB of activations held, "
+        f"{sum(width.values()) / 1e9:,.2f} GB to write and {2 * residual.n_bytes / 1e9:,.2f} GB "
+        f"of residual stream beside it; {len(sites)} sites, {n:,} tokens kept"
+    )
+    check_space(residual.store, sum(width.values()) + held + 2 * residual.n_bytes)

@@ -1,0 +1,106 @@
+"""The whole model in one pass over the tiles: all sites at once."""
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from saegrid import io
+from saegrid.capture.store import HELD, check_space, write
+from saegrid.models.forward import Say, allocate, fill
+from saegrid.models.load import Loaded
+from saegrid.models.tiles import Rows, plan_tiles
+from saegrid.words import Site
+
+SAVE_EVERY = 60.0
+"""Seconds between two marks from which a killed capture with such files goes on."""
+PROGRESS = "progress.json"
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+class _Files:
+    """Room for activations in files of the store, with a mark of how far a capture came."""
+
+    def __init__(self, store: Path, identity: Mapping[str, Any]) -> None:
+        self.store, self.identity = store, dict(identity)
+        self.maps: dict[Site, np.memmap] = {}
+        self.saved = time.monotonic()
+
+    def path(self, site: Site) -> Path:
+        return self.store / f"{site}.part"
+
+    def open(self, model: Loaded, sites: Iterable[Site], n: int) -> dict[Site, torch.Tensor]:
+        """Activations (n, channel) by site, backed by files; kept ones where `done` says so."""
+        x, mode = {}, "r+" if self.done() else "w+"
+        for site in sites:
+            width, size = model.width(site), model.dtype.itemsize
+            self.maps[site] = np.memmap(self.path(site), np.uint8, mode, shape=(n * width * size,))
+            x[site] = torch.from_numpy(self.maps[site]).view(model.dtype).view(n, width)
+        return x
+
+    def done(self) -> int:
+        """Tiles that an earlier run of the same capture has put into the files."""
+        mark = self.store / PROGRESS
+        found = io.read_json(mark) if mark.is_file() else {}
+        done = found.pop("done", 0)
+        whole = all(self.path(Site.parse(site)).is_file() for site in self.identity["sites"])
+        return done if whole and found == self.identity else 0
+
+    def save(self, done: int) -> None:
+        """Now and then: put what is there to disk and mark it."""
+        if time.monotonic() - self.saved >= SAVE_EVERY:
+            for mapped in self.maps.values():
+                mapped.flush()
+            io.write_json(self.store / PROGRESS, {**self.identity, "done": done})
+            self.saved = time.monotonic()
+
+    def remove(self) -> None:
+        """Remove files and mark."""
+        self.maps.clear()
+        for path in [*self.store.glob("*.part"), self.store / PROGRESS]:
+            path.unlink(missing_ok=True)
+
+
+def capture_sites(
+    model: Loaded,
+    rows: Rows,
+    wanted: np.ndarray,
+    sites: Iterable[Site],
+    store: Path,
+    spec: str = "",
+    say: Say = _print,
+) -> None:
+    """Capture `sites` into files of `store`, `{site}.safetensors`.
+
+    Up to `HELD` bytes are held in memory. Beyond, they go to files of the store while the pass
+    runs, and the next call goes on where a killed one stopped.
+    """
+    sites = sorted(sites)
+    n_bytes = sum(len(wanted) * model.width(site) * model.dtype.itemsize for site in sites)
+    large = n_bytes > HELD
+    check_space(store, n_bytes * (2 if large else 1))
+    if not large:
+        x = allocate(model, sites, len(wanted))
+        fill(model, rows, wanted, x, say)
+        return write(store, x, wanted, spec)
+    plan = plan_tiles(rows, wanted, model.sizes.context, model.device.type)
+    identity = {
+        "spec": spec,
+        "sites": [str(site) for site in sites],
+        "tokens": hashlib.sha256(rows.ids.tobytes() + wanted.tobytes()).hexdigest(),
+        "dtype": str(model.dtype),
+        "tiles": len(plan),
+    }
+    files = _Files(store, identity)
+    done = files.done()
+    x = files.open(model, sites, len(wanted))
+    fill(model, rows, wanted, x, say, done, files.save)
+    write(store, x, wanted, spec)
+    files.remove()

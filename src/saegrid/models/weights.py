@@ -1,0 +1,122 @@
+"""The tensors of a checkpoint, read one by one at the speed of the disk: no map, no second copy."""
+
+import json
+from collections.abc import Iterable, Mapping
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from saegrid.models.load import ModelError
+
+STORED = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+"""Types of weights in safetensors files."""
+
+
+class _Entry(NamedTuple):
+    """Where a tensor stands."""
+
+    path: Path
+    offset: int
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+    @property
+    def n_bytes(self) -> int:
+        return prod(self.shape) * self.dtype.itemsize
+
+
+def _entries(path: Path) -> dict[str, _Entry]:
+    """The weights in a safetensors file, by name; ModelError where the file is not whole."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        try:
+            header: dict[str, Any] = json.loads(file.read(min(length, size)))
+        except ValueError:
+            raise ModelError(f"{path}: this is no safetensors file. Fetch it again.") from None
+    header.pop("__metadata__", None)
+    end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    if size != end:
+        raise ModelError(
+            f"{path}: the file is {'truncated' if size < end else 'too long'}: its header promises "
+            f"{end} bytes, got {size}. Fetch it again."
+        )
+    return {
+        name: _Entry(path, 8 + length + e["data_offsets"][0], tuple(e["shape"]), STORED[e["dtype"]])
+        for name, e in header.items()
+        if e["dtype"] in STORED
+    }
+
+
+class Weights:
+    """The tensors in all *.safetensors of a folder, by the names of the model without its head."""
+
+    def __init__(self, folder: Path, prefix: str) -> None:
+        """prefix: what the names begin with where the checkpoint holds a head too."""
+        self.folder, self.prefix = folder, prefix
+        self.entries: dict[str, _Entry] = {}
+        for path in sorted(folder.glob("*.safetensors")):
+            self.entries |= _entries(path)
+
+    def _find(self, name: str, shape: tuple[int, ...] | None = None) -> _Entry:
+        for spelling in (self.prefix + name, name):
+            if spelling in self.entries:
+                found = self.entries[spelling]
+                break
+        else:
+            raise ModelError(
+                f"model.path: {self.folder}: the checkpoint lacks the tensor {self.prefix}{name}. "
+                "Check that all of its files are there, and model.family."
+            )
+        if shape is not None and found.shape != shape:
+            raise ModelError(
+                f"model.path: {found.path}: {self.prefix}{name} must have shape {shape}, as "
+                f"config.json says; got {found.shape}. Give the folder of one whole checkpoint."
+            )
+        return found
+
+    def has(self, name: str) -> bool:
+        """Whether there is a tensor of that name."""
+        return self.prefix + name in self.entries or name in self.entries
+
+    def read(
+        self, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype, pinned: bool = False
+    ) -> dict[str, torch.Tensor]:
+        """Tensors of these names and shapes, as `dtype`; in the order in which they lie on disk.
+
+        pinned: into memory from which a GPU copies by itself.
+        """
+        found = {name: self._find(name, tuple(shape)) for name, shape in shapes.items()}
+        read = {}
+        for name, entry in sorted(found.items(), key=lambda item: item[1][:2]):
+            room = torch.empty(entry.n_bytes, dtype=torch.uint8, pin_memory=pinned)
+            with entry.path.open("rb", buffering=0) as file:
+                file.seek(entry.offset)
+                _fill(file, memoryview(room.numpy()), entry)
+            read[name] = room.view(entry.dtype).view(entry.shape).to(dtype)
+        return read
+
+    def rows(self, name: str, numbers: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+        """Some rows of a matrix (n, channel), as `dtype`; ascending `numbers`."""
+        entry = self._find(name)
+        width = entry.n_bytes // entry.shape[0]
+        mapped = np.memmap(entry.path, np.uint8, "r", entry.offset, (entry.shape[0], width))
+        picked = torch.from_numpy(mapped[numbers])
+        return picked.view(entry.dtype).to(dtype)
+
+    def n_bytes(self, names: Iterable[str]) -> int:
+        """Bytes of these tensors on disk."""
+        return sum(self._find(name).n_bytes for name in names)
+
+
+def _fill(file: Any, room: memoryview, entry: _Entry) -> None:
+    """Read until the room is full; one read gives 2 GB at most."""
+    done = 0
+    while done < len(room):
+        got = file.readinto(room[done:])
+        if not got:
+            raise ModelError(f"{entry.path}: the file ended while it was read. Fetch it again.")
+        done += got

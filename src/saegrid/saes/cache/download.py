@@ -1,0 +1,147 @@
+"""Files of a commit on the hub, fetched in pieces that outlive a kill and checked by content.
+
+huggingface_hub begins a killed download anew and looks at sizes only, so that its transport (login,
+redirects, retries) is used with files and checksums of our own.
+"""
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from saegrid.saes.store import CheckpointError
+
+EVERY = 10.0
+"""Seconds between two lines about a download."""
+
+
+class Remote(NamedTuple):
+    """A file on the hub."""
+
+    repo: str
+    path: str
+    """In the repository."""
+    revision: str
+    """A commit."""
+    size: int
+    """Bytes."""
+    checksum: str
+    """Of a large file the sha256 of its content, of a small one git's sha1."""
+
+
+def describe(repo: str, path: str, revision: str) -> Remote:
+    """Size and checksum of a file, as the hub tells them; CheckpointError where it does not."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url  # slow to import
+
+    with _naming(repo, path, revision):
+        found = get_hf_file_metadata(hf_hub_url(repo, path, revision=revision))
+    checksum = found.etag or ""
+    if found.size is None or not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", checksum):
+        raise CheckpointError(
+            f"{repo}: of {path} the hub tells no size and checksum (size {found.size}, "
+            f"etag {found.etag!r}), so that a download cannot be checked. "
+            "If HF_ENDPOINT names a mirror, take another, or give the `path` of a copy."
+        )
+    return Remote(repo, path, revision, found.size, checksum)
+
+
+def fetch(remote: Remote, target: Path) -> None:
+    """Bring a file to `target`, from where an earlier attempt stopped, and check its content.
+
+    Raises:
+        CheckpointError: the hub does not give it (what came so far stays for the next attempt), or
+            its content is not what the hub promised (it is deleted).
+    """
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.touch()
+    there = target.stat().st_size
+    if there > remote.size:
+        os.truncate(target, 0)
+        there = 0
+    if there < remote.size:
+        # A compressed answer would not be of the size that was told, nor begin where asked.
+        headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
+        url = hf_hub_url(remote.repo, remote.path, revision=remote.revision)
+        with target.open("ab") as file, _naming(*remote[:3]):
+            told = _Told(file, remote, there)
+            http_get(
+                url,
+                told,  # type: ignore[arg-type]
+                resume_size=there,
+                headers=headers,
+                expected_size=remote.size,
+            )
+    found = checksum(target, remote.checksum)
+    if found != remote.checksum:
+        target.unlink()
+        raise CheckpointError(
+            f"{target}: what came from {remote.repo} as {remote.path} has the checksum "
+            f"{found[:12]}, the hub promised {remote.checksum[:12]}. The file has been deleted; "
+            "run again to fetch it anew."
+        )
+    print(f"{remote.path}: {remote.size} bytes, checksum {found[:12]} as promised", flush=True)
+
+
+def checksum(path: Path, like: str) -> str:
+    """Hexadecimal digest of a file: sha256, or git's sha1 where `like` is as short as that."""
+    with path.open("rb") as file:
+        if len(like) == 64:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        found = hashlib.sha1(f"blob {path.stat().st_size}\0".encode())
+        found.update(file.read())  # only small files are kept in git itself
+        return found.hexdigest()
+
+
+@contextmanager
+def _naming(repo: str, path: str, revision: str) -> Iterator[None]:
+    """Problems with the hub as one message that names the file."""
+    from huggingface_hub.errors import HFValidationError, HTTPError
+
+    try:
+        yield
+    except (OSError, HTTPError, HFValidationError) as problem:
+        raise CheckpointError(
+            f"{repo}: {path} at {revision[:12]} does not come from the hub "
+            f"({type(problem).__name__}: {str(problem).strip().partition(chr(10))[0]}). "
+            "Check repo, folder and revision; a gated repository needs `hf auth login`; "
+            "without a network give the `path` of a copy."
+        ) from problem
+
+
+class _Told:
+    """A file that tells in the log how much of it has come."""
+
+    def __init__(self, file: BinaryIO, remote: Remote, there: int) -> None:
+        self.file, self.remote = file, remote
+        self.began = self.last = time.monotonic()
+        self.start = there
+        begins = f"goes on at {there} of" if there else "fetching"
+        print(f"{remote.path}: {begins} {remote.size} bytes from {remote.repo}", flush=True)
+
+    def write(self, chunk: bytes) -> int:
+        written = self.file.write(chunk)
+        now, size = time.monotonic(), self.file.tell()
+        if now - self.last >= EVERY:
+            self.last = now
+            rate = (size - self.start) / (now - self.began) / 1e6
+            share = size / self.remote.size
+            print(f"{self.remote.path}: {size} bytes, {share:.0%}, {rate:.1f} MB/s", flush=True)
+        return written
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def seek(self, offset: int) -> int:
+        return self.file.seek(offset)
+
+    def truncate(self) -> int:
+        self.start = 0
+        return self.file.truncate()

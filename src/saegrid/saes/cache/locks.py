@@ -1,0 +1,62 @@
+"""Locks between processes: flock, which ends with its process and works on most network disks."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from saegrid.saes.store import CheckpointError
+
+
+def open_lock(path: Path) -> BinaryIO:
+    """A file to lock, made where it is not there; it is never deleted."""
+    # To lock exclusively on a network disk a file must be open for writing.
+    return path.open("a+b")
+
+
+def flock(lock: BinaryIO, kind: str, waiting: str = "") -> None:
+    """LOCK_SH, LOCK_EX or LOCK_UN; where another is in the way, say so and wait.
+
+    Raises:
+        CheckpointError: files cannot be locked on this disk.
+    """
+    if not try_flock(lock, kind):
+        if waiting:
+            print(waiting, flush=True)
+        import fcntl
+
+        fcntl.flock(lock, getattr(fcntl, kind))
+
+
+def try_flock(lock: BinaryIO, kind: str) -> bool:
+    """As `flock`, but False where another is in the way."""
+    import fcntl  # not on every system, and of no use to a local study
+
+    try:
+        fcntl.flock(lock, getattr(fcntl, kind) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as problem:
+        raise CheckpointError(
+            f"{lock.name}: files cannot be locked on this disk ({problem.strerror}). "
+            "Name a folder on another one: hub.cache"
+        ) from problem
+    return True
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a lock exclusively."""
+    with open_lock(path) as lock:
+        flock(lock, "LOCK_EX")
+        yield
+
+
+def taken(stack: ExitStack, path: Path) -> bool:
+    """Whether a lock could be had at once; it is then held until the stack closes."""
+    lock = open_lock(path)
+    if try_flock(lock, "LOCK_EX"):
+        stack.enter_context(lock)
+        return True
+    lock.close()
+    return False

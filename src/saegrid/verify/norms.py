@@ -1,0 +1,126 @@
+"""Norms of activations beside those that the SAEs were scaled with (llama-scope.md 1.8)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from saegrid.verify import Fact
+from saegrid.verify.expected import Norms
+from saegrid.verify.text import Text
+from saegrid.words import POSITIONS, Site
+
+DEFINITION = "mean |x| over tokens of the study's own text that are not special"
+OUTLIER = 8.0
+"""Norms so many times the median are those of an attention sink: BOS, or what stands for it."""
+ALIKE = 1.3
+"""Ratios that differ by less than this are one factor."""
+BETTER = 2.0
+"""How many times nearer to the norms of the other position hooks have to be to count as swapped."""
+
+
+def check_norms(expected: Norms, norms: Mapping[Site, np.ndarray], text: Text) -> list[Fact]:
+    """A fact for each site of the table, and one for positions that look swapped.
+
+    norms: |x| (token,) by site, of the tokens that `text` says are not special.
+    """
+    known = {site: expected.at(site) for site in sorted(norms) if expected.at(site) is not None}
+    means = {site: float(norms[site].mean()) for site in known}
+    ratios = {site: means[site] / known[site] for site in known}
+    swapped = _swapped(expected, means)
+    facts = []
+    for site, ratio in ratios.items():
+        problem = ""
+        if not 1 / expected.factor <= ratio <= expected.factor:
+            problem = (
+                f"{site}: the mean norm of {len(norms[site])} tokens must be {known[site]:g}, "
+                f"within a factor of {expected.factor:g}; it is {means[site]:.4g}. "
+                f"{_cause(site, norms, ratios, swapped, text)}"
+            )
+        n = len(norms[site])
+        value, told = means[site], (expected.factor, n, DEFINITION, expected.source)
+        facts.append(Fact(f"{site}: norm", value, known[site], *told, problem))
+    return [*facts, *_swap_facts(expected, swapped, facts)]
+
+
+def _distance(expected: Norms, means: Mapping[Site, float], here: str, there: str) -> float:
+    """Mean |log| of the ratio of norms at position `here` to the table's at `there`."""
+    pairs = [(m, expected.at(Site(s.layer, there))) for s, m in means.items() if s.position == here]
+    found = [abs(np.log(mean / value)) for mean, value in pairs if value is not None]
+    return float(np.mean(found)) if found else np.inf
+
+
+def _swapped(expected: Norms, means: Mapping[Site, float]) -> tuple[str, str] | None:
+    """Two positions whose norms fit each other's row of the table much better than their own."""
+    there = [p for p in POSITIONS if any(site.position == p for site in means)]
+    for number, one in enumerate(there):
+        for other in there[number + 1 :]:
+            own = _distance(expected, means, one, one) + _distance(expected, means, other, other)
+            crossed = _distance(expected, means, one, other)
+            crossed += _distance(expected, means, other, one)
+            # Two factors of the table apart; below that headlines may differ from web text.
+            if own > BETTER * crossed and own > np.log(expected.factor):
+                return one, other
+    return None
+
+
+def _swap_facts(expected: Norms, swapped: tuple[str, str] | None, facts: list[Fact]) -> list[Fact]:
+    """Swapped positions whose norms are all within the factor."""
+    if swapped is None or any(fact.problem for fact in facts):
+        return []
+    one, other = swapped
+    problem = f"{_swap_text(swapped)} {_FAMILY}"
+    what = "positions whose norms fit each other's expected norms better than their own"
+    found = [one, other]
+    return [Fact("positions", found, [], BETTER, len(facts), what, expected.source, problem)]
+
+
+_FAMILY = "Check model.family and the names of its parts (src/saegrid/models)."
+
+
+def _swap_text(swapped: tuple[str, str]) -> str:
+    one, other = swapped
+    return f"{one} and {other} look swapped: each has the norms that the other should have."
+
+
+def _cause(
+    site: Site,
+    norms: Mapping[Site, np.ndarray],
+    ratios: Mapping[Site, float],
+    swapped: tuple[str, str] | None,
+    text: Text,
+) -> str:
+    """The likely cause of a wrong norm, and the mend."""
+    found = norms[site]
+    outliers = np.flatnonzero(found > OUTLIER * np.median(found))
+    if ratios[site] > 1 and len(outliers):
+        return _outlier_text(outliers, text)
+    if swapped is not None and site.position in swapped:
+        return f"{_swap_text(swapped)} {_FAMILY}"
+    spread = max(ratios.values()) / min(ratios.values())
+    if len(ratios) > 1 and spread < ALIKE:
+        return (
+            f"All sites are off by about the same factor, {ratios[site]:.2g}: the model's weights "
+            "were changed (scaled, or a norm folded into them). Give the checkpoint as it was "
+            "released."
+        )
+    return (
+        "A wrong hook, another model, or changed weights (a norm folded into them). "
+        f"{_FAMILY} Check model.path and model.revision."
+    )
+
+
+def _outlier_text(outliers: np.ndarray, text: Text) -> str:
+    """Why single tokens have huge norms."""
+    first = text.position[outliers] == 0
+    ids = np.unique(text.token_id[outliers])
+    if first.all() and len(ids) > 1:
+        return (
+            "The first word of a row has a huge norm: no BOS opens the rows, so it takes its place "
+            "as the attention sink. Set model.bos to auto, and check the tokenizer's special "
+            "tokens."
+        )
+    return (
+        f"{len(outliers)} of the tokens have huge norms (id {ids[0]} at position "
+        f"{text.position[outliers[0]]}): BOS is counted as text. Check that the tokenizer names "
+        "its special tokens."
+    )

@@ -1,0 +1,140 @@
+"""A hub on this machine, for tests: files of a folder, in pieces where asked, with checksums."""
+
+import http.server
+import os
+import re
+import threading
+from contextlib import contextmanager
+from hashlib import sha1, sha256
+from pathlib import Path
+from typing import NamedTuple
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+SMALL = 10_000
+"""Bytes up to which a file is kept in git, and has git's checksum."""
+
+
+class Asked(NamedTuple):
+    path: str
+    """Repository and path in it."""
+    start: int
+    """First byte that was asked for."""
+    sent: int
+
+
+class Hub:
+    """Repositories are the folders `root/{owner}/{name}`, all at the one commit."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+        self.gets: list[Asked] = []
+        self.heads: list[str] = []
+        self.stop_after: int | None = None
+        """Send as many bytes of a file, then nothing more: the connection stays open."""
+        self.ranges = True
+        self.spoilt: set[str] = set()
+        """Paths whose content is not what their checksum says."""
+        self.go_on = threading.Event()
+        self.url = ""
+
+    def fetched(self, ending=""):
+        """How often each file was fetched from its first byte."""
+        counts = {}
+        for asked in self.gets:
+            if asked.start == 0 and asked.path.endswith(ending):
+                counts[asked.path] = counts.get(asked.path, 0) + 1
+        return counts
+
+
+def checksum(content):
+    if len(content) > SMALL:
+        return sha256(content).hexdigest()
+    return sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def handler(hub):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_):
+            pass
+
+        def do_HEAD(self):
+            self.answer(head=True)
+
+        def do_GET(self):
+            self.answer(head=False)
+
+        def answer(self, head):
+            match = re.fullmatch(f"/([^/]+/[^/]+)/resolve/{COMMIT}/(.+)", self.path)
+            path = hub.root / "/".join(match.groups()) if match else None
+            if path is None or not path.is_file():
+                self.send_response(404)
+                self.send_header("X-Error-Code", "EntryNotFound")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            name, content = "/".join(match.groups()), path.read_bytes()
+            etag, size = checksum(content), len(content)
+            if name in hub.spoilt:
+                content = bytes(size)
+            asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+            start = int(asked[1]) if asked and hub.ranges else 0
+            self.send_response(206 if start else 200)
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("ETag", f'"{etag}"')
+            self.send_header("Content-Length", str(size - start))
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+            self.end_headers()
+            if head:
+                hub.heads.append(name)
+                return
+            body = content[start:]
+            cut = None if hub.stop_after is None or size <= SMALL else hub.stop_after
+            hub.gets.append(Asked(name, start, len(body[:cut])))
+            try:
+                self.wfile.write(body[:cut])
+                self.wfile.flush()
+                if cut is not None:
+                    hub.go_on.wait(60)
+            except OSError:  # who asked was killed
+                self.close_connection = True
+
+    return Handler
+
+
+@contextmanager
+def serve(root):
+    """A running hub."""
+    hub = Hub(root)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(hub))
+    server.daemon_threads = True
+    hub.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield hub
+    finally:
+        hub.go_on.set()
+        server.shutdown()
+        server.server_close()
+
+
+def environment(hub, **more):
+    """The environment of a process that uses this hub and no other."""
+    proxies = {"http_proxy", "https_proxy", "all_proxy"}
+    kept = {name: value for name, value in os.environ.items() if name.lower() not in proxies}
+    return {**kept, "HF_ENDPOINT": hub.url, "NO_PROXY": "127.0.0.1", **more}
+
+
+def use(hub, monkeypatch, own_cache):
+    """This process uses this hub, and `own_cache` as the cache of huggingface_hub itself."""
+    from huggingface_hub import constants
+
+    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(own_cache))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -1,0 +1,11 @@
+"""Known numbers of the checkpoints, measured; stops where one does not come out."""
+
+from pathlib import Path
+
+from saegrid import io, workflow
+from saegrid.verify.run import verify
+
+with workflow.job(snakemake) as job:
+    work, given = Path(job.output.facts).parent, job.input
+    facts = verify(job.settings, work, given.saes, given.tokens, job.resources.mem_mb)
+    io.write_json(job.output.facts, facts, job.spec)
