@@ -157,6 +157,23 @@ def test_histogram_by_hand():
     )
 
 
+def test_histogram_of_plain_text_counts_all_tokens_but_special_ones():
+    tokens = shown.Tokens(
+        row=np.zeros(4, int),
+        special=np.array([1, 0, 0, 0], bool),
+        in_edit=np.zeros(4, bool),
+        group=np.zeros(4, int),
+        item=np.array([0, 0, 0, 1]),
+        text=pa.array([""] * 4),
+    )
+    features = pa.table({"feature": [0], "n_active": [2], "max_activation": np.float32([0.75])})
+    data = np.float32([9, 0.25, 0.75, 9])  # special, counted x 2, dropped
+    values = Features(data, np.arange(4), np.array([0, 4]), np.arange(4))
+    [bars] = shown.histograms(features, values, tokens, np.array([True, False]))
+    assert bars.counts.sum() == 2
+    assert bars.edges[[0, -1]].tolist() == [0.25, 0.75]
+
+
 def test_histogram_counts_sum_to_n_active(world, document):
     sums = [sum(body["h"]) for body in document.chunks("f")]
     assert sums == world["features"]["n_active"].to_pylist()

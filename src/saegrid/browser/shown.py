@@ -136,10 +136,13 @@ def histograms(
 ) -> list[Histogram]:
     """Of each feature the histogram of its non-zero masked activations.
 
-    Masked tokens are those of the edit, never special, of kept items (design, semantics 5). The
-    counts of a feature sum to its n_active; ValueError names the first feature where they do not.
+    Masked tokens are those of the edit, never special, of kept items (design, semantics 5); in
+    plain text, which has no edit, all tokens (`density.counted`). The counts of a feature sum to
+    its n_active; ValueError names the first feature where they do not.
     """
-    masked = tokens.in_edit & ~tokens.special & (tokens.item >= 0)
+    masked = ~tokens.special & (tokens.item >= 0)
+    if tokens.in_edit.any():
+        masked &= tokens.in_edit
     if kept is not None:
         masked &= kept[tokens.item]
     found = []

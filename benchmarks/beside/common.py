@@ -1,0 +1,50 @@
+"""What the sides of the comparison share; no saegrid, for it runs in the peers' environments."""
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Self
+
+
+class Clock:
+    """Wall and CPU seconds of a `with` block, and of its parts.
+
+    A part may come again: its seconds add up.
+    """
+
+    def __init__(self) -> None:
+        self.parts: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        self.wall, self.cpu = time.perf_counter(), time.process_time()
+        self.last = self.wall
+        return self
+
+    def mark(self, part: str) -> None:
+        """The part that ends here."""
+        now = time.perf_counter()
+        self.parts[part] = self.parts.get(part, 0.0) + now - self.last
+        self.last = now
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self.wall
+        self.cpu_seconds = time.process_time() - self.cpu
+
+    def told(self) -> dict[str, Any]:
+        """seconds, cpu and parts, JSON values."""
+        return {"seconds": self.seconds, "cpu": self.cpu_seconds, "parts": self.parts}
+
+
+def main(jobs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> None:
+    """Run the job that the only argument asks for; the last line of the output is its result."""
+    import torch
+
+    case = json.loads(sys.argv[1])
+    torch.set_num_threads(case["threads"])
+    load = os.getloadavg()[0]
+    result = jobs[case["job"]](case)
+    result |= {"peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9}
+    print(json.dumps(result | {"load": load}), flush=True)

@@ -1,0 +1,227 @@
+"""What this project does in the comparison with its peers: `benchmarks/peers.py` runs this.
+
+    python saegrid_side.py '{"job": "cell", ...}'
+
+One JSON line comes out: seconds, CPU seconds, parts, peak memory; arrays go to files.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+from common import Clock, main
+
+from saegrid import activations, io, tokenizer
+from saegrid.browser.page import page
+from saegrid.capture import capture_sites, captured_tokens
+from saegrid.corpora.items import items
+from saegrid.density import density, facts
+from saegrid.encode import encode
+from saegrid.examples import examples, top_tokens
+from saegrid.logits import model_logit_effects
+from saegrid.models.load import load
+from saegrid.models.tiles import rows_of
+from saegrid.saes.formats import llama_scope
+from saegrid.saes.formats.sae_lens import write_sae_lens
+from saegrid.saes.reference import open_sae
+from saegrid.saes.training.loop import train
+from saegrid.selection import kept_of, selection
+from saegrid.sparse import read_features, write_features
+from saegrid.tokens import tokens as make_tokens
+from saegrid.topics import judge_with
+from saegrid.words import Site
+
+TOPICS = {"lists": None, "need_on_topic": 16, "need_words": 6}
+
+
+# --- one cell of true size ----------------------------------------------------------------------
+
+
+def norms(case: dict[str, Any]) -> dict[str, Any]:
+    """The one walk through the decoder that a study pays when it imports a checkpoint."""
+    with Clock() as clock:
+        found = llama_scope.open_checkpoint(case["checkpoint"]).decoder.norms
+    np.save(case["norms"], found.astype(np.float32))
+    return clock.told()
+
+
+def cell(case: dict[str, Any]) -> dict[str, Any]:
+    """From opening the file to the top tokens."""
+    tokens = io.read_table(case["tokens"])
+    captured, kept = np.load(case["captured"]), np.ones(tokens.num_rows, dtype=bool)
+    x, found_norms = np.load(case["x"]), np.load(case["norms"])
+    clock = Clock()
+    with clock:
+        encoder = llama_scope.open_checkpoint(case["checkpoint"], found_norms).encoder
+        clock.mark("open")
+        z = encode(x, captured, encoder, screen=case["screen"], threads=case["threads"])
+        clock.mark("encode")
+        table = density(z, tokens, kept)
+        clock.mark("density")
+        top = top_tokens(z, table, tokens, kept)
+        clock.mark("top tokens")
+    np.savez(
+        case["out"],
+        feature=z.owners(),
+        token=np.searchsorted(captured, z.indices),
+        value=z.data,
+        threshold=encoder.threshold,
+        shown=table["feature"].to_numpy(),
+        density_in_edit=table["density_in_edit"].to_numpy(),
+        top_value=top["activation"].to_numpy(),
+        top_feature=top["feature"].to_numpy(),
+        top_token=np.searchsorted(captured, top["token_index"].to_numpy()),
+    )
+    return clock.told() | {"l0": len(z.data) / len(x)}
+
+
+# --- a small grid, page writing included ---------------------------------------------------------
+
+
+def prepare(case: dict[str, Any]) -> dict[str, Any]:
+    """Texts, tokens and SAEs that all sides share; not timed.
+
+    The SAEs are trained with TopK; then one threshold that leaves k features a token makes them
+    JumpReLU SAEs, which is how Llama Scope's were made.
+    """
+    folder = Path(case["folder"])
+    columns = {"id": "id", "original": "original", "edit": "edit"}
+    source = {"kind": "csv", "files": {"all": case["texts"]}}
+    pairs = items({**source, "columns": columns, "labels": {}})
+    texts = list(dict.fromkeys(pairs.table["edited"].to_pylist()))[: case["rows"]]
+    (folder / "texts.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    source = {"kind": "text", "files": {"all": str(folder / "texts.txt")}}
+    plain = items({**source, "columns": {}, "labels": {}}).table
+    model = load({"path": case["model"]})
+    made = make_tokens(plain, None, tokenizer.load(case["model"]), "headline", "difference")
+    io.write_table(folder / "items.parquet", plain)
+    io.write_table(folder / "tokens.parquet", made.tokens)
+    io.write_table(folder / "selection.parquet", selection(plain))
+    choice = {"edited": True, "original": False, "context": "all", "seed": 0}
+    wanted = captured_tokens(made.tokens, made.spans, choice)
+    np.save(folder / "wanted.npy", wanted)
+    rows, eos = rows_of(made.tokens), model.model.config.eos_token_id
+    ids = np.full((len(rows.starts) - 1, int(np.diff(rows.starts).max())), eos)
+    ids[made.tokens["row"].to_numpy(), made.tokens["position"].to_numpy()] = rows.ids
+    np.save(folder / "ids.npy", ids.astype(np.int64))
+    sites = [Site.parse(site) for site in case["sites"]]
+    capture_sites(model, rows, wanted, sites, folder / "learned", say=_silent)
+    for site in sites:
+        _train(folder, site, case)
+    n_tokens = int(pc.sum(pc.invert(made.tokens["special"])).as_py())
+    return {"rows": len(ids), "positions": ids.size, "tokens": n_tokens}
+
+
+def _train(folder: Path, site: Site, case: dict[str, Any]) -> None:
+    """A JumpReLU SAE of a site, in SAELens' layout."""
+    x = activations.read(folder / "learned" / f"{site}.safetensors")[0].astype(np.float64)
+    settings = {"k": case["k"], "steps": case["steps"]}
+    trained = train(
+        x.astype(np.float32), "topk", settings,
+        expansion=case["expansion"], seed=0, threads=case["threads"], site=site,
+    )  # fmt: skip
+    cfg, tensors = dict(trained.cfg), dict(trained.tensors)
+    centre = tensors["b_dec"] if cfg["apply_b_dec_to_input"] else 0.0
+    z = (x - centre) @ tensors["W_enc"].astype(np.float64) + tensors["b_enc"]
+    threshold = np.quantile(np.maximum(z, 0.0), 1 - cfg.pop("k") / cfg["d_sae"])
+    tensors["threshold"] = np.full(cfg["d_sae"], threshold, np.float32)
+    cfg["architecture"] = "jumprelu"
+    cfg["metadata"] |= {"model_name": "local", "context_size": 128}
+    write_sae_lens(folder / f"sae-{site}", cfg, tensors)
+
+
+def grid(case: dict[str, Any]) -> dict[str, Any]:
+    """Capture to pages, every file written and read again as the scripts of the rules do."""
+    folder, out = Path(case["folder"]), Path(case["out"])
+    sites = [Site.parse(site) for site in case["sites"]]
+    model = load({"path": case["model"]})
+    rows = rows_of(io.read_table(folder / "tokens.parquet"))
+    wanted = np.load(folder / "wanted.npy")
+    for name in ("warm", "timed"):
+        clock, made = Clock(), out / name
+        with clock:
+            capture_sites(model, rows, wanted, sites, made / "store", say=_silent)
+            clock.mark("capture")
+            for site in sites:
+                _cell(folder, made, site, case, clock)
+    size = sum(path.stat().st_size for path in (out / "timed").glob("*.html"))
+    _arrays(folder, out, sites)
+    return clock.told() | {"page_mb": size / 1e6}
+
+
+def _cell(folder: Path, out: Path, site: Site, case: dict[str, Any], clock: Clock) -> None:
+    """The stages of a cell, each as its script does it."""
+    files = {name: out / f"{site}-{name}.parquet" for name in ("table", "top", "sample", "effects")}
+    x, token = activations.read(out / "store" / f"{site}.safetensors")
+    sae = open_sae(folder / f"sae-{site}")
+    z = encode(x, token, sae.encoder, threads=case["threads"])
+    write_features(out / f"{site}.safetensors", z)
+    clock.mark("encode")
+    z, tokens = read_features(out / f"{site}.safetensors"), io.read_table(folder / "tokens.parquet")
+    kept = kept_of(str(folder / "selection.parquet"))
+    told = facts(z, tokens, kept, cuts=())
+    io.write_table(files["table"], density(z, tokens, kept), facts=told)
+    clock.mark("density")
+    table = io.read_table(files["table"])
+    top = top_tokens(z, table, tokens, kept)
+    topics = judge_with(top, TOPICS, 20, tokens)
+    io.write_table(files["top"], top)
+    io.write_table(files["sample"], examples(z, table, tokens, kept))
+    clock.mark("top tokens")
+    shown = np.unique(io.read_table(files["top"], ["feature"])["feature"].to_numpy())
+    words = tokenizer.strings(tokenizer.load(case["model"]))
+    directions = open_sae(folder / f"sae-{site}").decoder_rows(shown)
+    io.write_table(files["effects"], model_logit_effects(directions, shown, case["model"], words))
+    clock.mark("logit effects")
+    names = {"study": "peers", "corpus": "texts", "cell": f"{site}-8x", "model": "local"}
+    text = page(
+        {**told, **names, "site": str(site), "sae": "8x", "spec": "{}"},
+        table,
+        io.read_table(files["top"]),
+        io.read_table(files["sample"]),
+        io.read_table(folder / "tokens.parquet"),
+        read_features(out / f"{site}.safetensors"),
+        topics,
+        io.read_table(files["effects"]),
+        io.read_table(folder / "selection.parquet"),
+        io.read_table(folder / "items.parquet"),
+    )
+    io.write_text(out / f"{site}.html", text)
+    clock.mark("page")
+
+
+def _arrays(folder: Path, out: Path, sites: list[Site]) -> None:
+    """What the agreement is judged on: sparse z by row and position, top tokens, logit effects."""
+    tokens = io.read_table(folder / "tokens.parquet")
+    row, position = tokens["row"].to_numpy(), tokens["position"].to_numpy()
+    for site in sites:
+        z = read_features(out / "timed" / f"{site}.safetensors")
+        top = io.read_table(out / "timed" / f"{site}-top.parquet")
+        effects = io.read_table(out / "timed" / f"{site}-effects.parquet")
+        side = effects["side"].cast("string").to_numpy(zero_copy_only=False)
+        np.savez(
+            out / f"{site}.npz",
+            feature=z.owners(),
+            row=row[z.indices],
+            position=position[z.indices],
+            value=z.data,
+            threshold=open_sae(folder / f"sae-{site}").encoder.threshold,
+            d_sae=z.d_sae,
+            top_feature=top["feature"].to_numpy(),
+            top_row=top["row"].to_numpy(),
+            top_position=top["position"].to_numpy(),
+            top_value=top["activation"].to_numpy(),
+            effect_feature=effects["feature"].to_numpy(),
+            effect_top=side == "top",
+            effect=effects["effect"].to_numpy(),
+            effect_token=effects["token"].to_numpy(zero_copy_only=False).astype(str),
+        )
+
+
+def _silent(line: str) -> None:
+    """Captures say how far they are; here nobody reads it."""
+
+
+if __name__ == "__main__":
+    main({"norms": norms, "cell": cell, "prepare": prepare, "grid": grid})
