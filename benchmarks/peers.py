@@ -5,6 +5,9 @@ this folder says how to make them). Both comparisons run every side in processes
 the same numbers in, the same number of threads, files warm and imports not timed, turn by turn; of
 `--repeat` runs the fastest counts.
 
+Results do not depend on our screen; where other programs race, `auto` may choose the slower one, so
+bfloat16 stands beside it.
+
 - cell: a Llama Scope 32x cell of true size with random weights, from opening the file to densities
   and top tokens, beside SAELens doing load, encode, density and topk. Target: a fifth of its time.
 - grid: two sites of a small model over some hundred texts, all features, a page a site written,
@@ -27,7 +30,7 @@ from typing import Any
 
 import numpy as np
 from beside import agreement
-from encode import BLOCK, NORM, activations, make_tokens, write_checkpoint
+from encode import BLOCK, activations, make_tokens, write_checkpoint
 
 from saegrid import io, tokenizer
 from saegrid.saes.formats.llama_scope import names
@@ -123,7 +126,6 @@ def cell(arguments: argparse.Namespace, folder: Path) -> None:
     print(f"{arguments.d_sae} x {arguments.d_model}, {arguments.tokens} tokens")
     report(best, "saegrid", arguments)
     print(f"once a checkpoint, beside this: the norms of its decoder, {walk['seconds']:.2f} s")
-    print(f"norm table of the release: {np.sqrt(arguments.d_model) / NORM:.6f}")
     agreement.cells(out)
 
 

@@ -48,8 +48,9 @@ def grid(case: dict[str, Any]) -> dict[str, Any]:
     ids = torch.from_numpy(np.load(folder / "ids.npy"))
     model = hooked(case["model"])
     saes = {site: SAE.load_from_disk(folder / f"sae-{site}") for site in case["sites"]}
-    for site, sae in saes.items():
-        _site(model, sae, ids, site, range(WARM), case, out / "warm", Clock().__enter__())
+    with Clock() as clock:
+        for site, sae in saes.items():
+            _site(model, sae, ids, site, range(WARM), case, out / "warm", clock)
     clock, made = Clock(), {}
     with clock:
         for site, sae in saes.items():
