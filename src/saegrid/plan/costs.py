@@ -100,7 +100,7 @@ class Costs:
         return self._capture(job) if job.rule == "capture" else None
 
     def _verify_checkpoint(self) -> Cost | None:
-        """A few rows through the model: what counts is reading it, block by block, if it is read."""
+        """A few rows through the model, where it is needed: what counts is reading its blocks."""
         if not self.plan.verified_inputs()["model"]:
             return Cost()
         weights = weights_of(self.plan)
