@@ -280,7 +280,7 @@ def test_the_humor_study(humor):
     lines = {line.rule: line for line in found.estimate.lines}
     counts = {rule: line.jobs for rule, line in lines.items()}
     assert counts == {
-        **dict.fromkeys(["items", "selection", "tokens", "capture"], 1),
+        **dict.fromkeys(["items", "selection", "tokens", "verify_checkpoint", "capture"], 1),
         **dict.fromkeys(["import_sae", "encode", "density"], 150),
         **dict.fromkeys(["top_tokens", "logit_effects", "page"], 150),
         **dict.fromkeys(["summary", "plot", "index"], 1),
@@ -366,7 +366,7 @@ def test_rules_stand_in_the_order_of_the_stages(humor):
     assert found == forecast(humor, jobs, measured=False).estimate
     rules = [line.rule for line in found.lines]
     assert rules == [rule for rule in RULES if rule in {job.rule for job in jobs}]
-    assert len(rules) == len(set(rules)) >= 12
+    assert len(rules) == len(set(rules)) >= 13
 
 
 def test_only_the_jobs_asked_for_are_counted(humor, monkeypatch):
@@ -379,7 +379,7 @@ def test_only_the_jobs_asked_for_are_counted(humor, monkeypatch):
 
 def test_what_is_made_with_other_settings_is_to_do(humor):
     jobs = to_do(humor)
-    assert len(jobs) == 4 + 6 * 150 + 3
+    assert len(jobs) == 5 + 6 * 150 + 3
     page = humor.page_spec("L7A-8x", humor.main)
     quoted = page.replace('"', "&quot;")
     path = f"{humor.root}/{humor.main}/cells/L7A-8x/features.html"

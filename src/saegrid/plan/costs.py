@@ -100,7 +100,9 @@ class Costs:
         return self._capture(job) if job.rule == "capture" else None
 
     def _verify_checkpoint(self) -> Cost | None:
-        """A few rows through the model: what counts is reading it, block by block."""
+        """A few rows through the model, where it is needed: what counts is reading its blocks."""
+        if not self.plan.verified_inputs()["model"]:
+            return Cost()
         weights = weights_of(self.plan)
         memory = None if weights is None else estimate.memory_layer_by_layer(weights, 0)
         return None if memory is None else Cost(read=weights.stored, memory=memory, torch=True)

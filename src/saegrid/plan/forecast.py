@@ -33,6 +33,8 @@ def jobs_of(plan: Plan) -> Iterator[tuple[Job, str, str]]:
         yield Job("items", None, name), f"{folder}/items.parquet", plan.items_spec(name)
         yield Job("selection", None, name), f"{folder}/selection.parquet", plan.selection_spec(name)
         yield Job("tokens", None, name), f"{folder}/tokens.parquet", plan.tokens_spec(name)
+    for path in plan.verified_files():
+        yield Job("verify_checkpoint"), path, plan.verify_spec()
     for name in plan.corpora_used():
         for shard in plan.shards(name):
             spec = plan.capture_spec(name, shard)
