@@ -562,8 +562,11 @@ def test_a_plan_asks_for_the_activations_first_only_where_a_checkpoint_is_fetche
     cells = ["L1R-1x", "L1R-2x", "L1R-8x"]
     assert [plan.from_hub(cell) for cell in cells] == [1, 0, 0]
     assert [plan.import_threads(cell) for cell in cells] == [3, 1, 1]
-    activations = plan.cell_activations("L1R-1x", "headlines")
+    activations = plan.activations("headlines", "L1R")
     assert [plan.before_import(cell) for cell in cells] == [[activations], [], []]
+    study["corpora"]["headlines"]["shards"] = 2
+    sharded = Plan(resolve_config(study), ROOT / "workflow/scripts").before_import("L1R-1x")
+    assert [path.count("/shard-") for path in sharded] == [1, 1]
     assert plan.environment() == {FOLDER: "${A}/b", BUDGET: "0.5"}
     spec = plan.import_spec("L1R-1x")
     study["hub"] = {"budget_gb": 7}

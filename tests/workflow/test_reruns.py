@@ -106,7 +106,7 @@ CHANGES = {
     ),
     "resources": (
         lambda work: edit(
-            work / "workflow/rules/capture.smk", "mem_mb=growing(16000)", "mem_mb=growing(17000)"
+            work / "config/tiny.yaml", "study: tiny", "study: tiny\nmemory: {capture: 7000}"
         ),
         {},
     ),

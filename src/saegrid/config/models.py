@@ -273,7 +273,7 @@ class Memory(Strict):
 
     capture: Positive = 6000
     """Of the forward pass; a model that does not fit runs block by block."""
-    encode: Positive = 4000
+    encode: Positive = 6000
     """Of an encoding: how far ahead a checkpoint is read, and how much of it is multiplied at a
     time, on a GPU too."""
 
