@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from saegrid import ordering
 from saegrid.density import counted
 from saegrid.sparse import Features, feature_ranges
 from saegrid.windows import Chosen, example_table
@@ -29,9 +30,9 @@ class Entries(NamedTuple):
     place: np.ndarray
     """(entry,) number of the feature."""
     token: np.ndarray
-    """(entry,) token indices."""
+    """(entry,) token indices, ascending within a feature."""
     value: np.ndarray
-    """(entry,) float32."""
+    """(entry,) float32, above zero."""
 
 
 def top_tokens(
@@ -102,23 +103,22 @@ def examples(
 
 def _sample(entries: Entries, random: int, per_quantile: int, seed: int) -> tuple[np.ndarray, ...]:
     """The columns of `Chosen` and the group of each example, by its number in GROUPS."""
-    ids = entries.features[entries.place]
-    anywhere = np.zeros(len(entries.place), dtype=np.int64)
+    ids, stratum = entries.features[entries.place], entries.place * len(GROUPS)
+    drawn = entries.features, entries.place, entries.token
     draws = [
-        (anywhere, _draw(seed, 0, ids, entries.token), random),
-        (1 + _quantile(entries), _draw(seed, 1, ids, entries.token), per_quantile),
+        (stratum, ordering.draw(seed, 0, *drawn), random),
+        (stratum + 1 + _quantile(entries), ordering.draw(seed, 1, *drawn), per_quantile),
     ]
     picked, groups = [], []
-    for group, lot, limit in draws:
-        order = np.lexsort((entries.token, lot, group, entries.place))
-        stratum = entries.place[order] * len(GROUPS) + group[order]
-        order = order[_number(stratum) < limit]
+    for stratum, lot, limit in draws:
+        order = ordering.order(stratum, lot)
+        order = order[ordering.number(stratum[order]) < limit]
         picked.append(order)
-        groups.append(group[order])
+        groups.append(stratum[order] % len(GROUPS))
     which, group = np.concatenate(picked), np.concatenate(groups)
     order = np.lexsort((entries.token[which], -entries.value[which], group, entries.place[which]))
     which, group = which[order], group[order]
-    rank = _number(entries.place[which] * len(GROUPS) + group)
+    rank = ordering.number(entries.place[which] * len(GROUPS) + group)
     return ids[which], rank, entries.token[which], entries.value[which], group
 
 
@@ -176,17 +176,10 @@ def _entries(
     return Entries(ids, place[owners[keep]], token, part.data[keep])
 
 
-def _number(sorted_keys: np.ndarray) -> np.ndarray:
-    """(key,) how many equal keys stand before each, in an array where equal keys are together."""
-    n = len(sorted_keys)
-    opens = np.flatnonzero(np.diff(sorted_keys, prepend=-1))
-    return np.arange(n) - np.repeat(opens, np.diff(np.append(opens, n)))
-
-
 def _top(entries: Entries, n: int) -> Chosen:
     """The n largest entries of each feature, ties by token index."""
-    order = np.lexsort((entries.token, -entries.value, entries.place))
-    rank = _number(entries.place[order])
+    order = ordering.order(entries.place, ~ordering.height(entries.value))
+    rank = ordering.number(entries.place[order])
     order, rank = order[rank < n], rank[rank < n]
     ids = entries.features[entries.place[order]]
     return Chosen(ids, rank, entries.token[order], entries.value[order])
@@ -194,23 +187,12 @@ def _top(entries: Entries, n: int) -> Chosen:
 
 def _quantile(entries: Entries) -> np.ndarray:
     """(entry,) int64: the fifth of its feature's entries that each belongs to, 0 the weakest."""
-    order = np.lexsort((entries.token, entries.value, entries.place))
-    number = _number(entries.place[order])
+    order = ordering.order(entries.place, ordering.height(entries.value))
+    number = ordering.number(entries.place[order])
     counts = np.bincount(entries.place, minlength=len(entries.features))
     fifth = np.empty(len(order), dtype=np.int64)
     fifth[order] = number * QUANTILES // counts[entries.place[order]]
     return fifth
-
-
-def _draw(seed: int, stream: int, feature: np.ndarray, token: np.ndarray) -> np.ndarray:
-    """(entry,) uint64: evenly spread numbers that depend on the arguments alone (splitmix64)."""
-    lot = np.full(len(token), np.uint64(seed))
-    for part in (np.full(len(token), stream), feature, token):
-        lot = (lot ^ part.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
-        lot = (lot ^ (lot >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        lot = (lot ^ (lot >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        lot ^= lot >> np.uint64(31)
-    return lot
 
 
 def _away_from_edges(tokens: pa.Table, window: tuple[int, int]) -> np.ndarray:

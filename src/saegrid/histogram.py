@@ -1,4 +1,4 @@
-"""Histogram of a feature's activations, the same for the python API and for pages."""
+"""Histograms of features' activations, the same for the python API and for pages."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ BINS = 50
 
 
 class Histogram(NamedTuple):
-    """Counts of activations in bins of equal width."""
+    """Counts of activations in bins of equal width; of many features with (feature,) in front."""
 
     edges: np.ndarray
     """(bin + 1,) float64, ascending."""
@@ -19,7 +19,7 @@ class Histogram(NamedTuple):
     @property
     def centers(self) -> np.ndarray:
         """(bin,) float64: the middle of each bin."""
-        return (self.edges[:-1] + self.edges[1:]) / 2
+        return (self.edges[..., :-1] + self.edges[..., 1:]) / 2
 
 
 def histogram(values: np.ndarray, bins: int = BINS, low: float | None = None) -> Histogram:
@@ -35,10 +35,35 @@ def histogram(values: np.ndarray, bins: int = BINS, low: float | None = None) ->
     found = found[found != 0]
     if not np.isfinite(found).all():
         raise ValueError(f"{(~np.isfinite(found)).sum()} of {len(found)} values are not finite.")
-    if not len(found):
-        return Histogram(np.linspace(low or 0.0, (low or 0.0) + 1, bins + 1), np.zeros(bins, int))
-    first = found.min() if low is None else low
-    if found.min() < first:
+    if low is not None and len(found) and found.min() < low:
         raise ValueError(f"low must be at most the smallest value {found.min()}; got {low}.")
-    counts, edges = np.histogram(found, bins, (first, found.max()))
-    return Histogram(edges, counts.astype(np.int64))
+    edges, counts = histograms(found, np.array([0, len(found)]), bins, low)
+    return Histogram(edges[0], counts[0])
+
+
+def histograms(
+    values: np.ndarray, indptr: np.ndarray, bins: int = BINS, low: float | None = None
+) -> Histogram:
+    """`histogram` of every feature at once: edges (feature, bin + 1), counts (feature, bin).
+
+    values: (entry,) finite and not zero, by feature; feature f owns indptr[f] to indptr[f + 1].
+    Edges and counts are those of np.histogram: the same operations in the same order.
+    """
+    values, n = np.asarray(values, np.float64), np.diff(indptr)
+    owner, alive = np.repeat(np.arange(len(n)), n), np.flatnonzero(n)
+    first = np.full(len(n), low or 0.0, np.float64)
+    last = first + 1
+    if len(alive):
+        if low is None:
+            first[alive] = np.minimum.reduceat(values, indptr[alive])
+        last[alive] = np.maximum.reduceat(values, indptr[alive])
+    half = np.where(first == last, 0.5, 0.0)
+    first, last = first - half, last + half
+    edges = np.linspace(first, last, bins + 1, axis=1)
+    place = ((values - first[owner]) / (last - first)[owner] * bins).astype(np.intp)
+    place[place == bins] -= 1
+    # A quotient may round across an edge.
+    place -= values < edges[owner, place]
+    place += (values >= edges[owner, place + 1]) & (place != bins - 1)
+    counts = np.bincount(owner * bins + place, minlength=len(n) * bins)
+    return Histogram(edges, counts.reshape(len(n), bins))

@@ -87,14 +87,15 @@ def logit_effects(
     columns = [np.concatenate(c) for c in zip(*(parts or [nothing]), strict=True)]
     order = np.lexsort((columns[2], columns[1], columns[0]))
     owner, side, rank, token, effect = (column[order] for column in columns)
-    texts = [token_strings[i] if i < len(token_strings) else f"#{i}" for i in token.tolist()]
+    beyond = range(len(token_strings), unembedding.shape[0])
+    texts = pa.array([*token_strings, *(f"#{i}" for i in beyond)], pa.string())
     sides = pa.DictionaryArray.from_arrays(pa.array(side, pa.int8()), pa.array(SIDES))
     return pa.Table.from_arrays(
         [
             pa.array(ids[owner], pa.int32()),
             sides,
             pa.array(rank, pa.int32()),
-            pa.array(texts, pa.string()),
+            texts.take(pa.array(token)),
             pa.array(token, pa.int32()),
             pa.array(effect, pa.float32()),
         ],
@@ -148,7 +149,7 @@ class _Found(NamedTuple):
         """With scores (feature, token) of the tokens from `start`; slack: (feature,)."""
         last = self.last
         if not len(self.owner) and score.shape[1] >= n:  # spares sorting a whole block
-            last = -np.partition(-score, n - 1, axis=1)[:, n - 1]
+            last = np.partition(score, -n, axis=1)[:, -n]
         owner, token = np.nonzero(score >= (last - slack)[:, None])
         score = np.concatenate([self.score, score[owner, token]])
         owner = np.concatenate([self.owner, owner])

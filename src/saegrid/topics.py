@@ -163,16 +163,13 @@ def _letters(shown: _Shown) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[st
 
 def _suffixes(shown: _Shown, need: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
     """Ending of every feature (code or -1), its tokens and distinct words, and names by code."""
-    endings = [
-        {n: word[-n:] for n in SUFFIX_LENGTHS if len(word) >= n + MIN_STEM and word[-n:].isalpha()}
-        for word in shown.words
-    ]
-    names = sorted({ending for found in endings for ending in found.values()})
-    place = {ending: code for code, ending in enumerate(names)}
+    endings = [[_ending(word, length) for word in shown.words] for length in SUFFIX_LENGTHS]
+    names = sorted(set().union(*endings) - {""})
+    place = {ending: code for code, ending in enumerate(names)} | {"": -1}
     count = len(names)
     keys, tokens, words = [], [], []
-    for length in SUFFIX_LENGTHS:
-        code = np.array([place.get(found.get(length, ""), -1) for found in endings], np.int64)
+    for found in endings:
+        code = np.array([place[ending] for ending in found], np.int64)
         owner, value = shown.tokens(code)
         key, n = _counts(owner * count + value)
         owner, value = shown.pairs(code)
@@ -194,6 +191,12 @@ def _suffixes(shown: _Shown, need: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     chosen = order[first]
     best[owners], n_best[owners], words_best[owners] = code[chosen], n[chosen], n_words[chosen]
     return best, n_best, words_best, names
+
+
+def _ending(word: str, length: int) -> str:
+    """The last letters of a word; nothing where they are no letters or leave too short a stem."""
+    ending = word[-length:]
+    return ending if len(word) >= length + MIN_STEM and ending.isalpha() else ""
 
 
 def _names(codes: np.ndarray, names: list[str], template: str = "{}") -> np.ndarray:

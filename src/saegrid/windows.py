@@ -1,6 +1,5 @@
 """Tokens with the text around them: the windows, words and rows of example tables."""
 
-import re
 import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
@@ -27,6 +26,10 @@ SCHEMA = pa.schema(
         ("center", pa.int32()),
     ]
 )
+
+
+BLANKS = np.array([chr(code).isspace() for code in range(0x3001)] + [False])
+"""Whether a character is blank, by its code; from the last entry on none is."""
 
 
 class Chosen(NamedTuple):
@@ -161,7 +164,9 @@ def words_at(corpus: Corpus, token: np.ndarray) -> pa.Array:
     at = np.cumsum(sizes + ends) - ends - inked
     at -= inked == 0  # blanks, or a later part of a character that stands with its first part
 
-    spans = np.array([match.span() for match in re.finditer(r"\S+", whole)]).reshape(-1, 2)
+    codes = np.frombuffer(whole.encode("utf-32-le"), np.uint32)
+    ink = ~BLANKS[np.minimum(codes, len(BLANKS) - 1)]
+    spans = np.flatnonzero(np.diff(ink, prepend=False, append=False)).reshape(-1, 2)
     wanted, inverse = np.unique(token, return_inverse=True)
     span = np.searchsorted(spans[:, 0], at[wanted], side="right") - 1
     inside = (span >= 0) & (at[wanted] < np.append(spans[:, 1], 0)[span])

@@ -39,6 +39,8 @@ def read_lists(path: str | os.PathLike[str]) -> dict[str, list[str]]:
 def normal(word: str) -> str:
     """A word as it is compared: case-folded, without marks at its ends and without a final 's."""
     word = word.casefold().replace("’", "'")
+    if word.isalnum():  # most words: nothing to take off
+        return word
     first = next((i for i, letter in enumerate(word) if letter.isalnum()), len(word))
     last = next((i for i in range(len(word), first, -1) if word[i - 1].isalnum()), first)
     return word[first:last].removesuffix("'s")

@@ -133,6 +133,29 @@ def test_items_are_stored_once_with_their_labels(world, document):
     assert Document(page(**{**world, "items": None})).chunks("i")[0] == [numbers[0]]
 
 
+def test_features_without_logit_effects(world):
+    ids, logits = world["features"]["feature"].to_pylist(), world["logits"]
+    half = logits.filter(pa.array(logits["feature"].to_numpy() % 2 == 0))
+    bodies = Document(page(**{**world, "logits": half})).chunks("f")
+    shown_ = set(half["feature"].to_pylist())
+    assert 0 < len(shown_) < len(set(logits["feature"].to_pylist()))
+    assert [("l" in body) for body in bodies] == [feature in shown_ for feature in ids]
+    empty = Document(page(**{**world, "logits": logits.slice(0, 0)})).chunks("f")
+    assert empty == Document(page(**{**world, "logits": None})).chunks("f")
+
+
+def test_blocks_change_no_byte(world, text, monkeypatch):
+    monkeypatch.setattr("saegrid.browser.bodies.BLOCK", 7)
+    assert page(**world) == text
+
+
+def test_items_without_labels_and_items_that_are_not_known(world):
+    items = world["items"].select(["item", "id", "original"])
+    listed = Document(page(**{**world, "items": items.slice(0, 5)})).chunks("i")
+    assert listed[0][1:] == [items["id"][0].as_py(), items["original"][0].as_py(), []]
+    assert [len(body) for body in listed] == [4 if body[0] < 5 else 1 for body in listed]
+
+
 def test_histogram_by_hand():
     tokens = shown.Tokens(
         row=np.zeros(6, int),
@@ -146,9 +169,9 @@ def test_histogram_by_hand():
     indptr = np.array([0, 0, 0, 6])
     data = np.float32([9, 0.25, 0.75, 1.25, 9, 9])  # special, counted x 3, not in the edit, dropped
     values = Features(data, np.arange(6), indptr, np.arange(6))
-    [bars] = shown.histograms(features, values, tokens, np.array([True, False]))
-    assert np.flatnonzero(bars.counts).tolist() == [0, 25, 49]
-    assert bars.edges[[0, -1]].tolist() == [0.25, 1.25]
+    bars = shown.histograms(features, values, tokens, np.array([True, False]))
+    assert np.flatnonzero(bars.counts[0]).tolist() == [0, 25, 49]
+    assert bars.edges[0, [0, -1]].tolist() == [0.25, 1.25]
     with pytest.raises(ValueError) as error:
         shown.histograms(features, values, tokens, None)
     assert str(error.value) == (
@@ -169,9 +192,9 @@ def test_histogram_of_plain_text_counts_all_tokens_but_special_ones():
     features = pa.table({"feature": [0], "n_active": [2], "max_activation": np.float32([0.75])})
     data = np.float32([9, 0.25, 0.75, 9])  # special, counted x 2, dropped
     values = Features(data, np.arange(4), np.array([0, 4]), np.arange(4))
-    [bars] = shown.histograms(features, values, tokens, np.array([True, False]))
+    bars = shown.histograms(features, values, tokens, np.array([True, False]))
     assert bars.counts.sum() == 2
-    assert bars.edges[[0, -1]].tolist() == [0.25, 0.75]
+    assert bars.edges[0, [0, -1]].tolist() == [0.25, 0.75]
 
 
 def test_histogram_counts_sum_to_n_active(world, document):

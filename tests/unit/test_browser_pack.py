@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given
@@ -30,3 +32,33 @@ def test_floats_read_back_as_the_same_float32(values):
 def test_floats_are_short():
     assert pack.floats(np.float32([0.1, 1.383, np.nan])) == [0.1, 1.383, None]
     assert pack.rounded(np.array([1 / 3, np.nan])) == [0.333333, None]
+
+
+def test_rows_as_json():
+    offsets = np.array([0, 2, 2, 3])
+    assert pack.lists(np.array([7, -1, 30]), offsets).to_pylist() == ["[7,-1]", "[]", "[30]"]
+    assert pack.lists([0.5, None, 1e-7], offsets[1:]).to_pylist() == ["[]", "[1e-07]"]
+    words = pack.scalars(['a "b",\n', "é", None])
+    assert pack.lists(words, offsets).to_pylist() == ['["a \\"b\\",\\n","é"]', "[]", "[null]"]
+    assert pack.quoted(np.frombuffer(b"014", np.uint8), offsets).to_pylist() == [
+        '"01"',
+        '""',
+        '"4"',
+    ]
+
+
+def test_objects_as_json():
+    some = pack.unless(pa.array(["[]", "[3]", "[]"]), "[]")
+    columns = {"b": pa.array(["1", "2", "3"]), "a": some}
+    assert pack.objects(columns).to_pylist() == ['{"b":1}', '{"a":[3],"b":2}', '{"b":3}']
+    assert pack.objects({"a": some, "b": some}).to_pylist() == ["{}", '{"a":[3],"b":[3]}', "{}"]
+
+
+def test_tuples_as_json():
+    assert pack.tuples(pa.array(["1", "2"]), '"x"').to_pylist() == ['[1,"x"]', '[2,"x"]']
+    assert pack.tuples(pa.array(["1"]), pack.tuples()).to_pylist() == ["[1,[]]"]
+
+
+@given(st.lists(st.text() | st.floats(allow_nan=False, allow_infinity=False) | st.none()))
+def test_scalars_are_json(values):
+    assert [json.loads(text) for text in pack.scalars(values).to_pylist()] == values

@@ -19,7 +19,7 @@ from saegrid.figures import FIGURES, caption, captions, draw_all, svg
 from saegrid.figures.grid import Grid, above, lengths, read_grid
 from saegrid.figures.layer_curves import l0, max_density, n_active
 from saegrid.figures.style import COLOURS, looks, render
-from saegrid.histogram import histogram
+from saegrid.histogram import histogram, histograms
 from saegrid.registry import pick
 from saegrid.words import Cell
 
@@ -260,6 +260,20 @@ def test_counts_add_up_to_the_non_zero_values(values, bins):
     assert found.counts.sum() == np.count_nonzero(values)
     assert (len(found.counts), len(found.edges)) == (bins, bins + 1)
     assert (np.diff(found.edges) > 0).all()
+
+
+@given(
+    st.lists(st.lists(st.floats(2**-20, 100, width=32), max_size=40), min_size=1),
+    st.integers(1, 60),
+)
+def test_histograms_are_those_of_numpy(features, bins):
+    indptr = np.cumsum([0, *map(len, features)])
+    found = histograms(np.float32([x for values in features for x in values]), indptr, bins)
+    for values, edges, counts in zip(features, *found, strict=True):
+        if values:
+            wanted = np.histogram(values, bins, (min(values), max(values)))
+            assert np.array_equal(counts, wanted[0])
+            assert np.array_equal(edges, wanted[1])
 
 
 def test_histogram_of_values_that_cannot_be():

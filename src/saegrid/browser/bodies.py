@@ -1,8 +1,6 @@
-"""What a page carries of its features, rows and items, as plain lists in page order."""
+"""What a page carries of its features, rows and items, in page order."""
 
-from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +10,9 @@ from saegrid.browser import pack, shown
 from saegrid.browser.shown import Tokens, Windows
 from saegrid.histogram import Histogram
 from saegrid.sparse import Features
+
+BLOCK = 2048
+"""Features whose JSON is made at once: an array of texts holds at most 2 GiB."""
 
 
 @dataclass(frozen=True)
@@ -45,165 +46,126 @@ def texts(view: Windows, tokens: Tokens, logits: pa.Table | None) -> Texts:
     return Texts(strings, *codes)
 
 
-def columns(features: pa.Table) -> dict[str, list[Any]]:
-    """The numbers of every feature."""
-    shares = ("density", "density_in_edit", "density_context", "mean_activation")
-    return {
-        "feature": features["feature"].to_pylist(),
-        "n_active": features["n_active"].to_pylist(),
-        "max_activation": pack.floats(features["max_activation"].to_numpy()),
-        **{name: pack.rounded(features[name].to_numpy()) for name in shares},
-    }
-
-
-def summary(view: Windows, n: int, texts: Texts, tokens: Tokens) -> dict[str, list[Any]]:
-    """What the top examples of each feature are about (requirements S0.29).
-
-    words: per feature [word, count, word, count, ...], the most frequent first; n_words and
-    n_headlines the distinct ones; terms: shown tokens that no word contains, for the search.
-    """
-    top = pc.equal(view.table["group"], "top").to_numpy().astype(bool)
-    centers = texts.windows[view.offsets[:-1] + view.table["center"].to_numpy()]
-    index = view.table["token_index"].to_numpy()
-    word, center = texts.plain[top].tolist(), centers[top].tolist()
-    headline = tokens.group[index[top]].tolist()
-    cuts = np.searchsorted(view.order[top], np.arange(n + 1))
-    found: dict[str, list[Any]] = {"words": [], "n_words": [], "n_headlines": [], "terms": []}
-    for a, b in pack.pairs(cuts):
-        counts = Counter(word[a:b]).most_common()
-        spelt = " ".join(texts.strings[code] for code, _ in counts)
-        distinct = dict.fromkeys(center[a:b])
-        found["words"].append([number for pair in counts for number in pair])
-        found["n_words"].append(len(counts))
-        found["n_headlines"].append(len(set(headline[a:b])))
-        found["terms"].append(
-            [code for code in distinct if texts.strings[code].strip().lower() not in spelt]
-        )
-    return found
-
-
-def badges(
-    topics: pa.Table | None, top_tokens: pa.Table, place: np.ndarray, n: int
-) -> list[list[list[str]]]:
-    """Per feature [kind, text] for its topic, its form, and its commonest letter and ending.
-
-    kind: topic or form where the judgement holds, else share. In the published study top tokens
-    have a `label`, the wrong number that the published page gave the feature: it is told too.
-    """
-    listed: list[list[list[str]]] = [[] for _ in range(n)]
-    if "label" in top_tokens.column_names:
-        told = zip(
-            place[top_tokens["feature"]].tolist(), top_tokens["label"].to_pylist(), strict=True
-        )
-        for at, label in dict(told).items():
-            listed[at].append(["share", f"published as {label}"])
-    for row in [] if topics is None else topics.to_pylist():
-        if place[row["feature"]] < 0:
-            continue
-        mine = listed[place[row["feature"]]]
-        if row["topic"] is not None:
-            kind = "topic" if row.get("found", True) else "share"
-            mine.append([kind, f"{row['topic']} {row['n_topic']}/{row['n_shown']}"])
-        for where, name in (("starts", "letter"), ("ends", "suffix")):
-            if row[name]:
-                kind = "form" if (row["form"] or "").startswith(where) else "share"
-                count = f"{row['n_' + name]}/{row['n_shown']}"
-                mine.append([kind, f'{where} with "{row[name]}" {count}'])
-    return listed
-
-
 def effects(
     logits: pa.Table | None, codes: np.ndarray, place: np.ndarray, n: int
-) -> list[dict[str, Any]]:
-    """Per feature {l: {top: [token, effect, ...], bottom: [...]}}, by rank; {} where none."""
-    listed: list[dict[str, Any]] = [{} for _ in range(n)]
+) -> pa.StringArray:
+    """Per feature {bottom: [token, effect, ...], top: [...]} as JSON, by rank; null where none."""
     if logits is None:
-        return listed
-    at = place[logits["feature"].to_numpy()].tolist()
-    side, code = logits["side"].to_pylist(), codes.tolist()
-    effect = pack.rounded(logits["effect"].to_numpy(), 4)
-    for i in np.argsort(logits["rank"].to_numpy(), kind="stable").tolist():
-        if at[i] >= 0:
-            sides = listed[at[i]].setdefault("l", {})
-            sides.setdefault(side[i], []).extend((code[i], effect[i]))
-    return listed
+        return pa.nulls(n, pa.string())
+    side = pc.equal(logits["side"].cast(pa.string()), "top").to_numpy()
+    row = 2 * place[logits["feature"].to_numpy()] + side
+    order = np.lexsort((logits["rank"].to_numpy(), row))
+    order = order[row[order] >= 0]
+    effect = pack.rounded(logits["effect"].to_numpy()[order], 4)
+    pairs = pc.binary_join_element_wise(pack.integers(codes[order]), pack.scalars(effect), ",")
+    listed = pack.lists(pairs, np.searchsorted(row[order], np.arange(2 * n + 1)))
+    listed = pack.unless(listed, "[]")
+    return pack.unless(pack.objects({"bottom": listed[::2], "top": listed[1::2]}), "{}")
 
 
 def features(
     view: Windows,
     table: pa.Table,
-    bars: list[Histogram],
+    bars: Histogram,
+    effects: pa.StringArray,
     tokens: Tokens,
     values: Features,
     texts: Texts,
-) -> list[dict[str, Any]]:
-    """What a chunk holds of each feature.
+) -> list[str]:
+    """What a chunk holds of each feature, as JSON.
 
-    h counts of the histogram and e its ends; s the value of shade 255; x [group, examples, ...];
-    and per example r place of its row, p position of the centre, i place of its item, o headline,
-    w word, a exact peak, c centre in the window, t window tokens, f their flags, z [position,
-    shade, ...] over the whole row.
+    h counts of the histogram and e its ends; l logit effects; s the value of shade 255;
+    x [group, examples, ...]; and per example r place of its row, p position of the centre, i place
+    of its item, o headline, w word, a exact peak, c centre in the window, t window tokens, f their
+    flags, z [position, shade, ...] over the whole row.
     """
+    n = len(table)
     example, position, value = shown.row_activations(view, tokens, values)
     order = view.order[example]
     scale = table["max_activation"].to_numpy().astype(np.float32).copy()
     np.maximum.at(scale, order, value)
     shade = np.clip(np.rint(255 * value / scale[order]), 1, 255).astype(np.int64)
-    shades = np.stack([position, shade], axis=1).ravel().tolist()
+    shades = np.stack([position, shade], axis=1).ravel()
+    shade_cuts = 2 * np.searchsorted(example, np.arange(len(view.order) + 1))
     flags = _flags(tokens, view.index, np.isnan(view.activations))
-    parts = {
-        "r": _places(view.table["row"]).tolist(),
-        "p": view.table["position"].to_pylist(),
-        "i": _places(view.table["item"]).tolist(),
-        "o": tokens.group[view.table["token_index"].to_numpy()].tolist(),
-        "w": texts.words.tolist(),
+    each = {
+        "r": _places(view.table["row"]),
+        "p": view.table["position"].to_numpy(),
+        "i": _places(view.table["item"]),
+        "o": tokens.group[view.table["token_index"].to_numpy()],
+        "w": texts.words,
         "a": pack.floats(view.table["activation"].to_numpy()),
-        "c": view.table["center"].to_pylist(),
-        "t": pack.slices(texts.windows.tolist(), view.offsets),
-        "f": pack.slices(flags, view.offsets),
-        "z": pack.slices(shades, 2 * np.searchsorted(example, np.arange(len(view.order) + 1))),
+        "c": view.table["center"].to_numpy(),
     }
-    group = view.table["group"].to_pylist()
-    scales = pack.floats(scale)
-    ends = [pack.rounded(bar.edges[[0, -1]]) for bar in bars]
-    listed = []
-    for k, (a, b) in enumerate(pack.pairs(np.searchsorted(view.order, np.arange(len(table) + 1)))):
-        groups = [part for pair in Counter(group[a:b]).items() for part in pair]
-        mine = {name: part[a:b] for name, part in parts.items()}
-        listed.append(
-            {"h": bars[k].counts.tolist(), "e": ends[k], "s": scales[k], "x": groups, **mine}
-        )
+    groups, group_cuts = _groups(view, n)
+    ends, scales = pack.rounded(bars.edges[:, [0, -1]]), pack.floats(scale)
+    cuts = np.searchsorted(view.order, np.arange(n + 1))
+    listed: list[str] = []
+    for a in range(0, n, BLOCK):
+        b = min(a + BLOCK, n)
+        every, mine = np.arange(a, b + 1), cuts[a : b + 1]
+        within, windows = mine - mine[0], view.offsets[mine[0] : mine[-1] + 1]
+        columns = {
+            **{name: pack.lists(flat, mine) for name, flat in each.items()},
+            "h": pack.lists(bars.counts.ravel(), every * bars.counts.shape[1]),
+            "e": pack.lists(ends, 2 * every),
+            "l": effects[a:b],
+            "s": pack.scalars(scales[a:b]),
+            "x": pack.lists(groups, group_cuts[a : b + 1]),
+            "t": pack.lists(pack.lists(texts.windows, windows), within),
+            "f": pack.lists(pack.quoted(flags, windows), within),
+            "z": pack.lists(pack.lists(shades, shade_cuts[mine[0] : mine[-1] + 1]), within),
+        }
+        listed += pack.objects(columns).to_pylist()
     return listed
 
 
-def rows(view: Windows, tokens: Tokens, values: Features, texts: Texts) -> list[list[Any]]:
-    """Of each shown row: its number, its tokens, their flags."""
+def _groups(view: Windows, n: int) -> tuple[pa.StringArray, np.ndarray]:
+    """The groups of examples as JSON `name,size`, and where each feature starts among them."""
+    names = view.table["group"].combine_chunks().dictionary_encode()
+    code = names.indices.to_numpy()
+    new = np.diff(view.order, prepend=-1) | np.diff(code, prepend=-1)
+    first = np.flatnonzero(new)
+    spelt = pack.scalars(names.dictionary.to_pylist())
+    sizes = pack.integers(np.diff(first, append=len(code)))
+    texts = pc.binary_join_element_wise(spelt.take(pa.array(code[first])), sizes, ",")
+    return texts, np.searchsorted(view.order[first], np.arange(n + 1))
+
+
+def rows(view: Windows, tokens: Tokens, values: Features, texts: Texts) -> list[str]:
+    """Of each shown row as JSON: its number, its tokens, their flags."""
     numbers, index, offsets = _row_tokens(view, tokens)
     captured = np.zeros(len(tokens.row), bool)
     captured[values.token] = True
-    codes = pack.slices(texts.rows.tolist(), offsets)
-    flags = pack.slices(_flags(tokens, index, ~captured[index]), offsets)
-    return [list(row) for row in zip(numbers.tolist(), codes, flags, strict=True)]
+    flags = pack.quoted(_flags(tokens, index, ~captured[index]), offsets)
+    columns = pack.integers(numbers), pack.lists(texts.rows, offsets), flags
+    return pack.tuples(*columns).to_pylist()
 
 
-def items(view: Windows, table: pa.Table | None) -> list[list[Any]]:
-    """Of each shown item: its number; from `table` its id, original, labels [name, value]."""
+def items(view: Windows, table: pa.Table | None) -> list[str]:
+    """Of each shown item as JSON: its number; from `table` id, original, labels [name, value]."""
     numbers = np.unique(view.table["item"].to_numpy())
+    bare = pack.tuples(pack.integers(numbers))
     if table is None:
-        return [[number] for number in numbers.tolist()]
+        return bare.to_pylist()
     line = np.full(max(numbers.max(initial=0), pc.max(table["item"]).as_py() or 0) + 2, -1)
     line[table["item"].to_numpy()] = np.arange(len(table))
-    lines = line[numbers].tolist()
-    known = ("item", "id", "original", "edited", "edit", "group")
-    labels = [name for name in table.column_names if name not in known]
-    texts_ = {name: table[name].cast(pa.string()).to_pylist() for name in ("id", *labels)}
-    originals = table["original"].to_pylist()
-    return [
-        [number]
-        if at < 0
-        else [number, texts_["id"][at], originals[at], [[x, texts_[x][at]] for x in labels]]
-        for number, at in zip(numbers.tolist(), lines, strict=True)
+    known = line[numbers] >= 0
+    table = table.take(pa.array(line[numbers], mask=~known))
+    own = ("item", "id", "original", "edited", "edit", "group")
+    labels = [
+        pack.tuples(pack.dumped(name), _told(table[name]))
+        for name in table.column_names
+        if name not in own
     ]
+    columns = _told(table["id"]), _told(table["original"]), pack.tuples(*labels)
+    full = pack.tuples(pack.integers(numbers), *columns)
+    return pc.if_else(pa.array(known), full, bare).to_pylist()
+
+
+def _told(column: pa.ChunkedArray) -> pa.StringArray:
+    """A column as JSON strings, one by one."""
+    return pack.scalars(column.cast(pa.string()).to_pylist())
 
 
 def _places(column: pa.ChunkedArray) -> np.ndarray:
@@ -211,14 +173,14 @@ def _places(column: pa.ChunkedArray) -> np.ndarray:
     return np.unique(column.to_numpy(), return_inverse=True)[1]
 
 
-def _flags(tokens: Tokens, index: np.ndarray, uncaptured: np.ndarray) -> str:
-    """One digit a token: the sum of its bits."""
+def _flags(tokens: Tokens, index: np.ndarray, uncaptured: np.ndarray) -> np.ndarray:
+    """One digit a token, the sum of its bits: ASCII codes (token,) uint8."""
     bits = (
         shown.SPECIAL * tokens.special[index]
         + shown.IN_EDIT * tokens.in_edit[index]
         + shown.UNCAPTURED * uncaptured
     )
-    return (bits + ord("0")).astype(np.uint8).tobytes().decode()
+    return (bits + ord("0")).astype(np.uint8)
 
 
 def _row_tokens(view: Windows, tokens: Tokens) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saegrid.browser import bodies, pack, shown
+from saegrid.browser import bodies, listing, pack, shown
 from saegrid.browser.render import render, require
 from saegrid.browser.shown import Tokens
 from saegrid.sparse import Features
@@ -62,13 +62,12 @@ def page(
         "chunk": CHUNK,
         "strings": texts.strings,
         "columns": {
-            **bodies.columns(features),
-            **bodies.summary(view, len(feature), texts, table),
-            "badges": bodies.badges(topics, top_tokens, place, len(feature)),
+            **listing.columns(features),
+            **listing.summary(view, len(feature), texts, table),
+            "badges": listing.badges(topics, top_tokens, place, len(feature)),
         },
     }
     effects = bodies.effects(logits, texts.effects, place, len(feature))
-    listed = bodies.features(view, features, bars, table, values, texts)
     return render(
         "page.html.jinja",
         facts=facts,
@@ -77,11 +76,13 @@ def page(
         n_examples=len(view.order),
         spec=spec,
         digest=hashlib.sha256(spec.encode()).hexdigest()[:12],
-        index=pack.packed(index),
+        index=pack.packed(pack.dumped(index)),
         chunks={
-            "f": _chunks([{**body, **found} for body, found in zip(listed, effects, strict=True)]),
-            "r": _chunks(bodies.rows(view, table, values, texts)),
-            "i": _chunks(bodies.items(view, items)),
+            "f": pack.chunks(
+                bodies.features(view, features, bars, effects, table, values, texts), CHUNK
+            ),
+            "r": pack.chunks(bodies.rows(view, table, values, texts), CHUNK),
+            "i": pack.chunks(bodies.items(view, items), CHUNK),
         },
     )
 
@@ -93,7 +94,3 @@ def _kept(selection: pa.Table | None) -> np.ndarray | None:
     kept = np.zeros((pc.max(selection["item"]).as_py() or 0) + 1, bool)
     kept[selection["item"].to_numpy()] = selection["kept"].to_numpy(zero_copy_only=False)
     return kept
-
-
-def _chunks(listed: list[Any]) -> list[str]:
-    return [pack.packed(listed[i : i + CHUNK]) for i in range(0, len(listed), CHUNK)]

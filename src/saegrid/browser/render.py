@@ -1,6 +1,7 @@
 """Filling the page templates of this folder."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from markupsafe import Markup
 HERE = Path(__file__).parent
 
 
-def render(template: str, **values: Any) -> str:
-    """A template of this folder with the files of this folder inlined; values are escaped."""
+@cache
+def _template(name: str) -> jinja2.Template:
+    """A template of this folder; its values are escaped. Compiled once, for that takes long."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -19,11 +21,16 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return environment.get_template(name)
+
+
+def render(template: str, **values: Any) -> str:
+    """A template of this folder with the files of this folder inlined; values are escaped."""
 
     def inlined(name: str) -> Markup:
         return Markup((HERE / name).read_text(encoding="utf-8"))
 
-    return environment.get_template(template).render(inlined=inlined, **values)
+    return _template(template).render(inlined=inlined, **values)
 
 
 def require(facts: Mapping[str, Any], names: Sequence[str], what: str) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from saegrid.browser.pack import expand, flatten
-from saegrid.histogram import Histogram, histogram
-from saegrid.sparse import Features, find
+from saegrid.histogram import BINS, Histogram
+from saegrid.histogram import histograms as histograms_of
+from saegrid.sparse import Features, feature_ranges, find, select
 
 SPECIAL, IN_EDIT, UNCAPTURED = 1, 2, 4
 """Bits of a token's flag."""
@@ -133,8 +134,8 @@ def row_activations(
 
 def histograms(
     features: pa.Table, values: Features, tokens: Tokens, kept: np.ndarray | None
-) -> list[Histogram]:
-    """Of each feature the histogram of its non-zero masked activations.
+) -> Histogram:
+    """Of each feature the histogram of its non-zero masked activations, (feature,) in front.
 
     Masked tokens are those of the edit, never special, of kept items (design, semantics 5); in
     plain text, which has no edit, all tokens (`density.counted`). The counts of a feature sum to
@@ -145,15 +146,21 @@ def histograms(
         masked &= tokens.in_edit
     if kept is not None:
         masked &= kept[tokens.item]
-    found = []
-    ids, n_active = features["feature"].to_pylist(), features["n_active"].to_pylist()
-    for feature, n in zip(ids, n_active, strict=True):
-        index, data = values.of(feature)
-        found.append(histogram(data[masked[index]]))
-        if found[-1].counts.sum() != n:
-            raise ValueError(
-                f"Feature {feature} must have n_active = {n} non-zero masked activations; the "
-                f"matrix has {found[-1].counts.sum()}. Make features.parquet, "
-                "features.safetensors, tokens and selection from the same run."
-            )
-    return found
+    feature = features["feature"].to_numpy()
+    edges, counts = np.empty((len(feature), BINS + 1)), np.empty((len(feature), BINS), np.int64)
+    for start, stop in feature_ranges(values.indptr):
+        part = values.part(start, stop)
+        hit = select(part, masked[part.indices])
+        found = histograms_of(hit.data, hit.indptr)
+        mine = np.flatnonzero((feature >= start) & (feature < stop))
+        edges[mine] = found.edges[feature[mine] - start]
+        counts[mine] = found.counts[feature[mine] - start]
+    total, wanted = counts.sum(axis=1), features["n_active"].to_numpy()
+    if len(wrong := np.flatnonzero(total != wanted)):
+        at = wrong[0]
+        raise ValueError(
+            f"Feature {feature[at]} must have n_active = {wanted[at]} non-zero masked "
+            f"activations; the matrix has {total[at]}. Make features.parquet, "
+            "features.safetensors, tokens and selection from the same run."
+        )
+    return Histogram(edges, counts)
