@@ -78,6 +78,7 @@ def make(folder: Path, n_layers: int) -> None:
         start = int(torch.randint(len(noise) - shape[0] * shape[1] + 1, (), generator=generator))
         return noise[start : start + shape[0] * shape[1]].view(shape)
 
+    index = {}
     for shard in range(SHARDS):
         tensors = {}
         for layer in range(shard * n_layers // SHARDS, (shard + 1) * n_layers // SHARDS):
@@ -91,8 +92,11 @@ def make(folder: Path, n_layers: int) -> None:
             tensors["model.norm.weight"] = torch.ones(D, dtype=torch.bfloat16)
             tensors["lm_head.weight"] = matrix(VOCAB, D)
         path = folder / f"model-{shard + 1:05}-of-{SHARDS:05}.safetensors"
+        index |= dict.fromkeys(tensors, path.name)
         # Parts of one block of noise share memory, which safetensors refuses.
         save_file({name: tensor.clone() for name, tensor in tensors.items()}, path)
+    told = {"metadata": {}, "weight_map": index}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(told))
     config.write_text(json.dumps(facts(n_layers)))
 
 
