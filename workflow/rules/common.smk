@@ -95,7 +95,9 @@ def announce():
     jobs, asked = list(to_do()), {rule.name for rule in workflow.dag.targetrules}
     table = "estimate" in asked
     try:
-        found = forecast(PLAN, jobs or None, workflow.resource_settings.cores or 1, table or None)
+        found = forecast(
+            PLAN, jobs or None, workflow.resource_settings.cores or 1, table or None
+        )
         told = found.text() if table or found.heavy else found.summary()
         print(told, file=sys.stderr, flush=True)
         if jobs:
