@@ -157,7 +157,7 @@ def test_a_lost_shard_comes_back_the_same(work):
 
 
 def test_a_stale_shard_is_refused(work):
-    """Metadata of Snakemake may get lost; a summary reads what the files themselves record."""
+    """Metadata of Snakemake may get lost; what the files themselves record is read."""
     path = shards_of(work, "cells/L1A-8x/features/shard-2-of-3.safetensors")[0]
     changed = path.stat().st_mtime_ns
     write_features(path, read_features(path), "another spec")
@@ -166,8 +166,9 @@ def test_a_stale_shard_is_refused(work):
     (work / "results/tiny/summary.parquet").unlink()
     done = snakemake(work, "--cores", "2", study=SHARDED)
     assert done.returncode == 1
-    message = "shard-2-of-3.safetensors was made with other settings than this run's"
-    assert message in done.stdout + done.stderr
+    told = done.stdout + done.stderr
+    assert "These files were made with other settings than this run's" in told
+    assert f"run again: {path.relative_to(work)}" in told
 
 
 def test_other_shards_in_the_same_folder_give_the_results_of_the_whole(whole, work):
