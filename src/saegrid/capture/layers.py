@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from saegrid.capture.residual import Residual, Stream, Writer
-from saegrid.capture.store import HELD, check_space, write
+from saegrid.capture.store import HELD, check_space, room_in_file, write
 from saegrid.models.check import check_layer
 from saegrid.models.forward import Progress, Say, allocate, check_rows, inputs_of, run, tokens_of
 from saegrid.models.hooks import reading
@@ -57,12 +57,7 @@ def _rooms(
         return
     paths = {site: store / f".{site}.room" for site in sites}
     try:
-        x = {}
-        for site, path in paths.items():
-            width, size = model.width(site), model.dtype.itemsize
-            mapped = np.memmap(path, np.uint8, "w+", shape=(n * width * size,))
-            x[site] = torch.from_numpy(mapped).view(model.dtype).view(n, width)
-        yield x
+        yield {s: room_in_file(model, s, n, path)[1] for s, path in paths.items()}
     finally:
         for path in paths.values():
             path.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ import torch
 
 from saegrid import io
 from saegrid.models.forward import CaptureError
+from saegrid.models.load import Loaded
 from saegrid.words import Site
 
 HELD = 2 << 30
@@ -51,6 +52,15 @@ def check_space(store: Path, n_bytes: int) -> None:
             f"{store}: the activations need {n_bytes / 1e9:,.2f} GB, but only {free / 1e9:,.2f} GB "
             "are free. Make room, capture fewer context tokens, or take dtype bfloat16."
         )
+
+
+def room_in_file(
+    model: Loaded, site: Site, n: int, path: Path, mode: str = "w+"
+) -> tuple[np.memmap, torch.Tensor]:
+    """Room for activations (n, channel) at a site that lies in a file, and the file's map."""
+    width = model.width(site)
+    mapped = np.memmap(path, np.uint8, mode, shape=(n * width * model.dtype.itemsize,))
+    return mapped, torch.from_numpy(mapped).view(model.dtype).view(n, width)
 
 
 def write(store: Path, x: dict[Site, torch.Tensor], wanted: np.ndarray, spec: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from saegrid import io
-from saegrid.capture.store import HELD, check_space, write
+from saegrid.capture.store import HELD, check_space, room_in_file, write
 from saegrid.models.forward import Say, allocate, fill
 from saegrid.models.load import Loaded
 from saegrid.models.tiles import Rows, plan_tiles
@@ -40,9 +40,7 @@ class _Files:
         """Activations (n, channel) by site, backed by files; kept ones where `done` says so."""
         x, mode = {}, "r+" if self.done() else "w+"
         for site in sites:
-            width, size = model.width(site), model.dtype.itemsize
-            self.maps[site] = np.memmap(self.path(site), np.uint8, mode, shape=(n * width * size,))
-            x[site] = torch.from_numpy(self.maps[site]).view(model.dtype).view(n, width)
+            self.maps[site], x[site] = room_in_file(model, site, n, self.path(site), mode)
         return x
 
     def done(self) -> int:

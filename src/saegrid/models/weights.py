@@ -78,10 +78,6 @@ class Weights:
             )
         return found
 
-    def has(self, name: str) -> bool:
-        """Whether there is a tensor of that name."""
-        return self.prefix + name in self.entries or name in self.entries
-
     def read(
         self, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype, pinned: bool = False
     ) -> dict[str, torch.Tensor]:
