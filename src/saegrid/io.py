@@ -8,8 +8,9 @@ import html
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors
-import safetensors.numpy
 
 SPEC = "saegrid_spec"
 FACTS = "saegrid_facts"
@@ -90,17 +90,59 @@ def table_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
     return json.loads((pq.read_schema(path).metadata or {}).get(FACTS.encode(), b"{}"))
 
 
-def _sort_metadata(path: Path) -> None:
-    """Sort the strings of a safetensors header; safetensors writes them in random order."""
-    with path.open("r+b") as file:
-        size = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(size))
-        header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
-        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-        if len(text) > size:
-            raise ValueError(f"The header of {path} grew from {size} to {len(text)} bytes.")
-        file.seek(8)
-        file.write(text.ljust(size))
+DTYPES = {
+    "bool": "BOOL",
+    "uint8": "U8",
+    "int8": "I8",
+    "int16": "I16",
+    "uint16": "U16",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "int32": "I32",
+    "uint32": "U32",
+    "float32": "F32",
+    "float64": "F64",
+    "int64": "I64",
+    "uint64": "U64",
+}
+"""safetensors' names of types, in its order: the last are laid first, so that all are aligned."""
+
+
+def laid_out(dtypes: Mapping[str, str]) -> list[str]:
+    """The names of tensors in the order in which they lie in a file; dtypes: `float32` by name."""
+    order = list(DTYPES)
+    return sorted(dtypes, key=lambda name: (-order.index(dtypes[name]), name))
+
+
+def tensors_head(
+    tensors: Mapping[str, tuple[str, Sequence[int]]], metadata: Mapping[str, str]
+) -> bytes:
+    """What stands in a safetensors file before its tensors, which follow as `laid_out` says.
+
+    tensors: dtype and shape by name.
+    """
+    described: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    start = 0
+    for name in laid_out({name: dtype for name, (dtype, _) in tensors.items()}):
+        dtype, shape = tensors[name]
+        kind = DTYPES[dtype]
+        size = 1 if kind == "BOOL" else int(kind.lstrip("BFIU")) // 8
+        stop = start + size * prod(shape)
+        described[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [start, stop]}
+        start = stop
+    text = json.dumps(described, separators=(",", ":"), ensure_ascii=False).encode()
+    text = text.ljust(-(-len(text) // 8) * 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _plain(tensor: Any) -> tuple[str, np.ndarray]:
+    """The name of the type of a numpy array or torch tensor, and its bytes in order."""
+    if type(tensor).__module__.split(".")[0] == "torch":
+        import torch
+
+        flat = tensor.detach().contiguous().cpu().reshape(-1)
+        return str(tensor.dtype).removeprefix("torch."), flat.view(torch.uint8).numpy()
+    return tensor.dtype.name, np.ascontiguousarray(tensor)
 
 
 def write_tensors(
@@ -109,18 +151,17 @@ def write_tensors(
     spec: str = "",
     header: Mapping[str, str] | None = None,
 ) -> None:
-    """Write numpy arrays, or torch tensors, as safetensors with a header of strings."""
-    metadata = {**(header or {}), SPEC: spec}
-    ordered = {name: tensors[name] for name in sorted(tensors)}
-    with atomic(path) as temporary:
-        if any(type(t).__module__.split(".")[0] == "torch" for t in ordered.values()):
-            from safetensors.torch import save_file
+    """Write numpy arrays, or torch tensors, as safetensors with a header of strings.
 
-            save_file({k: t.contiguous() for k, t in ordered.items()}, temporary, metadata)
-        else:
-            arrays = {name: np.ascontiguousarray(array) for name, array in ordered.items()}
-            safetensors.numpy.save_file(arrays, temporary, metadata)
-        _sort_metadata(temporary)
+    Straight from where they lie: the library's own writer copies them first, and leaves the
+    strings in random order.
+    """
+    plain = {name: _plain(tensor) for name, tensor in tensors.items()}
+    shapes = {name: (dtype, tuple(tensors[name].shape)) for name, (dtype, _) in plain.items()}
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        file.write(tensors_head(shapes, {**(header or {}), SPEC: spec}))
+        for name in laid_out({name: dtype for name, (dtype, _) in plain.items()}):
+            file.write(plain[name][1].data)
 
 
 def read_tensors(

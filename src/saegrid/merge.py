@@ -5,19 +5,17 @@ stand one after the other. Blocks of features are read, put together and written
 of the whole corpus, byte for byte.
 """
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from saegrid import io
 from saegrid.sparse import Features, feature_ranges, features_header, read_features
 
-TENSORS = {"indptr": "I64", "token": "I64", "data": "F32", "indices": "I32"}
-"""Tensors of features.safetensors and their types, in the order in which safetensors lays them."""
+TENSORS = {"indptr": "int64", "token": "int64", "data": "float32", "indices": "int32"}
+"""Tensors of features.safetensors and their types, in the order in which they lie there."""
 AGAIN = "Delete the shards of the cell and let them be encoded again."
 
 
@@ -39,10 +37,11 @@ def merge_features(
     token = np.concatenate([shard.token for shard in shards])
     ranges = feature_ranges(indptr, entries)
     header = {**features_header(len(indptr) - 1, len(token)), io.SPEC: spec}
-    shapes = {"indptr": len(indptr), "token": len(token)}
-    shapes |= dict.fromkeys(("data", "indices"), int(indptr[-1]))
+    lengths = {"indptr": len(indptr), "token": len(token)}
+    lengths |= dict.fromkeys(("data", "indices"), int(indptr[-1]))
+    shapes = {name: (dtype, (lengths[name],)) for name, dtype in TENSORS.items()}
     with io.atomic(path) as temporary, temporary.open("wb") as file:
-        _write_header(file, shapes, header)
+        file.write(io.tensors_head(shapes, header))
         for block in (indptr, token, *_blocks(shards, indptr, ranges)):
             file.write(np.ascontiguousarray(block).data)
     return int(indptr[-1])
@@ -63,18 +62,6 @@ def _check(paths: Sequence[str | os.PathLike[str]], shards: list[Features]) -> N
                 f"begins with token {shard.token[0]} after token {last}. {AGAIN}"
             )
         last = int(shard.token[-1]) if len(shard.token) else last
-
-
-def _write_header(file: BinaryIO, lengths: dict[str, int], header: dict[str, str]) -> None:
-    """What stands before the tensors, as `io.write_tensors` leaves it."""
-    described, start = {"__metadata__": dict(sorted(header.items()))}, 0
-    for name, kind in TENSORS.items():
-        stop = start + lengths[name] * int(kind[1:]) // 8
-        described[name] = {"dtype": kind, "shape": [lengths[name]], "data_offsets": [start, stop]}
-        start = stop
-    text = json.dumps(described, separators=(",", ":"), ensure_ascii=False).encode()
-    text = text.ljust(-(-len(text) // 8) * 8)
-    file.write(len(text).to_bytes(8, "little") + text)
 
 
 def _blocks(

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+import safetensors.numpy
 
 from saegrid import io
 
@@ -47,6 +48,22 @@ def test_same_content_same_bytes(tmp_path):
     first, second, third, fourth = ((tmp_path / n).read_bytes() for n in "1234")
     assert first == second
     assert third == fourth
+
+
+KINDS = ("bool", "uint8", "int16", "uint16", "float16", "int32", "uint32", "float32", "float64")
+
+
+def test_tensors_lie_as_the_library_itself_lays_them(tmp_path):
+    tensors = {
+        f"{name}-{kind}": np.arange(size).astype(kind).reshape(-1, 1)
+        for kind in (*KINDS, "int64", "uint64", "int8")
+        for name, size in (("b", 3), ("a", 0))
+    }
+    tensors["turned"] = np.arange(6, dtype=np.float32).reshape(2, 3).T
+    io.write_tensors(tmp_path / "ours", tensors, "s")
+    plain = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    safetensors.numpy.save_file(plain, tmp_path / "theirs", {io.SPEC: "s"})
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
 
 
 def test_torch_tensors_are_written_with_their_dtype(tmp_path):

@@ -1,6 +1,5 @@
 """The residual stream between two blocks, in a file of the store: where a capture can go on."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,6 @@ import torch
 
 from saegrid import io
 from saegrid.models.tiles import Plan
-
-NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 
 class Stream:
@@ -69,14 +66,9 @@ class Residual:
         return self.store / f"residual-L{layer}.safetensors"
 
     def _head(self) -> bytes:
-        entry = {
-            "dtype": NAMES[self.dtype],
-            "shape": [int(self.offsets[-1]), self.d_model],
-            "data_offsets": [0, self.n_bytes],
-        }
-        text = json.dumps({"__metadata__": self.identity, "residual": entry}, sort_keys=True)
-        size = -(-len(text.encode()) // 8) * 8
-        return size.to_bytes(8, "little") + text.encode().ljust(size)
+        dtype = str(self.dtype).removeprefix("torch.")
+        shape = (int(self.offsets[-1]), self.d_model)
+        return io.tensors_head({"residual": (dtype, shape)}, self.identity)
 
     def _kept(self) -> list[int]:
         """Layers whose files are whole and belong to this capture."""
