@@ -52,7 +52,8 @@ def arrange(x: np.ndarray, tile: int, device: str) -> Activations:
     order = torch.argsort(norms, stable=True)
     sorted_norms = norms[order].cpu().numpy()
     tiles = cut_tiles(sorted_norms, tile)
-    return Activations(values[order], order.cpu().numpy(), sorted_norms, tiles)
+    short = x.dtype == np.uint16
+    return Activations(values[order], order.cpu().numpy(), sorted_norms, tiles, short)
 
 
 def _tensor(stored: np.ndarray) -> torch.Tensor:
@@ -161,9 +162,12 @@ class DeviceScreen:
         step = max(1, CHUNK[self.device.type] // self.x.shape[1])
         for start in range(0, len(feature), step):
             part = slice(start, start + step)
-            w = rows[torch.from_numpy(feature[part]).to(self.device)].double()
+            w = rows[torch.from_numpy(feature[part]).to(self.device)]
+            # As `exact.dots` does: products of two bfloat16 numbers are exact in float32.
+            short = self.activations.short and w.dtype == torch.bfloat16
+            w = w.float() if short else w.double()
             w *= self.activations.x[torch.from_numpy(row[part]).to(self.device)]
-            out[part] = pairwise(w).cpu().numpy()
+            out[part] = pairwise(w.double()).cpu().numpy()
         return out
 
 

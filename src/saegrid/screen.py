@@ -42,6 +42,8 @@ class Activations(NamedTuple):
     """(row,) float64: Euclidean norms."""
     tiles: list[slice]
     """Rows that are multiplied together."""
+    short: bool
+    """Whether they were stored as bfloat16."""
 
 
 class Screen(Protocol):
@@ -98,7 +100,9 @@ def arrange(x: np.ndarray, tile: int) -> Activations:
     values = np.empty(x.shape, np.float32)
     for start, stop in blocks(len(x), 1024):
         values[start:stop] = widen(x[order[start:stop]])
-    return Activations(values, order, norms[order], cut_tiles(norms[order], tile))
+    return Activations(
+        values, order, norms[order], cut_tiles(norms[order], tile), x.dtype == np.uint16
+    )
 
 
 def cut_tiles(norms: np.ndarray, tile: int) -> list[slice]:
@@ -186,7 +190,7 @@ class HostScreen:
 
     def dots(self, rows: np.ndarray, feature: np.ndarray, row: np.ndarray) -> np.ndarray:
         """(pair,) float64: exact products."""
-        return exact.dots(rows, self.activations.x, feature, row)
+        return exact.dots(rows, self.activations.x, feature, row, self.activations.short)
 
     def pick(self, y: np.ndarray, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Flat positions in y where the product may be above cut, and float32 values."""

@@ -100,13 +100,16 @@ def test_products_keep_their_bounds(device, seed, d_model):
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("d_model", [1, 7, 8, 15, 64, 129, 200, 384, 1000, 4096, 9001])
-def test_exact_products_have_the_processors_bits(device, d_model):
+@pytest.mark.parametrize("stored", ["float32", "bfloat16"])
+def test_exact_products_have_the_processors_bits(device, d_model, stored):
     rng = np.random.default_rng(d_model)
     x = rng.standard_normal((20, d_model)).astype(np.float32)
+    if stored == "bfloat16":
+        x = screens.narrow(x)
     screen = DeviceScreen(arrange(x, 20, device), "bfloat16")
     rows = screens.narrow(rng.standard_normal((30, d_model)))
     feature, row = rng.integers(0, 30, 600), rng.integers(0, 20, 600)
-    expected = dots(rows, x[screen.activations.order], feature, row)
+    expected = dots(rows, widen(x[screen.activations.order]), feature, row)
     there = torch.from_numpy(rows.view(np.int16)).view(torch.bfloat16).to(device)
     assert screen.dots(there, feature, row).tobytes() == expected.tobytes()
 

@@ -183,6 +183,10 @@ def test_an_exact_product_does_not_depend_on_its_neighbours(d_model: int) -> Non
     alone = [dots(rows, x, feature[i : i + 1], row[i : i + 1])[0] for i in range(600)]
     backwards = dots(rows, x, feature[::-1], row[::-1])[::-1]
     assert together.tobytes() == np.array(alone).tobytes() == backwards.tobytes()
+    # Terms of bfloat16 numbers are the same whether float32 or float64 holds them.
+    coarse = widen(screens.narrow(x))
+    short, long = (dots(rows, coarse, feature, row, short) for short in (True, False))
+    assert short.tobytes() == long.tobytes()
 
 
 @given(st.integers(0, 10_000))
