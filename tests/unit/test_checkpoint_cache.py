@@ -412,6 +412,15 @@ def test_two_that_wait_do_not_keep_room_from_each_other(hub, cache):
     assert there(small) == {"a"}
 
 
+@pytest.mark.parametrize("held, told", [(0.2, ""), (1.5, "somebody reads\n")])
+def test_only_a_wait_worth_telling_is_told(tmp_path, capsys, held, told):
+    with open_lock(tmp_path / "lock") as mine, open_lock(tmp_path / "lock") as other:
+        flock(other, "LOCK_EX")
+        threading.Timer(held, flock, (other, "LOCK_UN")).start()
+        flock(mine, "LOCK_SH", "somebody reads")
+    assert capsys.readouterr().out == told
+
+
 def test_a_disk_without_locks_is_told(hub, cache, monkeypatch):
     import fcntl
 

@@ -1,11 +1,15 @@
 """Locks between processes: flock, which ends with its process and works on most network disks."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from saegrid.saes.store import CheckpointError
+
+MOMENT = 1.0
+"""Seconds."""
 
 
 def open_lock(path: Path) -> BinaryIO:
@@ -15,12 +19,16 @@ def open_lock(path: Path) -> BinaryIO:
 
 
 def flock(lock: BinaryIO, kind: str, waiting: str = "") -> None:
-    """LOCK_SH, LOCK_EX or LOCK_UN; where another is in the way, say so and wait.
+    """LOCK_SH, LOCK_EX or LOCK_UN; where another is in the way for a second, say so and wait.
 
     Raises:
         CheckpointError: files cannot be locked on this disk.
     """
-    if not try_flock(lock, kind):
+    # Who makes room holds the locks of all that is idle for a moment: no wait worth telling of.
+    until = time.monotonic() + (MOMENT if waiting else 0)
+    while not (held := try_flock(lock, kind)) and time.monotonic() < until:
+        time.sleep(MOMENT / 50)
+    if not held:
         if waiting:
             print(waiting, flush=True)
         import fcntl
