@@ -222,7 +222,8 @@ def judge(
       by `groups` (item,), distinct items without.
     - topic: the topic with the most tokens whose word is in its list, ties by distinct words, then
       by the order of the lists; null where none. n_topic: those tokens; n_words: distinct words
-      among them. found: n_topic >= need_on_topic and n_words >= need_words.
+      among them. found: n_topic >= need_on_topic and n_words >= need_words, unless more of the
+      tokens bear the form: it explains them better, and the feature is one of form.
     - letter, n_letter: the commonest first letter (ties by alphabet) and its tokens.
     - suffix, n_suffix: an ending of two to four letters after a stem of at least two, and its
       tokens: the longest ending on at least need_form tokens, else the commonest one (ties by
@@ -242,12 +243,13 @@ def judge(
     topic, n_topic, n_words = _topics(shown, lists)
     letter, n_letter, beginnings, letters = _letters(shown)
     suffix, n_suffix, endings, suffixes = _suffixes(shown, need_form)
-    found = (n_topic >= need_on_topic) & (n_words >= need_words)
     starts = (n_letter >= need_form) & (beginnings >= need_words)
     ends = (n_suffix >= need_form) & (endings >= need_words)
     ends &= ~starts | (n_suffix >= n_letter)
     form = np.where(starts, _names(letter, letters, 'starts with "{}"'), None)
     form = np.where(ends, _names(suffix, suffixes, 'ends with "{}"'), form)
+    n_form = np.where(ends, n_suffix, np.where(starts, n_letter, 0))
+    found = (n_topic >= need_on_topic) & (n_words >= need_words) & (n_topic >= n_form)
     topics = _names(topic, list(lists))
     every = np.zeros(len(shown.words), np.int64)
     columns = {

@@ -136,6 +136,18 @@ def test_form_by_letter():
     assert first(*cycle(C_WORDS, 17), "tax", "law", "oil")["form"] is None
 
 
+def test_a_form_that_explains_more_takes_the_place_of_a_topic():
+    # Six words of one ending that happen to be in one list, and more of that ending beside them.
+    lists = {"food": ING_WORDS[1:]}
+    by_chance = [*cycle(ING_WORDS[1:], 16), "voting", "leaking", "denying", "suing"]
+    row = judge(shown(by_chance), lists).to_pylist()[0]
+    assert (row["n_topic"], row["n_words"], row["n_suffix"]) == (16, 6, 20)
+    assert not row["found"] and row["label"] == 'ends with "ing"'
+    # Where the list holds as many, it is a topic whose words share an ending.
+    row = judge(shown(cycle(ING_WORDS[1:], 20)), lists).to_pylist()[0]
+    assert row["found"] and (row["label"], row["form"]) == ("food", 'ends with "ing"')
+
+
 def test_form_by_ending():
     row = first(*cycle(ING_WORDS[1:], 20))
     assert (row["suffix"], row["n_suffix"]) == ("ing", 20)

@@ -85,15 +85,11 @@ def test_spelling_is_found_and_named_as_such(toy):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_shuffled_topics_are_not_found(toy, seed):
-    """Words of one ending may be dealt to one list by chance: less than 1 in 100 of the topics and
-    cells, where of the true topics most are found."""
     lists, found = shuffled(LISTS, seed), {}
     for path in sorted((toy / "results/toy/headlines/cells").glob("*/top_tokens.parquet")):
         again = judge(io.read_table(path), lists).to_pylist()
         found |= {(path.parent.name, row["topic"]): row for row in again if row["found"]}
-    print(seed, found)
-    assert len(found) <= 0.01 * 20 * len(LISTS)
-    assert all(row["form"] for row in found.values())
+    assert found == {}
 
 
 def test_an_untrained_model_has_no_topics(untrained):
