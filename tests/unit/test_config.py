@@ -125,3 +125,48 @@ def test_a_cell_overrides_its_own_settings_only():
     study = resolve(changed(("overrides",), {"L10R-8x": {"train": {"settings": {"k": 3}}}}))
     assert cell_settings(study, Cell.parse("L10R-8x"), "train")["settings"] == {"k": 3}
     assert cell_settings(study, Cell.parse("L2A-8x"), "train")["settings"] == {}
+
+
+SWEEP = {
+    "base": {"source": "train", "expansion": 4, "corpus": "g", "settings": {"steps": 9}},
+    "over": {"k": [8, 16], "seed": [0, 1]},
+    "rows": [{"lr": 1e-4}, {"lr": 0.01, "aux": 0}],
+}
+
+
+def swept(**changes):
+    grid = [{"layers": [1], "positions": ["r"], "saes": ["8x", "s"]}]
+    return resolve({**SMALL, "sweeps": {"s": {**SWEEP, **changes}}, "grid": grid})
+
+
+def test_a_sweep_is_every_row_with_every_combination():
+    study = swept()
+    names = [name for name in study.saes if name != "8x"]
+    assert len(names) == len(set(names)) == 8
+    assert names[0] == "s.lr_0.0001.k_8.seed_0"
+    assert names[-1] == "s.lr_0.01.aux_0.k_16.seed_1"
+    one = study.saes["s.lr_0.01.aux_0.k_8.seed_1"]
+    assert (one.seed, one.expansion) == (1, 4)
+    assert one.settings == {"steps": 9, "lr": 0.01, "aux": 0, "k": 8}
+    assert [cell.sae for cell in cells(study)] == sorted(["8x", *names])
+
+
+def test_a_sweep_in_a_named_grid_and_values_that_are_no_numbers():
+    block = {"layers": [1], "positions": ["r"], "saes": ["s"]}
+    sweeps = {"s": {"base": SWEEP["base"], "over": {"k": [None], "recipe": ["topk"]}}}
+    study = resolve({**SMALL, "sweeps": sweeps, "grids": {"all": [block]}, "grid": "all"})
+    assert [str(cell) for cell in cells(study)] == ["L1R-s.k_none.recipe_topk"]
+
+
+def test_the_order_of_a_sweeps_values_changes_no_sae():
+    turned = {"over": {"k": [16, 8], "seed": [1, 0]}, "rows": SWEEP["rows"][::-1]}
+    assert dict(swept().saes) == dict(swept(**turned).saes)
+
+
+def test_mistakes_in_a_sweep_name_the_key():
+    with pytest.raises(ConfigError, match=r"sweeps\.s\.ovre is not a key.*over"):
+        swept(ovre={})
+    with pytest.raises(ConfigError, match="expansion"):
+        swept(over={"expansion": [0]})
+    with pytest.raises(ConfigError, match=r"s.k_8.corpus_h\.corpus must name a corpus of role"):
+        swept(over={"k": [8], "corpus": ["h"]}, rows=[])

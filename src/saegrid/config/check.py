@@ -6,6 +6,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from saegrid.config.models import Block, Study
+from saegrid.config.sweeps import expand
 from saegrid.registry import nearest
 from saegrid.words import Cell, Site
 
@@ -153,5 +154,10 @@ def resolve(config: Mapping[str, Any]) -> Study:
     except ValidationError as problem:
         lines = [_explain(error) for error in problem.errors()]
         raise ConfigError("The config cannot be used:\n  " + "\n  ".join(lines)) from None
+    try:
+        study = expand(study)
+    except ValidationError as problem:
+        lines = [_explain(error) for error in problem.errors()]
+        raise ConfigError("A sweep makes SAEs that cannot be:\n  " + "\n  ".join(lines)) from None
     _check_references(study)
     return study

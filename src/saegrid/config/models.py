@@ -158,6 +158,17 @@ class TrainedSae(Strict):
     """Settings of the recipe: k, steps, batch, lr and others, see the recipe's file."""
 
 
+class Sweep(Strict):
+    """SAEs over a grid of settings. The sweep's name in a grid stands for all of them."""
+
+    base: TrainedSae
+    """What they have in common."""
+    over: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    """Values of settings, or of recipe, expansion and seed: every combination is trained."""
+    rows: list[dict[str, Any]] = []
+    """Combinations that are named one by one, each with all of `over`."""
+
+
 class CheckpointSae(Strict):
     """An SAE read from a checkpoint that stays where it is."""
 
@@ -302,6 +313,8 @@ class Study(Strict):
         Annotated[TrainedSae | CheckpointSae, Field(discriminator="source")],
     ] = {}
     """Catalogue of SAEs; a cell is written like L15R-32x after site and name."""
+    sweeps: dict[Annotated[str, Field(pattern=f"^{SAE_PATTERN}$")], Sweep] = {}
+    """Catalogue of sweeps; their SAEs are named by what they change, like sparse.k_32.seed_1."""
     grids: dict[str, list[Block]] = {}
     """Catalogue of grids."""
     grid: str | list[Block] = []

@@ -1,0 +1,53 @@
+"""SAEs over a grid of settings: each combination becomes an SAE of the catalogue."""
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from saegrid.config.models import Block, Study, Sweep, TrainedSae
+
+
+def written(value: Any) -> str:
+    """A value as a part of an SAE's name: 0.0001 and not 1e-04, none for null."""
+    if isinstance(value, float):
+        return np.format_float_positional(value, trim="-")
+    return "none" if value is None else str(value).lower()
+
+
+def combinations(sweep: Sweep) -> list[dict[str, Any]]:
+    """What each SAE of a sweep changes: every row with every combination of values."""
+    values = [
+        dict(zip(sweep.over, chosen, strict=True)) for chosen in product(*sweep.over.values())
+    ]
+    return [{**row, **chosen} for row in sweep.rows or [{}] for chosen in values]
+
+
+def members(name: str, sweep: Sweep) -> dict[str, TrainedSae]:
+    """The SAEs of a sweep, each named by what it changes: `name.k_32.seed_1`."""
+    found = {}
+    for changed in combinations(sweep):
+        parts = [f"{key}_{written(value)}" for key, value in changed.items()]
+        own = {key: value for key, value in changed.items() if key in TrainedSae.model_fields}
+        told = {key: value for key, value in changed.items() if key not in own}
+        base = sweep.base.model_dump()
+        settings = {**base["settings"], **told}
+        found[".".join([name, *parts])] = TrainedSae(**{**base, **own, "settings": settings})
+    return found
+
+
+def expand(study: Study) -> Study:
+    """The study with the SAEs of its sweeps in its catalogue and in its grids."""
+    named = {name: members(name, sweep) for name, sweep in study.sweeps.items()}
+
+    def widened(block: Block) -> Block:
+        saes = [member for sae in block.saes for member in named.get(sae, [sae])]
+        return block.model_copy(update={"saes": saes})
+
+    return study.model_copy(
+        update={
+            "saes": {**study.saes, **{k: v for found in named.values() for k, v in found.items()}},
+            "grids": {name: list(map(widened, blocks)) for name, blocks in study.grids.items()},
+            "grid": study.grid if isinstance(study.grid, str) else list(map(widened, study.grid)),
+        }
+    )
