@@ -87,7 +87,9 @@ def to_do():
     for job in workflow.dag.needrun_jobs():
         if job.output:
             cell, site, corpus = map(job.wildcards.get, ("cell", "site", "corpus"))
-            yield Job(job.rule.name, cell or site, corpus, job.wildcards.get("shard", ""))
+            yield Job(
+                job.rule.name, cell or site, corpus, job.wildcards.get("shard", "")
+            )
 
 
 def announce():

@@ -23,7 +23,6 @@ TOLD = (
 def components(fit: Fit) -> tuple[np.ndarray, np.ndarray, int]:
     """Unmixing (component, d_model), mixing (d_model, component), and steps taken."""
     from sklearn.decomposition import FastICA
-    from sklearn.exceptions import ConvergenceWarning
 
     variances, _ = fit.axes
     rank = int((variances > 1e-10 * variances[0]).sum())
@@ -37,8 +36,8 @@ def components(fit: Fit) -> tuple[np.ndarray, np.ndarray, int]:
         random_state=fit.seed,
     )
     with warnings.catch_warnings():
-        # Steps are in the definition; a few sources that still turn change little.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        # Steps are in the definition, and no more components are asked for than there are.
+        warnings.simplefilter("ignore")
         model.fit(fit.sample - fit.mean)
     return model.components_, model.mixing_, int(model.n_iter_)
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from saegrid.metrics.baselines.fit import Described, Fit, Wanted, each_k
 
-STEPS, TOKENS = 200, 4096
+STEPS = 200
+"""Most sweeps of the coordinate descent."""
 TOLD = (
     "x_hat = min + W H, W (token, k) and H (k, d_model) non-negative, of x - min clipped at 0, min "
     "by dimension over the tokens that H is fitted on, a sample of the training tokens"
@@ -19,14 +20,13 @@ def nmf(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
     from sklearn.decomposition import NMF
     from sklearn.exceptions import ConvergenceWarning
 
-    learned = fit.sample[:TOKENS]
-    low = learned.min(axis=0)
+    low = fit.sample.min(axis=0)
     for one in each_k(wanted):
-        k = min(one.k, *learned.shape)
+        k = min(one.k, *fit.sample.shape)
         model = NMF(k, init="nndsvda", max_iter=STEPS, tol=1e-4, random_state=fit.seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(learned - low)
+            model.fit(fit.sample - low)
 
         def describe(x: np.ndarray, model: NMF = model) -> tuple[np.ndarray, np.ndarray]:
             with warnings.catch_warnings():
