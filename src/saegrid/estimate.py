@@ -264,13 +264,15 @@ def measure(
     """
     pairs = sae.d_sae**2 // 2 * sae.d_model
     block = min(tokens, MEASURED)
-    # Two dictionaries of directions as float32; x, x_hat and what is between in float64.
-    held = 2 * sae.d_model * sae.d_sae * 4 + block * (5 * sae.d_model * 8 + sae.l0 * SORTED)
+    # A dictionary of directions as float32 comes before the model; x, x_hat and what is between
+    # are float64.
+    held = max(sae.d_model * sae.d_sae * 4, round(WORKING * weights.parameters * weights.itemsize))
+    held += block * (5 * sae.d_model * 8 + sae.l0 * SORTED)
     unembedding = 3 * positions * weights.embedding
     return Cost(
         read=captured * sae.d_model * weights.itemsize + 2 * sae.matrix + weights.stored,
         write=30_000,
-        memory=TORCH + held + round(WORKING * weights.parameters * weights.itemsize),
+        memory=TORCH + held,
         model=4 * positions * weights.n_layers * weights.block + unembedding,
         float32=tokens * sae.d_model * sae.d_sae + 2 * pairs + 2 * tokens * sae.l0 * sae.d_model,
         entries=tokens * sae.l0,

@@ -270,7 +270,7 @@ class Metrics(Strict):
     are fitted on the others."""
     tokens: Positive = 50_000
     """Tokens that are measured at most, a seeded sample."""
-    rows: Annotated[int, Field(ge=0)] = 128
+    rows: Annotated[int, Field(ge=0)] = 64
     """Rows that the model reads at most with an SAE in its place: cross-entropy, KL. 0: none."""
     baselines: list[str] = ["pca", "ica", "nmf", "neurons", "random"]
     """Other descriptions at the L0 of each cell."""
