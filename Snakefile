@@ -20,6 +20,7 @@ include: "workflow/rules/verify.smk"
 include: "workflow/rules/capture.smk"
 include: "workflow/rules/saes.smk"
 include: "workflow/rules/cells.smk"
+include: "workflow/rules/metrics.smk"
 include: "workflow/rules/pages.smk"
 
 

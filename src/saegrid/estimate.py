@@ -26,6 +26,9 @@ ENTRY = 8
 """Bytes of an activation in features.safetensors: float32 value, int32 token."""
 SORTED = 60
 """Bytes of memory an activation while it is sorted by feature."""
+MEASURED, SAMPLE, COMPONENTS = 8192, 16_384, 256
+"""Tokens that metrics hold (`metrics.codes.BLOCK`), that baselines hold and independent components
+that they find (`metrics.baselines`)."""
 TOKEN_ROW, ITEM_ROW = 8, 60
 """Bytes of a row of tokens.parquet and spans.parquet; of items.parquet and what comes with it."""
 FEATURE_ROW, SHOWN, LOGIT_ROWS, PAGE = 40, 400, 220, 700
@@ -248,6 +251,53 @@ def encode(
         entries=captured * sae.l0,
         threads=threads,
         torch=bfloat16,
+    )
+
+
+def measure(
+    sae: Sae, tokens: int, captured: int, weights: Weights, positions: int, threads: int = 1
+) -> Cost:
+    """Metrics of an SAE on `tokens` of those captured, with the model on so many positions.
+
+    All captured tokens are read for their mean. The cosines of all pairs of the decoder, and of a
+    random one; the model's pass from the first block on about four times.
+    """
+    pairs = sae.d_sae**2 // 2 * sae.d_model
+    block = min(tokens, MEASURED)
+    # A dictionary of directions as float32 comes before the model; x, x_hat and what is between
+    # are float64.
+    held = max(sae.d_model * sae.d_sae * 4, round(WORKING * weights.parameters * weights.itemsize))
+    held += block * (5 * sae.d_model * 8 + sae.l0 * SORTED)
+    unembedding = 3 * positions * weights.embedding
+    return Cost(
+        read=captured * sae.d_model * weights.itemsize + 2 * sae.matrix + weights.stored,
+        write=30_000,
+        memory=TORCH + held,
+        model=4 * positions * weights.n_layers * weights.block + unembedding,
+        float32=tokens * sae.d_model * sae.d_sae + 2 * pairs + 2 * tokens * sae.l0 * sae.d_model,
+        entries=tokens * sae.l0,
+        threads=threads,
+        torch=True,
+    )
+
+
+def baselines(
+    width: int, d_sae: int, tokens: int, learned: int, itemsize: int, threads: int = 1
+) -> Cost:
+    """Baselines of a site of so many channels, fitted on `learned` tokens.
+
+    What counts are the moments, some 200 steps of the independent components, and the random
+    dictionary, on the tokens measured and on a sample.
+    """
+    components = min(COMPONENTS, width)
+    return Cost(
+        read=(tokens + learned) * width * itemsize,
+        write=20_000,
+        memory=NUMPY + SAMPLE * (width + components) * 8 * 6 + 3 * width**2 * 8 + d_sae * width * 4,
+        float32=2 * learned * width**2
+        + 200 * 4 * SAMPLE * components**2
+        + (tokens + SAMPLE) * width * d_sae,
+        threads=threads,
     )
 
 

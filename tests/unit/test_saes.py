@@ -147,6 +147,53 @@ def test_topk_without_decoder_norms_is_not_invariant():
     assert decode(folded, encode(folded.encoder, x)).tolist() == [[5.0]]
 
 
+def test_topk_with_decoder_norms_is_invariant():
+    """Folded beforehand or not, k decides on z times the norm: equal choices, equal x_hat (D4)."""
+    stored = small(k=4)
+    n = stored.decoder.norms
+    # What `rescale_acts_by_decoder_norm` means: the gate and z in the gauge of unit rows.
+    rescaled = fold_decoder_norms(stored)
+    W_enc = (stored.encoder.rows(0, D_SAE) * n[:, None]).astype(np.float32)
+    rows = stored.decoder.rows(range(D_SAE)) / n[:, None]
+    before = SAE(
+        replace(
+            stored.encoder, bias=stored.encoder.bias * n, read=lambda start, stop: W_enc[start:stop]
+        ),
+        Decoder(D_MODEL, D_SAE, lambda f: rows[f].astype(np.float32), lambda: row_norms(rows)),
+        stored.b_dec,
+        unit=False,
+    )
+    z, other = encode(rescaled.encoder, X), encode(before.encoder, X)
+    np.testing.assert_array_equal(z > 0, other > 0)
+    np.testing.assert_allclose(z, other, rtol=1e-5)
+    np.testing.assert_allclose(decode(rescaled, z), decode(before, other), atol=1e-5)
+    again = fold_decoder_norms(before)
+    np.testing.assert_allclose(
+        decode(again, encode(again.encoder, X)), decode(rescaled, z), atol=1e-5
+    )
+    assert ((z > 0) != (encode(stored.encoder, X) > 0)).any(), "norms do decide here"
+
+
+def test_a_scale_of_the_input_folds_away():
+    """Trained on s x: W as it is, b_enc / s, threshold / s, b_dec / s take raw x (D4, D3)."""
+    s, scaled = 0.37, small(np.full(D_SAE, 0.7))
+    z = encode(scaled.encoder, s * X)
+    folded = SAE(
+        replace(
+            scaled.encoder,
+            bias=scaled.encoder.bias / s,
+            threshold=scaled.encoder.threshold / s,
+        ),
+        scaled.decoder,
+        scaled.b_dec / s,
+        unit=False,
+    )
+    raw = encode(folded.encoder, X)
+    np.testing.assert_array_equal(raw > 0, z > 0)
+    np.testing.assert_allclose(raw, z / s, rtol=1e-12)
+    np.testing.assert_allclose(decode(folded, raw), decode(scaled, z) / s, rtol=1e-9)
+
+
 def test_norms_do_not_depend_on_the_layout():
     rows = np.random.default_rng(0).normal(size=(3000, 64)).astype(np.float32)
     expected = np.sqrt((rows.astype(np.float64) ** 2).sum(axis=1))

@@ -36,6 +36,18 @@ def test_all_150_cells_share_their_captures(clean):
     assert jobs["capture"] == 2
 
 
+def test_metrics_come_when_they_are_asked_for(clean):
+    jobs = planned(clean, "metrics", study=())
+    assert jobs["measure"] == jobs["train_sae"] == 20
+    assert jobs["baselines"] == 14, "one a site"
+    # Of a trained SAE the held-out texts of its own corpus are measured: the main one is not read.
+    assert jobs["capture"] == jobs["tokens"] == 1
+    assert "encode" not in jobs
+    told = planned(clean, "--config", "metrics={all: true}", study=TINY)
+    assert told["measure"] == told["baselines"] == 2
+    assert planned(clean, study=TINY).keys() & {"measure", "baselines"} == set()
+
+
 def test_the_corpus_asks_for_no_model(clean, tmp_path):
     study = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
     study["model"] = {"path": "nowhere/at/all", "tokenizer": "resources/toy/model"}
@@ -78,7 +90,7 @@ def test_only_jobs_with_the_model_or_an_encoder_ask_for_a_gpu(clean):
         ):
             if "gpu=" in body:
                 asking.add(name)
-    assert asking == {"capture", "encode", "verify_checkpoint"}
+    assert asking == {"capture", "encode", "measure", "verify_checkpoint"}
 
 
 SLURM = ("--workflow-profile", "slurm")

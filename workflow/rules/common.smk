@@ -15,6 +15,7 @@ from saegrid.plan import Plan
 from saegrid.shards import SHARD_PATTERN
 from saegrid.plan.costs import Job
 from saegrid.plan.forecast import forecast
+from saegrid.words import SITE_PATTERN
 from snakemake.exceptions import WorkflowError
 
 # Threads that wait give up their core: on a busy machine a job is otherwise slowed down many times.
@@ -38,10 +39,9 @@ wildcard_constraints:
 
 
 def names(wildcards):
-    """The cell, the corpus and the shard of a job, as far as it has them."""
-    return [
-        wildcards[key] for key in ("cell", "corpus", "shard") if key in wildcards.keys()
-    ]
+    """The cell or site, the corpus and the shard of a job, as far as it has them."""
+    known = ("cell", "site", "corpus", "shard")
+    return [wildcards[key] for key in known if key in wildcards.keys()]
 
 
 def stage(spec):
@@ -54,14 +54,14 @@ def growing(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
-def unless_settled(activations):
+def unless_settled(activations, settled=lambda cell, *_: PLAN.is_settled(cell)):
     """Input function: a capture that runs again, for the sake of new sites, does not touch the
     cells whose files all record the present specs. Where one does not, nothing may be skipped:
     Snakemake looks for changed params only above the first job that has to run."""
 
     def of_job(wildcards):
         path = activations(*names(wildcards))
-        return ancient(path) if path and PLAN.is_settled(wildcards.cell) else path
+        return ancient(path) if path and settled(*names(wildcards)) else path
 
     return of_job
 
@@ -82,11 +82,14 @@ async def put_on_record():
 
 
 def to_do():
-    """Rule, cell, corpus and shard of the jobs that this run will start; targets make nothing."""
+    """Rule, cell or site, corpus and shard of the jobs that this run will start; targets make
+    nothing."""
     for job in workflow.dag.needrun_jobs():
         if job.output:
-            where = [job.wildcards.get(key) for key in ("cell", "corpus")]
-            yield Job(job.rule.name, *where, job.wildcards.get("shard", ""))
+            cell, site, corpus = map(job.wildcards.get, ("cell", "site", "corpus"))
+            yield Job(
+                job.rule.name, cell or site, corpus, job.wildcards.get("shard", "")
+            )
 
 
 def announce():

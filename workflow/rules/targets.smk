@@ -1,5 +1,6 @@
 """
-What can be asked for by name: corpus, activations, saes, cells, pages, figures (all is in the Snakefile).
+What can be asked for by name: corpus, activations, saes, cells, metrics, pages, figures (all is in the
+Snakefile).
 estimate makes nothing: what the run would read, write, hold and take is said at the start.
 Every stage file of every cell is a target, so that a lost or failed one is made again.
 """
@@ -10,6 +11,7 @@ localrules:
     activations,
     saes,
     cells,
+    metrics,
     pages,
     figures,
     estimate,
@@ -33,6 +35,11 @@ rule saes:
 rule cells:
     input:
         lambda wildcards: PLAN.cell_targets(),
+
+
+rule metrics:
+    input:
+        lambda wildcards: PLAN.metric_targets(),
 
 
 rule pages:

@@ -268,6 +268,31 @@ class Verify(Strict):
     """Decoder directions that published pages show, of the cells of the grid."""
 
 
+class Metrics(Strict):
+    """Numbers of SAEs on tokens that they did not learn from, and of baselines beside them."""
+
+    all: bool = False
+    """Make them with the target `all` too; else with `metrics` alone."""
+    corpus: str | None = None
+    """Corpus on which every cell is judged; null: the one that its SAE learns from, of which texts
+    were held out, and the main one for a checkpoint."""
+    hold_out: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of the texts that is measured, of a corpus that the SAE did not learn from; baselines
+    are fitted on the others."""
+    tokens: Positive = 50_000
+    """Tokens that are measured at most, a seeded sample."""
+    rows: Annotated[int, Field(ge=0)] = 64
+    """Rows that the model reads at most with an SAE in its place: cross-entropy, KL. 0: none."""
+    baselines: list[str] = ["pca", "ica", "nmf", "neurons", "random"]
+    """Other descriptions at the L0 of each cell."""
+    ranks: list[Positive] = []
+    """L0 and ranks of baselines beside those of the cells."""
+    fit: Positive = 200_000
+    """Training tokens that baselines are fitted on at most, a seeded sample."""
+    seed: int = 0
+    """Seed of samples, random dictionaries, and of the split of a corpus not learned from."""
+
+
 class Threads(Strict):
     """Threads of the numeric jobs. Fixed here, since results depend on them in the last bits."""
 
@@ -277,6 +302,8 @@ class Threads(Strict):
     """Of a training."""
     encode: Positive = 1
     """Of an encoding."""
+    metrics: Positive = 1
+    """Of a measurement, the model's pass in it, and of baselines."""
 
 
 class Memory(Strict):
@@ -335,6 +362,8 @@ class Study(Strict):
     """Pages."""
     verify: Verify = Verify()
     """Known numbers of the checkpoints."""
+    metrics: Metrics = Metrics()
+    """Numbers of SAEs, and baselines."""
     threads: Threads = Threads()
     """Threads."""
     memory: Memory = Memory()

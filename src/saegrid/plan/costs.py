@@ -17,6 +17,7 @@ SMALL = 100_000
 """Bytes of the summary, of the figures and of the index."""
 
 TEXT_RULES = ["items", "selection", "tokens"]
+METRIC_RULES = ["measure", "baselines"]
 CELL_RULES = ["encode", "merge", "density", "top_tokens", "logit_effects", "page"]
 SUM_RULES = ["summary", "plot", "index"]
 RULES = [
@@ -26,13 +27,14 @@ RULES = [
     "train_sae",
     "import_sae",
     *CELL_RULES,
+    *METRIC_RULES,
     *SUM_RULES,
 ]
 """Rules in the order in which a table shows them."""
 
 
 class Job(NamedTuple):
-    """A job: its rule, and the cell, corpus and shard that it is for, where it is for one."""
+    """A job: its rule, and the cell (or site), corpus and shard that it is for, where for one."""
 
     rule: str
     cell: str | None = None
@@ -66,6 +68,7 @@ class Costs:
             "top_tokens": lambda job, sae: estimate.top_tokens(*self._shown(job, sae)),
             "logit_effects": self._logit_effects,
             "page": lambda job, sae: estimate.page(*self._shown(job, sae)),
+            "measure": self._measure,
         }
 
     def text(self, name: str) -> Text:
@@ -97,6 +100,8 @@ class Costs:
             return Cost(write=SMALL)
         if job.rule == "verify_checkpoint":
             return self._verify_checkpoint()
+        if job.rule == "baselines":
+            return self._baselines(job)
         return self._capture(job) if job.rule == "capture" else None
 
     def _verify_checkpoint(self) -> Cost | None:
@@ -143,6 +148,33 @@ class Costs:
         bfloat16 = asked == "bfloat16" or (asked == "auto" and fits)
         itemsize = BYTES[self.study.model.dtype]
         return estimate.encode(sae, n, itemsize, bfloat16, self.study.threads.encode)
+
+    def _measured(self, cell: str, corpus: str) -> tuple[int, int]:
+        """Tokens of a corpus that a cell is measured on, and those that it is not."""
+        n = self.text(corpus).captured
+        held = round(n * self.plan.split(cell, corpus)["share"])
+        return min(held, self.study.metrics.tokens), n - held
+
+    def _measure(self, job: Job, sae: Sae) -> Cost | None:
+        weights = weights_of(self.plan)
+        if weights is None:
+            return None
+        text, chosen = self.text(job.corpus), self.study.metrics
+        tokens, _ = self._measured(job.cell, job.corpus)
+        positions = min(chosen.rows, text.rows) * text.positions // max(text.rows, 1)
+        sizes = tokens, text.captured, weights, positions
+        return estimate.measure(sae, *sizes, self.study.threads.metrics)
+
+    def _baselines(self, job: Job) -> Cost | None:
+        cells = self.plan.measured(job.cell, job.corpus)
+        saes = [sae_of(self.plan, cell) for cell in cells]
+        if None in saes:
+            return None
+        tokens, learned = self._measured(cells[0], job.corpus)
+        width, d_sae = saes[0].d_model, sum(sae.d_sae for sae in saes)
+        fitted = min(learned, self.study.metrics.fit)
+        itemsize, threads = BYTES[self.study.model.dtype], self.study.threads.metrics
+        return estimate.baselines(width, d_sae, tokens, fitted, itemsize, threads)
 
     def _logit_effects(self, job: Job, sae: Sae) -> Cost | None:
         config = self.plan.model_config()

@@ -9,9 +9,9 @@ from saegrid.config.check import ConfigError
 from saegrid.figures import FIGURES
 from saegrid.io import recorded_spec, write_json
 from saegrid.plan.leftovers import remove_leftovers
+from saegrid.plan.metrics import MetricSpecs
 from saegrid.plan.provenance import provenance
 from saegrid.plan.spec import remembered
-from saegrid.plan.verified import VerifiedSpecs
 from saegrid.saes.cache import BUDGET, FOLDER
 from saegrid.words import SAE_PATTERN, SITE_PATTERN, Cell
 
@@ -45,7 +45,7 @@ FACTS = {
 CORPUS_TABLES = ("items.parquet", "selection.parquet", "tokens.parquet", "spans.parquet")
 
 
-class Plan(VerifiedSpecs):
+class Plan(MetricSpecs):
     """Paths, specs and targets of one study."""
 
     def model_files(self) -> list[str]:
@@ -83,6 +83,30 @@ class Plan(VerifiedSpecs):
         """The activations that a cell's SAE learns from, shards in order."""
         name, site = self.training_corpus(cell), str(Cell.parse(cell).site)
         return [self.activations(name, site, shard) for shard in self.shards(name)]
+
+    def site_activations(self, site: str, name: str) -> list[str]:
+        """The activations of a site, shards in order."""
+        return [self.activations(name, site, shard) for shard in self.shards(name)]
+
+    def measured_activations(self, cell: str, name: str) -> list[str]:
+        """The activations on which a cell is judged, shards in order."""
+        return self.site_activations(str(Cell.parse(cell).site), name)
+
+    def metrics_file(self, cell: str, name: str) -> str:
+        """Numbers of a cell on a corpus."""
+        return f"{self.root}/{name}/cells/{cell}/metrics.json"
+
+    def metrics_files(self, site: str, name: str) -> list[str]:
+        """Numbers of all cells of a site that are judged on a corpus."""
+        return [self.metrics_file(cell, name) for cell in self.measured(site, name)]
+
+    def baselines_file(self, site: str, name: str) -> str:
+        """Baselines of a site on a corpus."""
+        return f"{self.root}/{name}/baselines/{site}.parquet"
+
+    def memory_of_metrics(self) -> int:
+        """Megabytes of a job that encodes and runs the model."""
+        return max(self.study.memory.capture, self.study.memory.encode)
 
     def cell_activations(self, cell: str, name: str, shard: str) -> str:
         """The activations that a cell encodes."""
@@ -143,10 +167,17 @@ class Plan(VerifiedSpecs):
         tables = f"{self.root}/{self.main}/cells/{cell}"
         specs = {f"{tables}/{name}": s for name, s in self.cell_specs(cell, self.main).items()}
         specs[f"{tables}/features.html"] = self.page_spec(cell, self.main)
+        judged = self.measured_corpus(cell)
+        specs[self.metrics_file(cell, judged)] = self.metrics_spec(cell, judged)
         # Of an SAE the tensors hold the spec.
         specs[self.sae_files(cell)[1]] = self.sae_spec(cell)
         there = [path for path in specs if Path(path).is_file()]
         return all(recorded_spec(path) == specs[path] for path in there)
+
+    def is_settled_site(self, site: str, name: str) -> bool:
+        """Whether the baselines of a site record their present spec, if they are there."""
+        path = self.baselines_file(site, name)
+        return not Path(path).is_file() or recorded_spec(path) == self.baselines_spec(site, name)
 
     def verified_inputs(self) -> dict[str, list[str]]:
         """What the verification reads: SAEs, model, and the text whose norms are measured."""
@@ -216,6 +247,14 @@ class Plan(VerifiedSpecs):
             *self.verified_files(),
         ]
 
+    def metric_targets(self) -> list[str]:
+        """Numbers of every cell and baselines of every site, on the corpora they are judged on."""
+        cells = [str(cell) for cell in self.cells]
+        return [
+            *(self.metrics_file(cell, self.measured_corpus(cell)) for cell in cells),
+            *(self.baselines_file(site, name) for site, name in self.measured_sites()),
+        ]
+
     def page_targets(self) -> list[str]:
         """Feature browsers and the index."""
         return [*self.cell_files(["features.html"]), f"{self.root}/index.html"]
@@ -227,7 +266,9 @@ class Plan(VerifiedSpecs):
     def all_targets(self) -> list[str]:
         """Everything."""
         summary = f"{self.root}/summary.parquet"
-        return [*self.cell_targets(), summary, *self.page_targets(), *self.figure_targets()]
+        metrics = self.metric_targets() if self.study.metrics.all else []
+        pages = [*self.page_targets(), *self.figure_targets()]
+        return [*self.cell_targets(), *metrics, summary, *pages]
 
     def write_provenance(self) -> None:
         """Write the resolved config with versions and commit; no rule reads it."""

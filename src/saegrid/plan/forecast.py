@@ -62,9 +62,22 @@ def jobs_of(plan: Plan) -> Iterator[tuple[Job, str, str]]:
         for cell in cells:
             path = f"{root}/{main}/cells/{cell}/{file}"
             yield Job(rule, cell, main), path, spec_of(cell, main)
+    if plan.study.metrics.all:
+        yield from metric_jobs(plan)
     yield Job("summary"), f"{root}/summary.parquet", plan.summary_spec()
     yield Job("plot"), plan.figure_targets()[0], ""
     yield Job("index"), f"{root}/index.html", plan.index_spec()
+
+
+def metric_jobs(plan: Plan) -> Iterator[tuple[Job, str, str]]:
+    """Jobs of the target `metrics`, as in `jobs_of`."""
+    for cell in map(str, plan.cells):
+        name = plan.measured_corpus(cell)
+        path = plan.metrics_file(cell, name)
+        yield Job("measure", cell, name), path, plan.metrics_spec(cell, name)
+    for site, name in plan.measured_sites():
+        path = plan.baselines_file(site, name)
+        yield Job("baselines", site, name), path, plan.baselines_spec(site, name)
 
 
 def to_do(plan: Plan) -> list[Job]:

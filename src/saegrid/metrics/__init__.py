@@ -1,0 +1,9 @@
+"""Metrics of SAEs. A new family is one file here and one line below."""
+
+METRICS = {
+    "reconstruction": "saegrid.metrics.reconstruction:Reconstruction",
+    "sparsity": "saegrid.metrics.sparsity:Sparsity",
+    "decoder": "saegrid.metrics.decoder:Decoder",
+    "spliced": "saegrid.metrics.spliced:Spliced",
+}
+"""Each is a `saegrid.metrics.metric.Metric`, in the order in which they are written."""

@@ -1,0 +1,20 @@
+"""The coordinates of the site themselves, the k that deviate most."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from saegrid.metrics.baselines.fit import Described, Fit, Wanted, each_k, largest
+
+TOLD = "x_hat_j = x_j at the k coordinates with the largest |x_j - mean_j| of a token, else mean_j"
+
+
+def neurons(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
+    """L0 k among d_model coordinates."""
+    for one in each_k(wanted):
+
+        def describe(x: np.ndarray, k: int = one.k) -> tuple[np.ndarray, np.ndarray]:
+            chosen = largest(np.abs(x - fit.mean), k)
+            return np.where(chosen, x, fit.mean), chosen.sum(axis=1)
+
+        yield Described(one, fit.d_model, describe, TOLD)

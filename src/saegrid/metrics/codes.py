@@ -1,0 +1,76 @@
+"""Activations to codes and back, a block of tokens at a time; nothing dense of tokens x d_sae."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csc_array
+
+from saegrid.encode import encode
+from saegrid.saes.sae import SAE, blocks, widen
+from saegrid.sparse import Features
+
+BLOCK = 8192
+"""Tokens that are encoded at a time."""
+DENSE = 1 / 16
+"""Share of a block's entries that are active from which a dense product is the faster."""
+
+
+class Coder(NamedTuple):
+    """An SAE, and how its products are made: this changes no byte of a code."""
+
+    sae: SAE
+    threads: int = 1
+    memory_mb: int = 6000
+    device: str | None = None
+    name: str = "activations"
+    """Where x is from, for messages."""
+
+    def codes(self, x: np.ndarray) -> Features:
+        """The codes of stored activations (token, d_model), tokens numbered from 0."""
+        return encode(
+            x,
+            np.arange(len(x)),
+            self.sae.encoder,
+            threads=self.threads,
+            memory_mb=self.memory_mb,
+            device=self.device,
+            name=self.name,
+        )
+
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        """x_hat (token, d_model) float64 of stored activations (token, d_model)."""
+        x_hat = np.empty(x.shape)
+        for start, stop in blocks(len(x), BLOCK):
+            x_hat[start:stop] = decode(self.sae, self.codes(x[start:stop]))
+        return x_hat
+
+
+def decode(sae: SAE, z: Features) -> np.ndarray:
+    """x_hat (token, d_model) float64 of codes whose tokens are numbered from 0.
+
+    A block of decoder rows is read at a time, of these only the active ones.
+    """
+    x_hat = np.tile(sae.b_dec, (len(z.token), 1))
+    for part, active in active_parts(z):
+        rows = sae.decoder_rows(active) if sae.unit else sae.decoder.rows(active)
+        dense = part.nnz > DENSE * part.shape[0] * part.shape[1]
+        x_hat += part.toarray() @ rows if dense else part.tocsr() @ rows
+    return x_hat
+
+
+def active_parts(z: Features) -> Iterator[tuple[csc_array, np.ndarray]]:
+    """The active features, a block at a time: z (token, n) float64 and their ids (n,)."""
+    counts = np.diff(z.indptr)
+    for start, stop in blocks(z.d_sae):
+        active = start + np.flatnonzero(counts[start:stop])
+        if len(active):
+            part = z.part(start, stop)
+            indptr = np.append(part.indptr[active - start], part.indptr[-1])
+            shape = (len(z.token), len(active))
+            yield csc_array((part.data.astype(np.float64), part.indices, indptr), shape), active
+
+
+def widened(x: np.ndarray) -> np.ndarray:
+    """Stored activations as float64."""
+    return widen(x).astype(np.float64)

@@ -1,0 +1,190 @@
+"""What a language model loses where an SAE stands in a site's place: cross-entropy and KL.
+
+Each tile of rows is run once up to the block of the site; from there on it is carried three times:
+as it is, with x_hat in place of x, and with zero in its place. Tokens that are not special are
+replaced, and predictions made at these tokens are counted.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from saegrid.metrics.codes import BLOCK
+from saegrid.metrics.metric import Metric, MetricsError, Subject, Value, Values
+from saegrid.models.forward import capture, check_rows
+from saegrid.models.hooks import editing
+from saegrid.models.load import Loaded, fits, load
+from saegrid.models.tiles import Rows, Tile, make_tile, plan_tiles
+from saegrid.words import Site
+
+LOGITS = 1 << 22
+"""Logits that are compared at a time."""
+VARIANTS = ("original", "spliced", "zero")
+WHERE = "over predictions made at tokens that are not special"
+DEFINITIONS = {
+    "ce_original": f"mean next-token cross-entropy (nats) of the model, {WHERE}",
+    "ce_spliced": f"the same with x_hat in place of x at the site, {WHERE}",
+    "ce_zero": f"the same with zero in place of x at the site, {WHERE}",
+    "ce_recovered": "(ce_zero - ce_spliced) / (ce_zero - ce_original)",
+    "kl": f"mean KL(original || spliced) of next-token distributions (nats), {WHERE}",
+}
+
+
+class Spliced(Metric):
+    """Cross-entropy recovered and KL with the SAE spliced in. Needs the model whole."""
+
+    def __init__(self, subject: Subject) -> None:
+        """MetricsError, before any work, where the model does not fit in the memory."""
+        super().__init__(subject)
+        if subject.text is not None and not fits(subject.model, subject.memory_mb):
+            raise MetricsError(
+                "metrics.rows: cross-entropy needs the whole model, which does not fit in "
+                f"{subject.memory_mb} MB. Raise memory.capture, or set metrics.rows to 0."
+            )
+
+    def values(self) -> Values:
+        """The numbers; none, with the reason, where the model or the text does not allow them."""
+        subject = self.subject
+        if subject.text is None:
+            return nothing("no row was to be read: metrics.rows")
+        with _threads(subject.threads):
+            model = load(subject.model)
+            if not model.family.causal:
+                return nothing(f"a {model.family.name} model does not predict the next token")
+            return spliced(model, subject)
+
+
+def nothing(because: str) -> Values:
+    """No numbers, and why."""
+    return {name: Value(None, 0, told, because) for name, told in DEFINITIONS.items()}
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def spliced(model: Loaded, subject: Subject) -> Values:
+    """The numbers of the chosen rows; the model must be causal."""
+    text, site = subject.text, subject.site
+    rows = Rows(text.ids, text.starts)
+    check_rows(model.source, model.sizes, rows, text.chosen)
+    inside = np.isin(rows.row_of(np.arange(len(text.ids))), text.chosen)
+    wanted = np.flatnonzero(inside & ~text.special)
+    n, losses, kl = 0, np.zeros(len(VARIANTS)), 0.0
+    with torch.inference_mode():
+        for tiles, tokens in _chunks(model, rows, wanted):
+            x = capture(model, rows, tokens, [site])[site]
+            x_hat = torch.from_numpy(subject.reconstruct(stored(x))).to(model.device, model.dtype)
+            for shape, numbers in tiles:
+                tile = make_tile(rows, tokens, shape, numbers)
+                with carried(model, site, tile, x_hat[tile.target]):
+                    hidden = model.hidden(torch.from_numpy(tile.ids).to(model.device))
+                count, loss, divergence = _compare(model, tile, hidden)
+                n, losses, kl = n + count, losses + loss, kl + divergence
+    if not n:
+        return nothing("no chosen row has two tokens in a row that are not special")
+    original, with_sae, zero = (float(loss) / n for loss in losses)
+    gap = zero - original
+    found = {
+        "ce_original": original,
+        "ce_spliced": with_sae,
+        "ce_zero": zero,
+        "ce_recovered": (zero - with_sae) / gap if gap else None,
+        "kl": kl / n,
+    }
+    because = "the site makes no difference: zero in its place changes nothing"
+    return {
+        name: Value(value, n, DEFINITIONS[name], because if value is None else "")
+        for name, value in found.items()
+    }
+
+
+def _chunks(
+    model: Loaded, rows: Rows, wanted: np.ndarray
+) -> Iterator[tuple[list[tuple[tuple[int, int], np.ndarray]], np.ndarray]]:
+    """Tiles of about `BLOCK` tokens together, and the wanted tokens in them, ascending."""
+    row = rows.row_of(wanted)
+    tiles: list[tuple[tuple[int, int], np.ndarray]] = []
+    size = 0
+    for shape, numbers in plan_tiles(rows, wanted, model.sizes.context, model.device.type):
+        tiles.append((shape, numbers))
+        size += shape[0] * shape[1]
+        if size >= BLOCK:
+            yield tiles, wanted[np.isin(row, np.concatenate([n for _, n in tiles]))]
+            tiles, size = [], 0
+    if tiles:
+        yield tiles, wanted[np.isin(row, np.concatenate([n for _, n in tiles]))]
+
+
+def stored(x: torch.Tensor) -> np.ndarray:
+    """Activations as files hold them; bfloat16 as its bits."""
+    return (x.view(torch.int16).numpy().view(np.uint16)) if x.dtype == torch.bfloat16 else x.numpy()
+
+
+@contextmanager
+def carried(model: Loaded, site: Site, tile: Tile, x_hat: torch.Tensor) -> Iterator[None]:
+    """Within this context the model carries a tile three times from the site's block on.
+
+    x_hat: (kept, channel), in the order of the tile's kept tokens. The output has the rows of the
+    tile as they are, then with x_hat, then with zero at the kept tokens.
+    """
+    n_rows, kept = len(tile.ids), torch.from_numpy(tile.source).to(model.device)
+
+    def widen(module: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        return _times(args, n_rows), _times(kwargs, n_rows)
+
+    def replace(x: torch.Tensor) -> torch.Tensor:
+        x = x.clone(memory_format=torch.contiguous_format)
+        _, spliced, zero = x.view(len(VARIANTS), -1, x.shape[-1])
+        spliced[kept], zero[kept] = x_hat, 0
+        return x
+
+    with ExitStack() as hooks:
+        for block in list(model.blocks)[site.layer :]:
+            handle = block.register_forward_pre_hook(widen, with_kwargs=True)
+            hooks.callback(handle.remove)
+        hooks.enter_context(editing(model, {site: replace}))
+        yield
+
+
+def _times(value: Any, n_rows: int) -> Any:
+    """What a block is given, three times where it is given by row: the stream, masks, positions."""
+    if isinstance(value, torch.Tensor) and value.ndim > 1 and len(value) == n_rows:
+        return value.repeat(len(VARIANTS), *[1] * (value.ndim - 1))
+    if isinstance(value, tuple | list):
+        return type(value)(_times(part, n_rows) for part in value)
+    if isinstance(value, dict):
+        return {key: _times(part, n_rows) for key, part in value.items()}
+    return value
+
+
+def _compare(model: Loaded, tile: Tile, hidden: torch.Tensor) -> tuple[int, np.ndarray, float]:
+    """Predictions of a tile: their number, the sum of losses by variant, the sum of KL.
+
+    hidden: (variant * row, position, d_model), after the final norm.
+    """
+    _, length = tile.ids.shape
+    ends = np.where(tile.seen[: tile.n_rows].any(1), tile.seen[: tile.n_rows].sum(1), 0)
+    row, position = np.divmod(tile.source, length)
+    at = tile.source[position + 1 < ends[row]]
+    target = torch.from_numpy(tile.ids.ravel()[at + 1]).to(model.device)
+    streams = hidden.reshape(len(VARIANTS), -1, hidden.shape[-1])
+    head, losses, kl = model.model.get_output_embeddings(), np.zeros(len(VARIANTS)), 0.0
+    step = max(1, LOGITS // (len(VARIANTS) * model.sizes.d_vocab))
+    places = torch.from_numpy(at).to(model.device)
+    for some, goal in zip(places.split(step), target.split(step), strict=True):
+        log_p = head(streams[:, some]).double().log_softmax(-1)
+        chosen = log_p.gather(-1, goal.expand(len(VARIANTS), -1)[..., None])
+        losses -= chosen.sum((1, 2)).cpu().numpy()
+        original, with_sae, _ = log_p
+        kl += float((original.exp() * (original - with_sae)).sum())
+    return len(at), losses, kl

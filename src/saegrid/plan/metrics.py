@@ -1,0 +1,83 @@
+"""On which tokens the SAEs of a study are judged, and the specs of that."""
+
+from typing import Any
+
+from saegrid.metrics import METRICS
+from saegrid.plan.spec import remembered
+from saegrid.plan.verified import VerifiedSpecs
+from saegrid.registry import lookup
+from saegrid.saes.training.settings import parse
+from saegrid.words import Site
+
+
+class MetricSpecs(VerifiedSpecs):
+    """Specs of metrics and of baselines."""
+
+    def measured_corpus(self, cell: str) -> str:
+        """The corpus on which a cell is judged: as the config says, else the one that its SAE
+        learns from, of which texts were held out, or the main one for a checkpoint."""
+        given = self.study.metrics.corpus
+        return given or (self.training_corpus(cell) if self.is_trained(cell) else self.main)
+
+    def split(self, cell: str, name: str) -> dict[str, Any]:
+        """Which rows of a corpus a cell is judged on: those that were held out of its training;
+        of a corpus that it did not learn from, those that baselines are not fitted on."""
+        if self.is_trained(cell) and self.training_corpus(cell) == name:
+            settings = self.settings(cell, "train")
+            told = parse(settings["recipe"], settings["settings"])
+            return {"share": told.hold_out, "seed": settings.get("order_seed", 0)}
+        return {"share": self.study.metrics.hold_out, "seed": self.study.metrics.seed}
+
+    def _chosen(self, *keys: str) -> dict[str, Any]:
+        """Some of the settings: of those that decide nothing here a change runs nothing."""
+        return self.study.metrics.model_dump(mode="json", include=set(keys))
+
+    @remembered
+    def metrics_spec(self, cell: str, name: str) -> str:
+        """Spec of a cell's metrics."""
+        reader = "sae_lens" if self.is_trained(cell) else self.checkpoint(cell)["format"]
+        return self.spec(
+            "measure",
+            [
+                lookup("saegrid.saes.formats:FORMATS", reader, "format"),
+                *METRICS.values(),
+                *self.family_code(),
+            ],
+            [self.sae_spec(cell), self.capture_spec(name), self.tokens_spec(name)],
+            cell=cell,
+            corpus=name,
+            split=self.split(cell, name),
+            metrics=self._chosen("tokens", "rows", "seed"),
+            model=self.study.model.model_dump(mode="json"),
+            identity=self.model_identity(),
+            threads=self.study.threads.metrics,
+        )
+
+    def measured(self, site: str, name: str) -> list[str]:
+        """The cells of a site that are judged on a corpus."""
+        there = [str(cell) for cell in self.cells if str(cell.site) == site]
+        return [cell for cell in there if self.measured_corpus(cell) == name]
+
+    @remembered
+    def baselines_spec(self, site: str, name: str) -> str:
+        """Spec of the baselines of a site: fitted and measured on the tokens of its cells."""
+        cells = self.measured(site, name)
+        splits = {tuple(self.split(cell, name).items()) for cell in cells}
+        methods = self.study.metrics.baselines
+        table = "saegrid.metrics.baselines:BASELINES"
+        return self.spec(
+            "baselines",
+            [lookup(table, method, "metrics.baselines:") for method in methods],
+            [self.capture_spec(name), *(self.metrics_spec(cell, name) for cell in cells)],
+            site=site,
+            splits=[dict(split) for split in sorted(splits)],
+            metrics=self._chosen("tokens", "fit", "ranks", "baselines", "seed"),
+            threads=self.study.threads.metrics,
+        )
+
+    def measured_sites(self) -> list[tuple[str, str]]:
+        """Site and corpus of each table of baselines; none where none is asked for."""
+        if not self.study.metrics.baselines:
+            return []
+        pairs = ((str(c.site), self.measured_corpus(str(c))) for c in self.cells)
+        return sorted(set(pairs), key=lambda pair: (Site.parse(pair[0]), pair[1]))

@@ -1,0 +1,178 @@
+"""Which tokens cells are judged on, and what makes their numbers run again."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from saegrid import estimate, io
+from saegrid.config import ConfigError, resolve
+from saegrid.estimate import Sae, Weights
+from saegrid.plan import Plan
+from saegrid.plan.costs import Costs, Job
+from saegrid.plan.forecast import jobs_of
+
+ROOT = Path(__file__).parents[2]
+CELL, SITE = "L1R-8x", "L1R"
+TEXT = (ROOT / "config/tiny.yaml").read_text()
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch, tmp_path):
+    """Paths of a config are relative to the repository; nothing is written there."""
+    for part in ("resources", "workflow"):
+        (tmp_path / part).symlink_to(ROOT / part)
+    monkeypatch.chdir(tmp_path)
+
+
+def plan_of(metrics=None, **changed):
+    study = {**yaml.safe_load(TEXT), **changed}
+    return Plan(resolve({**study, "metrics": metrics or {}}))
+
+
+def with_checkpoint(metrics=None):
+    """The SAE of every cell is a checkpoint."""
+    Path("checkpoint").mkdir()
+    sae = {"source": "checkpoint", "format": "sae_lens", "path": "checkpoint"}
+    return plan_of(metrics, saes={"8x": sae})
+
+
+def test_a_trained_sae_is_judged_on_texts_held_out_of_its_own_corpus():
+    plan = plan_of()
+    assert plan.measured_corpus(CELL) == "generated"
+    assert plan.split(CELL, "generated") == {"share": 0.1, "seed": 0}
+    settings = yaml.safe_load(TEXT)["saes"]["8x"]
+    settings["settings"] |= {"hold_out": 0.25}
+    assert plan_of(saes={"8x": settings}).split(CELL, "generated")["share"] == 0.25
+    assert plan.metric_targets() == [
+        *(f"results/tiny/generated/cells/L1{p}-8x/metrics.json" for p in "AR"),
+        *(f"results/tiny/generated/baselines/L1{p}.parquet" for p in "AR"),
+    ]
+
+
+def test_a_checkpoint_is_judged_on_a_share_of_the_main_corpus():
+    plan = with_checkpoint({"hold_out": 0.3, "seed": 7})
+    assert plan.measured_corpus(CELL) == "headlines"
+    assert plan.split(CELL, "headlines") == {"share": 0.3, "seed": 7}
+
+
+def test_all_may_be_judged_on_one_corpus():
+    plan = plan_of({"corpus": "headlines"})
+    assert plan.measured_corpus(CELL) == "headlines"
+    assert plan.split(CELL, "headlines") == {"share": 0.5, "seed": 0}
+    assert plan.measured(SITE, "headlines") == [CELL] and plan.measured(SITE, "generated") == []
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        (
+            {"corpus": "headline"},
+            "metrics.corpus must name one of the corpora; got 'headline'. Did",
+        ),
+        ({"hold_out": 1.0}, "metrics.hold_out: Input should be less than 1"),
+        ({"rowz": 1}, "metrics.rowz is not a key. Did you mean 'rows'?"),
+    ],
+)
+def test_mistakes(metrics, message):
+    with pytest.raises(ConfigError) as error:
+        plan_of(metrics)
+    assert message in str(error.value)
+
+
+def test_an_unknown_baseline_is_named():
+    with pytest.raises(ValueError) as error:
+        plan_of({"baselines": ["pcaa"]}).baselines_spec(SITE, "generated")
+    assert "'pcaa' is unknown. Did you mean 'pca'?" in str(error.value)
+
+
+SPECS = {
+    "rows": ({"rows": 5}, True, True),
+    "tokens": ({"tokens": 5}, True, True),
+    "seed": ({"seed": 5}, True, True),
+    "fit": ({"fit": 5}, False, True),
+    "ranks": ({"ranks": [5]}, False, True),
+    "baselines": ({"baselines": ["pca"]}, False, True),
+    "all": ({"all": True}, False, False),
+    "another corpus' share": ({"hold_out": 0.2}, False, False),
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_what_runs_again(name):
+    """A baseline's L0 comes from the metrics: it runs again where they do."""
+    metrics, measured, described = SPECS[name]
+    one, other = plan_of(), plan_of(metrics)
+    assert (
+        one.metrics_spec(CELL, "generated") != other.metrics_spec(CELL, "generated")
+    ) == measured
+    assert (
+        one.baselines_spec(SITE, "generated") != other.baselines_spec(SITE, "generated")
+    ) == described
+    assert one.encode_spec(CELL, "headlines") == other.encode_spec(CELL, "headlines")
+    assert one.summary_spec() == other.summary_spec()
+
+
+def test_the_sae_counts():
+    settings = yaml.safe_load(TEXT)["saes"]["8x"]
+    other = plan_of(saes={"8x": {**settings, "seed": 3}})
+    assert plan_of().metrics_spec(CELL, "generated") != other.metrics_spec(CELL, "generated")
+
+
+def test_part_of_all_where_the_config_asks():
+    assert not set(plan_of().metric_targets()) & set(plan_of().all_targets())
+    asked = plan_of({"all": True})
+    assert set(asked.metric_targets()) <= set(asked.all_targets())
+    rules = [job.rule for job, *_ in jobs_of(asked)]
+    assert rules.count("measure") == rules.count("baselines") == 2
+    assert "measure" not in [job.rule for job, *_ in jobs_of(plan_of())]
+    none = plan_of({"baselines": []})
+    assert [Path(path).name for path in none.metric_targets()] == ["metrics.json"] * 2
+
+
+def test_numbers_made_with_other_settings_unsettle_a_cell():
+    plan = plan_of()
+    path = plan.metrics_file(CELL, "generated")
+    assert plan.is_settled(CELL)
+    io.write_json(path, {}, plan.metrics_spec(CELL, "generated"))
+    assert plan_of().is_settled(CELL)
+    io.write_json(path, {}, "{}")
+    assert not plan_of().is_settled(CELL)
+
+
+def test_a_table_of_other_settings_unsettles_its_site():
+    plan = plan_of()
+    assert plan.is_settled_site(SITE, "generated")
+    path = plan.baselines_file(SITE, "generated")
+    io.write_table(path, pa.table({}), plan.baselines_spec(SITE, "generated"))
+    assert plan.is_settled_site(SITE, "generated")
+    io.write_table(path, pa.table({}), "{}")
+    assert not plan.is_settled_site(SITE, "generated")
+
+
+# --- estimates -----------------------------------------------------------------------------------
+
+
+def test_costs_of_the_jobs():
+    plan = plan_of({"rows": 0})
+    found = Costs(plan).of(Job("measure", CELL, "generated"))
+    n = Costs(plan).text("generated").captured
+    d, m, k = 64, 512, 8
+    pairs = m**2 // 2 * d
+    assert found.float32 == round(n * 0.1) * (d * m + 2 * k * d) + 2 * pairs
+    assert found.model == 0 and found.torch
+    more = Costs(plan_of({"rows": 10})).of(Job("measure", CELL, "generated"))
+    assert more.model > 0
+    few = Costs(plan_of({"rows": 0, "tokens": 10})).of(Job("measure", CELL, "generated"))
+    assert few.float32 < found.float32 and few.read == found.read
+    site = Costs(plan).of(Job("baselines", SITE, "generated"))
+    assert site.float32 > 0 and site.memory > estimate.NUMPY and not site.torch
+
+
+def test_the_formulas_at_the_size_of_llama_scope():
+    """131,072 features of 4,096: a dictionary is 2.1 GB, its pairs are 35 T multiplications."""
+    small = Weights(1000, 1000, 2, 4096, 2, 10_000)
+    cost = estimate.measure(Sae(4096, 131072, 2, 50), 50_000, 60_000, small, 1000)
+    assert 2.1e9 < cost.memory - estimate.TORCH < 4e9
+    assert cost.float32 == pytest.approx(50_000 * 4096 * 131072 + 131072**2 * 4096, rel=0.01)

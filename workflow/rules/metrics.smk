@@ -1,0 +1,65 @@
+"""
+How well SAEs do on tokens that they did not learn from, and how other descriptions do.
+IN   activations of the cell's site, the cell's SAE, tokens of the corpus, the model
+OUT  results/{study}/{corpus}/cells/{cell}/metrics.json      numbers and health lights
+     results/{study}/{corpus}/baselines/{site}.parquet       PCA and others at the cells' L0
+{corpus} is the one that the SAE learns from, of which texts were held out; for a checkpoint the
+main one, of which a share is taken. Not part of `all` unless the config has `metrics: {all: true}`.
+"""
+
+
+rule measure:
+    input:
+        activations=unless_settled(PLAN.measured_activations),
+        sae=lambda wildcards: PLAN.sae_files(wildcards.cell),
+        tokens="results/{study}/{corpus}/tokens.parquet",
+        model=ancient(lambda wildcards: PLAN.model_files()),
+        verified=ancient(lambda wildcards: PLAN.verified_files(wildcards.cell)),
+    output:
+        metrics=ensure(
+            "results/{study}/{corpus}/cells/{cell}/metrics.json", non_empty=True
+        ),
+    log:
+        "logs/{study}/{corpus}/{cell}/measure.log",
+    benchmark:
+        "logs/{study}/{corpus}/{cell}/measure.tsv"
+    priority: 1
+    conda:
+        "../../envs/core.yaml"
+    threads: PLAN.study.threads.metrics
+    resources:
+        hub=lambda wildcards: PLAN.from_hub(wildcards.cell),
+        gpu=PLAN.gpu(),
+        mem_mb=growing(PLAN.memory_of_metrics()),
+        runtime=growing(60),
+    params:
+        spec=stage(PLAN.metrics_spec),
+    script:
+        "../scripts/measure.py"
+
+
+rule baselines:
+    input:
+        activations=unless_settled(PLAN.site_activations, PLAN.is_settled_site),
+        metrics=lambda wildcards: PLAN.metrics_files(wildcards.site, wildcards.corpus),
+        tokens="results/{study}/{corpus}/tokens.parquet",
+    output:
+        table=ensure(
+            "results/{study}/{corpus}/baselines/{site}.parquet", non_empty=True
+        ),
+    log:
+        "logs/{study}/{corpus}/baselines/{site}.log",
+    benchmark:
+        "logs/{study}/{corpus}/baselines/{site}.tsv"
+    wildcard_constraints:
+        site=SITE_PATTERN,
+    conda:
+        "../../envs/core.yaml"
+    threads: PLAN.study.threads.metrics
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        spec=stage(PLAN.baselines_spec),
+    script:
+        "../scripts/baselines.py"
