@@ -3,6 +3,8 @@ How well SAEs do on tokens that they did not learn from, and how other descripti
 IN   activations of the cell's site, the cell's SAE, tokens of the corpus, the model
 OUT  results/{study}/{corpus}/cells/{cell}/metrics.json      numbers and health lights
      results/{study}/{corpus}/baselines/{site}.parquet       PCA and others at the cells' L0
+     results/{study}/health.parquet, health.html             all SAEs, judged
+     results/{study}/figures/{figure}.svg                    their plots
 {corpus} is the one that the SAE learns from, of which texts were held out; for a checkpoint the
 main one, of which a share is taken. Not part of `all` unless the config has `metrics: {all: true}`.
 """
@@ -63,3 +65,38 @@ rule baselines:
         spec=stage(PLAN.baselines_spec),
     script:
         "../scripts/baselines.py"
+
+
+rule health:
+    input:
+        metrics=lambda wildcards: PLAN.all_metrics(),
+        baselines=lambda wildcards: PLAN.all_baselines(),
+        histories=lambda wildcards: PLAN.histories(),
+    output:
+        table=ensure("results/{study}/health.parquet", non_empty=True),
+        page=report(
+            "results/{study}/health.html",
+            caption="../report/health.rst",
+            category="Health",
+        ),
+        figures=report(
+            expand(
+                "results/{{study}}/figures/{figure}.svg",
+                figure=sorted(HEALTH_FIGURES),
+            ),
+            caption="../report/health.rst",
+            category="Health",
+        ),
+    log:
+        "logs/{study}/health.log",
+    benchmark:
+        "logs/{study}/health.tsv"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        spec=stage(PLAN.health_spec),
+    script:
+        "../scripts/health.py"

@@ -3,6 +3,7 @@
 Matplotlib is imported when a figure is drawn, never before: the plan of a study reads this table.
 """
 
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from saegrid.registry import entry, pick
 
 if TYPE_CHECKING:
     from saegrid.figures.grid import Grid
+    from saegrid.figures.judged import Judged
 
 FIGURES = {
     "density_histograms": "saegrid.figures.density_histograms:draw",
@@ -22,25 +24,33 @@ FIGURES = {
 }
 """Name: function from a `figures.grid.Grid` to a matplotlib figure."""
 
+HEALTH_FIGURES = {
+    "frontier": "saegrid.figures.frontier:draw",
+    "loss_curves": "saegrid.figures.loss_curves:draw",
+    "shares": "saegrid.figures.shares:draw",
+}
+"""Name: function from a `figures.judged.Judged` to a matplotlib figure."""
+
 
 def caption(name: str) -> str:
     """What a figure shows, in one or two sentences; ValueError where the figure is unknown."""
-    return import_module(entry(FIGURES, name, "Figure").partition(":")[0]).CAPTION
+    place = entry(FIGURES | HEALTH_FIGURES, name, "Figure")
+    return import_module(place.partition(":")[0]).CAPTION
 
 
-def captions() -> list[tuple[str, str]]:
+def captions(names: Iterable[str] = FIGURES) -> list[tuple[str, str]]:
     """Path from a study's folder and caption of every figure, in the order of their names."""
-    return [(f"figures/{name}.svg", caption(name)) for name in sorted(FIGURES)]
+    return [(f"figures/{name}.svg", caption(name)) for name in sorted(names)]
 
 
-def svg(name: str, grid: "Grid") -> str:
+def svg(name: str, shown: "Grid | Judged") -> str:
     """A figure as SVG text, the same for the same tables; ValueError where it is unknown."""
     from saegrid.figures.style import render
 
-    return render(pick(FIGURES, name, "Figure"), grid).decode()
+    return render(pick(FIGURES | HEALTH_FIGURES, name, "Figure"), shown).decode()
 
 
-def draw_all(grid: "Grid", folder: str | Path) -> None:
+def draw_all(shown: "Grid | Judged", folder: str | Path, names: Iterable[str] = FIGURES) -> None:
     """Write every figure to `folder`, as {name}.svg."""
-    for name in sorted(FIGURES):
-        write_text(Path(folder) / f"{name}.svg", svg(name, grid))
+    for name in sorted(names):
+        write_text(Path(folder) / f"{name}.svg", svg(name, shown))

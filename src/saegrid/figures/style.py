@@ -42,7 +42,7 @@ def new(width: float, height: float, rows: int = 1, columns: int = 1, **how: Any
     return figure, figure.subplots(rows, columns, squeeze=False, **how)
 
 
-def render(draw: Callable[[Grid], "Figure"], grid: Grid, form: str = "svg") -> bytes:
+def render(draw: Callable[[Any], "Figure"], shown: Any, form: str = "svg") -> bytes:
     """The bytes of a figure as `svg` or `png`; no date, fixed ids, no user settings."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -51,7 +51,7 @@ def render(draw: Callable[[Grid], "Figure"], grid: Grid, form: str = "svg") -> b
     with matplotlib.rc_context():
         # What a user has set for matplotlib must not change a result.
         matplotlib.rcParams.update({**matplotlib.rcParamsDefault, **SETTINGS})
-        figure = draw(grid)
+        figure = draw(shown)
         canvas = FigureCanvasSVG if form == "svg" else FigureCanvasAgg
         metadata = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
         with io.BytesIO() as file:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from saegrid.config.check import ConfigError
-from saegrid.figures import FIGURES
+from saegrid.figures import FIGURES, HEALTH_FIGURES
 from saegrid.io import recorded_spec, write_json
 from saegrid.plan.leftovers import remove_leftovers
 from saegrid.plan.metrics import MetricSpecs
@@ -103,6 +103,20 @@ class Plan(MetricSpecs):
     def baselines_file(self, site: str, name: str) -> str:
         """Baselines of a site on a corpus."""
         return f"{self.root}/{name}/baselines/{site}.parquet"
+
+    def all_metrics(self) -> list[str]:
+        """Numbers of every cell, on the corpora they are judged on; in the order of the grid."""
+        cells = map(str, self.cells)
+        return [self.metrics_file(cell, self.measured_corpus(cell)) for cell in cells]
+
+    def all_baselines(self) -> list[str]:
+        """Baselines of every site."""
+        return [self.baselines_file(site, name) for site, name in self.measured_sites()]
+
+    def histories(self) -> list[str]:
+        """Histories of the SAEs that are trained here."""
+        cells = [str(cell) for cell in self.cells if cell.sae in self.trained]
+        return [f"{self.root}/saes/{cell}/history.parquet" for cell in cells]
 
     def memory_of_metrics(self) -> int:
         """Megabytes of a job that encodes and runs the model."""
@@ -249,11 +263,9 @@ class Plan(MetricSpecs):
 
     def metric_targets(self) -> list[str]:
         """Numbers of every cell and baselines of every site, on the corpora they are judged on."""
-        cells = [str(cell) for cell in self.cells]
-        return [
-            *(self.metrics_file(cell, self.measured_corpus(cell)) for cell in cells),
-            *(self.baselines_file(site, name) for site, name in self.measured_sites()),
-        ]
+        figures = [f"{self.root}/figures/{name}.svg" for name in sorted(HEALTH_FIGURES)]
+        judged = [f"{self.root}/health.parquet", f"{self.root}/health.html", *figures]
+        return [*self.all_metrics(), *self.all_baselines(), *judged]
 
     def page_targets(self) -> list[str]:
         """Feature browsers and the index."""

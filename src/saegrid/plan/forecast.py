@@ -78,6 +78,7 @@ def metric_jobs(plan: Plan) -> Iterator[tuple[Job, str, str]]:
     for site, name in plan.measured_sites():
         path = plan.baselines_file(site, name)
         yield Job("baselines", site, name), path, plan.baselines_spec(site, name)
+    yield Job("health"), f"{plan.root}/health.parquet", plan.health_spec()
 
 
 def to_do(plan: Plan) -> list[Job]:

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from saegrid.figures import HEALTH_FIGURES
 from saegrid.metrics import METRICS
 from saegrid.plan.spec import remembered
 from saegrid.plan.verified import VerifiedSpecs
 from saegrid.registry import lookup
 from saegrid.saes.training.settings import parse
 from saegrid.words import Site
+from saegrid.workflow import digest
 
 
 class MetricSpecs(VerifiedSpecs):
@@ -81,3 +83,24 @@ class MetricSpecs(VerifiedSpecs):
             return []
         pairs = ((str(c.site), self.measured_corpus(str(c))) for c in self.cells)
         return sorted(set(pairs), key=lambda pair: (Site.parse(pair[0]), pair[1]))
+
+    @remembered
+    def health_spec(self) -> str:
+        """Spec of the table, the page and the figures of all SAEs."""
+        cells = [str(cell) for cell in self.cells]
+        metrics = {cell: self.metrics_spec(cell, self.measured_corpus(cell)) for cell in cells}
+        return self.spec(
+            "health",
+            sorted(HEALTH_FIGURES.values()),
+            [self.baselines_spec(site, name) for site, name in self.measured_sites()],
+            study=self.study.study,
+            title=self.study.pages.title,
+            model=self.study.model.path,
+            cells=cells,
+            expected={cell: digest(spec) for cell, spec in metrics.items()},
+            saes={cell: self._told(cell) for cell in cells},
+        )
+
+    def _told(self, cell: str) -> dict[str, Any]:
+        """What the config says of a cell's SAE."""
+        return self.settings(cell, "train") if self.is_trained(cell) else self.checkpoint(cell)

@@ -1,0 +1,123 @@
+"""The page of a sweep: SAEs as a sortable table with health lights, baselines, figures."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from saegrid.browser.render import render, require
+
+REQUIRED = ("study", "model", "spec")
+"""What `facts` must hold."""
+NUMBERS = {
+    "l0": ("L0", "{:.1f}"),
+    "fvu": ("FVU", "{:.4f}"),
+    "pca_fvu": ("PCA", "{:.4f}"),
+    "random_fvu": ("random", "{:.4f}"),
+    "mse": ("MSE", "{:.4g}"),
+    "r2_source": ("R2, source", "{:.4f}"),
+    "ce_recovered": ("CE recovered", "{:.4f}"),
+    "kl": ("KL", "{:.4f}"),
+    "density": ("density", "{:.5f}"),
+    "dead_rate": ("dead", "{:.4f}"),
+    "gini": ("Gini", "{:.3f}"),
+    "cosine": ("cosine", "{:.4f}"),
+    "norm_ratio": ("norm ratio", "{:.3f}"),
+    "decoder_cosine_mean": ("cos mean", "{:.2g}"),
+    "decoder_cosine_p95": ("cos p95", "{:.3f}"),
+    "decoder_cosine_max": ("cos max", "{:.3f}"),
+    "n_tokens": ("tokens", "{:,}"),
+}
+"""Columns of the table: heading, format. Absent ones are left out."""
+BESIDE = {
+    "pca_fvu": "FVU of PCA whose rank is the L0, on the same tokens",
+    "random_fvu": "FVU of a random dictionary of the same width at the same L0, on the same tokens",
+    "n_tokens": "held-out tokens that were measured",
+}
+"""Definitions of what is no metric of the SAE's own."""
+READINGS = {
+    "by_number": ("S2.9", "the ranges as they were stated, for the shape they were found at"),
+    "by_shape": ("by shape", "the same ranges, carried over to this width, L0 and token count"),
+}
+BASELINES = {
+    "method": ("baseline", "{}"),
+    "k": ("L0 or rank", "{:,}"),
+    "width": ("width", "{:,}"),
+    "l0": ("L0", "{:.1f}"),
+    "fvu": ("FVU", "{:.4f}"),
+    "mse": ("MSE", "{:.4g}"),
+    "r2_source": ("R2, source", "{:.4f}"),
+    "cosine": ("cosine", "{:.4f}"),
+}
+"""Columns of a table of baselines: heading, format."""
+RANK = {"green": 0, "amber": 1, "red": 100}
+"""By what a cell of lights is sorted: their sum."""
+
+
+def health_page(
+    facts: Mapping[str, Any],
+    table: pa.Table,
+    lights: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
+    definitions: Mapping[str, str],
+    baselines: Mapping[str, Sequence[Mapping[str, Any]]],
+    figures: Sequence[tuple[str, str]] = (),
+) -> str:
+    """The text of health.html. The same arguments give the same bytes.
+
+    facts: study, model, spec, and where known `title`.
+    table: see `health.health`. lights: by cell, the two readings. definitions: of the metrics.
+    baselines: site to rows. figures: (path relative to the page, caption).
+    """
+    require(facts, REQUIRED, "The facts of a page of health")
+    told = {**definitions, **BESIDE}
+    names = table.column_names
+    settings = [name for name in names if name.startswith("set_")]
+    columns = [
+        (name, heading, form, told.get(name, ""))
+        for name, (heading, form) in NUMBERS.items()
+        if name in names
+    ]
+    rows = [row | {"lights": _lights(lights[row["cell"]])} for row in table.to_pylist()]
+    return render(
+        "health.html.jinja",
+        facts=facts,
+        title=facts.get("title") or f"{facts['study']}: health of the SAEs",
+        rows=rows,
+        settings=[(name, name.removeprefix("set_")) for name in settings],
+        columns=columns,
+        readings=[(name, *words) for name, words in READINGS.items()],
+        limits=_limits(lights),
+        baselines=list(baselines.items()),
+        baseline_columns=[(name, *words) for name, words in BASELINES.items()],
+        definitions=sorted(definitions.items()),
+        figures=list(figures),
+        digest=hashlib.sha256(str(facts["spec"]).encode()).hexdigest()[:12],
+    )
+
+
+def _lights(given: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Of each reading the lights with the text that they show, and a number to sort by."""
+    return {
+        reading: {
+            "rank": sum(RANK[light["colour"]] for light in given[reading]),
+            "lights": [(light["colour"], _sentence(light)) for light in given[reading]],
+        }
+        for reading in READINGS
+    }
+
+
+def _sentence(light: Mapping[str, Any]) -> str:
+    """What a light says when it is pointed at."""
+    value = "unknown" if light["value"] is None else f"{light['value']:.4g}, {light['state']}"
+    advice = f" {light['advice']}" if light["advice"] else ""
+    return f"{light['name']}: {value} ({light['words']}).{advice}"
+
+
+def _limits(lights: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> list[Any]:
+    """Heading and (name, words) of each reading: the same for all cells."""
+    first = next(iter(lights.values()), {})
+    return [
+        (heading, [(light["name"], light["words"]) for light in first.get(reading, ())])
+        for reading, (heading, _) in READINGS.items()
+    ]

@@ -1,0 +1,42 @@
+"""Error against sparsity: the frontier of a sweep, with baselines (C2)."""
+
+from typing import TYPE_CHECKING
+
+from saegrid.figures import style
+from saegrid.figures.judged import Judged, kind, panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CAPTION = (
+    "Mean squared error against L0 on held-out tokens, one panel a site: low and to the left is "
+    "better. Lines are baselines: PCA of that rank, a random dictionary at that L0."
+)
+LINES = {"pca": "-", "random": ":"}
+"""Baselines that are drawn, and their dashes."""
+
+
+def draw(judged: Judged) -> "Figure":
+    """A point an SAE, a line a baseline."""
+    sites, looks = judged.sites(), judged.looks()
+    figure, axes = panels(len(sites))
+    seen: dict[str, object] = {}
+    for (site, rows), one in zip(sites.items(), axes, strict=True):
+        for method, dashes in LINES.items():
+            mine = [row for row in judged.baselines.get(site, ()) if row["method"] == method]
+            points = sorted((row["l0"], row["mse"]) for row in mine)
+            if points:
+                line = one.plot(*zip(*points, strict=True), ls=dashes, lw=1, color=style.GREY)[0]
+                seen.setdefault(method, line)
+        for row in rows:
+            name = kind(row)
+            how = {"ls": "", "markersize": 4.5, **looks[name]}
+            seen.setdefault(name, one.plot([row["l0"]], [row["mse"]], **how)[0])
+        one.set_title(site)
+        one.set_xscale("symlog", linthresh=1)
+        one.set_yscale("log")
+        one.set_xlabel("L0")
+    if axes:
+        axes[0].set_ylabel("MSE")
+        figure.legend(list(seen.values()), list(seen), loc="outside right center")
+    return figure
