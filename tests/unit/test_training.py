@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -14,11 +15,11 @@ from saegrid.saes.health import health
 from saegrid.saes.sae import encode
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.adam import Adam
-from saegrid.saes.training.loop import HISTORY, train, train_many
+from saegrid.saes.training.loop import HISTORY, _world, train, train_many
 from saegrid.saes.training.recipe import Recipe
 from saegrid.saes.training.settings import Settings, n_steps, parse
 from saegrid.saes.training.sparse import Places, auxiliary, decode_at, largest, values_at
-from saegrid.saes.training.state import Run
+from saegrid.saes.training.state import Run, State
 from saegrid.saes.training.stream import of_array
 
 FOUND = {
@@ -202,11 +203,22 @@ def test_health_of_perfect_and_silent_saes(tmp_path):
     assert values["fvu"] == pytest.approx(1, rel=1e-6)
 
 
-def test_the_auxiliary_loss_wakes_dead_features():
-    """With it fewer features stay silent than without, from one and the same start."""
-    told = {"steps": 300, "lr": 0.02, "dead_after": 5000, "k": 2}
-    awake, asleep = quick(**told, aux=0.5), quick(**told, aux=0)
-    assert awake.health["dead_rate"]["value"] < asleep.health["dead_rate"]["value"]
+@pytest.mark.parametrize("recipe", ["topk", "batchtopk", "jumprelu"])
+def test_the_auxiliary_loss_wakes_dead_features(recipe):
+    """Features that nothing activates learn from what is left over, and stay dead without."""
+    silent, alive = slice(0, 64), {}
+    stream = of_array(X, 0.1, 0)
+    world = _world(stream, 0)
+    for aux in (0.0, 0.5):
+        told = QUICK[recipe] | {"aux": aux, "steps": 200, "log_every": 500, "validate_every": 500}
+        state = State(Run(recipe, told, 4), world)
+        with torch.no_grad():
+            state.parameters["b_enc"][silent] = -2.0
+        state.idle[silent] = 1_000_000
+        for batch in islice(stream.batches(256, 0, 0), 200):
+            state.learn(torch.from_numpy(batch * np.float32(state.scale)))
+        alive[aux] = int((state.idle[silent] < 5000).sum())
+    assert alive[0.5] > alive[0.0] + 20, alive
 
 
 # --- sparse products ------------------------------------------------------------------------
