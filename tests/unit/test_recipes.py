@@ -13,6 +13,7 @@ from saegrid.saes.sae import decode, encode, fold_decoder_norms
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.adam import Adam
 from saegrid.saes.training.dense import BLOCK, Weights, relu_pass
+from saegrid.saes.training.jump import jump
 from saegrid.saes.training.loop import _world
 from saegrid.saes.training.recipe import Batch, Moment
 from saegrid.saes.training.recipes import relu_l1
@@ -152,6 +153,15 @@ def test_the_gradient_of_a_threshold_is_estimated_in_a_window():
         # d loss / d z * (-threshold / bandwidth), and the l0 term's 2 (l0 - 1) * (-1 / bandwidth).
         expected = (2 * (z - pre) * -1 + 2 * ((z > 0) - 1) * -1) / 0.5 if inside else 0.0
         assert float(p["log_threshold"].grad) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("through", [False, True])
+def test_the_estimate_reaches_pre_activations_where_it_is_asked_to(through):
+    pre = torch.tensor([[1.2], [0.8], [1.3]], requires_grad=True)
+    z, _ = jump(pre, torch.ones(1), 0.5, through)
+    z.sum().backward()
+    inside = 1 / 0.5 if through else 0.0
+    assert pre.grad[:, 0].tolist() == pytest.approx([1 + inside, inside, 1.0])
 
 
 def test_blocks_of_features_make_the_whole():

@@ -4,9 +4,9 @@
         + sparsity * sum_i tanh(steepness * z_i |W_dec_i|)
         + pre * sum_i relu(threshold_i - pre_i) |W_dec_i|
 
-No pre-encoder bias, free decoder norms. Of a step only the thresholds feel an estimated gradient
-(as in `jumprelu`). The weight of the tanh term rises over the whole training. "Dictionary Learning
-Optimization Techniques" (Anthropic, January 2025).
+No pre-encoder bias, free decoder norms. The estimated gradient of the steps reaches thresholds and
+pre-activations (in `jumprelu` thresholds alone). The weight of the tanh term rises over the whole
+training. "Dictionary Learning Optimization Techniques" (Anthropic, January 2025).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
     W_dec, n = parameters["W_dec"], len(batch.x)
     pre = product(batch.x, parameters["W_enc"].T, told.dtype) + parameters["b_enc"]
     threshold, norms = parameters["log_threshold"].exp(), norms_of(W_dec)
-    z, l0 = jump(pre, threshold, told.bandwidth)
+    z, l0 = jump(pre, threshold, told.bandwidth, through=True)
     error = product(z, W_dec, told.dtype) + parameters["b_dec"] - batch.x
     squared = error.square().sum()
     weight = told.sparsity * (batch.progress if batch.learn else 1.0)
