@@ -36,11 +36,14 @@ wildcard_constraints:
     capture="[0-9a-f]{12}",
     shard=SHARD_PATTERN,
     cell=PLAN.cell_pattern(),
+    site=SITE_PATTERN,
+    together=PLAN.together_pattern(),
 
 
 def names(wildcards):
-    """The cell or site, the corpus and the shard of a job, as far as it has them."""
-    known = ("cell", "site", "corpus", "shard")
+    """The cell or site, the corpus and the shard of a job, or the name of trainings together, as
+    far as it has them."""
+    known = ("cell", "site", "corpus", "shard", "together")
     return [wildcards[key] for key in known if key in wildcards.keys()]
 
 

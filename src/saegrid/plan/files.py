@@ -53,11 +53,6 @@ class Plan(MetricSpecs):
         folder = self.model_folder()
         return [str(path) for path in sorted(folder.glob("*.safetensors"))] if folder else []
 
-    def activations(self, name: str, site: str, shard: str = "") -> str:
-        """Path of a site's activations."""
-        folder = f"{self.root}/{name}/activations/{self.capture_id(name)}{shard}"
-        return f"{folder}/{site}.safetensors"
-
     def sae_files(self, cell: str) -> list[str]:
         """Files of a cell's SAE."""
         names = TRAINED if self.is_trained(cell) else IMPORTED
@@ -78,11 +73,6 @@ class Plan(MetricSpecs):
         """The filter, where a corpus' rows depend on it."""
         path = f"{self.root}/{name}/selection.parquet"
         return [path] if self.rows_depend_on_filter(name) else []
-
-    def training_activations(self, cell: str) -> list[str]:
-        """The activations that a cell's SAE learns from, shards in order."""
-        name, site = self.training_corpus(cell), str(Cell.parse(cell).site)
-        return [self.activations(name, site, shard) for shard in self.shards(name)]
 
     def site_activations(self, site: str, name: str) -> list[str]:
         """The activations of a site, shards in order."""
@@ -188,6 +178,10 @@ class Plan(MetricSpecs):
         there = [path for path in specs if Path(path).is_file()]
         return all(recorded_spec(path) == specs[path] for path in there)
 
+    def is_settled_company(self, site: str, together: str) -> bool:
+        """Whether all files of the cells that are trained together record the present specs."""
+        return all(map(self.is_settled, self.members(site, together)))
+
     def is_settled_site(self, site: str, name: str) -> bool:
         """Whether the baselines of a site record their present spec, if they are there."""
         path = self.baselines_file(site, name)
@@ -248,8 +242,9 @@ class Plan(MetricSpecs):
         ]
 
     def sae_targets(self) -> list[str]:
-        """SAEs of the grid."""
-        return [path for cell in self.cells for path in self.sae_files(str(cell))]
+        """SAEs of the grid, and what tells that they were trained together."""
+        files = [path for cell in self.cells for path in self.sae_files(str(cell))]
+        return [*self.together_files(), *files]
 
     def cell_targets(self) -> list[str]:
         """Every table of every cell, and all that they come from."""
