@@ -24,18 +24,23 @@ def draw(judged: Judged) -> "Figure":
     for (site, rows), one in zip(sites.items(), axes, strict=True):
         for method, dashes in LINES.items():
             mine = [row for row in judged.baselines.get(site, ()) if row["method"] == method]
-            points = sorted((row["l0"], row["mse"]) for row in mine)
+            points = sorted((row["l0"], row["mse"]) for row in mine if row["l0"] > 0)
             if points:
-                line = one.plot(*zip(*points, strict=True), ls=dashes, lw=1, color=style.GREY)[0]
-                seen.setdefault(method, line)
+                how = {"ls": dashes, "lw": 1, "marker": "x", "markersize": 4, "color": style.GREY}
+                seen.setdefault(method, one.plot(*zip(*points, strict=True), **how)[0])
         for row in rows:
             name = kind(row)
             how = {"ls": "", "markersize": 4.5, **looks[name]}
-            seen.setdefault(name, one.plot([row["l0"]], [row["mse"]], **how)[0])
+            # An SAE without any active feature has no place on a log axis.
+            l0, mse = ([row["l0"]], [row["mse"]]) if row["l0"] > 0 else ([], [])
+            seen.setdefault(name, one.plot(l0, mse, **how)[0])
         one.set_title(site)
-        one.set_xscale("symlog", linthresh=1)
-        one.set_yscale("log")
         one.set_xlabel("L0")
+        if any(len(line.get_xdata()) for line in one.lines):
+            one.set_xscale("log")
+            one.set_yscale("log")
+            style.plain_log(one.xaxis)
+            style.plain_log(one.yaxis)
     if axes:
         axes[0].set_ylabel("MSE")
         figure.legend(list(seen.values()), list(seen), loc="outside right center")

@@ -8,6 +8,7 @@ from saegrid.figures import style
 from saegrid.figures.judged import Judged, kind, panels
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from matplotlib.figure import Figure
 
 CAPTION = (
@@ -32,7 +33,9 @@ def draw(judged: Judged) -> "Figure":
                 x, y = (_numbers(history, key) for key in ("tokens", column))
                 known = np.isfinite(y) & (y > 0)
                 if known.any():
-                    line = one.plot(x[known], y[known], ls=dashes, lw=0.9, color=colour)[0]
+                    # One measurement alone is no line.
+                    how = {"ls": dashes, "lw": 0.9, "marker": "." if known.sum() == 1 else ""}
+                    line = one.plot(x[known], y[known], color=colour, **how)[0]
                     seen.setdefault(kinds[cell], line)
         one.set_title(name)
         one.set_yscale("log")
@@ -42,11 +45,11 @@ def draw(judged: Judged) -> "Figure":
     return figure
 
 
-def _numbers(history, name: str) -> np.ndarray:
+def _numbers(history: "pa.Table", name: str) -> np.ndarray:
     """A column as float64, NaN where it is null."""
     return history[name].to_numpy().astype(np.float64)
 
 
-def _there(history, name: str) -> bool:
+def _there(history: "pa.Table", name: str) -> bool:
     """Whether a term is ever more than zero."""
     return bool(np.nan_to_num(_numbers(history, name)).max(initial=0) > 0)

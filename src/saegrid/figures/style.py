@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 from saegrid.figures.grid import Grid
@@ -84,6 +85,15 @@ def layer_axis(axes: "Axes", grid: Grid) -> None:
             shown.append(layer)
     axes.set_xticks(shown)
     axes.set_xlabel("layer")
+
+
+def plain_log(axis: "Axis") -> None:
+    """A log axis with ordinary numbers, and some of them even where it spans less than a decade."""
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
 
 
 def blank(axes: "Axes", text: str) -> None:

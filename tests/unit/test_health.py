@@ -1,0 +1,182 @@
+"""The table, the page and the figures of judged SAEs."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from saegrid import io
+from saegrid.browser.health import health_page
+from saegrid.figures import HEALTH_FIGURES, captions, svg
+from saegrid.figures.judged import Judged, read_judged
+from saegrid.health import advice, definitions, health, told, varying
+from saegrid.metrics.lights import BY_NUMBER, BY_SHAPE, lights
+from saegrid.summary import StaleCell
+from saegrid.workflow import digest
+
+sys.path.append(str(Path(__file__).parents[1] / "browser"))
+from reading import Document
+
+SPEC = "s"
+SAES = {
+    "L1R-8x.k_8": {"recipe": "topk", "expansion": 8, "seed": 0, "settings": {"k": 8, "lr": 1e-4}},
+    "L1R-8x.k_2": {"recipe": "topk", "expansion": 8, "seed": 0, "settings": {"k": 2, "lr": 1e-4}},
+    "L0A-tied": {"recipe": "tied", "expansion": 8, "seed": 0, "settings": {"lr": 0.5}},
+}
+L0 = {"L1R-8x.k_8": 7.6, "L1R-8x.k_2": 2.0, "L0A-tied": 0.0}
+
+
+def metrics(cell):
+    values = {"l0": L0[cell], "fvu": 0.25, "mse": 0.5, "dead_rate": 0.4, "gini": 0.3, "kl": None}
+    values |= {"density": L0[cell] / 64, "decoder_cosine_mean": 0.0}
+    return {
+        "cell": cell,
+        "corpus": "stories",
+        "d_model": 8,
+        "d_sae": 64,
+        "tokens": {"n": 900, "held_out": 950, "share": 0.1, "seed": 3},
+        "metrics": {
+            name: {"value": value, "n": 900, "definition": f"what {name} & <b>such</b> is"}
+            for name, value in values.items()
+        },
+        "lights": {
+            name: [light._asdict() for light in lights(values, table)]
+            for name, table in (("by_number", BY_NUMBER), ("by_shape", BY_SHAPE))
+        },
+    }
+
+
+@pytest.fixture
+def files(tmp_path):
+    found = {}
+    for cell in SAES:
+        found[cell] = tmp_path / "stories/cells" / cell / "metrics.json"
+        io.write_json(found[cell], metrics(cell), SPEC)
+    return found
+
+
+@pytest.fixture
+def baselines(tmp_path):
+    where = {"hold_out": 0.1, "order_seed": 3, "cosine": 0.9, "r2_source": 0.5, "mse": 1.0}
+    rows = [
+        {"method": "pca", "k": 8, "width": 8, "l0": 8.0, "fvu": 0.31, "definition": "d", **where},
+        {"method": "pca", "k": 2, "width": 2, "l0": 2.0, "fvu": 0.62, "definition": "d", **where},
+        {
+            "method": "random",
+            "k": 8,
+            "width": 32,
+            "l0": 8.0,
+            "fvu": 9.0,
+            "definition": "d",
+            **where,
+        },
+        {
+            "method": "random",
+            "k": 8,
+            "width": 64,
+            "l0": 8.0,
+            "fvu": 0.7,
+            "definition": "d",
+            **where,
+        },
+        {"method": "ica", "k": 8, "width": 8, "l0": 8.0, "fvu": 0.1, "definition": "d", **where},
+    ]
+    path = tmp_path / "stories/baselines/L1R.parquet"
+    io.write_table(path, pa.Table.from_pylist(rows))
+    return [path]
+
+
+def table_of(files, baselines=()):
+    return health(files, dict.fromkeys(files, digest(SPEC)), SAES, baselines)
+
+
+def test_one_row_a_cell_with_settings_numbers_and_lights(files, baselines):
+    table = table_of(files, baselines)
+    rows = {row["cell"]: row for row in table.to_pylist()}
+    assert list(rows) == ["L0A-tied", "L1R-8x.k_2", "L1R-8x.k_8"]
+    row = rows["L1R-8x.k_8"]
+    # The nearest whole L0 is 8; of random dictionaries the one of the SAE's width.
+    assert (row["pca_fvu"], row["random_fvu"], row["fvu"]) == (0.31, 0.7, 0.25)
+    assert (row["set_k"], row["set_lr"], row["n_tokens"]) == ("8", "0.0001", 900)
+    assert (row["light_dead_rate"], row["light_gini"], row["shape_l0"]) == ("red", "green", "red")
+    assert row["kl"] is None and table.schema.field("kl").type == pa.float64()
+    assert rows["L1R-8x.k_2"]["pca_fvu"] == 0.62 and rows["L1R-8x.k_2"]["random_fvu"] is None
+    assert rows["L0A-tied"]["set_k"] is None and rows["L0A-tied"]["pca_fvu"] is None
+    assert "set_seed" not in table.column_names, "seed is the same everywhere"
+    assert "pca_fvu" not in table_of(files).column_names
+
+
+def test_settings_that_are_told():
+    assert told(SAES["L0A-tied"]) == {"recipe": "tied", "expansion": 8, "seed": 0, "lr": 0.5}
+    rows = [{"a": 1, "b": None, "c": 2}, {"a": 1, "b": 3, "d": 4}]
+    assert varying(rows) == ["b", "c", "d"]
+    assert varying(rows, ("a", "e")) == ["a", "b", "c", "d"]
+
+
+def test_a_file_of_other_settings_is_refused(files):
+    with pytest.raises(StaleCell, match="was made with other settings"):
+        health(files, dict.fromkeys(files, digest("other")), SAES)
+
+
+def page_of(files, baselines):
+    table = table_of(files, baselines)
+    facts = {"study": "st<udy", "model": "m", "spec": '{"a": "<b>"}'}
+    return health_page(
+        facts,
+        table,
+        {cell: advice(path) for cell, path in files.items()},
+        definitions(files),
+        read_judged(table, baselines, []).baselines,
+        captions(HEALTH_FIGURES),
+    )
+
+
+def test_the_page_says_what_the_table_does(files, baselines):
+    page = page_of(files, baselines)
+    document = Document(page)
+    for text in ("st<udy", "L1R-8x.k_8", "0.3100", "what fvu & <b>such</b> is", "0.6200"):
+        assert text in document.text
+    assert document.images == [path for path, _ in captions(HEALTH_FIGURES)]
+    assert document.metas["saegrid-spec"] == '{"a": "<b>"}'
+    assert "<b>such" not in page
+    # Every light says its value and what to do.
+    assert "dead rate: 0.4, high (good .05-.2, high &gt; .3, low ~0). Many features never" in page
+    assert page.count('class="light') == 3 * (len(BY_NUMBER) + len(BY_SHAPE))
+    assert page == page_of(files, baselines)
+
+
+HISTORY = pa.table(
+    {
+        "tokens": [512, 1024],
+        "reconstruction": [0.9, 0.4],
+        "sparsity": [0.0, 0.0],
+        "auxiliary": [0.0, 0.1],
+        "held_reconstruction": pa.array([None, 0.5], pa.float64()),
+        "held_sparsity": pa.array([None, 0.0], pa.float64()),
+        "held_auxiliary": pa.array([None, None], pa.float64()),
+    }
+)
+
+
+@pytest.mark.parametrize("name", HEALTH_FIGURES)
+def test_figures_of_many_of_one_and_of_none(files, baselines, name):
+    table = table_of(files, baselines)
+    many = read_judged(table, baselines, [])
+    many = Judged(many.table, many.baselines, {"L1R-8x.k_8": HISTORY})
+    one = svg(name, many)
+    assert one == svg(name, many) and one.startswith("<?xml")
+    assert svg(name, Judged(table.slice(0, 1))).startswith("<?xml")
+
+
+def test_the_frontier_shows_what_has_an_l0(files, baselines):
+    text = svg("frontier", read_judged(table_of(files, baselines), baselines, []))
+    for label in ("L0A", "L1R", "pca", "random", "topk", "tied"):
+        assert f">{label}<" in text
+
+
+def test_loss_curves_show_the_terms_that_there_are(files):
+    text = svg("loss_curves", Judged(table_of(files), {}, {"L1R-8x.k_8": HISTORY}))
+    assert ">reconstruction<" in text and ">auxiliary<" in text and ">sparsity<" not in text
+    assert np.isnan(HISTORY["held_auxiliary"].to_numpy().astype(float)).all()
