@@ -7,89 +7,27 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from saegrid import io
-from saegrid.browser.health import health_page
 from saegrid.figures import HEALTH_FIGURES, captions, svg
 from saegrid.figures.judged import Judged, read_judged
-from saegrid.health import advice, definitions, health, told, varying
-from saegrid.metrics.lights import BY_NUMBER, BY_SHAPE, lights
+from saegrid.health import health, told, varying
+from saegrid.metrics.lights import BY_NUMBER, BY_SHAPE
 from saegrid.summary import StaleCell
 from saegrid.workflow import digest
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 from reading import Document
 
-SPEC = "s"
-SAES = {
-    "L1R-8x.k_8": {"recipe": "topk", "expansion": 8, "seed": 0, "settings": {"k": 8, "lr": 1e-4}},
-    "L1R-8x.k_2": {"recipe": "topk", "expansion": 8, "seed": 0, "settings": {"k": 2, "lr": 1e-4}},
-    "L0A-tied": {"recipe": "tied", "expansion": 8, "seed": 0, "settings": {"lr": 0.5}},
-}
-L0 = {"L1R-8x.k_8": 7.6, "L1R-8x.k_2": 2.0, "L0A-tied": 0.0}
-
-
-def metrics(cell):
-    values = {"l0": L0[cell], "fvu": 0.25, "mse": 0.5, "dead_rate": 0.4, "gini": 0.3, "kl": None}
-    values |= {"density": L0[cell] / 64, "decoder_cosine_mean": 0.0}
-    return {
-        "cell": cell,
-        "corpus": "stories",
-        "d_model": 8,
-        "d_sae": 64,
-        "tokens": {"n": 900, "held_out": 950, "share": 0.1, "seed": 3},
-        "metrics": {
-            name: {"value": value, "n": 900, "definition": f"what {name} & <b>such</b> is"}
-            for name, value in values.items()
-        },
-        "lights": {
-            name: [light._asdict() for light in lights(values, table)]
-            for name, table in (("by_number", BY_NUMBER), ("by_shape", BY_SHAPE))
-        },
-    }
+from judging import SAES, page_of, table_of, write_baselines, write_metrics
 
 
 @pytest.fixture
 def files(tmp_path):
-    found = {}
-    for cell in SAES:
-        found[cell] = tmp_path / "stories/cells" / cell / "metrics.json"
-        io.write_json(found[cell], metrics(cell), SPEC)
-    return found
+    return write_metrics(tmp_path)
 
 
 @pytest.fixture
 def baselines(tmp_path):
-    where = {"hold_out": 0.1, "order_seed": 3, "cosine": 0.9, "r2_source": 0.5, "mse": 1.0}
-    rows = [
-        {"method": "pca", "k": 8, "width": 8, "l0": 8.0, "fvu": 0.31, "definition": "d", **where},
-        {"method": "pca", "k": 2, "width": 2, "l0": 2.0, "fvu": 0.62, "definition": "d", **where},
-        {
-            "method": "random",
-            "k": 8,
-            "width": 32,
-            "l0": 8.0,
-            "fvu": 9.0,
-            "definition": "d",
-            **where,
-        },
-        {
-            "method": "random",
-            "k": 8,
-            "width": 64,
-            "l0": 8.0,
-            "fvu": 0.7,
-            "definition": "d",
-            **where,
-        },
-        {"method": "ica", "k": 8, "width": 8, "l0": 8.0, "fvu": 0.1, "definition": "d", **where},
-    ]
-    path = tmp_path / "stories/baselines/L1R.parquet"
-    io.write_table(path, pa.Table.from_pylist(rows))
-    return [path]
-
-
-def table_of(files, baselines=()):
-    return health(files, dict.fromkeys(files, digest(SPEC)), SAES, baselines)
+    return write_baselines(tmp_path)
 
 
 def test_one_row_a_cell_with_settings_numbers_and_lights(files, baselines):
@@ -118,19 +56,6 @@ def test_settings_that_are_told():
 def test_a_file_of_other_settings_is_refused(files):
     with pytest.raises(StaleCell, match="was made with other settings"):
         health(files, dict.fromkeys(files, digest("other")), SAES)
-
-
-def page_of(files, baselines):
-    table = table_of(files, baselines)
-    facts = {"study": "st<udy", "model": "m", "spec": '{"a": "<b>"}'}
-    return health_page(
-        facts,
-        table,
-        {cell: advice(path) for cell, path in files.items()},
-        definitions(files),
-        read_judged(table, baselines, []).baselines,
-        captions(HEALTH_FIGURES),
-    )
 
 
 def test_the_page_says_what_the_table_does(files, baselines):
