@@ -92,18 +92,6 @@ class Plan(MetricSpecs):
         """The activations on which a cell is judged, shards in order."""
         return self.site_activations(str(Cell.parse(cell).site), name)
 
-    def metrics_file(self, cell: str, name: str) -> str:
-        """Numbers of a cell on a corpus."""
-        return f"{self.root}/{name}/cells/{cell}/metrics.json"
-
-    def metrics_files(self, site: str, name: str) -> list[str]:
-        """Numbers of all cells of a site that are judged on a corpus."""
-        return [self.metrics_file(cell, name) for cell in self.measured(site, name)]
-
-    def baselines_file(self, site: str, name: str) -> str:
-        """Baselines of a site on a corpus."""
-        return f"{self.root}/{name}/baselines/{site}.parquet"
-
     def memory_of_metrics(self) -> int:
         """Megabytes of a job that encodes and runs the model."""
         return max(self.study.memory.capture, self.study.memory.encode)
@@ -245,14 +233,6 @@ class Plan(MetricSpecs):
             *self.sae_targets(),
             *self.table_files(),
             *self.verified_files(),
-        ]
-
-    def metric_targets(self) -> list[str]:
-        """Numbers of every cell and baselines of every site, on the corpora they are judged on."""
-        cells = [str(cell) for cell in self.cells]
-        return [
-            *(self.metrics_file(cell, self.measured_corpus(cell)) for cell in cells),
-            *(self.baselines_file(site, name) for site, name in self.measured_sites()),
         ]
 
     def page_targets(self) -> list[str]:

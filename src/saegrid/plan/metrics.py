@@ -1,4 +1,4 @@
-"""On which tokens the SAEs of a study are judged, and the specs of that."""
+"""On which tokens the SAEs of a study are judged, the specs of that, and the files."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from saegrid.words import Site
 
 
 class MetricSpecs(VerifiedSpecs):
-    """Specs of metrics and of baselines."""
+    """Specs and files of metrics and of baselines."""
 
     def measured_corpus(self, cell: str) -> str:
         """The corpus on which a cell is judged: as the config says, else the one that its SAE
@@ -81,3 +81,23 @@ class MetricSpecs(VerifiedSpecs):
             return []
         pairs = ((str(c.site), self.measured_corpus(str(c))) for c in self.cells)
         return sorted(set(pairs), key=lambda pair: (Site.parse(pair[0]), pair[1]))
+
+    def metrics_file(self, cell: str, name: str) -> str:
+        """Numbers of a cell on a corpus."""
+        return f"{self.root}/{name}/cells/{cell}/metrics.json"
+
+    def metrics_files(self, site: str, name: str) -> list[str]:
+        """Numbers of all cells of a site that are judged on a corpus."""
+        return [self.metrics_file(cell, name) for cell in self.measured(site, name)]
+
+    def baselines_file(self, site: str, name: str) -> str:
+        """Baselines of a site on a corpus."""
+        return f"{self.root}/{name}/baselines/{site}.parquet"
+
+    def metric_targets(self) -> list[str]:
+        """Numbers of every cell and baselines of every site, on the corpora they are judged on."""
+        cells = [str(cell) for cell in self.cells]
+        return [
+            *(self.metrics_file(cell, self.measured_corpus(cell)) for cell in cells),
+            *(self.baselines_file(site, name) for site, name in self.measured_sites()),
+        ]
