@@ -1,8 +1,8 @@
 """What a language model loses where an SAE stands in a site's place: cross-entropy and KL.
 
 Rows are run as far as the site, for x. Then each tile of them is run again, and carried three times
-from the block of the site on: as it is, with x_hat in place of x, and with zero in its place. Tokens
-that are not special are replaced, and predictions made at these tokens are counted.
+from the block of the site on: as it is, with x_hat in place of x, and with zero in its place.
+Tokens that are not special are replaced, and predictions made at these tokens are counted.
 """
 
 from collections.abc import Iterator
