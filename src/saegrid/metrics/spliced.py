@@ -49,7 +49,7 @@ class Spliced(Metric):
         """The numbers; none, with the reason, where the model or the text does not allow them."""
         subject = self.subject
         if subject.text is None:
-            return nothing("no row was to be read: metrics.rows")
+            return nothing("metrics.rows is 0, or no row that is held out has two tokens")
         with _threads(subject.threads):
             model = load(subject.model)
             if not model.family.causal:
