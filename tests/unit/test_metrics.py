@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from checkpoints import to_bits
 from saegrid.metrics.codes import BLOCK, Coder, decode
 from saegrid.metrics.decoder import all_pairs, cosines, place_of_p95, random_pairs, random_rows
 from saegrid.metrics.lights import EXPOSURE
@@ -119,6 +120,27 @@ def test_decoding_from_sparse_codes_is_decoding(unit, k, threshold):
     dense = np.zeros((len(X), 2500))
     dense[z.indices, z.owners()] = z.data
     np.testing.assert_allclose(decode(sae, z), reference.decode(sae, dense), atol=1e-9)
+
+
+@pytest.mark.parametrize("bits", [False, True], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize(("k", "threshold"), [(3, 0.0), (None, 0.0), (None, 2.0)])
+def test_both_ways_to_encode_agree(monkeypatch, k, threshold, bits):
+    rng = RNG(1)
+    W = rng.normal(size=(200, 16))
+    sae = sae_of(W, rng.normal(size=200), W, rng.normal(size=16), k, threshold)
+    x = to_bits(X) if bits else X
+    monkeypatch.setattr("saegrid.metrics.codes.ENTRIES", 20_000)
+    dense = Coder(sae).codes(x)
+    monkeypatch.setattr("saegrid.metrics.codes.SMALL", 0)
+    for one, other in zip(dense, Coder(sae).codes(x), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_activations_that_are_not_finite_are_named():
+    x = X.copy()
+    x[7, 3] = np.nan
+    with pytest.raises(ValueError, match=r"here: x must be finite; row 7 \(token 7\)"):
+        Coder(random_sae(), name="here").codes(x)
 
 
 def test_reconstruction_in_blocks(monkeypatch):

@@ -33,7 +33,7 @@ rule measure:
         hub=lambda wildcards: PLAN.from_hub(wildcards.cell),
         gpu=PLAN.gpu(),
         mem_mb=growing(PLAN.memory_of_metrics()),
-        runtime=growing(60),
+        runtime=growing(240),
     params:
         spec=stage(PLAN.metrics_spec),
     script:

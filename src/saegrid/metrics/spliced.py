@@ -1,8 +1,8 @@
 """What a language model loses where an SAE stands in a site's place: cross-entropy and KL.
 
-Each tile of rows is run once up to the block of the site; from there on it is carried three times:
-as it is, with x_hat in place of x, and with zero in its place. Tokens that are not special are
-replaced, and predictions made at these tokens are counted.
+Rows are run as far as the site, for x. Then each tile of them is run again, and carried three times
+from the block of the site on: as it is, with x_hat in place of x, and with zero in its place.
+Tokens that are not special are replaced, and predictions made at these tokens are counted.
 """
 
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class Spliced(Metric):
         """The numbers; none, with the reason, where the model or the text does not allow them."""
         subject = self.subject
         if subject.text is None:
-            return nothing("no row was to be read: metrics.rows")
+            return nothing("metrics.rows is 0, or no row that is held out has two tokens")
         with _threads(subject.threads):
             model = load(subject.model)
             if not model.family.causal:
@@ -127,7 +127,7 @@ def _chunks(
 
 def stored(x: torch.Tensor) -> np.ndarray:
     """Activations as files hold them; bfloat16 as its bits."""
-    return (x.view(torch.int16).numpy().view(np.uint16)) if x.dtype == torch.bfloat16 else x.numpy()
+    return x.view(torch.int16).numpy().view(np.uint16) if x.dtype == torch.bfloat16 else x.numpy()
 
 
 @contextmanager
@@ -172,10 +172,8 @@ def _compare(model: Loaded, tile: Tile, hidden: torch.Tensor) -> tuple[int, np.n
 
     hidden: (variant * row, position, d_model), after the final norm.
     """
-    _, length = tile.ids.shape
-    ends = np.where(tile.seen[: tile.n_rows].any(1), tile.seen[: tile.n_rows].sum(1), 0)
-    row, position = np.divmod(tile.source, length)
-    at = tile.source[position + 1 < ends[row]]
+    row, position = np.divmod(tile.source, tile.ids.shape[1])
+    at = tile.source[position + 1 < tile.seen.sum(axis=1)[row]]
     target = torch.from_numpy(tile.ids.ravel()[at + 1]).to(model.device)
     streams = hidden.reshape(len(VARIANTS), -1, hidden.shape[-1])
     head, losses, kl = model.model.get_output_embeddings(), np.zeros(len(VARIANTS)), 0.0

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from saegrid.config.check import ConfigError
-from saegrid.figures import FIGURES, HEALTH_FIGURES
+from saegrid.figures import FIGURES
 from saegrid.io import recorded_spec, write_json
+from saegrid.plan.health import HealthSpecs
 from saegrid.plan.leftovers import remove_leftovers
-from saegrid.plan.metrics import MetricSpecs
 from saegrid.plan.provenance import provenance
 from saegrid.plan.spec import remembered
 from saegrid.saes.cache import BUDGET, FOLDER
@@ -45,7 +45,7 @@ FACTS = {
 CORPUS_TABLES = ("items.parquet", "selection.parquet", "tokens.parquet", "spans.parquet")
 
 
-class Plan(MetricSpecs):
+class Plan(HealthSpecs):
     """Paths, specs and targets of one study."""
 
     def model_files(self) -> list[str]:
@@ -81,32 +81,6 @@ class Plan(MetricSpecs):
     def measured_activations(self, cell: str, name: str) -> list[str]:
         """The activations on which a cell is judged, shards in order."""
         return self.site_activations(str(Cell.parse(cell).site), name)
-
-    def metrics_file(self, cell: str, name: str) -> str:
-        """Numbers of a cell on a corpus."""
-        return f"{self.root}/{name}/cells/{cell}/metrics.json"
-
-    def metrics_files(self, site: str, name: str) -> list[str]:
-        """Numbers of all cells of a site that are judged on a corpus."""
-        return [self.metrics_file(cell, name) for cell in self.measured(site, name)]
-
-    def baselines_file(self, site: str, name: str) -> str:
-        """Baselines of a site on a corpus."""
-        return f"{self.root}/{name}/baselines/{site}.parquet"
-
-    def all_metrics(self) -> list[str]:
-        """Numbers of every cell, on the corpora they are judged on; in the order of the grid."""
-        cells = map(str, self.cells)
-        return [self.metrics_file(cell, self.measured_corpus(cell)) for cell in cells]
-
-    def all_baselines(self) -> list[str]:
-        """Baselines of every site."""
-        return [self.baselines_file(site, name) for site, name in self.measured_sites()]
-
-    def histories(self) -> list[str]:
-        """Histories of the SAEs that are trained here."""
-        cells = [str(cell) for cell in self.cells if cell.sae in self.trained]
-        return [f"{self.root}/saes/{cell}/history.parquet" for cell in cells]
 
     def memory_of_metrics(self) -> int:
         """Megabytes of a job that encodes and runs the model."""
@@ -255,12 +229,6 @@ class Plan(MetricSpecs):
             *self.table_files(),
             *self.verified_files(),
         ]
-
-    def metric_targets(self) -> list[str]:
-        """Numbers of every cell and baselines of every site, on the corpora they are judged on."""
-        figures = [f"{self.root}/figures/{name}.svg" for name in sorted(HEALTH_FIGURES)]
-        judged = [f"{self.root}/health.parquet", f"{self.root}/health.html", *figures]
-        return [*self.all_metrics(), *self.all_baselines(), *judged]
 
     def page_targets(self) -> list[str]:
         """Feature browsers and the index."""

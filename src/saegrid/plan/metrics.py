@@ -1,19 +1,17 @@
-"""On which tokens the SAEs of a study are judged, and the specs of that."""
+"""On which tokens the SAEs of a study are judged, the specs of that, and the files."""
 
 from typing import Any
 
-from saegrid.figures import HEALTH_FIGURES
 from saegrid.metrics import METRICS
 from saegrid.plan.spec import remembered
 from saegrid.plan.verified import VerifiedSpecs
 from saegrid.registry import lookup
 from saegrid.saes.training.settings import parse
 from saegrid.words import Site
-from saegrid.workflow import digest
 
 
 class MetricSpecs(VerifiedSpecs):
-    """Specs of metrics and of baselines."""
+    """Specs and files of metrics and of baselines."""
 
     def measured_corpus(self, cell: str) -> str:
         """The corpus on which a cell is judged: as the config says, else the one that its SAE
@@ -84,23 +82,14 @@ class MetricSpecs(VerifiedSpecs):
         pairs = ((str(c.site), self.measured_corpus(str(c))) for c in self.cells)
         return sorted(set(pairs), key=lambda pair: (Site.parse(pair[0]), pair[1]))
 
-    @remembered
-    def health_spec(self) -> str:
-        """Spec of the table, the page and the figures of all SAEs."""
-        cells = [str(cell) for cell in self.cells]
-        metrics = {cell: self.metrics_spec(cell, self.measured_corpus(cell)) for cell in cells}
-        return self.spec(
-            "health",
-            sorted(HEALTH_FIGURES.values()),
-            [self.baselines_spec(site, name) for site, name in self.measured_sites()],
-            study=self.study.study,
-            title=self.study.pages.title,
-            model=self.study.model.path,
-            cells=cells,
-            expected={cell: digest(spec) for cell, spec in metrics.items()},
-            saes={cell: self._told(cell) for cell in cells},
-        )
+    def metrics_file(self, cell: str, name: str) -> str:
+        """Numbers of a cell on a corpus."""
+        return f"{self.root}/{name}/cells/{cell}/metrics.json"
 
-    def _told(self, cell: str) -> dict[str, Any]:
-        """What the config says of a cell's SAE."""
-        return self.settings(cell, "train") if self.is_trained(cell) else self.checkpoint(cell)
+    def metrics_files(self, site: str, name: str) -> list[str]:
+        """Numbers of all cells of a site that are judged on a corpus."""
+        return [self.metrics_file(cell, name) for cell in self.measured(site, name)]
+
+    def baselines_file(self, site: str, name: str) -> str:
+        """Baselines of a site on a corpus."""
+        return f"{self.root}/{name}/baselines/{site}.parquet"

@@ -1,0 +1,74 @@
+"""The target metrics on the tiny study: numbers, baselines, and what makes them run again."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from pipeline import checkout, edit, planned, results, run
+
+from saegrid import activations, io
+from saegrid.saes.reference import open_sae
+from saegrid.saes.sae import decode, encode
+from saegrid.split import held_out
+
+pytestmark = pytest.mark.workflow
+FOLDER = "results/tiny/generated"
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    folder = checkout(tmp_path_factory.mktemp("metrics") / "saegrid")
+    run(folder, "metrics")
+    return folder
+
+
+def test_numbers_are_those_of_the_held_out_texts(measured):
+    """Against the reference encoder over the rows that the hash leaves out."""
+    found = io.read_json(measured / FOLDER / "cells/L1R-8x/metrics.json")
+    (path,) = (measured / FOLDER / "activations").glob("*/L1R.safetensors")
+    x, token = activations.read(path)
+    row = pq.read_table(measured / FOLDER / "tokens.parquet")["row"].to_numpy()
+    x = x[held_out(row[token], 0.1, 0)].astype(np.float64)
+    sae = open_sae(measured / "results/tiny/saes/L1R-8x")
+    z = encode(sae.encoder, x)
+    values = {name: entry["value"] for name, entry in found["metrics"].items()}
+    assert found["tokens"]["n"] == len(x) == found["metrics"]["fvu"]["n"]
+    assert values["l0"] == (z > 0).sum() / len(x)
+    fvu = np.square(x - decode(sae, z)).sum() / np.square(x - x.mean(axis=0)).sum()
+    assert values["fvu"] == pytest.approx(fvu, rel=1e-6)
+    assert values["ce_original"] < values["ce_spliced"] < values["ce_zero"]
+    assert 0 < values["ce_recovered"] < 1 and values["kl"] > 0
+
+
+def test_baselines_stand_beside_them(measured):
+    table = pq.read_table(measured / FOLDER / "baselines/L1R.parquet").to_pandas()
+    assert table["method"].tolist() == ["pca", "ica", "nmf", "neurons", "random"]
+    found = json.loads((measured / FOLDER / "cells/L1R-8x/metrics.json").read_text())
+    assert set(table["k"]) == {8} == {round(found["metrics"]["l0"]["value"])}
+    assert set(table["n"]) == {found["tokens"]["n"]}
+    assert table["fvu"].between(0.01, 1).all()
+
+
+def test_what_runs_again(measured):
+    assert planned(measured, "metrics") == {}
+    fit = ("--config", "metrics={fit: 1000}")
+    assert planned(measured, "metrics", *fit) == {"baselines": 2}
+    (measured / FOLDER / "cells/L1A-8x/metrics.json").unlink()
+    assert planned(measured, "metrics") == {"measure": 1, "baselines": 1}
+    before = results(measured)
+    run(measured, "metrics")
+    after = results(measured)
+    assert before.items() <= after.items()
+
+
+def test_a_new_site_leaves_the_others_alone(measured):
+    config = measured / "config/tiny.yaml"
+    edit(config, "positions: [a, r]", "positions: [a, m, r]")
+    assert planned(measured, "metrics") == {
+        "capture": 1,
+        "train_sae": 1,
+        "measure": 1,
+        "baselines": 1,
+    }
+    edit(config, "positions: [a, m, r]", "positions: [a, r]")
