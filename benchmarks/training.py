@@ -41,26 +41,22 @@ def tokens(n: int, d_model: int) -> np.ndarray:
 
 def peers(given: argparse.Namespace, folder: Path) -> None:
     """Print tokens a second of each side and shape."""
-    sides = [("saegrid", sys.executable, "saegrid_training", {})]
+    sides = [("saegrid", Path(sys.executable), "saegrid_training")]
     if given.sae_lens:
-        lens = python_of(given.sae_lens)
-        sides.append(("SAELens", lens, "sae_lens_training", {}))
-        sides.append(("SAELens sparse", lens, "sae_lens_training", {"sparse": True}))
+        sides.append(("SAELens", python_of(given.sae_lens), "sae_lens_training"))
     if given.dictionary_learning:
         python = python_of(given.dictionary_learning)
-        sides.append(("dictionary_learning", python, "dictionary_learning", {}))
+        sides.append(("dictionary_learning", python, "dictionary_learning"))
     for d_model in given.d_model:
         path = folder / f"{d_model}.npy"
         np.save(path, tokens(given.batch * 32, d_model))
         for expansion in given.expansions:
             for recipe in ("relu_l1", "topk"):
-                for name, python, side, more in sides:
-                    if more and recipe != "topk":
-                        continue
+                for name, python, side in sides:
                     case = {"d_model": d_model, "d_sae": expansion * d_model, "recipe": recipe}
                     case |= {"k": 32, "batch": given.batch, "x": path, "rounds": given.rounds}
                     steps = max(1, round(given.work / (d_model**2 * expansion * given.batch)))
-                    told = run(python, side, "speed", given.threads, **case, steps=steps, **more)
+                    told = run(python, side, "speed", given.threads, **case, steps=steps)
                     print(
                         f"{recipe:8s} d_model {d_model} {expansion:3d}x  {name:20s}"
                         f"{told['tokens_per_second']:9,.0f} tokens/s  share {told['share']:.2f}  "
@@ -76,22 +72,24 @@ def together(given: argparse.Namespace, folder: Path) -> None:
         for recipe in ("relu_l1", "topk"):
             told = {"batch": given.batch, "steps": given.steps}
             runs = [Run(recipe, told, expansion) for expansion in WIDTHS]
-            ratios = []
+            ratios, cpu = [], []
             for _ in range(given.rounds):
-                began = time.perf_counter()
+                began, used = time.perf_counter(), time.process_time()
                 with contextlib.redirect_stdout(io.StringIO()):
                     for one in runs:
                         train_many(stream, [one], site=Site(0, "R"), threads=given.threads)
-                    between = time.perf_counter()
+                    between, used_alone = time.perf_counter(), time.process_time() - used
                     train_many(
                         stream, runs, site=Site(0, "R"), threads=given.threads, workers=given.cores
                     )
                 ratios.append((time.perf_counter() - between) / (between - began))
+                cpu.append((time.process_time() - used - used_alone) / used_alone)
             widths = ", ".join(f"{width}x" for width in WIDTHS)
             print(
                 f"{recipe:8s} d_model {d_model} {widths}: together on {given.cores} cores "
                 f"{statistics.median(ratios):.2f} of one after another "
-                f"({', '.join(f'{ratio:.2f}' for ratio in ratios)})",
+                f"({', '.join(f'{ratio:.2f}' for ratio in ratios)}); CPU time "
+                f"{statistics.median(cpu):.2f} of it",
                 flush=True,
             )
 

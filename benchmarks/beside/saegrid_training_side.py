@@ -10,7 +10,7 @@ import torch
 from common import main
 from paced import paced
 
-from saegrid.saes.training.loop import _world
+from saegrid.saes.training.loop import world_of
 from saegrid.saes.training.state import Run, State
 from saegrid.saes.training.stream import of_array
 
@@ -20,7 +20,7 @@ def speed(case: dict[str, Any]) -> dict[str, Any]:
     stream = of_array(np.load(case["x"], mmap_mode="r"), 0.1, 0)
     told = {"batch": case["batch"], "steps": 10_000, "validate_every": 10_000, "log_every": 10_000}
     told |= {"k": case["k"]} if case["recipe"] == "topk" else {}
-    state = State(Run(case["recipe"], told, case["d_sae"] // case["d_model"]), _world(stream, 0))
+    state = State(Run(case["recipe"], told, case["d_sae"] // case["d_model"]), world_of(stream, 0))
     batches = stream.batches(case["batch"], 0, 0)
 
     def step(number: int) -> None:

@@ -14,7 +14,7 @@ from saegrid.saes.training import RECIPES
 from saegrid.saes.training.adam import Adam
 from saegrid.saes.training.dense import BLOCK, Weights, relu_pass
 from saegrid.saes.training.jump import jump
-from saegrid.saes.training.loop import _world
+from saegrid.saes.training.loop import world_of
 from saegrid.saes.training.recipe import Batch, Moment
 from saegrid.saes.training.recipes import relu_l1
 from saegrid.saes.training.settings import parse
@@ -330,7 +330,7 @@ def test_resampling_wakes_features():
     for times in (0, 4):
         state = State(
             Run("relu_l1", QUICK["relu_l1"] | {"steps": 160, "resamplings": times}, 4),
-            _world(stream, 0),
+            world_of(stream, 0),
         )
         with torch.no_grad():
             state.parameters["b_enc"][silent] = -20.0

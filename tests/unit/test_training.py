@@ -15,7 +15,7 @@ from saegrid.saes.health import health
 from saegrid.saes.sae import encode
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.adam import Adam
-from saegrid.saes.training.loop import HISTORY, _world, train, train_many
+from saegrid.saes.training.loop import HISTORY, train, train_many, world_of
 from saegrid.saes.training.recipe import Recipe
 from saegrid.saes.training.settings import Settings, n_steps, parse
 from saegrid.saes.training.sparse import Places, auxiliary, decode_at, largest, values_at
@@ -208,7 +208,7 @@ def test_the_auxiliary_loss_wakes_dead_features(recipe):
     """Features that nothing activates learn from what is left over, and stay dead without."""
     silent, alive = slice(0, 64), {}
     stream = of_array(X, 0.1, 0)
-    world = _world(stream, 0)
+    world = world_of(stream, 0)
     for aux in (0.0, 0.5):
         told = QUICK[recipe] | {"aux": aux, "steps": 200, "log_every": 500, "validate_every": 500}
         state = State(Run(recipe, told, 4), world)

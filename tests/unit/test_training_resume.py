@@ -17,7 +17,7 @@ from planting import QUICK, SITE, X, same
 from saegrid import io
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.cells import train_cell, train_together
-from saegrid.saes.training.loop import _world, train_many
+from saegrid.saes.training.loop import train_many, world_of
 from saegrid.saes.training.state import Run, State
 from saegrid.saes.training.stream import of_array
 
@@ -125,7 +125,7 @@ def test_every_recipe_goes_on_after_any_step(tmp_path, recipe):
     (whole,) = train_many(stream, [Run(recipe, told, 4)], site=SITE)
     for stop in (1, 13, 23):
         path = tmp_path / f"{stop}.safetensors"
-        state = State(Run(recipe, told, 4), _world(stream, 0), path)
+        state = State(Run(recipe, told, 4), world_of(stream, 0), path)
         for batch in islice(stream.batches(64, 0, 0), stop):
             state.learn(torch.from_numpy(np.multiply(batch, np.float32(state.scale))))
         state.save()

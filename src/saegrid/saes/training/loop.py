@@ -93,7 +93,7 @@ def train_many(
         ValueError: a setting is unknown or wrong, x is not finite, or all tokens are equal.
     """
     with _threads(threads):
-        world = _world(stream, order_seed)
+        world = world_of(stream, order_seed)
         names = [f"{i + 1}: " if len(runs) > 1 else "" for i in range(len(runs))]
         paths = kept or [None] * len(runs)
         states = [
@@ -118,7 +118,8 @@ def _threads(n: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _world(stream: Stream, order_seed: int) -> World:
+def world_of(stream: Stream, order_seed: int) -> World:
+    """What the SAEs on a stream share; ValueError where all tokens are equal."""
     norm, mean, variance = stream.moments()
     if not variance > 0:
         raise ValueError("All tokens to learn from are equal: there is nothing to learn.")
