@@ -39,8 +39,8 @@ wildcard_constraints:
 
 
 def names(wildcards):
-    """The cell or site, the corpus and the shard of a job, as far as it has them."""
-    known = ("cell", "site", "corpus", "shard")
+    """The cell, the corpus, the shard and the site of a job, as far as it has them."""
+    known = ("cell", "corpus", "shard", "site")
     return [wildcards[key] for key in known if key in wildcards.keys()]
 
 

@@ -84,13 +84,13 @@ class Plan(MetricSpecs):
         name, site = self.training_corpus(cell), str(Cell.parse(cell).site)
         return [self.activations(name, site, shard) for shard in self.shards(name)]
 
-    def site_activations(self, site: str, name: str) -> list[str]:
+    def site_activations(self, name: str, site: str) -> list[str]:
         """The activations of a site, shards in order."""
         return [self.activations(name, site, shard) for shard in self.shards(name)]
 
     def measured_activations(self, cell: str, name: str) -> list[str]:
         """The activations on which a cell is judged, shards in order."""
-        return self.site_activations(str(Cell.parse(cell).site), name)
+        return self.site_activations(name, str(Cell.parse(cell).site))
 
     def memory_of_metrics(self) -> int:
         """Megabytes of a job that encodes and runs the model."""
@@ -162,10 +162,10 @@ class Plan(MetricSpecs):
         there = [path for path in specs if Path(path).is_file()]
         return all(recorded_spec(path) == specs[path] for path in there)
 
-    def is_settled_site(self, site: str, name: str) -> bool:
+    def is_settled_site(self, name: str, site: str) -> bool:
         """Whether the baselines of a site record their present spec, if they are there."""
-        path = self.baselines_file(site, name)
-        return not Path(path).is_file() or recorded_spec(path) == self.baselines_spec(site, name)
+        path = self.baselines_file(name, site)
+        return not Path(path).is_file() or recorded_spec(path) == self.baselines_spec(name, site)
 
     def verified_inputs(self) -> dict[str, list[str]]:
         """What the verification reads: SAEs, model, and the text whose norms are measured."""
