@@ -61,7 +61,7 @@ def test_all_may_be_judged_on_one_corpus():
     plan = plan_of({"corpus": "headlines"})
     assert plan.measured_corpus(CELL) == "headlines"
     assert plan.split(CELL, "headlines") == {"share": 0.5, "seed": 0}
-    assert plan.measured(SITE, "headlines") == [CELL] and plan.measured(SITE, "generated") == []
+    assert plan.measured("headlines", SITE) == [CELL] and plan.measured("generated", SITE) == []
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_mistakes(metrics, message):
 
 def test_an_unknown_baseline_is_named():
     with pytest.raises(ValueError) as error:
-        plan_of({"baselines": ["pcaa"]}).baselines_spec(SITE, "generated")
+        plan_of({"baselines": ["pcaa"]}).baselines_spec("generated", SITE)
     assert "'pcaa' is unknown. Did you mean 'pca'?" in str(error.value)
 
 
@@ -108,7 +108,7 @@ def test_what_runs_again(name):
         one.metrics_spec(CELL, "generated") != other.metrics_spec(CELL, "generated")
     ) == measured
     assert (
-        one.baselines_spec(SITE, "generated") != other.baselines_spec(SITE, "generated")
+        one.baselines_spec("generated", SITE) != other.baselines_spec("generated", SITE)
     ) == described
     assert one.encode_spec(CELL, "headlines") == other.encode_spec(CELL, "headlines")
     assert one.summary_spec() == other.summary_spec()
@@ -143,12 +143,12 @@ def test_numbers_made_with_other_settings_unsettle_a_cell():
 
 def test_a_table_of_other_settings_unsettles_its_site():
     plan = plan_of()
-    assert plan.is_settled_site(SITE, "generated")
-    path = plan.baselines_file(SITE, "generated")
-    io.write_table(path, pa.table({}), plan.baselines_spec(SITE, "generated"))
-    assert plan.is_settled_site(SITE, "generated")
+    assert plan.is_settled_site("generated", SITE)
+    path = plan.baselines_file("generated", SITE)
+    io.write_table(path, pa.table({}), plan.baselines_spec("generated", SITE))
+    assert plan.is_settled_site("generated", SITE)
     io.write_table(path, pa.table({}), "{}")
-    assert not plan.is_settled_site(SITE, "generated")
+    assert not plan.is_settled_site("generated", SITE)
 
 
 # --- estimates -----------------------------------------------------------------------------------

@@ -41,9 +41,9 @@ wildcard_constraints:
 
 
 def names(wildcards):
-    """The cell or site, the corpus and the shard of a job, or the name of trainings together, as
+    """The cell, the corpus, the shard and the site of a job, or the name of trainings together, as
     far as it has them."""
-    known = ("cell", "site", "corpus", "shard", "together")
+    known = ("cell", "corpus", "shard", "site", "together")
     return [wildcards[key] for key in known if key in wildcards.keys()]
 
 

@@ -43,7 +43,7 @@ rule measure:
 rule baselines:
     input:
         activations=unless_settled(PLAN.site_activations, PLAN.is_settled_site),
-        metrics=lambda wildcards: PLAN.metrics_files(wildcards.site, wildcards.corpus),
+        metrics=lambda wildcards: PLAN.metrics_files(wildcards.corpus, wildcards.site),
         tokens="results/{study}/{corpus}/tokens.parquet",
     output:
         table=ensure(

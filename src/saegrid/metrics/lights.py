@@ -75,6 +75,7 @@ DUPLICATES = "Some features are duplicates: take a smaller d_sae, or train on mo
 
 # Ends that S2.9 gives as a range (high > .2-.3) are certain at the far end only. ~0 is below 0.01
 # of a share, and below 0.1 of a Gini index; ~1 is above 0.7, since S2.9 calls 0.722 high.
+# No dead feature is low, but no defect: amber, as S2.9 has nothing against its first row there.
 BY_NUMBER = (
     Limits(
         *("density", "density", "good .02-.1, high > .2-.3, low < .01"),

@@ -168,7 +168,7 @@ class Costs:
         return estimate.measure(sae, *sizes, self.study.threads.metrics)
 
     def _baselines(self, job: Job) -> Cost | None:
-        cells = self.plan.measured(job.cell, job.corpus)
+        cells = self.plan.measured(job.corpus, job.cell)
         saes = [sae_of(self.plan, cell) for cell in cells]
         if None in saes:
             return None

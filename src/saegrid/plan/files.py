@@ -74,13 +74,13 @@ class Plan(HealthSpecs):
         path = f"{self.root}/{name}/selection.parquet"
         return [path] if self.rows_depend_on_filter(name) else []
 
-    def site_activations(self, site: str, name: str) -> list[str]:
+    def site_activations(self, name: str, site: str) -> list[str]:
         """The activations of a site, shards in order."""
         return [self.activations(name, site, shard) for shard in self.shards(name)]
 
     def measured_activations(self, cell: str, name: str) -> list[str]:
         """The activations on which a cell is judged, shards in order."""
-        return self.site_activations(str(Cell.parse(cell).site), name)
+        return self.site_activations(name, str(Cell.parse(cell).site))
 
     def memory_of_metrics(self) -> int:
         """Megabytes of a job that encodes and runs the model."""
@@ -156,10 +156,10 @@ class Plan(HealthSpecs):
         """Whether all files of the cells that are trained together record the present specs."""
         return all(map(self.is_settled, self.members(site, together)))
 
-    def is_settled_site(self, site: str, name: str) -> bool:
+    def is_settled_site(self, name: str, site: str) -> bool:
         """Whether the baselines of a site record their present spec, if they are there."""
-        path = self.baselines_file(site, name)
-        return not Path(path).is_file() or recorded_spec(path) == self.baselines_spec(site, name)
+        path = self.baselines_file(name, site)
+        return not Path(path).is_file() or recorded_spec(path) == self.baselines_spec(name, site)
 
     def verified_inputs(self) -> dict[str, list[str]]:
         """What the verification reads: SAEs, model, and the text whose norms are measured."""

@@ -75,9 +75,9 @@ def metric_jobs(plan: Plan) -> Iterator[tuple[Job, str, str]]:
         name = plan.measured_corpus(cell)
         path = plan.metrics_file(cell, name)
         yield Job("measure", cell, name), path, plan.metrics_spec(cell, name)
-    for site, name in plan.measured_sites():
-        path = plan.baselines_file(site, name)
-        yield Job("baselines", site, name), path, plan.baselines_spec(site, name)
+    for name, site in plan.measured_sites():
+        path = plan.baselines_file(name, site)
+        yield Job("baselines", site, name), path, plan.baselines_spec(name, site)
     yield Job("health"), f"{plan.root}/health.parquet", plan.health_spec()
 
 

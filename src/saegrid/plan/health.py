@@ -19,7 +19,7 @@ class HealthSpecs(MetricSpecs):
         return self.spec(
             "health",
             sorted(HEALTH_FIGURES.values()),
-            [self.baselines_spec(site, name) for site, name in self.measured_sites()],
+            [self.baselines_spec(name, site) for name, site in self.measured_sites()],
             study=self.study.study,
             title=self.study.pages.title,
             model=self.study.model.path,
@@ -39,7 +39,7 @@ class HealthSpecs(MetricSpecs):
 
     def all_baselines(self) -> list[str]:
         """Baselines of every site."""
-        return [self.baselines_file(site, name) for site, name in self.measured_sites()]
+        return [self.baselines_file(name, site) for name, site in self.measured_sites()]
 
     def histories(self) -> list[str]:
         """Histories of the SAEs that are trained here."""

@@ -7,7 +7,6 @@ from saegrid.plan.spec import remembered
 from saegrid.plan.verified import VerifiedSpecs
 from saegrid.registry import lookup
 from saegrid.saes.training.settings import parse
-from saegrid.words import Site
 
 
 class MetricSpecs(VerifiedSpecs):
@@ -53,15 +52,15 @@ class MetricSpecs(VerifiedSpecs):
             threads=self.study.threads.metrics,
         )
 
-    def measured(self, site: str, name: str) -> list[str]:
+    def measured(self, name: str, site: str) -> list[str]:
         """The cells of a site that are judged on a corpus."""
         there = [str(cell) for cell in self.cells if str(cell.site) == site]
         return [cell for cell in there if self.measured_corpus(cell) == name]
 
     @remembered
-    def baselines_spec(self, site: str, name: str) -> str:
+    def baselines_spec(self, name: str, site: str) -> str:
         """Spec of the baselines of a site: fitted and measured on the tokens of its cells."""
-        cells = self.measured(site, name)
+        cells = self.measured(name, site)
         splits = {tuple(self.split(cell, name).items()) for cell in cells}
         methods = self.study.metrics.baselines
         table = "saegrid.metrics.baselines:BASELINES"
@@ -76,20 +75,20 @@ class MetricSpecs(VerifiedSpecs):
         )
 
     def measured_sites(self) -> list[tuple[str, str]]:
-        """Site and corpus of each table of baselines; none where none is asked for."""
+        """Corpus and site of each table of baselines; none where none is asked for."""
         if not self.study.metrics.baselines:
             return []
-        pairs = ((str(c.site), self.measured_corpus(str(c))) for c in self.cells)
-        return sorted(set(pairs), key=lambda pair: (Site.parse(pair[0]), pair[1]))
+        pairs = {(self.measured_corpus(str(cell)), cell.site) for cell in self.cells}
+        return [(name, str(site)) for name, site in sorted(pairs)]
 
     def metrics_file(self, cell: str, name: str) -> str:
         """Numbers of a cell on a corpus."""
         return f"{self.root}/{name}/cells/{cell}/metrics.json"
 
-    def metrics_files(self, site: str, name: str) -> list[str]:
+    def metrics_files(self, name: str, site: str) -> list[str]:
         """Numbers of all cells of a site that are judged on a corpus."""
-        return [self.metrics_file(cell, name) for cell in self.measured(site, name)]
+        return [self.metrics_file(cell, name) for cell in self.measured(name, site)]
 
-    def baselines_file(self, site: str, name: str) -> str:
+    def baselines_file(self, name: str, site: str) -> str:
         """Baselines of a site on a corpus."""
         return f"{self.root}/{name}/baselines/{site}.parquet"
