@@ -12,7 +12,8 @@ bfloat16 stands beside it.
   and top tokens, beside SAELens doing load, encode, density and topk. Target: a fifth of its time.
 - grid: two sites of a small model over some hundred texts, all features, a page a site written,
   beside SAEDashboard (the same) and SAELens (no page: it has none). The model is loaded before the
-  clock starts, on all sides. Target: a hundred times faster than SAEDashboard.
+  clock starts, on all sides. Target: a hundred times faster than SAEDashboard, on a model with the
+  vocabulary of a real one (`--model`, `--texts`): with a toy's it has less to do for a feature.
 
     python benchmarks/peers.py cell --sae-lens ENVIRONMENT
     python benchmarks/peers.py grid --sae-lens ENVIRONMENT --sae-dashboard ENVIRONMENT
