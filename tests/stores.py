@@ -45,11 +45,11 @@ def write_texts(folder, *several, separator="\n---\n"):
     return {"kind": "text", "files": {"train": paths}, "separator": separator}
 
 
-def make(folder, model, source, sites=SITES, **told):
+def make(folder, model, source, sites=SITES, say=lambda line: None, **told):
     """A filled store, its manifest."""
     settings = settings_of({"shard_tokens": 300, **told})
     encoder = tokenizer.load(TOKENIZER)
-    return fill(folder, model, encoder, source, settings, sites, "id", say=lambda line: None)
+    return fill(folder, model, encoder, source, settings, sites, "id", say=say)
 
 
 def contents(folder):
