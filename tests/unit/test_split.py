@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from saegrid.split import mix, held_out
+from saegrid.split import held_out, mix
 
 ROWS = np.repeat(np.arange(20_000), 5)
 

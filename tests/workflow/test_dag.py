@@ -78,7 +78,7 @@ def test_only_jobs_with_the_model_or_an_encoder_ask_for_a_gpu(clean):
         ):
             if "gpu=" in body:
                 asking.add(name)
-    assert asking == {"capture", "encode", "verify_checkpoint"}
+    assert asking == {"capture", "fill_store", "encode", "verify_checkpoint"}
 
 
 SLURM = ("--workflow-profile", "slurm")

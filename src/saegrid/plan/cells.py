@@ -7,15 +7,15 @@ from saegrid.config.check import ConfigError, cell_settings
 from saegrid.figures import FIGURES
 from saegrid.identity import file_digest
 from saegrid.paths import expand
-from saegrid.plan.corpora import CorpusSpecs
 from saegrid.plan.spec import remembered
+from saegrid.plan.store import StoreSpecs
 from saegrid.registry import lookup
 from saegrid.saes.training.settings import parse
 from saegrid.words import Cell
 from saegrid.workflow import digest
 
 
-class CellSpecs(CorpusSpecs):
+class CellSpecs(StoreSpecs):
     """Specs of SAEs, encodings, densities, examples and pages."""
 
     def is_trained(self, cell: str) -> bool:

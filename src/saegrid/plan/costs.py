@@ -23,6 +23,7 @@ RULES = [
     *TEXT_RULES,
     "verify_checkpoint",
     "capture",
+    "fill_store",
     "train_sae",
     "import_sae",
     *CELL_RULES,
@@ -97,6 +98,8 @@ class Costs:
             return Cost(write=SMALL)
         if job.rule == "verify_checkpoint":
             return self._verify_checkpoint()
+        if job.rule == "fill_store":
+            return self._fill_store(job)
         return self._capture(job) if job.rule == "capture" else None
 
     def _verify_checkpoint(self) -> Cost | None:
@@ -124,6 +127,16 @@ class Costs:
         threads = self.study.threads.capture if self.study.model.device == "cpu" else 1
         memory = self.study.memory.capture * 10**6
         return estimate.capture(weights, self.part(job), widths, threads, memory)
+
+    def _fill_store(self, job: Job) -> Cost | None:
+        weights, source = weights_of(self.plan), source_bytes(self.plan, job.corpus)
+        if weights is None:
+            return None
+        widths = {site: width_of(self.plan, site) for site in self.plan.sites}
+        depth = max(site.layer for site in self.plan.sites) + 1
+        threads = self.study.threads.capture if self.study.model.device == "cpu" else 1
+        text = self.text(job.corpus)
+        return estimate.fill_store(weights, text, list(widths.values()), depth, source, threads)
 
     def _train_sae(self, job: Job, sae: Sae) -> Cost:
         settings = self.plan.settings(job.cell, "train")

@@ -54,7 +54,9 @@ class Plan(VerifiedSpecs):
         return [str(path) for path in sorted(folder.glob("*.safetensors"))] if folder else []
 
     def activations(self, name: str, site: str, shard: str = "") -> str:
-        """Path of a site's activations."""
+        """Path of a site's activations; of a streamed corpus that of the facts of its shards."""
+        if self.is_streamed(name):
+            return f"{self.root}/{name}/store/{self.capture_id(name)}/{site}.json"
         folder = f"{self.root}/{name}/activations/{self.capture_id(name)}{shard}"
         return f"{folder}/{site}.safetensors"
 
@@ -189,7 +191,7 @@ class Plan(VerifiedSpecs):
 
     def corpus_targets(self) -> list[str]:
         """Tables of every corpus in use."""
-        used = self.corpora_used()
+        used = [name for name in self.corpora_used() if not self.is_streamed(name)]
         return [f"{self.root}/{name}/{file}" for name in used for file in CORPUS_TABLES]
 
     def activation_targets(self) -> list[str]:

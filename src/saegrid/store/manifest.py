@@ -4,6 +4,7 @@ It is replaced after each shard, in one step. `last_updated` alone changes witho
 """
 
 import hashlib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -92,6 +93,30 @@ def read_manifest(folder: str | Path) -> Manifest | None:
     facts = io.read_json(path)
     facts.pop("last_updated")
     return Manifest(**{**facts, "shards": [Shard.read(shard) for shard in facts["shards"]]})
+
+
+def sites_of(paths: Iterable[str | Path]) -> list[str]:
+    """The sites that files like `L0R.json` are named after."""
+    return [Path(path).stem for path in paths]
+
+
+def write_facts(manifest: Manifest, paths: Iterable[str | Path], spec: str) -> None:
+    """Write what is to be known of a site's shards, one file a site: counts and checksums.
+
+    It changes where the data does, and only there.
+    """
+    end = manifest.shards[-1].end
+    counts = {
+        "entries": sum(shard.entries for shard in manifest.shards),
+        "tokens": end.token,
+        "texts": end.text,
+        "set_aside": [shard.set_aside for shard in manifest.shards],
+    }
+    for path in paths:
+        site = Path(path).stem
+        digests = [shard.sha256[site] for shard in manifest.shards]
+        facts = {"site": site, "channels": manifest.widths[site], **counts, "sha256": digests}
+        io.write_json(path, facts, spec)
 
 
 def verify(folder: str | Path) -> int:

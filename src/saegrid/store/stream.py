@@ -12,7 +12,7 @@ from contextlib import closing
 from itertools import count
 from pathlib import Path
 from threading import Event
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -62,6 +62,12 @@ class StoreStream:
         self.hold_out, self.seed, self.window, self.transform = hold_out, seed, window, transform
         self.d_model = self.reader.width
         self._counts: dict[int, int] = {}
+
+    @classmethod
+    def of(cls, facts: str | Path, **more: Any) -> Self:
+        """The stream of the site whose facts file this is (`L0R.json`, beside its shards)."""
+        path = Path(facts)
+        return cls(path.parent, path.stem, **more)
 
     @property
     def n_train(self) -> int:
