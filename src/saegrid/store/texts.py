@@ -193,7 +193,9 @@ def comma_separated(path: Path, source: Mapping[str, Any]) -> Found:
                 yield "", "stray quote"
                 continue
             if cells:
-                yield _checked(cells[place]) if len(cells) == len(header) else ("", "cells")
+                yield (
+                    _checked(cells[place]) if len(cells) == len(header) else ("", "number of cells")
+                )
 
 
 def parquet(path: Path, source: Mapping[str, Any]) -> Found:
