@@ -200,6 +200,11 @@ def fill_store(
     )
 
 
+def survey(activations: int) -> Cost:
+    """A survey of that many bytes of activations, in blocks of float64."""
+    return Cost(read=activations, write=3 * HEADER, memory=NUMPY + (1 << 30))
+
+
 # --- SAEs --------------------------------------------------------------------------------------
 
 

@@ -47,7 +47,17 @@ def planned(folder: Path, *arguments: str, study: tuple[str, ...] = TINY) -> dic
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     table = (done.stdout + done.stderr).rpartition("Job stats:")[2]
     found = {m[1]: int(m[2]) for m in re.finditer(r"^(\w+) +(\d+)$", table, re.M)}
-    targets = {"total", "all", "corpus", "activations", "saes", "cells", "pages", "figures"}
+    targets = {
+        "total",
+        "all",
+        "corpus",
+        "activations",
+        "saes",
+        "cells",
+        "pages",
+        "figures",
+        "layers",
+    }
     return {rule: count for rule, count in found.items() if rule not in targets}
 
 

@@ -4,13 +4,14 @@ import json
 import re
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from pipeline import ROOT, checkout, planned, run, snakemake
 
 from saegrid.saes.store import open_tensors
 from saegrid.store.manifest import read_manifest, verify
-from stores import words
+from stores import column, words
 
 pytestmark = pytest.mark.workflow
 
@@ -94,6 +95,25 @@ def test_more_text_more_files_and_more_sites_go_on(folder):
     assert [file["name"] for file in manifest.files] == ["a.txt", "b.txt"]
     assert manifest.shards[-1].end.text == 120
     assert verify(store) == 4 * len(manifest.shards)
+
+
+def test_layers_of_tables_and_streams_are_surveyed(folder):
+    run(folder, "layers", study=STUDY)
+    assert planned(folder, "layers", study=STUDY) == {}
+    layers, dimensions, pairs = (
+        pq.read_table(folder / f"results/streamed/survey/{name}.parquet").to_pandas()
+        for name in ("layers", "dimensions", "pairs")
+    )
+    assert set(layers["corpus"]) == {"headlines", "generated"}
+    assert set(layers["site"]) == {"L1A", "L1R", "L3A", "L3R"}
+    (store,) = (folder / "results/streamed/generated/store").iterdir()
+    here = layers.query("corpus == 'generated' and site == 'L3R' and tokens == 'all'").iloc[0]
+    x = column(store, "L3R").astype(np.float64)
+    assert here["n"] == len(x)
+    assert here["sum"] == pytest.approx(x.sum(), rel=1e-9)
+    assert here["max"] == x.max()
+    assert len(dimensions) == 2 * 4 * x.shape[1]
+    assert len(pairs) == 4
 
 
 def test_another_choice_is_another_store(folder):

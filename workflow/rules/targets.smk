@@ -1,5 +1,6 @@
 """
-What can be asked for by name: corpus, activations, saes, cells, pages, figures (all is in the Snakefile).
+What can be asked for by name: corpus, activations, saes, cells, pages, figures, layers (all is in the
+Snakefile).
 estimate makes nothing: what the run would read, write, hold and take is said at the start.
 Every stage file of every cell is a target, so that a lost or failed one is made again.
 """
@@ -12,6 +13,7 @@ localrules:
     cells,
     pages,
     figures,
+    layers,
     estimate,
 
 
@@ -43,6 +45,11 @@ rule pages:
 rule figures:
     input:
         lambda wildcards: PLAN.figure_targets(),
+
+
+rule layers:
+    input:
+        lambda wildcards: PLAN.survey_targets(),
 
 
 rule estimate:

@@ -280,6 +280,13 @@ class Verify(Strict):
     """Decoder directions that published pages show, of the cells of the grid."""
 
 
+class Survey(Strict):
+    """Survey of the layers."""
+
+    cut: Annotated[float, Field(gt=0)] = 6.0
+    """Robust deviations from the median from which a dimension is an outlier."""
+
+
 class Threads(Strict):
     """Threads of the numeric jobs. Fixed here, since results depend on them in the last bits."""
 
@@ -345,6 +352,8 @@ class Study(Strict):
     """Pages."""
     verify: Verify = Verify()
     """Known numbers of the checkpoints."""
+    survey: Survey = Survey()
+    """Survey of the layers."""
     threads: Threads = Threads()
     """Threads."""
     memory: Memory = Memory()

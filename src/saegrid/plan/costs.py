@@ -24,6 +24,7 @@ RULES = [
     "verify_checkpoint",
     "capture",
     "fill_store",
+    "survey",
     "train_sae",
     "import_sae",
     *CELL_RULES,
@@ -98,6 +99,8 @@ class Costs:
             return Cost(write=SMALL)
         if job.rule == "verify_checkpoint":
             return self._verify_checkpoint()
+        if job.rule == "survey":
+            return estimate.survey(self._activations())
         if job.rule == "fill_store":
             return self._fill_store(job)
         return self._capture(job) if job.rule == "capture" else None
@@ -137,6 +140,13 @@ class Costs:
         threads = self.study.threads.capture if self.study.model.device == "cpu" else 1
         text = self.text(job.corpus)
         return estimate.fill_store(weights, text, list(widths.values()), depth, source, threads)
+
+    def _activations(self) -> int:
+        """Bytes of all activations of the study."""
+        itemsize = BYTES[self.study.model.dtype]
+        widths = [width_of(self.plan, site) for site in self.plan.sites]
+        captured = [self.text(name).captured for name in self.plan.corpora_used()]
+        return sum(estimate.activation_bytes(n, widths, itemsize) for n in captured)
 
     def _train_sae(self, job: Job, sae: Sae) -> Cost:
         settings = self.plan.settings(job.cell, "train")

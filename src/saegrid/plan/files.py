@@ -11,7 +11,7 @@ from saegrid.io import recorded_spec, write_json
 from saegrid.plan.leftovers import remove_leftovers
 from saegrid.plan.provenance import provenance
 from saegrid.plan.spec import remembered
-from saegrid.plan.verified import VerifiedSpecs
+from saegrid.plan.survey import SurveySpecs
 from saegrid.saes.cache import BUDGET, FOLDER
 from saegrid.words import SAE_PATTERN, SITE_PATTERN, Cell
 
@@ -45,7 +45,7 @@ FACTS = {
 CORPUS_TABLES = ("items.parquet", "selection.parquet", "tokens.parquet", "spans.parquet")
 
 
-class Plan(VerifiedSpecs):
+class Plan(SurveySpecs):
     """Paths, specs and targets of one study."""
 
     def model_files(self) -> list[str]:
