@@ -56,7 +56,7 @@ class Plan(SurveySpecs):
     def activations(self, name: str, site: str, shard: str = "") -> str:
         """Path of a site's activations; of a streamed corpus that of the facts of its shards."""
         if self.is_streamed(name):
-            return f"{self.root}/{name}/store/{self.capture_id(name)}/{site}.json"
+            return self.store_facts(name, site)
         folder = f"{self.root}/{name}/activations/{self.capture_id(name)}{shard}"
         return f"{folder}/{site}.safetensors"
 

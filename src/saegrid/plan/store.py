@@ -90,6 +90,10 @@ class StoreSpecs(CorpusSpecs):
             threads=self.study.threads.capture,
         )
 
+    def store_facts(self, name: str, site: str) -> str:
+        """Path of the facts of a site's shards, which lie beside it."""
+        return f"{self.root}/{name}/store/{self.store_id(name)}/{site}.json"
+
     def capture_spec(self, name: str, shard: str = "") -> str:
         """Spec of a capture, or of the filling of a store."""
         if self.is_streamed(name):

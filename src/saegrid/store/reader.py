@@ -43,21 +43,24 @@ class Reader:
 
     def _wait(self, number: int, stop: Event) -> bool:
         """Whether a shard is there, when that is known."""
-        while True:
-            if self.manifest.there(self.site) > number:
-                return True
-            if self.manifest.is_complete(self.site) or stop.is_set():
-                return False
+        while not self._knows(number) and not stop.is_set():
             # Asked before the manifest is read: who has ended by now has written all it will.
             filling = _is_locked(self.folder / LOCK)
-            known, self.manifest = self.manifest, read_manifest(self.folder) or self.manifest
-            if filling:
-                stop.wait(WAIT)
-            elif self.manifest == known:
+            self.manifest = read_manifest(self.folder) or self.manifest
+            if self._knows(number):
+                break
+            if not filling:
                 raise StoreError(
                     f"{self.folder}: shard {number} of {self.site} is not there, and nobody is "
                     "filling the store. Fill it again: it goes on where it stopped."
                 )
+            stop.wait(WAIT)
+        return self.manifest.there(self.site) > number
+
+    def _knows(self, number: int) -> bool:
+        """Whether a shard is there, or known not to come."""
+        manifest = self.manifest
+        return manifest.there(self.site) > number or manifest.is_complete(self.site)
 
     def entries(self, number: int) -> int:
         """Entries of a shard."""

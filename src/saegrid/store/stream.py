@@ -95,11 +95,10 @@ class StoreStream:
         return moments_of(self._first(), self.d_model)
 
     def sample(self, n: int, seed: int) -> np.ndarray:
-        """(n, d_model) float32: tokens that `moments` looks at; none twice if n allows."""
+        """(n, d_model) float32: tokens of those that `moments` looks at, each once; at most all."""
         there = sum(len(part.order) for part in self._parts(False, SAMPLE, read=False))
-        rng = np.random.default_rng([seed, n])
-        chosen = rng.choice(there, n, replace=n > there)
-        found, begin = np.empty((n, self.d_model), np.float32), 0
+        chosen = np.random.default_rng(seed).permutation(there)[:n]
+        found, begin = np.empty((len(chosen), self.d_model), np.float32), 0
         for block in self._first():
             here = (chosen >= begin) & (chosen < begin + len(block))
             found[here] = block[chosen[here] - begin]
