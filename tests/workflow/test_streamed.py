@@ -114,6 +114,10 @@ def test_layers_of_tables_and_streams_are_surveyed(folder):
     assert here["max"] == x.max()
     assert len(dimensions) == 2 * 4 * x.shape[1]
     assert len(pairs) == 4
+    topics = pq.read_table(folder / "results/streamed/survey/base_rates.parquet").to_pandas()
+    assert topics.groupby("corpus")["n_texts"].first()["generated"] == 120
+    assert (topics["word_share"] <= 1).all()
+    assert topics["words"].sum() > 0
 
 
 def test_another_choice_is_another_store(folder):

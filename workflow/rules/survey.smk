@@ -4,6 +4,7 @@ IN   activations of all sites of the grid on the corpora in use, captured or in 
 OUT  results/{study}/survey/layers.parquet      sum, max, average, norm, anisotropy of a site
      results/{study}/survey/dimensions.parquet  mean and deviation of each dimension, outliers
      results/{study}/survey/pairs.parquet       two corpora compared by these
+     results/{study}/survey/base_rates.parquet  how common each topic is in a corpus
 """
 
 
@@ -27,3 +28,23 @@ rule survey:
         spec=stage(PLAN.survey_spec),
     script:
         "../scripts/survey.py"
+
+
+rule base_rates:
+    input:
+        lambda wildcards: PLAN.topics_inputs(),
+    output:
+        table="results/{study}/survey/base_rates.parquet",
+    log:
+        "logs/{study}/base_rates.log",
+    benchmark:
+        "logs/{study}/base_rates.tsv"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(60),
+    params:
+        spec=stage(PLAN.base_rates_spec),
+    script:
+        "../scripts/base_rates.py"

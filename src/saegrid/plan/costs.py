@@ -25,6 +25,7 @@ RULES = [
     "capture",
     "fill_store",
     "survey",
+    "base_rates",
     "train_sae",
     "import_sae",
     *CELL_RULES,
@@ -99,6 +100,8 @@ class Costs:
             return Cost(write=SMALL)
         if job.rule == "verify_checkpoint":
             return self._verify_checkpoint()
+        if job.rule == "base_rates":
+            return Cost(read=sum(source_bytes(self.plan, n) for n in self.plan.corpora_used()))
         if job.rule == "survey":
             return estimate.survey(self._activations())
         if job.rule == "fill_store":

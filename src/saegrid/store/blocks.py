@@ -12,10 +12,11 @@ from saegrid.models.forward import CaptureError, capture
 from saegrid.models.load import ROOM, WORKING, Loaded
 from saegrid.models.tiles import Rows
 from saegrid.store.choice import Entries, entries_of
+from saegrid.store.manifest import shard_path
 from saegrid.store.norms import norm_of
 from saegrid.store.rows import Gathered
 from saegrid.store.settings import Settings, StoreError
-from saegrid.store.shard import shard_path, writing
+from saegrid.store.shard import writing
 from saegrid.words import Site
 
 FEWEST, MOST = 4096, 131_072

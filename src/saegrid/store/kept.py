@@ -4,9 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from saegrid.store.manifest import Manifest, Shard
+from saegrid.store.manifest import Manifest, Shard, shard_path
 from saegrid.store.settings import Settings
-from saegrid.store.shard import shard_path
 from saegrid.store.texts import File, Place
 
 

@@ -11,10 +11,14 @@ from typing import Any, NamedTuple, Self
 
 from saegrid import io
 from saegrid.store.settings import StoreError
-from saegrid.store.shard import shard_path
 from saegrid.store.texts import Place
 
 MANIFEST, LOCK = "manifest.json", ".lock"
+
+
+def shard_path(folder: Path, site: str, number: int) -> Path:
+    """Path of a shard."""
+    return folder / site / f"{number:05}.safetensors"
 
 
 class Shard(NamedTuple):

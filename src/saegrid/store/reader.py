@@ -9,9 +9,9 @@ from threading import Event
 import numpy as np
 
 from saegrid.saes.cache.locks import open_lock, try_flock
-from saegrid.store.manifest import LOCK, read_manifest
+from saegrid.saes.store import Tensors, open_tensors
+from saegrid.store.manifest import LOCK, read_manifest, shard_path
 from saegrid.store.settings import StoreError
-from saegrid.store.shard import open_shard, shard_path
 
 WAIT = 0.2
 """Seconds between two looks at a manifest."""
@@ -62,17 +62,20 @@ class Reader:
         manifest = self.manifest
         return manifest.there(self.site) > number or manifest.is_complete(self.site)
 
+    def _open(self, number: int) -> Tensors:
+        return open_tensors(shard_path(self.folder, self.site, number))
+
     def entries(self, number: int) -> int:
         """Entries of a shard."""
         return self.manifest.shards[number].entries
 
     def texts(self, number: int) -> np.ndarray:
         """(entry,) int64: numbers of the texts of a shard's entries."""
-        return np.array(open_shard(self.folder, self.site, number).arrays["row"])
+        return np.array(self._open(number).arrays["row"])
 
     def read(self, number: int, n: int, out: np.ndarray | None = None) -> np.ndarray:
         """x (n, channel) as stored, of the first entries of a shard; in `out` where it is given."""
-        tensors = open_shard(self.folder, self.site, number)
+        tensors = self._open(number)
         matrix = tensors.matrix("x", (self.entries(number), self.width))
         x = matrix.rows(0, n, out) if n else np.empty((0, self.width), matrix.dtype)
         size = sum(shard.entries for shard in self.manifest.shards) * x.dtype.itemsize * self.width

@@ -1,4 +1,4 @@
-"""A shard of a site: one safetensors file, written a block at a time, read whole.
+"""A shard of a site: one safetensors file, written a block at a time.
 
 `row` (entry,) int64 number of the text, `token` (entry,) int64 number among the real tokens of the
 stream, `token_id` (entry,) int32 (-1 for a mean), `x` (entry, channel) in the model's dtype.
@@ -15,16 +15,10 @@ import numpy as np
 import torch
 
 from saegrid import io
-from saegrid.saes.store import Tensors, open_tensors
 from saegrid.store.choice import Entries
 
 DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 KINDS = {np.dtype(np.int64): "I64", np.dtype(np.int32): "I32"}
-
-
-def shard_path(folder: Path, site: str, number: int) -> Path:
-    """Path of a shard."""
-    return folder / site / f"{number:05}.safetensors"
 
 
 class Writer:
@@ -81,8 +75,3 @@ def writing(
             yield writer
         finally:
             writer.close()
-
-
-def open_shard(folder: Path, site: str, number: int) -> Tensors:
-    """A shard's tensors, mapped; CheckpointError where the file is not whole."""
-    return open_tensors(shard_path(folder, site, number))
