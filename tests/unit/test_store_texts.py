@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import tracemalloc
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,7 @@ from loopback import COMMIT, serve, use
 from saegrid.corpora.rows import CorpusError
 from saegrid.store import texts as streams
 from saegrid.store.texts import Place, names, texts
+from stores import contents, make, make_model
 
 HARD = ['one, "two"', "three\nfour", " five — ‘six’ ", "<|endoftext|>?", "seven", "e\u0301ight"]
 
@@ -184,6 +186,22 @@ def test_texts_from_the_hub_come_file_by_file_one_ahead(hub):
     assert hub.fetched() == fetched
     with pytest.raises(CorpusError, match="Loading scripts are never run"):
         names(hub_source(files={"train": "stories.py"}))
+
+
+def test_a_store_of_texts_from_the_hub_grows_without_fetching_what_it_knows(hub, tmp_path):
+    model, first = make_model(tmp_path / "model"), {"files": {"train": "part-0.parquet"}}
+    make(tmp_path / "s", model, hub_source(**first), ["L0R"], shard_tokens=4)
+    shutil.rmtree(tmp_path / "cache")
+    found = make(tmp_path / "s", model, hub_source(), ["L0R"], shard_tokens=4)
+    # The last shard was full; of the first file nothing but its place was needed to go on.
+    names = [f"some/stories@{COMMIT}/part-{n}.parquet" for n in range(3)]
+    assert [file["name"] for file in found.files] == names
+    make(tmp_path / "once", model, hub_source(), ["L0R"], shard_tokens=4)
+    assert contents(tmp_path / "s") == contents(tmp_path / "once")
+    again = hub.fetched().copy()
+    shutil.rmtree(tmp_path / "cache")
+    make(tmp_path / "s", {"path": "nowhere"}, hub_source(), ["L0R"], shard_tokens=4)
+    assert hub.fetched() == again
 
 
 def test_a_folder_may_stand_in_for_the_hub(hub):

@@ -1,6 +1,12 @@
-"""Filling a store beside who reads it: training begins with the first shards."""
+"""Filling a store beside who reads it: training begins with the first shards.
 
-import multiprocessing
+python -m saegrid.store.beside DESCRIPTOR JSON     what the process of `filling` runs
+"""
+
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,47 +39,55 @@ def filling(
     Raises:
         StoreError: the filling ended with an error; its process has told which.
     """
-    spawn = multiprocessing.get_context("spawn")
-    ready = spawn.Event()
-    told = (str(folder), dict(model), tokenizer, dict(source), settings, sites, threads, more)
-    process = spawn.Process(target=_fill, args=(ready, *told))
-    process.start()
+    told = {
+        "tokenizer": [str(tokenizer[0]), tokenizer[1]],
+        "settings": settings._asdict(),
+        "threads": threads,
+        "fill": {
+            "folder": str(folder),
+            "model": dict(model),
+            "source": dict(source),
+            "sites": list(sites),
+            **more,
+        },
+    }
+    ready, there = os.pipe()
+    command = [sys.executable, "-m", __name__, str(there), json.dumps(told)]
+    # No fork and no spawn: these would run the main program's code, or share its threads.
+    process = subprocess.Popen(command, pass_fds=[there])
+    os.close(there)
     try:
-        while not ready.wait(0.1):
-            if not process.is_alive():
-                break
-        if not ready.is_set():
-            raise _failed(folder)
+        with os.fdopen(ready, "rb") as pipe:
+            if not pipe.read(1):  # ended before it was ready
+                raise _failed(folder)
         yield
-        process.join()
-        if process.exitcode:
+        if process.wait():
             raise _failed(folder)
     finally:
         process.terminate()
-        process.join()
+        process.wait()
 
 
 def _failed(folder: str | Path) -> StoreError:
     return StoreError(f"{folder}: filling the store has failed; its own message stands above.")
 
 
-def _fill(
-    ready: Any,
-    folder: str,
-    model: Mapping[str, Any],
-    tokenizer: tuple[str | Path, bool | str],
-    source: Mapping[str, Any],
-    settings: Settings,
-    sites: list[str],
-    threads: int,
-    more: Mapping[str, Any],
-) -> None:
-    """What the process does."""
+def main(descriptor: int, told: Mapping[str, Any]) -> None:
+    """Fill a store; a byte is written when it is ready to be read."""
     import torch
 
     from saegrid.store.fill import fill
     from saegrid.tokenizer import load
 
-    torch.set_num_threads(threads)
-    encoder = load(*tokenizer)
-    fill(folder, model, encoder, source, settings, sites, ready=ready.set, **more)
+    torch.set_num_threads(told["threads"])
+
+    def ready() -> None:
+        os.write(descriptor, b"1")
+        os.close(descriptor)
+
+    settings, encoder = Settings(**told["settings"]), load(*told["tokenizer"])
+    fill(**told["fill"], encoder=encoder, settings=settings, ready=ready)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), json.loads(sys.argv[2]))

@@ -17,7 +17,7 @@ from saegrid.store.kept import kept
 from saegrid.store.manifest import LOCK, Manifest, Shard, read_manifest
 from saegrid.store.rows import Gathered, Gatherer, Rower
 from saegrid.store.settings import Settings, StoreError
-from saegrid.store.texts import File, Place, locate, names, texts
+from saegrid.store.texts import File, Place, full_name, is_pinned, locate, names, texts
 from saegrid.tokenizer import Encoder
 from saegrid.words import Site
 
@@ -88,7 +88,7 @@ class _Filling:
         """Fill what is missing."""
         old, shards, done = read_manifest(self.folder), [], False
         if old is not None:
-            told = self.folder, self.settings, self.identity, len(self.names), self._located
+            told = self.folder, self.settings, self.identity, len(self.names), self._is_as_before
             shards, done = kept(old, *told)
             self.say(f"store: {len(shards)} of {len(old.shards)} shards stay as they are")
         if done and all(site in shard.sha256 for site in sites for shard in shards):
@@ -154,10 +154,14 @@ class _Filling:
         check(model)
         return model
 
-    def _located(self, number: int) -> File:
-        if number not in self.files:
-            self.files[number] = locate(self.source, self.names[number])
-        return self.files[number]
+    def _is_as_before(self, number: int, known: Mapping[str, str]) -> bool:
+        """Whether a file is still the one that a manifest tells of."""
+        name = self.names[number]
+        if is_pinned(self.source) and known["name"] == full_name(self.source, name):
+            self.files[number] = File(**known, path=Path())  # no need to fetch it again
+        else:
+            self.files[number] = locate(self.source, name)
+        return self.files[number].sha256 == known["sha256"]
 
     def _digests(self, shards: list[Shard]) -> list[dict[str, str]]:
         """Name and digest of the files that shards are made from."""

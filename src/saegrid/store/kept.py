@@ -1,12 +1,12 @@
 """What of a store stays when it is filled again, with other settings or more files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from saegrid.store.manifest import Manifest, Shard, shard_path
 from saegrid.store.settings import Settings
-from saegrid.store.texts import File, Place
+from saegrid.store.texts import Place
 
 
 class Kept(NamedTuple):
@@ -23,7 +23,7 @@ def kept(
     settings: Settings,
     identity: str,
     n_files: int,
-    located: Callable[[int], File],
+    is_as_before: Callable[[int, Mapping[str, str]], bool],
 ) -> Kept:
     """What stays of a store that has the manifest `old`.
 
@@ -31,14 +31,13 @@ def kept(
     text have not changed, and its texts are still asked for. The last one does not where more texts
     may follow and it is not full. Of a shard whose files are gone, the sites that have theirs stay.
 
-    n_files: how many files the stream has; located: each of them.
+    n_files: how many files the stream has. is_as_before: whether the file of a number is the one
+    that the manifest tells of.
     """
     if (old.identity, old.settings) != (identity, settings.deciding):
         return Kept([], False)
     alike = 0
-    while alike < min(len(old.files), n_files):
-        if located(alike).sha256 != old.files[alike]["sha256"]:
-            break
+    while alike < min(len(old.files), n_files) and is_as_before(alike, old.files[alike]):
         alike += 1
     same = old.extent == settings.extent
     shards: list[Shard] = []

@@ -54,7 +54,7 @@ class File(NamedTuple):
     """A file of the stream on this machine."""
 
     name: str
-    """Its own name, or its path in the repository."""
+    """Its own name; on the hub repository, commit and path."""
     path: Path
     sha256: str
 
@@ -85,10 +85,22 @@ def _matching(pattern: str) -> list[str]:
 
 def locate(source: Mapping[str, Any], name: str) -> File:
     """A file with its digest, fetched where it lies on the hub."""
-    if source["kind"] != "hub":
-        return File(Path(name).name, Path(name), sha256(Path(name)))
-    path = Path(hub.fetched(source, [("", name)])[0][1])
-    return File(name, path, sha256(path))
+    path = Path(name)
+    if source["kind"] == "hub":
+        path = Path(hub.fetched(source, [("", name)])[0][1])
+    return File(full_name(source, name), path, sha256(path))
+
+
+def full_name(source: Mapping[str, Any], name: str) -> str:
+    """What a file of a source is called in a manifest."""
+    if not is_pinned(source):
+        return Path(name).name
+    return f"{source['repo']}@{source['revision']}/{name}"
+
+
+def is_pinned(source: Mapping[str, Any]) -> bool:
+    """Whether the names of files say what is in them: those of a commit on the hub."""
+    return source["kind"] == "hub" and not Path(source["repo"]).is_dir()
 
 
 def texts(
