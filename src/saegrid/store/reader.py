@@ -84,11 +84,13 @@ class Reader:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         return x
 
-    def read_all(self, numbers: list[int]) -> np.ndarray:
-        """x (entry, channel) of some shards, one below the other."""
+    def read_all(self, numbers: list[int], room: np.ndarray | None = None) -> np.ndarray:
+        """x (entry, channel) of some shards, one below the other: the head of `room` if it
+        suffices, which may be longer."""
         stops = np.cumsum([0, *map(self.entries, numbers)])
-        first = self.read(numbers[0], 0)
-        x = np.empty((stops[-1], self.width), first.dtype)
+        x = room
+        if x is None or len(x) < stops[-1]:
+            x = np.empty((stops[-1], self.width), self.read(numbers[0], 0).dtype)
         for number, start, stop in zip(numbers, stops, stops[1:], strict=False):
             self.read(number, int(stop - start), x[start:stop])
         return x

@@ -189,6 +189,9 @@ class StoreStream:
 
     def _windows(self, seed: int, skipped: int, stop: Event) -> Iterator[Part]:
         """The windows from a number of tokens on, read and permuted."""
+        # Two take turns, since fresh memory costs as much as reading: one is filled while the other
+        # is in use.
+        rooms: list[np.ndarray | None] = [None, None]
         for group, seeds in self._groups(seed, stop):
             if stop.is_set():
                 return
@@ -198,7 +201,8 @@ class StoreStream:
                 continue
             held = np.concatenate([self._held(number) for number in group])
             order = np.random.default_rng(seeds).permutation(np.flatnonzero(~held))
-            yield Part(self.reader.read_all(group), order[skipped:])
+            rooms = [rooms[1], self.reader.read_all(group, rooms[0])]
+            yield Part(rooms[1], order[skipped:])
             skipped = 0
 
     def _nothing(self) -> StoreError:
