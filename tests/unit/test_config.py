@@ -125,3 +125,11 @@ def test_a_cell_overrides_its_own_settings_only():
     study = resolve(changed(("overrides",), {"L10R-8x": {"train": {"settings": {"k": 3}}}}))
     assert cell_settings(study, Cell.parse("L10R-8x"), "train")["settings"] == {"k": 3}
     assert cell_settings(study, Cell.parse("L2A-8x"), "train")["settings"] == {}
+
+
+def test_only_what_is_learnt_from_can_be_streamed():
+    assert resolve(changed(("corpora", "g", "store"), {"max_tokens": 10})).corpora["g"].store
+    said = message(("corpora", "h", "store"), {})
+    assert "corpora.h.store: a streamed corpus has the role train" in said
+    said = message(("corpora", "g", "store"), {"choise": "last"})
+    assert "corpora.g.store.choise is not a key. Did you mean 'choice'?" in said

@@ -152,10 +152,33 @@ def test_norms(tmp_path, model, source, texts):
 
 
 def test_the_size_of_blocks_changes_no_byte(tmp_path, model, source, whole, monkeypatch):
+    """Memory is bounded by blocks, and what a row gives does not depend on its company."""
+    ran, original = [], blocks.capture
+
+    def capture(loaded, rows, *others):
+        ran.append(len(rows.ids))
+        return original(loaded, rows, *others)
+
+    monkeypatch.setattr(blocks, "capture", capture)
     monkeypatch.setattr(blocks, "MOST", 50)
     monkeypatch.setattr(blocks, "FEWEST", 50)
     make(tmp_path / "small", model, source)
+    assert max(ran) <= 50
     assert contents(tmp_path / "small") == contents(whole)
+
+
+def test_half_precision_is_stored_as_it_is_and_averaged_in_double(tmp_path, model, source):
+    make(tmp_path / "mean", {**model, "dtype": "bfloat16"}, source, choice="mean")
+    make(tmp_path / "all", {**model, "dtype": "bfloat16"}, source)
+    assert read_manifest(tmp_path / "mean").dtype == "bfloat16"
+    x, token = (
+        column(tmp_path / "all", "L1R").astype(np.float64),
+        column(tmp_path / "mean", "L1R", "token"),
+    )
+    sums = np.add.reduceat(x, token)
+    means = torch.from_numpy(sums / np.diff(np.append(token, len(x)))[:, None]).bfloat16()
+    found = torch.from_numpy(column(tmp_path / "mean", "L1R")).bfloat16()
+    assert torch.equal(found, means)
 
 
 def test_unusable_texts_keep_their_numbers_and_are_counted(tmp_path, model):
