@@ -93,6 +93,7 @@ class _Filling:
             self.say(f"store: {len(shards)} of {len(old.shards)} shards stay as they are")
         if done and all(site in shard.sha256 for site in sites for shard in shards):
             ready()
+            self._remove(old)
             return old
         model = self._model(given, memory_mb)
         capturing = Capturing(self.folder, model, self.settings, self.identity, memory_mb)
@@ -113,6 +114,14 @@ class _Filling:
         ready()
         rower = Rower(self.encoder, self.settings, model.sizes.context)
         self._more_sites(state, capturing, rower, sites)
+        state = self._more_text(state, capturing, rower, sites)
+        self._remove(state)
+        return state
+
+    def _more_text(
+        self, state: Manifest, capturing: Capturing, rower: Rower, sites: list[str]
+    ) -> Manifest:
+        """Write the shards behind those that are there."""
         while not state.complete:
             found = self._gather(rower, state.shards[-1].end if state.shards else Place())
             if found.end != found.begin:
@@ -124,7 +133,6 @@ class _Filling:
                 )
             state = state._replace(complete=found.last, files=self._digests(state.shards))
             state.write(self.folder)
-        self._remove(state)
         return state
 
     def _more_sites(
