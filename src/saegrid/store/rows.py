@@ -136,7 +136,7 @@ class Gatherer:
                 aside.setdefault(problem, {"n": 0, "first": number})["n"] += 1
             rows += found.rows
             reals += real
-            text += [number] * len(rows[len(text) :])
+            text += [number] * len(found.rows)
             piece += range(len(found.rows))
             entries += sum(kept) if self.settings.choice == "all" else sum(map(bool, kept))
             self.place = Place(
