@@ -26,6 +26,7 @@ from saegrid.saes.formats import llama_scope
 from saegrid.saes.formats.sae_lens import write_sae_lens
 from saegrid.saes.reference import open_sae
 from saegrid.saes.training.loop import train
+from saegrid.saes.training.stream import of_array
 from saegrid.selection import kept_of, selection
 from saegrid.sparse import read_features, write_features
 from saegrid.tokens import tokens as make_tokens
@@ -118,7 +119,7 @@ def _train(folder: Path, site: Site, case: dict[str, Any]) -> None:
     x = activations.read(folder / "learned" / f"{site}.safetensors")[0].astype(np.float64)
     settings = {"k": case["k"], "steps": case["steps"]}
     trained = train(
-        x.astype(np.float32), "topk", settings,
+        of_array(x.astype(np.float32), 0.1, 0), "topk", settings,
         expansion=case["expansion"], seed=0, threads=case["threads"], site=site,
     )  # fmt: skip
     cfg, tensors = dict(trained.cfg), dict(trained.tensors)

@@ -136,6 +136,8 @@ class Job(NamedTuple):
     wildcards: Any
     resources: Any
     """What the job may use (mem_mb, gpu): decides how a result is made, never what it is."""
+    cores: int
+    """CPUs that the job has: likewise."""
 
 
 @contextmanager
@@ -150,7 +152,8 @@ def job(snakemake: Any) -> Iterator[Job]:
         try:
             with _threads(int(written.get("threads", 1))):
                 paths = snakemake.input, snakemake.output, snakemake.wildcards
-                yield Job(expand_all(written), written, spec, *paths, snakemake.resources)
+                given = snakemake.resources, snakemake.threads
+                yield Job(expand_all(written), written, spec, *paths, *given)
             used = time.process_time() - cpu
             wall = time.monotonic() - started
             print(

@@ -12,8 +12,10 @@ def test_old_temporaries_go_and_nothing_else(tmp_path):
         tmp_path / "store/L1R.part",
         tmp_path / ".hidden.tmp",  # no process number: not ours
         tmp_path / "notes.12.tmp",
+        tmp_path / ".tmp",
     ]
     old = [tmp_path / ".page.html.77.tmp", tmp_path / "cells/L1R-8x/.features.parquet.4711.tmp"]
+    old += [tmp_path / "saes/store/.tmpSrYMTL"]  # of safetensors
     fresh = tmp_path / "cells/L1R-8x/.top_tokens.parquet.4712.tmp"
     for path in [*kept, *old, fresh]:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from saegrid.capture import capture_corpus
 from saegrid.merge import merge_features
 from saegrid.saes.joined import open_rows
 from saegrid.saes.training.loop import train
+from saegrid.saes.training.stream import of_files
 from saegrid.shards import ShardError, numbers, part_of, shard_names
 from saegrid.sparse import Features, feature_ranges, from_pairs, read_features, write_features
 from saegrid.words import Site
@@ -255,7 +256,8 @@ def test_training_on_shards_is_training_on_the_whole(tmp_path: Path) -> None:
     told = {"k": 3, "steps": 12, "batch": 64, "log_every": 4}
 
     def run(given: list[Path]):
-        return train(given, "topk", told, expansion=4, seed=0, site=Site(1, "R"))
+        stream = of_files(given, np.arange(600), 0.1, 0)
+        return train(stream, "topk", told, expansion=4, seed=0, site=Site(1, "R"))
 
     whole, sharded = run(paths[:1]), run(paths[1:])
     assert sharded.cfg == whole.cfg

@@ -115,7 +115,7 @@ def test_the_lock_pins_every_dependency_and_names_no_address():
 
 
 HEAVY = {"torch", "transformers", "pandas", "matplotlib", "snakemake"}
-TORCH = {"capture", "fill_store", "train_sae"}
+TORCH = {"capture", "fill_store", "train_sae", "train_together"}
 """Stages that compute with torch; encode loads it only for large cells."""
 
 

@@ -13,6 +13,7 @@ from saegrid.config import ConfigError, resolve
 from saegrid.figures import FIGURES
 from saegrid.plan import Plan
 from saegrid.shards import SHARD_PATTERN
+from saegrid.words import SITE_PATTERN
 from saegrid.plan.costs import Job
 from saegrid.plan.forecast import forecast
 from snakemake.exceptions import WorkflowError
@@ -35,13 +36,15 @@ wildcard_constraints:
     capture="[0-9a-f]{12}",
     shard=SHARD_PATTERN,
     cell=PLAN.cell_pattern(),
+    site=SITE_PATTERN,
+    together=PLAN.together_pattern(),
 
 
 def names(wildcards):
-    """The cell, the corpus and the shard of a job, as far as it has them."""
-    return [
-        wildcards[key] for key in ("cell", "corpus", "shard") if key in wildcards.keys()
-    ]
+    """The cell, the corpus and the shard of a job, as far as it has them; or the site and the name
+    of trainings together."""
+    known = ("cell", "corpus", "shard", "site", "together")
+    return [wildcards[key] for key in known if key in wildcards.keys()]
 
 
 def stage(spec):
@@ -61,7 +64,13 @@ def unless_settled(activations):
 
     def of_job(wildcards):
         path = activations(*names(wildcards))
-        return ancient(path) if path and PLAN.is_settled(wildcards.cell) else path
+        cells = (
+            [wildcards.cell]
+            if "cell" in wildcards.keys()
+            else PLAN.members(*names(wildcards))
+        )
+        settled = all(PLAN.is_settled(cell) for cell in cells)
+        return ancient(path) if path and settled else path
 
     return of_job
 

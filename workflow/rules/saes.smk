@@ -2,18 +2,44 @@
 SAEs of the grid.
 IN   results/{study}/{corpus}/activations/{capture}{shard}/{site}.safetensors of a corpus of role train,
      or a checkpoint that stays where it is
-OUT  results/{study}/saes/{cell}/cfg.json, sae_weights.safetensors           trained
+OUT  results/{study}/saes/{cell}/cfg.json, sae_weights.safetensors, history.parquet   trained
+     results/{study}/saes/store/{site}-{together}.json   that cells have been trained together
      results/{study}/saes/{cell}/reference.json, decoder_norms.safetensors   imported
 A checkpoint from the hub is fetched when the activations that it will encode are there, and the
 stages that read it come before the import of other cells (`priority`), so that it is fetched once
-and may then be deleted. Jobs with such a checkpoint ask for the resource `hub`: a profile may limit
+and may then be deleted. Trainings under way, and those of cells trained together, are kept in the
+folder `store`: a killed one goes on, and a change of one member trains that one alone. Jobs with such a checkpoint ask for the resource `hub`: a profile may limit
 how many there are at a time.
 """
+
+
+rule train_together:
+    input:
+        activations=unless_settled(PLAN.training_activations),
+        tokens=ancient(lambda wildcards: PLAN.training_tokens(*names(wildcards))),
+    output:
+        members="results/{study}/saes/store/{site}-{together}.json",
+    log:
+        "logs/{study}/saes/{site}-together-{together}.log",
+    benchmark:
+        "logs/{study}/saes/{site}-together-{together}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: lambda wildcards: PLAN.training_threads(*names(wildcards))
+    resources:
+        mem_mb=growing(8000),
+        runtime=growing(240),
+    params:
+        spec=stage(PLAN.together_spec),
+    script:
+        "../scripts/train_together.py"
 
 
 rule train_sae:
     input:
         activations=unless_settled(PLAN.training_activations),
+        tokens=ancient(lambda wildcards: PLAN.training_tokens(wildcards.cell)),
+        together=unless_settled(PLAN.together_files),
     output:
         cfg="results/{study}/saes/{cell}/cfg.json",
         weights=ensure(

@@ -2,22 +2,11 @@
 
 from pathlib import Path
 
-from saegrid import io, workflow
-from saegrid.saes.formats.sae_lens import write_sae_lens
-from saegrid.saes.training.loop import train
-from saegrid.words import Cell
+from saegrid import workflow
+from saegrid.saes.training.cells import train_cell
+from saegrid.store.learning import open_stream
 
 with workflow.job(snakemake) as job:
-    sae = job.settings["sae"]
-    trained = train(
-        job.input.activations,
-        sae["recipe"],
-        sae["settings"],
-        expansion=sae["expansion"],
-        seed=sae["seed"],
-        threads=job.settings["threads"],
-        site=Cell.parse(job.wildcards.cell).site,
-        metadata={"model_name": job.written["model"], "capture": job.written["capture"]},
-    )
-    write_sae_lens(Path(job.output.weights).parent, trained.cfg, trained.tensors, job.spec)
-    io.write_table(job.output.history, trained.history, job.spec)
+    saes = Path(job.output.weights).parents[1]
+    files = job.input.activations, job.input.tokens
+    train_cell(*files, job.wildcards.cell, job.spec, saes, open_stream=open_stream)

@@ -170,15 +170,20 @@ class TrainedSae(Strict):
     source: Literal["train"]
     """Trained here."""
     recipe: str = "topk"
-    """topk or jumprelu."""
+    """topk, batchtopk, jumprelu, jumprelu_tanh, relu_l1, scaling, tied or topk_relu."""
     expansion: Positive
     """d_sae / d_model."""
     corpus: str
     """The corpus, of role train, whose activations it learns from."""
     seed: int = 0
-    """Seed of initialisation and order."""
+    """Seed of the first directions, and of what the recipe draws later."""
+    order_seed: int = 0
+    """Seed of the order of the tokens, and of the texts that are held out."""
     settings: dict[str, Any] = {}
     """Settings of the recipe: k, steps, batch, lr and others, see the recipe's file."""
+    together: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")] | None = None
+    """SAEs of a site with the same name here are trained in one job, which reads their tokens once.
+    They share corpus, order_seed, batch and hold_out. Decides nothing about the results."""
 
 
 class CheckpointSae(Strict):
@@ -293,7 +298,10 @@ class Threads(Strict):
     capture: Positive = 2
     """Of the forward pass."""
     train: Positive = 1
-    """Of a training."""
+    """Of the training of an SAE."""
+    together: Positive = 4
+    """SAEs that are trained at the same time where they are trained `together`, at most. Decides
+    nothing about the results."""
     encode: Positive = 1
     """Of an encoding."""
 

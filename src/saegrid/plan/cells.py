@@ -3,49 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-from saegrid.config.check import ConfigError, cell_settings
+from saegrid.config.check import ConfigError
 from saegrid.figures import FIGURES
 from saegrid.identity import file_digest
 from saegrid.paths import expand
 from saegrid.plan.spec import remembered
-from saegrid.plan.store import StoreSpecs
+from saegrid.plan.training import TrainingSpecs
 from saegrid.registry import lookup
-from saegrid.saes.training.settings import parse
 from saegrid.words import Cell
 from saegrid.workflow import digest
 
 
-class CellSpecs(StoreSpecs):
+class CellSpecs(TrainingSpecs):
     """Specs of SAEs, encodings, densities, examples and pages."""
-
-    def is_trained(self, cell: str) -> bool:
-        """Whether the SAE of a cell is trained here."""
-        return Cell.parse(cell).sae in self.trained
-
-    def settings(self, cell: str, stage: str) -> dict[str, Any]:
-        """The settings of a stage for a cell, overrides put in."""
-        return cell_settings(self.study, Cell.parse(cell), stage)
-
-    def training_corpus(self, cell: str) -> str:
-        """The corpus that a cell's SAE learns from."""
-        return self.settings(cell, "train")["corpus"]
-
-    @remembered
-    def train_spec(self, cell: str) -> str:
-        """Spec of a training."""
-        settings = self.settings(cell, "train")
-        parse(settings["recipe"], settings["settings"])
-        recipe = lookup("saegrid.saes.training:RECIPES", settings["recipe"], "recipe")
-        return self.spec(
-            "train_sae",
-            [recipe],
-            [self.capture_spec(settings["corpus"])],
-            cell=cell,
-            sae=settings,
-            model=self.study.model.path,
-            capture=self.capture_id(settings["corpus"]),
-            threads=self.study.threads.train,
-        )
 
     def checkpoint(self, cell: str) -> dict[str, Any]:
         """Where a cell's checkpoint lies, its layer and position filled in; a path comes first."""

@@ -10,7 +10,7 @@ from saegrid.io import recorded_spec
 from saegrid.models import sizes_of
 from saegrid.plan.counts import sae_of, source_bytes, text_of, weights_of, width_of
 from saegrid.plan.files import Plan
-from saegrid.saes.training.settings import parse
+from saegrid.saes.training.settings import n_steps, parse
 from saegrid.screen import LARGE, fast_bfloat16
 
 SMALL = 100_000
@@ -26,6 +26,7 @@ RULES = [
     "fill_store",
     "survey",
     "base_rates",
+    "train_together",
     "train_sae",
     "import_sae",
     *CELL_RULES,
@@ -96,7 +97,8 @@ class Costs:
         if job.rule in TEXT_RULES:
             source = source_bytes(self.plan, job.corpus)
             return estimate.texts(self.text(job.corpus), source)[job.rule]
-        if job.rule in SUM_RULES:
+        # What is trained together is counted with its cells.
+        if job.rule in (*SUM_RULES, "train_together"):
             return Cost(write=SMALL)
         if job.rule == "verify_checkpoint":
             return self._verify_checkpoint()
@@ -155,7 +157,7 @@ class Costs:
         settings = self.plan.settings(job.cell, "train")
         told = parse(settings["recipe"], settings["settings"])
         n, threads = self.text(settings["corpus"]).captured, self.study.threads.train
-        return estimate.train_sae(sae, n, told.steps, told.batch, threads)
+        return estimate.train_sae(sae, n, n_steps(told, n), told.batch, threads)
 
     def _import_sae(self, job: Job, sae: Sae) -> Cost:
         fetched = self.plan.from_hub(job.cell)

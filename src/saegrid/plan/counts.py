@@ -219,7 +219,7 @@ def sae_of(plan: Plan, cell: str) -> Sae | None:
             return None
         settings = plan.settings(cell, "train")
         told = parse(settings["recipe"], settings["settings"])
-        l0 = round(getattr(told, "k", 0) or told.l0)
+        l0 = round(getattr(told, "k", None) or getattr(told, "l0", None) or L0)
         return Sae(width, settings["expansion"] * width, 4, l0)
     given = plan.checkpoint(cell)
     facts = {}

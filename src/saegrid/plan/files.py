@@ -53,13 +53,6 @@ class Plan(SurveySpecs):
         folder = self.model_folder()
         return [str(path) for path in sorted(folder.glob("*.safetensors"))] if folder else []
 
-    def activations(self, name: str, site: str, shard: str = "") -> str:
-        """Path of a site's activations; of a streamed corpus that of the facts of its shards."""
-        if self.is_streamed(name):
-            return self.store_facts(name, site)
-        folder = f"{self.root}/{name}/activations/{self.capture_id(name)}{shard}"
-        return f"{folder}/{site}.safetensors"
-
     def sae_files(self, cell: str) -> list[str]:
         """Files of a cell's SAE."""
         names = TRAINED if self.is_trained(cell) else IMPORTED
@@ -80,11 +73,6 @@ class Plan(SurveySpecs):
         """The filter, where a corpus' rows depend on it."""
         path = f"{self.root}/{name}/selection.parquet"
         return [path] if self.rows_depend_on_filter(name) else []
-
-    def training_activations(self, cell: str) -> list[str]:
-        """The activations that a cell's SAE learns from, shards in order."""
-        name, site = self.training_corpus(cell), str(Cell.parse(cell).site)
-        return [self.activations(name, site, shard) for shard in self.shards(name)]
 
     def cell_activations(self, cell: str, name: str, shard: str) -> str:
         """The activations that a cell encodes."""
@@ -205,8 +193,9 @@ class Plan(SurveySpecs):
         ]
 
     def sae_targets(self) -> list[str]:
-        """SAEs of the grid."""
-        return [path for cell in self.cells for path in self.sae_files(str(cell))]
+        """SAEs of the grid, and what tells that they were trained together."""
+        files = [path for cell in self.cells for path in self.sae_files(str(cell))]
+        return [*self.together_files(), *files]
 
     def cell_targets(self) -> list[str]:
         """Every table of every cell, and all that they come from."""

@@ -1,10 +1,10 @@
-"""Temporary files of killed jobs: what `io.atomic` could not remove."""
+"""Temporary files of killed jobs: what `io.atomic` and safetensors could not remove."""
 
 import re
 from pathlib import Path
 
-TEMPORARY = re.compile(r"^\..+\.\d+\.tmp$")
-"""Names that `io.atomic` gives."""
+TEMPORARY = re.compile(r"^(\..+\.\d+\.tmp|\.tmp\w{6})$")
+"""Names that `io.atomic` gives, and safetensors while it writes."""
 
 
 def remove_leftovers(folder: str | Path, before: float) -> list[Path]:
@@ -14,7 +14,7 @@ def remove_leftovers(folder: str | Path, before: float) -> list[Path]:
     tells leftovers from files under way.
     """
     removed = []
-    for path in sorted(Path(folder).rglob(".*.tmp")):
+    for path in sorted(Path(folder).rglob(".*tmp*")):
         try:
             if TEMPORARY.match(path.name) and path.stat().st_mtime < before:
                 path.unlink()

@@ -1,7 +1,13 @@
-"""Training of SAEs. A new recipe is one file here and one line below."""
+"""Training of SAEs. A new recipe is one file in `recipes` and one line below."""
 
 RECIPES = {
-    "jumprelu": "saegrid.saes.training.jumprelu:RECIPE",
-    "topk": "saegrid.saes.training.topk:RECIPE",
+    "batchtopk": "saegrid.saes.training.recipes.batchtopk:RECIPE",
+    "jumprelu": "saegrid.saes.training.recipes.jumprelu:RECIPE",
+    "jumprelu_tanh": "saegrid.saes.training.recipes.jumprelu_tanh:RECIPE",
+    "relu_l1": "saegrid.saes.training.recipes.relu_l1:RECIPE",
+    "scaling": "saegrid.saes.training.recipes.scaling:RECIPE",
+    "tied": "saegrid.saes.training.recipes.tied:RECIPE",
+    "topk": "saegrid.saes.training.recipes.topk:RECIPE",
+    "topk_relu": "saegrid.saes.training.recipes.topk_relu:RECIPE",
 }
-"""Each is a `saegrid.saes.training.loop.Recipe`."""
+"""Each is a `saegrid.saes.training.recipe.Recipe`, importable without torch."""

@@ -1,70 +1,102 @@
 """What a training can be told. Torch-free, so that a config is checked before anything runs."""
 
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
-from saegrid.registry import entry, nearest
+from saegrid.registry import nearest, pick
+from saegrid.saes.training import RECIPES
+
+
+class Check(NamedTuple):
+    """What a value must be."""
+
+    wanted: str
+    fits: Callable[[Any], bool]
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+Number = Annotated[float, Check("a number from 0 on", lambda v: _number(v) and v >= 0)]
+Share = Annotated[float, Check("a number in 0..1, below 1", lambda v: _number(v) and 0 <= v < 1)]
+Whole = Annotated[int, Check("a whole number from 1 on", lambda v: _whole(v) and v >= 1)]
+Count = Annotated[int, Check("a whole number from 0 on", lambda v: _whole(v) and v >= 0)]
+Maybe = Annotated[
+    int | None,
+    Check("a whole number from 1 on, or null", lambda v: v is None or (_whole(v) and v >= 1)),
+]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What every recipe can be told."""
+    """What every recipe can be told; a recipe adds its own and may have other defaults."""
 
-    steps: int = 800
+    steps: Whole = 800
     """Steps of the optimiser."""
-    batch: int = 512
-    """Tokens a step."""
-    lr: float = 4e-3
+    epochs: Count = 0
+    """Passes over the tokens, instead of `steps`; 0: `steps` counts."""
+    batch: Whole = 512
+    """Tokens a step. SAEs that are trained together share it."""
+    lr: Number = 4e-3
     """Learning rate of Adam after warm-up."""
-    beta1: float = 0.9
+    beta1: Share = 0.9
     """First momentum of Adam."""
-    beta2: float = 0.999
+    beta2: Share = 0.999
     """Second momentum of Adam."""
-    warm_up: float = 0.05
+    warm_up: Share = 0.05
     """Share of the steps over which the learning rate rises."""
-    decay: float = 0.3
+    decay: Share = 0.3
     """Share of the steps, the last ones, over which it falls to zero."""
-    clip: float = 1.0
+    clip: Number = 1.0
     """Largest norm of the gradient."""
-    init: str = "random"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the dense products; weights and their moments are float32."""
+    input_scale: Literal["mean", "rms", "none"] = "mean"
+    """Activations are multiplied so that their mean norm, or the root of their mean squared norm,
+    is sqrt(d_model). What is written takes raw activations."""
+    init: Literal["data", "random"] = "random"
     """First directions of the features: `data` (tokens less their mean) or `random`."""
-    dead_after: int = 50_000
+    dead_after: Whole = 50_000
     """Tokens without activation after which a feature counts as dead in training."""
-    aux: float = 1 / 32
-    """Weight of the auxiliary loss, by which dead features explain what is left over; 0: none."""
-    k_aux: int = 32
-    """Dead features a token in the auxiliary loss."""
-    hold_out: float = 0.1
-    """Share of the tokens on which health is measured, at most 4,096 of them."""
-    log_every: int = 50
+    hold_out: Share = 0.1
+    """Share of the texts that are not learned from. Health and `held_*` are measured on at most
+    4,096 of their tokens. SAEs that are trained together share it."""
+    validate_every: Count = 200
+    """Steps between two measurements on held-out tokens; 0: once a pass over the tokens."""
+    patience: Count = 0
+    """Measurements without a better loss after which training stops, and the best weights are
+    kept; 0: never."""
+    log_every: Whole = 50
     """Steps between two rows of the history."""
 
 
 @dataclass(frozen=True)
-class TopKSettings(Settings):
-    """TopK: a fixed number of features a token."""
+class AuxiliarySettings(Settings):
+    """Recipes whose dead features learn what the others leave over."""
 
-    k: int = 32
-    """Active features a token."""
-
-
-@dataclass(frozen=True)
-class JumpReLUSettings(Settings):
-    """JumpReLU: a learned threshold a feature, pulled towards a mean number of features a token."""
-
-    l0: float = 32.0
-    """Mean number of active features a token that is aimed at."""
-    l0_weight: float = 1.0
-    """Weight of (l0 / aim - 1)^2 in the loss, after warm-up."""
-    bandwidth: float = 2.0
-    """Width of the window around a threshold in which it feels a gradient, scaled units."""
+    aux: Number = 1 / 32
+    """Weight of the auxiliary loss, by which dead features explain what is left over; 0: none."""
+    k_aux: Whole = 32
+    """Dead features a token in the auxiliary loss."""
 
 
-SETTINGS = {"jumprelu": JumpReLUSettings, "topk": TopKSettings}
-"""Settings of each recipe in `saegrid.saes.training.RECIPES`."""
+def n_steps(told: Settings, n_tokens: int) -> int:
+    """Steps of a training on so many tokens."""
+    return ceil(told.epochs * n_tokens / told.batch) if told.epochs else told.steps
 
-SHARES = ("warm_up", "decay", "hold_out")
-CHOICES = {"init": ("data", "random")}
+
+def _check_of(kind: Any) -> Check:
+    if get_origin(kind) is Literal:
+        choices = get_args(kind)
+        return Check(" or ".join(map(str, choices)), lambda value: value in choices)
+    return kind.__metadata__[0]
 
 
 def parse(recipe: str, given: dict[str, Any]) -> Any:
@@ -73,31 +105,17 @@ def parse(recipe: str, given: dict[str, Any]) -> Any:
     Raises:
         ValueError: names the recipe or setting that is unknown, or what a value must be.
     """
-    entry(dict.fromkeys(SETTINGS, ""), recipe, "The recipe")
-    kind = SETTINGS[recipe]
-    known = {field.name: field.type for field in fields(kind)}
+    kind = pick(RECIPES, recipe, "The recipe").settings
+    known = get_type_hints(kind, include_extras=True)
     for key, value in given.items():
         if key not in known:
             raise ValueError(
                 f"The setting {key!r} of the recipe {recipe} is unknown."
                 f"{nearest(key, list(known))} Known: {', '.join(sorted(known))}."
             )
-        _check(recipe, key, value, known[key])
+        check = _check_of(known[key])
+        if not check.fits(value):
+            raise ValueError(
+                f"The setting {key} of the recipe {recipe} must be {check.wanted}; got {value!r}."
+            )
     return kind(**given)
-
-
-def _check(recipe: str, key: str, value: Any, kind: type) -> None:
-    """Refuse a value of the wrong type or range."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if key in CHOICES:
-        fits, wanted = value in CHOICES[key], " or ".join(CHOICES[key])
-    elif kind is int:
-        fits, wanted = number and isinstance(value, int) and value >= 1, "a whole number from 1 on"
-    elif key in SHARES:
-        fits, wanted = number and 0 <= value < 1, "a number in 0..1, below 1"
-    else:
-        fits, wanted = number and value >= 0, "a number from 0 on"
-    if not fits:
-        raise ValueError(
-            f"The setting {key} of the recipe {recipe} must be {wanted}; got {value!r}."
-        )

@@ -1,0 +1,117 @@
+"""Speed of training, as a share of the bare products of the same shapes, beside its peers.
+
+A step of an SAE comes to five products: two forward, three backward. Every side is run in a process
+of its own (README.md of this folder says how its environment is made), on the same tokens, batch
+and threads; in each, steps and bare products take turns, so that the share holds on a busy machine
+too. TopK may exceed 1: of its five products one is dense.
+
+- peers: ReLU + L1 and TopK, d_model 192 and 768, 8x and 32x.
+- together: four widths on one stream beside one after another. Target: 0.6 of the time.
+
+    python benchmarks/training.py peers --sae-lens ENVIRONMENT --dictionary-learning ENVIRONMENT
+    python benchmarks/training.py together
+"""
+
+import argparse
+import contextlib
+import io
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from beside.running import python_of, run
+
+from saegrid.saes.training.loop import train_many
+from saegrid.saes.training.state import Run
+from saegrid.saes.training.stream import of_array
+from saegrid.words import Site
+
+WIDTHS = (4, 8, 16, 32)
+
+
+def tokens(n: int, d_model: int) -> np.ndarray:
+    """Random activations with a few large directions."""
+    rng = np.random.default_rng(0)
+    spread = np.linspace(3, 0.3, d_model).astype(np.float32)
+    return rng.standard_normal((n, d_model), np.float32) * spread + np.float32(0.3)
+
+
+def peers(given: argparse.Namespace, folder: Path) -> None:
+    """Print tokens a second of each side and shape."""
+    sides = [("saegrid", Path(sys.executable), "saegrid_training")]
+    if given.sae_lens:
+        sides.append(("SAELens", python_of(given.sae_lens), "sae_lens_training"))
+    if given.dictionary_learning:
+        python = python_of(given.dictionary_learning)
+        sides.append(("dictionary_learning", python, "dictionary_learning"))
+    for d_model in given.d_model:
+        path = folder / f"{d_model}.npy"
+        np.save(path, tokens(given.batch * 32, d_model))
+        for expansion in given.expansions:
+            for recipe in ("relu_l1", "topk"):
+                for name, python, side in sides:
+                    case = {"d_model": d_model, "d_sae": expansion * d_model, "recipe": recipe}
+                    case |= {"k": 32, "batch": given.batch, "x": path, "rounds": given.rounds}
+                    steps = max(1, round(given.work / (d_model**2 * expansion * given.batch)))
+                    told = run(python, side, "speed", given.threads, **case, steps=steps)
+                    print(
+                        f"{recipe:8s} d_model {d_model} {expansion:3d}x  {name:20s}"
+                        f"{told['tokens_per_second']:9,.0f} tokens/s  share {told['share']:.2f}  "
+                        f"{told['peak_gb']:.1f} GB  load {told['load']:.1f}",
+                        flush=True,
+                    )
+
+
+def together(given: argparse.Namespace, folder: Path) -> None:
+    """Print the time of four widths together, in times of one after another."""
+    for d_model in given.d_model:
+        stream = of_array(tokens(20_000, d_model), 0.1, 0)
+        for recipe in ("relu_l1", "topk"):
+            told = {"batch": given.batch, "steps": given.steps}
+            runs = [Run(recipe, told, expansion) for expansion in WIDTHS]
+            ratios, cpu = [], []
+            for _ in range(given.rounds):
+                began, used = time.perf_counter(), time.process_time()
+                with contextlib.redirect_stdout(io.StringIO()):
+                    for one in runs:
+                        train_many(stream, [one], site=Site(0, "R"), threads=given.threads)
+                    between, used_alone = time.perf_counter(), time.process_time() - used
+                    train_many(
+                        stream, runs, site=Site(0, "R"), threads=given.threads, workers=given.cores
+                    )
+                ratios.append((time.perf_counter() - between) / (between - began))
+                cpu.append((time.process_time() - used - used_alone) / used_alone)
+            widths = ", ".join(f"{width}x" for width in WIDTHS)
+            print(
+                f"{recipe:8s} d_model {d_model} {widths}: together on {given.cores} cores "
+                f"{statistics.median(ratios):.2f} of one after another "
+                f"({', '.join(f'{ratio:.2f}' for ratio in ratios)}); CPU time "
+                f"{statistics.median(cpu):.2f} of it",
+                flush=True,
+            )
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["peers", "together"])
+    parser.add_argument("--sae-lens", help="its environment")
+    parser.add_argument("--dictionary-learning", help="its environment")
+    parser.add_argument("--d-model", type=int, nargs="+", default=[192, 768])
+    parser.add_argument("--expansions", type=int, nargs="+", default=[8, 32])
+    parser.add_argument("--batch", type=int, default=2048)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--cores", type=int, default=2, help="SAEs that are trained at a time")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=40, help="of each width, together")
+    parser.add_argument("--work", type=float, default=6e9, help="of a round; peers")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        {"peers": peers, "together": together}[given.what](given, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

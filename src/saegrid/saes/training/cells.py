@@ -1,0 +1,180 @@
+"""Trainings of cells, from files to files; what is under way or finished stays in a store.
+
+The store is a folder `store` beside the folders of the cells, which Snakemake does not know and so
+does not delete. It holds `{cell}-{digest}.safetensors` of a training under way, and, of SAEs that
+are trained together, `{cell}-{digest}/` with the finished files, linked to those of the cell: a
+change of one member trains that one alone. The digest stands for the spec.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from saegrid import io
+from saegrid.saes.formats.sae_lens import FACTS, WEIGHTS, write_sae_lens
+from saegrid.saes.training.loop import SAVE_EVERY, Trained, train_many
+from saegrid.saes.training.settings import parse
+from saegrid.saes.training.state import Run
+from saegrid.saes.training.stream import Open, open_files
+from saegrid.words import Cell
+
+HISTORY = "history.parquet"
+FILES = (FACTS, WEIGHTS, HISTORY)
+
+
+class _Cell(NamedTuple):
+    """A cell that is to be trained."""
+
+    name: str
+    spec: str
+    """Text of its spec, with the settings under `sae`."""
+    saes: Path
+    """Folder of the folders of all cells."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        return json.loads(self.spec)
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that stand for the spec."""
+        return hashlib.sha256(self.spec.encode()).hexdigest()[:12]
+
+    @property
+    def folder(self) -> Path:
+        return self.saes / self.name
+
+    @property
+    def part(self) -> Path:
+        """The file of a training under way."""
+        return self.finished.with_name(f"{self.finished.name}.safetensors")
+
+    @property
+    def finished(self) -> Path:
+        """The folder of a finished one."""
+        return self.saes / "store" / f"{self.name}-{self.digest}"
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether a folder holds the SAE of this spec, whole."""
+        whole = all((folder / name).is_file() for name in FILES)
+        return whole and io.recorded_spec(folder / WEIGHTS) == self.spec
+
+    def write(self, folder: Path, trained: Trained) -> None:
+        # The weights come last: they tell that the folder is whole.
+        io.write_table(folder / HISTORY, trained.history, self.spec)
+        write_sae_lens(folder, trained.cfg, trained.tensors, self.spec)
+
+    def forget_others(self) -> None:
+        """Remove what the store holds of this cell for other specs."""
+        for path in self.finished.parent.glob(f"{self.name}-*"):
+            if path.is_dir() and path != self.finished:
+                shutil.rmtree(path)
+            elif path.suffix == ".safetensors" and path != self.part:
+                path.unlink()
+
+
+def train_cell(
+    activations: Sequence[str | os.PathLike[str]],
+    tokens: str | os.PathLike[str],
+    name: str,
+    spec: str,
+    saes: str | os.PathLike[str],
+    save_every: float = SAVE_EVERY,
+    open_stream: Open = open_files,
+) -> None:
+    """Write `{saes}/{name}/`: what was trained together with others, else trained now.
+
+    Args:
+        activations: files of the training corpus at the cell's site, those of all shards.
+        tokens: the corpus' tokens.parquet, for `open_stream`.
+        name: the cell.
+        spec: its spec, under `sae` its settings.
+        saes: folder of the folders of all cells.
+        save_every: seconds between two writings of what is under way.
+        open_stream: what makes a stream of these files.
+    """
+    cell = _Cell(name, spec, Path(saes))
+    if cell.is_in(cell.finished):
+        print(f"linked from {cell.finished}")
+        return _link(cell.finished, cell.folder)
+    cell.forget_others()
+    (trained,) = _train([cell], activations, tokens, 1, save_every, open_stream)
+    cell.write(cell.folder, trained)
+    cell.part.unlink(missing_ok=True)
+
+
+def train_together(
+    activations: Sequence[str | os.PathLike[str]],
+    tokens: str | os.PathLike[str],
+    members: Mapping[str, str],
+    saes: str | os.PathLike[str],
+    cores: int = 1,
+    save_every: float = SAVE_EVERY,
+    open_stream: Open = open_files,
+) -> dict[str, str]:
+    """Train cells of one site on one stream into the store; the digest of each cell's spec.
+
+    members: the spec of each cell; cores: by which as many cells are trained at a time as their
+    threads allow. Cells that are finished, in the store or in their own folder, are not trained
+    again. Else as `train_cell`.
+    """
+    cells = [_Cell(name, spec, Path(saes)) for name, spec in sorted(members.items())]
+    for cell in cells:
+        if not cell.is_in(cell.finished) and cell.is_in(cell.folder):
+            _link(cell.folder, cell.finished)
+        cell.forget_others()
+    missing = [cell for cell in cells if not cell.is_in(cell.finished)]
+    print(f"{len(cells) - len(missing)} of {len(cells)} are in the store")
+    if missing:
+        made = _train(missing, activations, tokens, cores, save_every, open_stream)
+        for cell, trained in zip(missing, made, strict=True):
+            cell.write(cell.finished, trained)
+            cell.part.unlink(missing_ok=True)
+    return {cell.name: cell.digest for cell in cells}
+
+
+def _train(
+    cells: list[_Cell],
+    activations: Sequence[str | os.PathLike[str]],
+    tokens: str | os.PathLike[str],
+    cores: int,
+    save_every: float,
+    open_stream: Open,
+) -> list[Trained]:
+    """The trained SAEs of cells that share a stream."""
+    told = [cell.told for cell in cells]
+    first, sae = told[0], told[0]["sae"]
+    settings = parse(sae["recipe"], sae["settings"])
+    stream = open_stream(activations, tokens, settings.hold_out, sae["order_seed"])
+    for cell in cells:
+        print(f"{cells.index(cell) + 1}: {cell.name} {io.canonical(cell.told['sae'])}")
+    return train_many(
+        stream,
+        [
+            Run(t["sae"]["recipe"], t["sae"]["settings"], t["sae"]["expansion"], t["sae"]["seed"])
+            for t in told
+        ],
+        site=Cell.parse(cells[0].name).site,
+        order_seed=sae["order_seed"],
+        threads=first["threads"],
+        workers=max(1, cores // first["threads"]),
+        metadata={"model_name": first["model"], "capture": first["capture"]},
+        kept=[cell.part for cell in cells],
+        save_every=save_every,
+    )
+
+
+def _link(source: Path, folder: Path) -> None:
+    """Make the files of one folder a second name of those of another; copies where links fail."""
+    for name in FILES:
+        with io.atomic(folder / name) as temporary:
+            try:
+                os.link(source / name, temporary)
+            except OSError:
+                shutil.copyfile(source / name, temporary)
+        # Both names share one time of change: newer than what it was made from, as an output must.
+        os.utime(folder / name)

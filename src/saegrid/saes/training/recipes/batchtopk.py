@@ -1,0 +1,59 @@
+"""BatchTopK: the k * n largest pre-activations of a batch of n tokens reconstruct it.
+
+Loss as in `topk`. For inference, where a token must not depend on its neighbours, a threshold
+stands for the batch: the running mean of its smallest positive activation. So what is written is a
+JumpReLU. Bussmann et al. 2024, arXiv 2412.06410.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from saegrid.saes.training.recipe import Batch, Folded, Outcome, Parameters, Recipe, Start, fold
+from saegrid.saes.training.recipes.topk import explain, pre_activations
+from saegrid.saes.training.settings import AuxiliarySettings, Whole
+
+WEIGHT = 0.02
+"""Of the newest batch in the running mean."""
+
+
+@dataclass(frozen=True)
+class Settings(AuxiliarySettings):
+    """BatchTopK: a fixed number of features a batch."""
+
+    k: Whole = 32
+    """Mean number of active features a token."""
+
+
+def start(begin: Start, told: Settings) -> Parameters:
+    """The four and the threshold, -1 before the first batch; ValueError where k is too large."""
+    if told.k > len(begin.rows):
+        raise ValueError(f"The setting k must be at most d_sae; got {told.k}.")
+    return begin.four() | {"threshold": begin.mean.new_full((1,), -1.0)}
+
+
+def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
+    """As of `topk`; held-out tokens are gated by the threshold."""
+    from saegrid.saes.training.sparse import Places, largest_of_batch
+
+    pre, threshold = pre_activations(parameters, batch, told), parameters["threshold"]
+    before = float(threshold)
+    if not batch.learn:
+        token, feature = (pre > max(before, 0.0)).nonzero(as_tuple=True)
+        return explain(parameters, batch, told, pre, Places(feature, token))
+    token, feature = largest_of_batch(pre, told.k * len(pre), 0.8 * before)
+    if len(token):
+        least = float(pre[token, feature].min())
+        threshold.fill_(least if before < 0 else before + WEIGHT * (least - before))
+    return explain(parameters, batch, told, pre, Places(feature, token))
+
+
+def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
+    """The threshold in raw units, one for all features."""
+    from torch import full_like
+
+    threshold = full_like(parameters["b_enc"], max(float(parameters["threshold"]), 0.0) / scale)
+    return Folded("jumprelu", {}, fold(parameters, scale, unit=False) | {"threshold": threshold})
+
+
+RECIPE = Recipe(Settings, start, step, finish, buffers=("threshold",))

@@ -1,0 +1,81 @@
+"""JumpReLU: a threshold for each feature, learned through a window around it.
+
+The loss pulls the mean number of active features a token to the one that is aimed at: squared error
+over the variance + l0_weight * (l0 / aim - 1)^2, after warm-up, + the auxiliary loss of `topk`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from saegrid.saes.training.recipe import Batch, Folded, Outcome, Parameters, Recipe, Start, fold
+from saegrid.saes.training.settings import AuxiliarySettings, Number
+
+WARM_UP = 0.2
+"""Share of the steps over which the weight of the l0 term rises."""
+
+
+@dataclass(frozen=True)
+class Settings(AuxiliarySettings):
+    """JumpReLU: a learned threshold a feature, pulled towards a mean number of features a token."""
+
+    l0: Number = 32.0
+    """Mean number of active features a token that is aimed at."""
+    l0_weight: Number = 1.0
+    """Weight of (l0 / aim - 1)^2 in the loss, after warm-up."""
+    bandwidth: Number = 2.0
+    """Width of the window around a threshold in which it feels a gradient, scaled units."""
+
+
+def start(begin: Start, told: Settings) -> Parameters:
+    """The four, and log_threshold (feature,): one value that lets through the number aimed at."""
+    four, d_sae = begin.four(), len(begin.rows)
+    if not 0 < told.l0 <= d_sae:
+        raise ValueError(f"The setting l0 must lie in 0..{d_sae} (d_sae); got {told.l0}.")
+    pre = (begin.x - four["b_dec"]) @ four["W_enc"].T
+    n = min(pre.numel(), max(1, round(told.l0 * len(begin.x))))
+    first = pre.flatten().topk(n).values[-1].clamp_min(1e-3)
+    return four | {"log_threshold": first.log().repeat(d_sae)}
+
+
+def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
+    """Reconstruction error in units of the variance, and the squared distance from the l0 aim."""
+    import torch
+
+    from saegrid.saes.training.dense import product
+    from saegrid.saes.training.jump import jump
+    from saegrid.saes.training.sparse import auxiliary
+
+    W_enc, b_enc, W_dec, b_dec = (parameters[n] for n in ("W_enc", "b_enc", "W_dec", "b_dec"))
+    centred = batch.x - b_dec
+    if told.dtype == "float32":
+        pre = torch.addmm(b_enc, centred, W_enc.T)
+    else:
+        pre = product(centred, W_enc.T, told.dtype) + b_enc
+    z, l0 = jump(pre, parameters["log_threshold"].exp(), told.bandwidth)
+    error = centred - product(z, W_dec, told.dtype)
+    squared = error.square().sum()
+    weight = told.l0_weight * min(1.0, batch.progress / WARM_UP)
+    extra = 0.0
+    if told.aux and len(batch.dead) and batch.learn:
+        left = error.detach()
+        extra = told.aux * auxiliary(
+            centred, W_enc, b_enc, W_dec, pre.detach(), left, batch.dead, told.k_aux
+        )
+    return Outcome(
+        squared / (len(error) * batch.variance),
+        squared.detach(),
+        (z.detach() > 0).any(dim=0),
+        lambda: float(l0.detach()),
+        sparsity=weight * (l0 / told.l0 - 1).square(),
+        auxiliary=extra,
+    )
+
+
+def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
+    """The thresholds in raw units."""
+    threshold = parameters["log_threshold"].exp() / scale
+    return Folded("jumprelu", {}, fold(parameters, scale, unit=False) | {"threshold": threshold})
+
+
+RECIPE = Recipe(Settings, start, step, finish)

@@ -1,0 +1,100 @@
+"""JumpReLU with a tanh penalty and a pull on silent pre-activations.
+
+    L = mean over tokens of |x - x_hat|^2
+        + sparsity * sum_i tanh(steepness * z_i |W_dec_i|)
+        + pre * sum_i relu(threshold_i - pre_i) |W_dec_i|
+
+No pre-encoder bias, free decoder norms. The estimated gradient of the steps reaches thresholds and
+pre-activations (in `jumprelu` thresholds alone). The weight of the tanh term rises over the whole
+training. "Dictionary Learning Optimization Techniques" (Anthropic, January 2025).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from saegrid.saes.training import settings
+from saegrid.saes.training.recipe import (
+    Batch,
+    Folded,
+    Outcome,
+    Parameters,
+    Recipe,
+    Start,
+    fold,
+    norms_of,
+)
+from saegrid.saes.training.settings import Number, Share
+
+FIRST_ACTIVE = 10_000
+"""Each feature begins active on this over d_sae of the tokens, on half of them at most."""
+
+
+@dataclass(frozen=True)
+class Settings(settings.Settings):
+    """JumpReLU, tanh."""
+
+    lr: Number = 1e-3
+    """Learning rate of Adam after warm-up; published: 2e-4 for many more steps."""
+    decay: Share = 0.2
+    """Share of the steps, the last ones, over which it falls to zero."""
+    sparsity: Number = 2.0
+    """Weight of the tanh term at the end; published: up to 20, for wide residual streams."""
+    steepness: Number = 4.0
+    """Inside the tanh."""
+    pre: Number = 3e-6
+    """Weight of the pull on pre-activations below their threshold."""
+    threshold: Number = 0.1
+    """All thresholds at the start."""
+    bandwidth: Number = 2.0
+    """Width of the window around a threshold in which it feels a gradient, scaled units."""
+
+
+def start(begin: Start, told: Settings) -> Parameters:
+    """Encoder biases that let each feature through on its share of the tokens."""
+    four = begin.four()
+    d_sae = len(begin.rows)
+    share = min(0.5, FIRST_ACTIVE / d_sae)
+    pre = begin.x @ four["W_enc"].T
+    rank = max(1, round(share * len(pre)))
+    first = max(told.threshold, 1e-3)
+    bias = first - pre.sort(dim=0, descending=True).values[rank - 1]
+    log_threshold = four["b_enc"].new_full((d_sae,), first).log()
+    return four | {"b_enc": bias, "b_dec": begin.mean * 0, "log_threshold": log_threshold}
+
+
+def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
+    """The loss above."""
+    import torch
+
+    from saegrid.saes.training.dense import product
+    from saegrid.saes.training.jump import jump
+
+    W_dec, n = parameters["W_dec"], len(batch.x)
+    pre = product(batch.x, parameters["W_enc"].T, told.dtype) + parameters["b_enc"]
+    threshold, norms = parameters["log_threshold"].exp(), norms_of(W_dec)
+    z, l0 = jump(pre, threshold, told.bandwidth, through=True)
+    error = product(z, W_dec, told.dtype) + parameters["b_dec"] - batch.x
+    squared = error.square().sum()
+    weight = told.sparsity * (batch.progress if batch.learn else 1.0)
+    sparsity = torch.tanh(told.steepness * z * norms).sum() / n
+    pull = (torch.relu(threshold - pre).sum(dim=0) @ norms) / n
+    return Outcome(
+        squared / n,
+        squared.detach(),
+        (z.detach() > 0).any(dim=0),
+        lambda: float(l0.detach()),
+        sparsity=weight * sparsity,
+        auxiliary=told.pre * pull,
+    )
+
+
+def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
+    """Decoder norms folded to one; thresholds grow by them."""
+    threshold = parameters["log_threshold"].exp() * norms_of(parameters["W_dec"]) / scale
+    keys = {"apply_b_dec_to_input": False}
+    tensors = fold(parameters, scale, unit=True) | {"threshold": threshold}
+    return Folded("jumprelu", keys, tensors)
+
+
+RECIPE = Recipe(Settings, start, step, finish, unit_decoder=False)

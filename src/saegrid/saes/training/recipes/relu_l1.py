@@ -1,0 +1,132 @@
+"""Towards Monosemanticity: ReLU + L1, pre-encoder bias, unit decoder rows, resampling.
+
+    z = relu(W_enc (x - b_dec) + b_enc),  L = mean over tokens of |x - x_hat|^2 + l1 * sum_i z_i
+
+At an eighth, two, three and four eighths of the steps (25,000 to 100,000 of 200,000), features that
+were silent for the last sixteenth (12,500) begin anew: at tokens drawn with a probability that goes
+as the square of their loss. Bricken et al. 2023, "Towards Monosemanticity". Ours is the scaling of
+the input, so that l1 means the same for every model (`input_scale: none` leaves it out), and that a
+new direction is a token less b_dec, as the decoder has to explain it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from saegrid.saes.training import settings
+from saegrid.saes.training.recipe import (
+    Batch,
+    Folded,
+    Moment,
+    Outcome,
+    Parameters,
+    Recipe,
+    Start,
+    fold,
+)
+from saegrid.saes.training.recipes.scaling import rising
+from saegrid.saes.training.settings import Count, Number, Share, Whole
+
+
+@dataclass(frozen=True)
+class Settings(settings.Settings):
+    """ReLU + L1."""
+
+    lr: Number = 1e-3
+    """Learning rate of Adam after warm-up."""
+    l1: Number = 5.0
+    """Weight of the sparsity term."""
+    l1_warm_up: Share = 0.05
+    """Share of the steps over which it rises from zero; 0 as published."""
+    resamplings: Count = 4
+    """How often silent features begin anew."""
+    resample_every: Share = 0.125
+    """Share of the steps from one time to the next."""
+    resample_silent: Share = 0.0625
+    """Share of the steps that a feature must have been silent for."""
+    resample_sample: Whole = 819_200
+    """Tokens whose loss is looked at."""
+    resample_norm: Number = 0.2
+    """Norm of a new encoder row, in mean norms of the living ones."""
+
+
+def start(begin: Start, told: Settings) -> Parameters:
+    """The four."""
+    return begin.four()
+
+
+def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
+    """The loss above; gradients by hand."""
+    from saegrid.saes.training.dense import Weights, gradient_of, relu_pass
+
+    n, weights = len(batch.x), Weights(*(parameters[p] for p in ("W_enc", "b_enc", "W_dec")))
+    b_dec, l1 = parameters["b_dec"].detach(), rising(told, batch)
+    centred = batch.x - b_dec
+    gradients = Weights(*map(gradient_of, weights)) if batch.learn else None
+    penalty = b_dec.new_full((1,), l1 / n).expand(len(weights.b_enc))
+    found = relu_pass(centred, centred, weights, None, 1 / n, penalty, gradients, told.dtype)
+    if gradients is not None:
+        through_encoder = gradients.b_enc @ weights.W_enc.detach()
+        gradient_of(parameters["b_dec"]).copy_(found.error.sum(dim=0) - through_encoder)
+    return Outcome(
+        found.squared / n,
+        found.squared,
+        found.total > 0,
+        found.l0,
+        sparsity=l1 / n * found.total.sum(),
+    )
+
+
+def is_due(done: int, steps: int, told: Settings) -> bool:
+    """Whether features are resampled after so many steps."""
+    every = told.resample_every * steps
+    return any(done == round(every * time) for time in range(1, told.resamplings + 1))
+
+
+def after(parameters: Parameters, moment: Moment, told: Settings) -> None:
+    """Now and then, let silent features begin anew."""
+    if is_due(moment.step, moment.steps, told) and 0 < moment.step < moment.steps:
+        silent = told.resample_silent * moment.steps * told.batch
+        resample(parameters, moment, told, (moment.idle >= max(silent, 1)).nonzero()[:, 0])
+
+
+def resample(parameters: Parameters, moment: Moment, told: Settings, dead) -> None:
+    """Point dead features (n,) at tokens that are explained badly, with small encoder rows."""
+    import torch
+
+    from saegrid.saes.training.dense import Weights, relu_pass
+
+    if not len(dead):
+        return
+    with torch.no_grad():
+        x = moment.sample(told.resample_sample, moment.seed) - parameters["b_dec"]
+        weights = Weights(*(parameters[p] for p in ("W_enc", "b_enc", "W_dec")))
+        loss = [
+            relu_pass(part, part, weights, None, dtype=told.dtype).error.square().sum(dim=1)
+            for part in x.split(told.batch)
+        ]
+        odds = torch.cat(loss).double().square()
+        generator = torch.Generator().manual_seed(moment.seed)
+        # The share of each token on a line, hit at random places.
+        line = odds.cumsum(0)
+        hits = torch.rand(len(dead), generator=generator, dtype=torch.float64) * line[-1]
+        chosen = torch.searchsorted(line, hits).clamp_max(len(x) - 1)
+        rows = x[chosen] / x[chosen].norm(dim=1, keepdim=True).clamp_min(1e-12)
+        alive = torch.ones(len(moment.idle), dtype=torch.bool)
+        alive[dead] = False
+        norms = parameters["W_enc"].norm(dim=1)
+        typical = norms[alive].mean() if alive.any() else norms.mean()
+        parameters["W_dec"][dead] = rows
+        parameters["W_enc"][dead] = rows * typical * told.resample_norm
+        parameters["b_enc"][dead] = 0.0
+        for name in ("W_enc", "b_enc", "W_dec"):
+            moment.optimiser.forget(name, dead)
+        moment.idle[dead] = 0
+
+
+def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
+    """The scale folded; decoder rows have norm one."""
+    return Folded("standard", {}, fold(parameters, scale, unit=False))
+
+
+RECIPE = Recipe(Settings, start, step, finish, after=after)

@@ -1,0 +1,94 @@
+"""Scaling Monosemanticity: ReLU, free decoder norms, L1 weighted by them.
+
+    L = mean over tokens of |x - x_hat|^2 + l1 * sum_i z_i |W_dec_i|
+
+on activations scaled to mean norm sqrt(d_model); no pre-encoder bias, no resampling. What is
+written has the decoder's norms folded into z, so that it is the activation the source reports.
+Templeton et al. 2024, "Scaling Monosemanticity", with "Update on how we train SAEs" (April 2024).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from saegrid.saes.training import settings
+from saegrid.saes.training.recipe import (
+    Batch,
+    Folded,
+    Outcome,
+    Parameters,
+    Recipe,
+    Start,
+    fold,
+    norms_of,
+)
+from saegrid.saes.training.settings import Number, Share, Whole
+
+NORM = 0.1
+"""Of the first decoder rows."""
+
+
+@dataclass(frozen=True)
+class Settings(settings.Settings):
+    """The published numbers; on less data take fewer steps and a higher lr."""
+
+    steps: Whole = 200_000
+    """Steps of the optimiser."""
+    batch: Whole = 4096
+    """Tokens a step."""
+    lr: Number = 5e-5
+    """Learning rate of Adam."""
+    warm_up: Share = 0.0
+    """Share of the steps over which the learning rate rises."""
+    decay: Share = 0.2
+    """Share of the steps, the last ones, over which it falls to zero."""
+    l1: Number = 5.0
+    """Weight of the sparsity term, lambda."""
+    l1_warm_up: Share = 0.05
+    """Share of the steps over which it rises from zero."""
+
+
+def start(begin: Start, told: Settings) -> Parameters:
+    """Short decoder rows, the encoder their transpose, biases zero."""
+    four = begin.four()
+    short = {name: four[name] * NORM for name in ("W_enc", "W_dec")}
+    return four | short | {"b_dec": begin.mean * 0}
+
+
+def rising(told: Settings, batch: Batch) -> float:
+    """The weight of the sparsity term at this step; whole on held-out tokens."""
+    full = told.l1_warm_up == 0 or not batch.learn
+    return told.l1 * (1.0 if full else min(1.0, batch.progress / told.l1_warm_up))
+
+
+def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
+    """The loss above; gradients by hand."""
+    from saegrid.saes.training.dense import Weights, gradient_of, relu_pass
+
+    n, weights = len(batch.x), Weights(*(parameters[p] for p in ("W_enc", "b_enc", "W_dec")))
+    b_dec, norms = parameters["b_dec"], norms_of(weights.W_dec.detach())
+    l1 = rising(told, batch)
+    gradients = Weights(*map(gradient_of, weights)) if batch.learn else None
+    found = relu_pass(
+        batch.x, batch.x, weights, b_dec, 1 / n, l1 / n * norms, gradients, told.dtype
+    )
+    if gradients is not None:
+        along = (l1 / n * found.total / norms)[:, None]
+        gradients.W_dec.addcmul_(along, weights.W_dec.detach())
+        gradient_of(b_dec).copy_(found.error.sum(dim=0))
+    return Outcome(
+        found.squared / n,
+        found.squared,
+        found.total > 0,
+        found.l0,
+        sparsity=l1 / n * (found.total @ norms),
+    )
+
+
+def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
+    """Decoder norms folded to one."""
+    keys = {"apply_b_dec_to_input": False}
+    return Folded("standard", keys, fold(parameters, scale, unit=True))
+
+
+RECIPE = Recipe(Settings, start, step, finish, unit_decoder=False)

@@ -1,0 +1,81 @@
+"""Tied weights: the decoder is the encoder's transpose, one parameter; ReLU + L1, early stopping.
+
+    z = relu(W x + b_enc),  x_hat = W^T z + b_dec
+    L = mean over tokens and dimensions of (x - x_hat)^2 + l1 * mean over tokens and features of z
+
+on raw activations. The ReLU is ours: without one, codes are negative and never exactly zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from saegrid.saes.training import settings
+from saegrid.saes.training.recipe import Batch, Folded, Outcome, Parameters, Recipe, Start, fold
+from saegrid.saes.training.settings import Count, Number, Share
+
+
+@dataclass(frozen=True)
+class Settings(settings.Settings):
+    """Tied weights."""
+
+    epochs: Count = 50
+    """Passes over the tokens at most; 0: `steps` counts."""
+    lr: Number = 1e-3
+    """Learning rate of Adam."""
+    warm_up: Share = 0.0
+    """Share of the steps over which the learning rate rises."""
+    decay: Share = 0.0
+    """Share of the steps, the last ones, over which it falls to zero."""
+    input_scale: Literal["mean", "rms", "none"] = "none"
+    """Raw activations, unless told otherwise."""
+    validate_every: Count = 0
+    """Steps between two measurements on held-out tokens; 0: once a pass over the tokens."""
+    patience: Count = 5
+    """Measurements without a better loss after which training stops."""
+    l1: Number = 1e-5
+    """Weight of the sparsity term."""
+
+
+def start(begin: Start, told: Settings) -> Parameters:
+    """W (feature, d_model) and the biases."""
+    four = begin.four()
+    return {"W": four["W_enc"], "b_enc": four["b_enc"], "b_dec": four["b_dec"]}
+
+
+def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
+    """The loss above; gradients by hand."""
+    from torch import empty_like
+
+    from saegrid.saes.training.dense import Weights, gradient_of, relu_pass
+
+    W, b_enc, b_dec = (parameters[name] for name in ("W", "b_enc", "b_dec"))
+    n, numbers = len(batch.x), batch.x.numel()
+    l1 = told.l1 / (n * len(b_enc))
+    gradients = None
+    if batch.learn:
+        gradients = Weights(gradient_of(W), gradient_of(b_enc), empty_like(W))
+    penalty = b_enc.new_full((1,), l1).expand(len(b_enc))
+    weights = Weights(W, b_enc, W)
+    found = relu_pass(batch.x, batch.x, weights, b_dec, 1 / numbers, penalty, gradients, told.dtype)
+    if gradients is not None:
+        gradients.W_enc.add_(gradients.W_dec)
+        gradient_of(b_dec).copy_(found.error.sum(dim=0))
+    return Outcome(
+        found.squared / numbers,
+        found.squared,
+        found.total > 0,
+        found.l0,
+        sparsity=l1 * found.total.sum(),
+    )
+
+
+def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
+    """Encoder and decoder apart, decoder norms folded to one."""
+    four = {**parameters, "W_enc": parameters["W"], "W_dec": parameters["W"]}
+    keys = {"apply_b_dec_to_input": False}
+    return Folded("standard", keys, fold(four, scale, unit=True))
+
+
+RECIPE = Recipe(Settings, start, step, finish, unit_decoder=False)

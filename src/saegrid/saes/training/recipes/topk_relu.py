@@ -1,0 +1,99 @@
+"""TopK on signed pre-activations, then ReLU; no decoder bias, input centred by the mean.
+
+    s = relu(topk(W_enc (x - mean) + b_enc)),  x_hat = mean + W_dec s
+    L = mean over tokens and dimensions of (x - x_hat)^2 + l1 * mean over tokens and features of s
+
+so that fewer than k may be active; without k all positive ones are. On raw activations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from saegrid.saes.training import settings
+from saegrid.saes.training.recipe import Batch, Folded, Outcome, Parameters, Recipe, Start, fold
+from saegrid.saes.training.recipes.topk import pre_activations
+from saegrid.saes.training.settings import Maybe, Number, Share
+
+
+@dataclass(frozen=True)
+class Settings(settings.Settings):
+    """TopK, then ReLU."""
+
+    lr: Number = 1e-3
+    """Learning rate of Adam."""
+    warm_up: Share = 0.0
+    """Share of the steps over which the learning rate rises."""
+    decay: Share = 0.0
+    """Share of the steps, the last ones, over which it falls to zero."""
+    input_scale: Literal["mean", "rms", "none"] = "none"
+    """Raw activations, unless told otherwise."""
+    k: Maybe = 32
+    """Pre-activations of a token that pass, if positive; null: all."""
+    l1: Number = 1e-3
+    """Weight of the sparsity term."""
+
+
+def start(begin: Start, told: Settings) -> Parameters:
+    """Encoder, decoder, and the mean, which is not learned; ValueError where k is too large."""
+    if told.k is not None and told.k > len(begin.rows):
+        raise ValueError(f"The setting k must be at most d_sae; got {told.k}.")
+    return begin.four()
+
+
+def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
+    """The loss above."""
+    return _dense(parameters, batch, told) if told.k is None else _sparse(parameters, batch, told)
+
+
+def _sparse(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
+    import torch
+
+    from saegrid.saes.training.sparse import Places, decode_at, largest, values_at
+
+    W_enc, b_enc, centred = parameters["W_enc"], parameters["b_enc"], batch.x - parameters["b_dec"]
+    pre = pre_activations(parameters, batch, told)
+    places = Places(largest(pre, told.k))
+    s = torch.relu(values_at(centred, W_enc, b_enc, pre, places))
+    error = centred - decode_at(s, places, parameters["W_dec"], len(centred))
+    squared, active = error.square().sum(), s.detach() > 0
+    fired = torch.zeros(len(b_enc), dtype=torch.bool)
+    fired[places.index[active]] = True
+    return Outcome(
+        squared / centred.numel(),
+        squared.detach(),
+        fired,
+        lambda: float(active.sum()) / len(active),
+        sparsity=told.l1 * s.sum() / pre.numel(),
+    )
+
+
+def _dense(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
+    from saegrid.saes.training.dense import Weights, gradient_of, relu_pass
+
+    centred = batch.x - parameters["b_dec"]
+    weights = Weights(*(parameters[p] for p in ("W_enc", "b_enc", "W_dec")))
+    l1 = told.l1 / (len(centred) * len(weights.b_enc))
+    gradients = Weights(*map(gradient_of, weights)) if batch.learn else None
+    penalty = weights.b_enc.new_full((1,), l1).expand(len(weights.b_enc))
+    weight = 1 / centred.numel()
+    found = relu_pass(centred, centred, weights, None, weight, penalty, gradients, told.dtype)
+    return Outcome(
+        weight * found.squared,
+        found.squared,
+        found.total > 0,
+        found.l0,
+        sparsity=l1 * found.total.sum(),
+    )
+
+
+def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
+    """The mean stands as b_dec. With k, decoder norms stay as they are: k decides on s."""
+    if told.k is None:
+        return Folded("standard", {}, fold(parameters, scale, unit=True))
+    keys = {"k": told.k, "rescale_acts_by_decoder_norm": False}
+    return Folded("topk", keys, fold(parameters, scale, unit=False))
+
+
+RECIPE = Recipe(Settings, start, step, finish, unit_decoder=False, buffers=("b_dec",))

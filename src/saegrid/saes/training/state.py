@@ -1,0 +1,266 @@
+"""One SAE while it is trained: parameters, moments, counters, and the file they are kept in."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saegrid import io
+from saegrid.registry import pick
+from saegrid.saes.training import RECIPES
+from saegrid.saes.training.adam import Adam, normalise, project
+from saegrid.saes.training.recipe import Batch, Moment, Outcome, Recipe, Start
+from saegrid.saes.training.settings import Settings, n_steps, parse
+from saegrid.saes.training.stream import Stream
+
+SAMPLE = 1 << 16
+"""Most tokens that first directions are drawn from."""
+
+
+class Run(NamedTuple):
+    """An SAE to be trained."""
+
+    recipe: str
+    """A name in RECIPES."""
+    settings: dict[str, Any]
+    """Settings of the recipe."""
+    expansion: int
+    """d_sae / d_model."""
+    seed: int = 0
+    """Of the first directions and of what the recipe draws later."""
+
+
+class World(NamedTuple):
+    """What all SAEs on a stream share."""
+
+    stream: Stream
+    order_seed: int
+    norm: float
+    """Mean norm of the tokens."""
+    mean: np.ndarray
+    """(d_model,) float64."""
+    variance: float
+    """Mean squared distance from the mean."""
+    measured: np.ndarray
+    """(token, d_model) float32: held-out tokens."""
+
+    def scale(self, told: Settings) -> float:
+        """What activations are multiplied with."""
+        square = self.variance + float(self.mean @ self.mean)
+        root = float(np.sqrt(len(self.mean)))
+        return {"mean": root / self.norm, "rms": root / np.sqrt(square), "none": 1.0}[
+            told.input_scale
+        ]
+
+
+class State:
+    """A training that can be stopped after any step and taken up again."""
+
+    def __init__(self, run: Run, world: World, path: Path | None = None, name: str = "") -> None:
+        """path: where it is kept while it runs, and taken up from; name: for lines of the log."""
+        self.run, self.world, self.path, self.name = run, world, path, name
+        self.recipe: Recipe = pick(RECIPES, run.recipe, "The recipe")
+        self.told: Settings = parse(run.recipe, run.settings)
+        self.steps = n_steps(self.told, world.stream.n_train)
+        self.scale = float(world.scale(self.told))
+        self.variance = world.variance * self.scale**2
+        self.d_sae = run.expansion * world.stream.d_model
+        self.step, self.best_loss, self.waited = 0, float("inf"), 0
+        self.rows: list[dict[str, Any]] = []
+        self.best: dict[str, Tensor] = {}
+        self.idle = torch.zeros(self.d_sae, dtype=torch.int64)
+        self.parameters = self._start()
+        trained = {n: p for n, p in self.parameters.items() if n not in self.recipe.buffers}
+        for parameter in trained.values():
+            parameter.requires_grad_()
+        self.optimiser = Adam(trained, self.told.beta1, self.told.beta2)
+        self._load()
+        self.clock, self.clock_step = time.monotonic(), self.step
+
+    # --- the beginning ---------------------------------------------------------------------------
+
+    def _sample(self, n: int, seed: int) -> Tensor:
+        part = self.world.stream.sample(n, seed)
+        return torch.from_numpy(np.multiply(part, np.float32(self.scale)))
+
+    def _start(self) -> dict[str, Tensor]:
+        """Unit rows, and what the recipe makes of them."""
+        told, generator = self.told, torch.Generator().manual_seed(self.run.seed)
+        mean = torch.from_numpy((self.world.mean * self.scale).astype(np.float32))
+        rows = torch.randn(self.d_sae, len(mean), generator=generator)
+        wanted = told.batch if told.init == "random" else max(told.batch, min(self.d_sae, SAMPLE))
+        sample = self._sample(wanted, self.run.seed)
+        if told.init == "data":
+            chosen = torch.randint(len(sample), (self.d_sae,), generator=generator)
+            # A little noise tells apart two features that begin at one token.
+            rows = sample[chosen] - mean + 0.1 * rows * (self.variance / len(mean)) ** 0.5
+        rows /= rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        some = torch.randperm(len(sample), generator=generator)[: told.batch]
+        begin = Start(rows, mean, sample[some])
+        return {name: value.contiguous() for name, value in self.recipe.start(begin, told).items()}
+
+    # --- a step ----------------------------------------------------------------------------------
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to be learned."""
+        return self.step >= self.steps or 0 < self.told.patience <= self.waited
+
+    def rate(self) -> float:
+        """Learning rate of the next step."""
+        told = self.told
+        rise = min(1.0, (self.step + 1) / max(1.0, told.warm_up * self.steps))
+        fall = min(1.0, (self.steps - self.step) / max(1.0, told.decay * self.steps))
+        return told.lr * rise * fall
+
+    def _batch(self, x: Tensor, learn: bool = True) -> Batch:
+        dead = (self.idle >= self.told.dead_after).nonzero()[:, 0]
+        return Batch(x, self.variance, dead, self.step / self.steps, learn)
+
+    def learn(self, x: Tensor) -> None:
+        """One step on a batch x (token, d_model), scaled."""
+        rate, told = self.rate(), self.told
+        outcome = self.recipe.step(self.parameters, self._batch(x), told)
+        norm = self._update(outcome, rate)
+        self.idle += len(x)
+        self.idle[outcome.fired] = 0
+        self.step += 1
+        if self.recipe.after is not None:
+            seed = self.run.seed * 1_000_003 + self.step
+            moment = Moment(self.step, self.steps, seed, self.idle, self.optimiser, self._sample)
+            self.recipe.after(self.parameters, moment, told)
+        self._tell(outcome, rate, norm)
+
+    def _update(self, outcome: Outcome, rate: float) -> float:
+        """One step of Adam. Norm of the gradient before clipping."""
+        loss = outcome.reconstruction + outcome.sparsity + outcome.auxiliary
+        if loss.requires_grad:
+            for parameter in self.optimiser.parameters.values():
+                parameter.grad = None
+            loss.backward()
+        if self.recipe.unit_decoder:
+            project(self.parameters["W_dec"].detach(), self.parameters["W_dec"].grad)
+        norm = self.optimiser.norm()
+        self.optimiser.step(rate, min(1.0, self.told.clip / (norm + 1e-6)))
+        if self.recipe.unit_decoder:
+            normalise(self.parameters["W_dec"])
+        return norm
+
+    # --- what is told ----------------------------------------------------------------------------
+
+    def _tell(self, outcome: Outcome, rate: float, norm: float) -> None:
+        """A row of the history every `log_every` steps, with each measurement, and at the end."""
+        told = self.told
+        every = told.validate_every or -(-self.world.stream.n_train // told.batch)
+        measure = self.step % every == 0 or self.step == self.steps
+        if not (measure or self.step % told.log_every == 0):
+            return
+        row = {"step": self.step, "tokens": self.step * told.batch, "lr": rate}
+        row |= self._numbers(outcome, told.batch)
+        row |= {
+            "dead_share": float((self.idle >= told.dead_after).double().mean()),
+            "gradient_norm": norm,
+        }
+        held = self._measure() if measure and len(self.world.measured) else {}
+        row |= {f"held_{name}": held.get(name) for name in NUMBERS}
+        self.rows.append(row)
+        self._print(row)
+        if held and told.patience:
+            self._compare(held["loss"])
+
+    def _numbers(self, outcome: Outcome, n: int) -> dict[str, float]:
+        terms = (outcome.reconstruction, outcome.sparsity, outcome.auxiliary)
+        reconstruction, sparsity, auxiliary = (
+            float(t.detach()) if isinstance(t, Tensor) else t for t in terms
+        )
+        squared = float(outcome.squared) / n
+        values = (
+            reconstruction + sparsity + auxiliary,
+            reconstruction,
+            sparsity,
+            auxiliary,
+            squared / self.scale**2 / self.world.stream.d_model,
+            squared / self.variance,
+            outcome.l0(),
+        )
+        return dict(zip(NUMBERS, values, strict=True))
+
+    @torch.no_grad()
+    def _measure(self) -> dict[str, float]:
+        """The numbers of held-out tokens: means over their batches, by tokens."""
+        x = torch.from_numpy(np.multiply(self.world.measured, np.float32(self.scale)))
+        total = dict.fromkeys(NUMBERS, 0.0)
+        for part in x.split(self.told.batch):
+            outcome = self.recipe.step(self.parameters, self._batch(part, learn=False), self.told)
+            for name, value in self._numbers(outcome, len(part)).items():
+                total[name] += value * len(part) / len(x)
+        return total
+
+    def _compare(self, loss: float) -> None:
+        """Keep the weights where they are the best so far."""
+        self.waited += 1
+        if loss < self.best_loss:
+            self.best_loss, self.waited = loss, 0
+            self.best = {name: p.detach().clone() for name, p in self.parameters.items()}
+
+    def _print(self, row: dict[str, Any]) -> None:
+        rate = (self.step - self.clock_step) / max(time.monotonic() - self.clock, 1e-9)
+        held = "" if row["held_fvu"] is None else f"  held out: fvu {row['held_fvu']:.4f}"
+        print(
+            f"{self.name}step {self.step}/{self.steps}  loss {row['loss']:.4f}  fvu "
+            f"{row['fvu']:.4f}  l0 {row['l0']:.2f}  dead {row['dead_share']:.3f}{held}  "
+            f"{rate * self.told.batch:,.0f} tokens/s, {(self.steps - self.step) / rate:.0f} s left",
+            flush=True,
+        )
+
+    def final(self) -> dict[str, Tensor]:
+        """The parameters that training comes to."""
+        found = self.best or self.parameters
+        return {name: value.detach() for name, value in found.items()}
+
+    # --- the file --------------------------------------------------------------------------------
+
+    def _identity(self) -> str:
+        """What a file must have been written for to be taken up."""
+        stream, world = self.world.stream, self.world
+        facts = [*self.run, vars(self.told), stream.d_model, stream.n_train, world.order_seed]
+        return io.canonical([facts, world.norm, world.variance, float(world.mean.sum())])
+
+    def _tensors(self) -> dict[str, Tensor]:
+        found = {f"parameter.{n}": p.detach() for n, p in self.parameters.items()}
+        for name, (first, second) in self.optimiser.moments.items():
+            found |= {f"first.{name}": first, f"second.{name}": second}
+        return found | {"idle": self.idle}
+
+    def save(self) -> None:
+        """Write the file; without a path nothing is kept."""
+        if self.path is None:
+            return
+        numbers = [self.step, self.optimiser.count, self.waited, self.best_loss, self.rows]
+        header = {"numbers": json.dumps(numbers)}
+        best = {f"best.{name}": value for name, value in self.best.items()}
+        io.write_tensors(self.path, self._tensors() | best, self._identity(), header)
+
+    def _load(self) -> None:
+        """Take up where the file stops; a file of another training is passed over."""
+        if self.path is None or not self.path.is_file():
+            return
+        if io.recorded_spec(self.path) != self._identity():
+            return
+        numbers = json.loads(io.read_header(self.path)["numbers"])
+        self.step, self.optimiser.count, self.waited, self.best_loss, self.rows = numbers
+        kept = io.read_tensors(self.path, framework="pt")
+        with torch.no_grad():
+            for name, value in self._tensors().items():
+                value.copy_(kept[name])
+        self.best = {n[5:]: value for n, value in kept.items() if n.startswith("best.")}
+        print(f"{self.name}goes on after step {self.step} of {os.fspath(self.path)}", flush=True)
+
+
+NUMBERS = ("loss", "reconstruction", "sparsity", "auxiliary", "mse", "fvu", "l0")
+"""Columns of the history that are measured on a batch, and as `held_*` on held-out tokens."""

@@ -1,0 +1,150 @@
+"""What SAEs learn from: tokens in shuffled batches, and tokens that are held out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from saegrid import io
+from saegrid.saes.joined import Joined, open_rows
+from saegrid.saes.sae import blocks, widen
+from saegrid.saes.store import open_tensors
+from saegrid.split import held_out
+
+BLOCK = 8192
+"""Tokens that are read at a time."""
+
+
+class Stream(Protocol):
+    """Activations (token, d_model) in raw units, cut into training and held-out tokens.
+
+    Every method may be called from several threads at a time.
+    """
+
+    d_model: int
+    n_train: int
+    """Training tokens: one pass."""
+
+    def moments(self) -> tuple[float, np.ndarray, float]:
+        """Of the training tokens, in float64: mean norm, mean (d_model,), mean squared distance
+        from the mean."""
+
+    def sample(self, n: int, seed: int) -> np.ndarray:
+        """(n, d_model) float32: random training tokens; all of them where there are fewer."""
+
+    def batches(self, batch: int, seed: int, start: int) -> Iterator[np.ndarray]:
+        """(batch, d_model) float32: one endless shuffled sequence, entered at batch `start`.
+
+        A permutation of the training tokens follows the other. What comes depends on the numbers
+        given and on nothing else.
+        """
+
+    def held_out(self) -> Iterator[np.ndarray]:
+        """(n, d_model) float32: blocks of the held-out tokens, in the order of the file."""
+
+
+class Rows:
+    """A stream over activations that can be read at any row: an array, or files mapped as one."""
+
+    def __init__(self, x: np.ndarray | Joined, held: np.ndarray, where: str) -> None:
+        """x: raw activations (token, d_model); held: (token,) bool; where: names x in messages.
+
+        Raises ValueError where there are fewer than two training tokens.
+        """
+        self.x, self.where, self.d_model = x, where, x.shape[1]
+        self.train, self.held = np.flatnonzero(~held), np.flatnonzero(held)
+        self.n_train = len(self.train)
+        if self.n_train < 2:
+            raise ValueError(f"{where}: training needs tokens; got {self.n_train} of {len(held)}.")
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        return widen(self.x[rows])
+
+    def moments(self) -> tuple[float, np.ndarray, float]:
+        """See Stream; ValueError names a row with NaN or infinity."""
+        norm, square, total = 0.0, 0.0, np.zeros(self.d_model)
+        for start, stop in blocks(self.n_train, BLOCK):
+            rows = self.train[start:stop]
+            part = self._read(rows).astype(np.float64)
+            if not np.isfinite(part).all():
+                bad = rows[~np.isfinite(part).all(axis=1)][0]
+                raise ValueError(f"{self.where}: row {bad} of x holds NaN or infinity.")
+            squares = np.einsum("td,td->t", part, part)
+            norm += np.sqrt(squares).sum()
+            square += squares.sum()
+            total += part.sum(axis=0)
+        mean = total / self.n_train
+        return norm / self.n_train, mean, square / self.n_train - mean @ mean
+
+    def sample(self, n: int, seed: int) -> np.ndarray:
+        """See Stream."""
+        chosen = np.random.default_rng(seed).permutation(self.n_train)[:n]
+        return self._read(self.train[np.sort(chosen)])
+
+    def batches(self, batch: int, seed: int, start: int) -> Iterator[np.ndarray]:
+        """See Stream."""
+        number, skip = divmod(batch * start, self.n_train)
+        pool = self._order(seed, number)[skip:]
+        while True:
+            while len(pool) < batch:
+                number += 1
+                pool = np.concatenate([pool, self._order(seed, number)])
+            yield self._read(pool[:batch])
+            pool = pool[batch:]
+
+    def _order(self, seed: int, number: int) -> np.ndarray:
+        """The training rows in the order of one pass."""
+        return np.random.default_rng([seed, number]).permutation(self.train)
+
+    def held_out(self) -> Iterator[np.ndarray]:
+        """See Stream."""
+        for start, stop in blocks(len(self.held), BLOCK):
+            yield self._read(self.held[start:stop])
+
+
+def of_array(x: np.ndarray, share: float, seed: int, row: np.ndarray | None = None) -> Rows:
+    """A stream over x (token, d_model); row (token,): the text of each token, by default its own.
+
+    share, seed: what is held out, see `split.held_out`.
+    """
+    row = np.arange(len(x)) if row is None else row
+    return Rows(x, held_out(row, share, seed), "x")
+
+
+def of_files(paths: Sequence[str | Path], row: np.ndarray, share: float, seed: int) -> Rows:
+    """A stream over activations files, those of all shards in order.
+
+    Args:
+        paths: files with x (token, d_model) and token (token,).
+        row: (token index,) the row of each token of the corpus: the column of tokens.parquet.
+        share, seed: what is held out, see `split.held_out`.
+    """
+    token = np.concatenate([open_tensors(path).arrays["token"] for path in paths])
+    held = held_out(row[token], share, seed)
+    return Rows(open_rows(paths), held, ", ".join(map(str, paths)))
+
+
+def open_files(
+    activations: Sequence[str | Path], tokens: str | Path, share: float, seed: int
+) -> Stream:
+    """A stream over activations files; tokens: the tokens.parquet of their corpus."""
+    row = io.read_table(tokens, ["row"])["row"].to_numpy()
+    return of_files(activations, row, share, seed)
+
+
+Open = Callable[[Sequence[str | Path], str | Path, float, int], Stream]
+"""Opens a stream: files, tokens, and what is held out."""
+
+
+def evenly(parts: Iterator[np.ndarray], most: int) -> np.ndarray:
+    """At most so many rows (n, d_model) of all parts, evenly spaced; at least half as many where
+    there are enough."""
+    kept: list[np.ndarray] = []
+    stride, seen = 1, 0
+    for part in parts:
+        kept.append(part[-seen % stride :: stride])
+        seen += len(part)
+        while sum(map(len, kept)) > most:
+            kept, stride = [np.concatenate(kept)[::2]], 2 * stride
+    return np.concatenate(kept) if kept else np.empty((0, 0), np.float32)

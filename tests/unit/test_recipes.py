@@ -1,0 +1,345 @@
+"""Recipes: each one's loss by a plain formula, its gradient, its folding, its ways."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from planting import QUICK, SITE, X, quick
+from saegrid.registry import pick
+from saegrid.saes.formats.sae_lens import open_checkpoint, write_sae_lens
+from saegrid.saes.sae import decode, encode, fold_decoder_norms
+from saegrid.saes.training import RECIPES
+from saegrid.saes.training.adam import Adam
+from saegrid.saes.training.dense import BLOCK, Weights, relu_pass
+from saegrid.saes.training.jump import jump
+from saegrid.saes.training.loop import world_of
+from saegrid.saes.training.recipe import Batch, Moment
+from saegrid.saes.training.recipes import relu_l1
+from saegrid.saes.training.settings import parse
+from saegrid.saes.training.sparse import largest_of_batch
+from saegrid.saes.training.state import Run, State
+from saegrid.saes.training.stream import of_array
+
+N, D, M = 40, 8, 24
+NONE = torch.empty(0, dtype=torch.int64)
+
+
+def parameters(recipe, seed=0):
+    """Random parameters with free decoder norms, in float64."""
+    g = torch.Generator().manual_seed(seed)
+    shapes = {"W_enc": (M, D), "b_enc": (M,), "W_dec": (M, D), "b_dec": (D,)}
+    more = {
+        "tied": {"W": (M, D), "b_enc": (M,), "b_dec": (D,)},
+        "jumprelu": shapes | {"log_threshold": (M,)},
+        "jumprelu_tanh": shapes | {"log_threshold": (M,)},
+        "batchtopk": shapes | {"threshold": (1,)},
+    }
+    found = {
+        name: torch.randn(shape, generator=g, dtype=torch.float64) * 0.5
+        for name, shape in more.get(recipe, shapes).items()
+    }
+    if recipe == "batchtopk":
+        found["threshold"].fill_(-1.0)
+    return found
+
+
+def tokens(seed=1, n=N):
+    return torch.randn(n, D, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def told(recipe, **settings):
+    known = {"k": 4} if "topk" in recipe else {}
+    return parse(recipe, known | settings)
+
+
+def plain(recipe, p, x, s, progress):
+    """The loss as its formula reads: reconstruction, sparsity and other terms; and z."""
+    W = p.get("W_enc", p.get("W"))
+    decoder = p.get("W_dec", W)
+    centre = (
+        p["b_dec"] if recipe in ("topk", "batchtopk", "jumprelu", "relu_l1", "topk_relu") else 0
+    )
+    pre = (x - centre) @ W.T + p["b_enc"]
+    norms = decoder.norm(dim=1)
+    match recipe:
+        case "topk" | "topk_relu":
+            k = M if s.k is None else s.k
+            last = pre.sort(dim=1).values[:, -k][:, None]
+            z = torch.relu(torch.where(pre >= last, pre, 0.0))
+        case "batchtopk":
+            last = torch.relu(pre).flatten().sort().values[-s.k * len(x)]
+            z = torch.where((pre >= last) & (pre > 0), pre, 0.0)
+        case "jumprelu" | "jumprelu_tanh":
+            z = torch.where(pre > p["log_threshold"].exp(), pre, 0.0)
+        case _:
+            z = torch.relu(pre)
+    squared = (x - z @ decoder - p["b_dec"]).square().sum()
+    mean, total = squared / len(x), z.sum() / len(x)
+    l0 = (z > 0).sum() / len(x)
+    rising = min(1.0, progress / 0.05)
+    match recipe:
+        case "topk" | "batchtopk":
+            terms = mean / 3.0, 0.0, 0.0
+        case "jumprelu":
+            terms = mean / 3.0, s.l0_weight * min(1, progress / 0.2) * (l0 / s.l0 - 1) ** 2, 0.0
+        case "jumprelu_tanh":
+            theta = p["log_threshold"].exp()
+            tanh = torch.tanh(s.steepness * z * norms).sum() / len(x)
+            pull = (torch.relu(theta - pre) * norms).sum() / len(x)
+            terms = mean, s.sparsity * progress * tanh, s.pre * pull
+        case "relu_l1":
+            terms = mean, s.l1 * rising * total, 0.0
+        case "scaling":
+            terms = mean, s.l1 * rising * (z * norms).sum() / len(x), 0.0
+        case "tied" | "topk_relu":
+            terms = mean / D, s.l1 * z.mean(), 0.0
+    return terms, squared, z
+
+
+CASES = [*((name, {}) for name in RECIPES), ("topk_relu", {"k": None})]
+
+
+@pytest.mark.parametrize(("recipe", "settings"), CASES)
+@pytest.mark.parametrize("progress", [0.02, 0.7])
+def test_the_loss_is_the_formula(recipe, settings, progress):
+    s, x = told(recipe, **settings), tokens()
+    p = parameters(recipe)
+    expected, squared, z = plain(recipe, p, x, s, progress)
+    batch = Batch(x, 3.0, NONE, progress)
+    found = pick(RECIPES, recipe, "").step(p, batch, s)
+    terms = found.reconstruction, found.sparsity, found.auxiliary
+    assert [float(t) for t in terms] == pytest.approx([float(t) for t in expected], rel=1e-9)
+    assert float(found.squared) == pytest.approx(float(squared), rel=1e-9)
+    assert found.l0() == pytest.approx(float((z > 0).sum()) / N)
+    assert torch.equal(found.fired, (z > 0).any(dim=0))
+
+
+@pytest.mark.parametrize(("recipe", "settings"), [c for c in CASES if "jump" not in c[0]])
+def test_the_gradient_is_that_of_the_formula(recipe, settings):
+    """Autograd of the plain formula, in float64; JumpReLU's is an estimate, see below."""
+    s, x, p, q = told(recipe, **settings), tokens(), parameters(recipe), parameters(recipe)
+    chosen = pick(RECIPES, recipe, "")
+    trained = [name for name in p if name not in chosen.buffers]
+    for name in trained:
+        p[name].requires_grad_()
+        q[name].requires_grad_()
+    (r, sparsity, other), _, _ = plain(recipe, q, x, s, 0.7)
+    (r + sparsity + other).backward()
+    found = chosen.step(p, Batch(x, 3.0, NONE, 0.7), s)
+    loss = found.reconstruction + found.sparsity + found.auxiliary
+    if loss.requires_grad:
+        loss.backward()
+    for name in trained:
+        torch.testing.assert_close(p[name].grad, q[name].grad, rtol=1e-9, atol=1e-12)
+
+
+def test_the_gradient_of_a_threshold_is_estimated_in_a_window():
+    """One feature, one token a case: 1 / bandwidth inside the window around the threshold."""
+    recipe, s = pick(RECIPES, "jumprelu", ""), told("jumprelu", l0=1.0, bandwidth=0.5)
+    for pre, inside in ((1.2, True), (0.8, True), (1.3, False), (0.7, False)):
+        p = {
+            "W_enc": torch.ones(1, 1),
+            "b_enc": torch.zeros(1),
+            "W_dec": torch.ones(1, 1),
+            "b_dec": torch.zeros(1),
+            "log_threshold": torch.zeros(1),
+        }
+        p = {name: value.requires_grad_() for name, value in p.items()}
+        found = recipe.step(p, Batch(torch.tensor([[pre]]), 1.0, NONE, 1.0), s)
+        (found.reconstruction + found.sparsity).backward()
+        z = pre if pre > 1 else 0.0
+        # d loss / d z * (-threshold / bandwidth), and the l0 term's 2 (l0 - 1) * (-1 / bandwidth).
+        expected = (2 * (z - pre) * -1 + 2 * ((z > 0) - 1) * -1) / 0.5 if inside else 0.0
+        assert float(p["log_threshold"].grad) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("through", [False, True])
+def test_the_estimate_reaches_pre_activations_where_it_is_asked_to(through):
+    pre = torch.tensor([[1.2], [0.8], [1.3]], requires_grad=True)
+    z, _ = jump(pre, torch.ones(1), 0.5, through)
+    z.sum().backward()
+    inside = 1 / 0.5 if through else 0.0
+    assert pre.grad[:, 0].tolist() == pytest.approx([1 + inside, inside, 1.0])
+
+
+def test_blocks_of_features_make_the_whole():
+    """A pass over many blocks equals one product, in float64."""
+    n = BLOCK // 64
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(n, 3, generator=g, dtype=torch.float64)
+    w = Weights(
+        *(torch.randn(s, generator=g, dtype=torch.float64) for s in ((200, 3), 200, (200, 3)))
+    )
+    found = relu_pass(x, x, w, None)
+    assert len(found.z) == 4
+    z = torch.relu(x @ w.W_enc.T + w.b_enc)
+    torch.testing.assert_close(torch.cat(found.z, dim=1), z)
+    torch.testing.assert_close(found.squared, (z @ w.W_dec - x).square().sum())
+
+
+# --- what is written ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("recipe", "settings"), CASES)
+@pytest.mark.parametrize("scale", [1.0, 0.125])
+def test_d4_folding_changes_no_reconstruction(tmp_path, recipe, settings, scale):
+    """Raw activations through the file give what the recipe's own parameters give."""
+    s, p, raw = told(recipe, **settings), parameters(recipe, seed=3), tokens(n=200) * 8
+    chosen = pick(RECIPES, recipe, "")
+    if chosen.unit_decoder:
+        p["W_dec"] /= p["W_dec"].norm(dim=1, keepdim=True)
+    p = {name: value.float() for name, value in p.items()}
+    if recipe == "batchtopk":
+        p["threshold"].fill_(0.7)
+    x = (raw * scale).float()
+    with torch.no_grad():
+        found = chosen.step(dict(p), Batch(x, 3.0, NONE, 1.0, learn=False), s)
+    folded = chosen.finish(p, scale, s)
+    tensors = {name: np.ascontiguousarray(t.numpy()) for name, t in folded.tensors.items()}
+    cfg = {"architecture": folded.architecture, "d_in": D, "d_sae": M, **folded.keys}
+    write_sae_lens(tmp_path, cfg, tensors)
+    sae = open_checkpoint(tmp_path)
+    z = encode(sae.encoder, raw.numpy())
+    error = np.square(raw.numpy() - decode(sae, z)).sum() * scale**2
+    assert error == pytest.approx(float(found.squared), rel=1e-5)
+    assert (z > 0).sum() / len(raw) == pytest.approx(found.l0())
+    if sae.encoder.k is None:
+        np.testing.assert_allclose(sae.decoder.norms, 1, rtol=1e-5)
+        again = fold_decoder_norms(sae)
+        np.testing.assert_allclose(
+            decode(again, encode(again.encoder, raw.numpy())), decode(sae, z), rtol=1e-5, atol=1e-5
+        )
+
+
+def test_d4_topk_is_kept_in_its_own_gauge():
+    """n = (1, 10): folded norms would let the other feature win, so they are not folded."""
+    p = {
+        "W_enc": torch.tensor([[1.0, 0.0], [0.0, 0.5]]),
+        "b_enc": torch.zeros(2),
+        "W_dec": torch.tensor([[1.0, 0.0], [0.0, 10.0]]),
+        "b_dec": torch.zeros(2),
+    }
+    folded = pick(RECIPES, "topk_relu", "").finish(p, 1.0, told("topk_relu", k=1))
+    assert torch.equal(folded.tensors["W_dec"], p["W_dec"])
+    assert folded.keys["rescale_acts_by_decoder_norm"] is False
+
+
+def test_batchtopk_takes_the_largest_of_a_batch_whatever_is_guessed():
+    pre = tokens(n=500).float()
+    expected = pre.flatten().sort(descending=True).values[:700]
+    for guess in (-1.0, 0.1, float(expected[-1]) * 0.8, 50.0):
+        token, feature = largest_of_batch(pre, 700, guess)
+        assert torch.equal(pre[token, feature].sort(descending=True).values, expected)
+        assert (token.diff() >= 0).all()
+    token, feature = largest_of_batch(-pre.abs() + 0.01, 10**6, 0.0)
+    assert (pre[token, feature].abs() < 0.01).all()
+
+
+def test_batchtopk_has_as_many_active_with_its_threshold():
+    trained = quick("batchtopk", steps=200)
+    assert trained.cfg["architecture"] == "jumprelu"
+    assert len(np.unique(trained.tensors["threshold"])) == 1
+    assert trained.health["l0"]["value"] == pytest.approx(4, rel=0.15)
+
+
+# --- coefficients ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("recipe", "key", "low", "high"),
+    [
+        ("relu_l1", "l1", 0.5, 5.0),
+        ("scaling", "l1", 0.5, 5.0),
+        ("jumprelu_tanh", "sparsity", 0.05, 1.0),
+        ("tied", "l1", 1e-5, 10.0),
+    ],
+)
+def test_l0_falls_with_the_coefficient(recipe, key, low, high):
+    few = {"steps": 150}
+    l0 = [quick(recipe, **few, **{key: v}).health["l0"]["value"] for v in (low, high)]
+    assert 0 < l0[1] < 0.7 * l0[0], l0
+
+
+def test_without_k_all_positive_pre_activations_pass():
+    trained = quick("topk_relu", k=None)
+    assert trained.cfg["architecture"] == "standard"
+    assert trained.health["l0"]["value"] > 20
+
+
+# --- resampling -----------------------------------------------------------------------------
+
+
+def test_resampling_comes_at_the_published_steps():
+    """25k, 50k, 75k and 100k of 200k steps; features silent for 12,500."""
+    s = told("relu_l1", steps=200_000)
+    due = [n for n in range(0, 200_000, 500) if relu_l1.is_due(n, 200_000, s)]
+    assert due == [25_000, 50_000, 75_000, 100_000]
+    assert s.resample_silent * 200_000 == 12_500
+    assert (s.resample_sample, s.resample_norm) == (819_200, 0.2)
+
+
+def test_dead_features_are_pointed_at_the_token_that_is_explained_worst():
+    """Two kinds of tokens; one is explained, so all of the odds are the other's."""
+    good, bad = torch.eye(4)[0], torch.eye(4)[1] * 3
+    sample = torch.stack([good] * 50 + [bad] * 50)
+    p = {
+        "W_enc": torch.stack([good * 2, -torch.ones(4), -torch.ones(4)]),
+        "b_enc": torch.tensor([-1.0, -0.5, -0.5]),
+        "W_dec": torch.stack([good, torch.eye(4)[2], torch.eye(4)[3]]),
+        "b_dec": torch.zeros(4),
+    }
+    optimiser = Adam(p, 0.9, 0.999)
+    for moments in optimiser.moments.values():
+        for moment in moments:
+            moment.fill_(7.0)
+    s = told("relu_l1", steps=16, batch=10)
+    idle = torch.tensor([0, 500, 500])
+    for step in (1, 3):
+        moment = Moment(step, 16, 0, idle, optimiser, lambda n, seed: sample)
+        relu_l1.after(p, moment, s)
+        assert idle.tolist() == [0, 500, 500], "not due"
+    relu_l1.after(p, Moment(2, 16, 0, idle, optimiser, lambda n, seed: sample), s)
+    assert idle.tolist() == [0, 0, 0]
+    direction = torch.eye(4)[1]
+    torch.testing.assert_close(p["W_dec"], torch.stack([good, direction, direction]))
+    # The living encoder row has norm 2, so that new ones have 0.4.
+    torch.testing.assert_close(p["W_enc"][1:], 0.4 * torch.stack([direction, direction]))
+    torch.testing.assert_close(p["b_enc"], torch.tensor([-1.0, 0.0, 0.0]))
+    for name in ("W_enc", "b_enc", "W_dec"):
+        for moment in optimiser.moments[name]:
+            assert (moment[0] == 7).all() and (moment[1:] == 0).all()
+    assert all((moment == 7).all() for moment in optimiser.moments["b_dec"])
+
+
+def test_resampling_goes_as_the_square_of_the_loss():
+    """Losses 1 and 3: nine of ten new features are pointed at the second kind."""
+    sample = torch.cat([torch.eye(2)[:1]] * 500 + [torch.eye(2)[1:] * 3**0.5] * 500)
+    n = 4000
+    p = {"W_enc": torch.zeros(n, 2), "b_enc": -torch.ones(n), "W_dec": torch.zeros(n, 2)}
+    p |= {"b_dec": torch.zeros(2)}
+    moment = Moment(2, 16, 5, torch.full((n,), 10**6), Adam(p, 0.9, 0.9), lambda n, seed: sample)
+    relu_l1.after(p, moment, told("relu_l1", steps=16, batch=100))
+    assert float(p["W_dec"][:, 1].mean()) == pytest.approx(0.9, abs=0.02)
+
+
+def test_resampling_wakes_features():
+    """Features that nothing activates have no gradient; resampled, they find something to do."""
+    stream, silent, alive = of_array(X, 0.1, 0), slice(0, 64), {}
+    for times in (0, 4):
+        state = State(
+            Run("relu_l1", QUICK["relu_l1"] | {"steps": 160, "resamplings": times}, 4),
+            world_of(stream, 0),
+        )
+        with torch.no_grad():
+            state.parameters["b_enc"][silent] = -20.0
+        for batch in islice(stream.batches(256, 0, 0), 160):
+            state.learn(torch.from_numpy(batch * np.float32(state.scale)))
+        alive[times] = int((state.idle[silent] < 5000).sum())
+    assert alive[0] == 0 and alive[4] > 32, alive
+
+
+def test_quick_settings_name_every_recipe():
+    assert set(QUICK) == set(RECIPES)
+    assert SITE.layer == 1 and len(X) == 20_000
