@@ -66,7 +66,7 @@ def handler(hub):
             self.answer(head=False)
 
         def answer(self, head):
-            match = re.fullmatch(f"/([^/]+/[^/]+)/resolve/{COMMIT}/(.+)", self.path)
+            match = re.fullmatch(f"/((?:datasets/)?[^/]+/[^/]+)/resolve/{COMMIT}/(.+)", self.path)
             path = hub.root / "/".join(match.groups()) if match else None
             if path is None or not path.is_file():
                 self.send_response(404)

@@ -18,6 +18,8 @@ ROOM, WORKING = 1_000_000_000, 1.1
 """Bytes beside the weights, and weights with what a pass holds (`models.load`)."""
 HELD = 2 << 30
 """Bytes of activations up to which a capture holds them in memory (`capture.store.HELD`)."""
+STORE_BLOCK = 131_072
+"""Tokens that a filling of a store holds at a time (`store.blocks.MOST`)."""
 FEATURE_BLOCK, TOKEN_TILE = 2048, 1024
 """What an encoding multiplies at a time where its memory suffices (`budget.fit`)."""
 READERS = 2
@@ -176,6 +178,34 @@ def capture(
         passing=2 * stream + (largest if largest > HELD else 0),
         memory=memory_layer_by_layer(weights, largest),
     )
+
+
+def fill_store(
+    weights: Weights,
+    text: Text,
+    widths: Sequence[int],
+    depth: int,
+    source: int,
+    threads: int = 1,
+) -> Cost:
+    """A store of sites of these widths, filled from `source` bytes of text.
+
+    An entry has three numbers beside its activations (20 bytes). A block of tokens is held.
+    """
+    a_token = sum(widths) * weights.itemsize
+    return Cost(
+        read=weights.stored + source,
+        write=text.captured * (a_token + 20 * len(widths)) + HEADER * len(widths),
+        memory=memory_whole_model(weights, STORE_BLOCK * 2 * a_token),
+        model=forward(weights, text, depth),
+        threads=threads,
+        torch=True,
+    )
+
+
+def survey(activations: int) -> Cost:
+    """A survey of that many bytes of activations, in blocks of float64."""
+    return Cost(read=activations, write=3 * HEADER, memory=NUMPY + (1 << 30))
 
 
 # --- SAEs --------------------------------------------------------------------------------------

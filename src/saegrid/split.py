@@ -16,11 +16,11 @@ def held_out(row: np.ndarray, share: float, seed: int) -> np.ndarray:
     """
     if not 0 <= share < 1:
         raise ValueError(f"The share that is held out must lie in 0..1, below 1; got {share}.")
-    mixed = _mix(np.asarray(row).astype(np.uint64) + _mix(np.array([seed], np.uint64)))
+    mixed = mix(np.asarray(row).astype(np.uint64) + mix(np.array([seed], np.uint64)))
     return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53 < share
 
 
-def _mix(value: np.ndarray) -> np.ndarray:
+def mix(value: np.ndarray) -> np.ndarray:
     """The finaliser of splitmix64 (Steele, Lea and Flood 2014): 64 bits to 64 bits, one to one."""
     with np.errstate(over="ignore"):
         value = value + np.uint64(0x9E3779B97F4A7C15)

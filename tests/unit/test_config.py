@@ -170,3 +170,11 @@ def test_mistakes_in_a_sweep_name_the_key():
         swept(over={"expansion": [0]})
     with pytest.raises(ConfigError, match=r"s.k_8.corpus_h\.corpus must name a corpus of role"):
         swept(over={"k": [8], "corpus": ["h"]}, rows=[])
+
+
+def test_only_what_is_learnt_from_can_be_streamed():
+    assert resolve(changed(("corpora", "g", "store"), {"max_tokens": 10})).corpora["g"].store
+    said = message(("corpora", "h", "store"), {})
+    assert "corpora.h.store: a streamed corpus has the role train" in said
+    said = message(("corpora", "g", "store"), {"choise": "last"})
+    assert "corpora.g.store.choise is not a key. Did you mean 'choice'?" in said

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from saegrid.split import _mix, held_out
+from saegrid.split import held_out, mix
 
 ROWS = np.repeat(np.arange(20_000), 5)
 
@@ -11,7 +11,7 @@ ROWS = np.repeat(np.arange(20_000), 5)
 def test_the_hash_is_splitmix64():
     # The first outputs of the generator with the seed 0, as its authors' C code prints them.
     state = np.array([0, 0x9E3779B97F4A7C15], np.uint64)
-    assert _mix(state).tolist() == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4]
+    assert mix(state).tolist() == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4]
 
 
 def test_rows_stay_whole_and_the_share_holds():

@@ -48,7 +48,7 @@ def planned(folder: Path, *arguments: str, study: tuple[str, ...] = TINY) -> dic
     table = (done.stdout + done.stderr).rpartition("Job stats:")[2]
     found = {m[1]: int(m[2]) for m in re.finditer(r"^(\w+) +(\d+)$", table, re.M)}
     targets = {"total", "all", "corpus", "activations", "saes", "cells", "metrics"}
-    targets |= {"pages", "figures"}
+    targets |= {"pages", "figures", "layers"}
     return {rule: count for rule, count in found.items() if rule not in targets}
 
 

@@ -90,7 +90,7 @@ def test_only_jobs_with_the_model_or_an_encoder_ask_for_a_gpu(clean):
         ):
             if "gpu=" in body:
                 asking.add(name)
-    assert asking == {"capture", "encode", "measure", "verify_checkpoint"}
+    assert asking == {"capture", "encode", "fill_store", "measure", "verify_checkpoint"}
 
 
 SLURM = ("--workflow-profile", "slurm")

@@ -91,7 +91,12 @@ def test_profiles_leave_out_the_code_trigger():
 def test_slurm_groups_all_jobs_of_a_cell_and_encode_with_nothing_else():
     settings = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
     groups = dict(line.split("=") for line in settings["groups"])
-    assert {name for name, _, _ in rules()} == {*groups, "verify_checkpoint", "capture"}
+    assert {name for name, _, _ in rules()} == {
+        *groups,
+        "verify_checkpoint",
+        "capture",
+        "fill_store",
+    }
     assert [rule for rule, group in groups.items() if group == groups["encode"]] == ["encode"]
     sizes = dict(line.split("=") for line in settings["group-components"])
     assert sizes.keys() == set(groups.values()) - {"study"}
@@ -110,7 +115,7 @@ def test_the_lock_pins_every_dependency_and_names_no_address():
 
 
 HEAVY = {"torch", "transformers", "pandas", "matplotlib", "snakemake"}
-TORCH = {"capture", "train_sae", "train_together"}
+TORCH = {"capture", "fill_store", "train_sae", "train_together"}
 """Stages that compute with torch; encode loads it only for large cells."""
 
 
@@ -119,7 +124,7 @@ def test_only_stages_that_compute_with_torch_import_it(path):
     tree = ast.parse(path.read_text())
     imports = [ast.unparse(n) for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
     allowed = {"torch"} if path.stem in TORCH else set()
-    allowed |= {"transformers"} if path.stem == "capture" else set()
+    allowed |= {"transformers"} if path.stem in ("capture", "fill_store") else set()
     allowed |= {"matplotlib"} if path.stem == "plot" else set()
     code = (
         "import sys\n"

@@ -1,5 +1,5 @@
 """
-What can be asked for by name: corpus, activations, saes, cells, metrics, pages, figures (all is in the
+What can be asked for by name: corpus, activations, saes, cells, metrics, pages, figures, layers (all is in the
 Snakefile).
 estimate makes nothing: what the run would read, write, hold and take is said at the start.
 Every stage file of every cell is a target, so that a lost or failed one is made again.
@@ -14,6 +14,7 @@ localrules:
     metrics,
     pages,
     figures,
+    layers,
     estimate,
 
 
@@ -50,6 +51,11 @@ rule pages:
 rule figures:
     input:
         lambda wildcards: PLAN.figure_targets(),
+
+
+rule layers:
+    input:
+        lambda wildcards: PLAN.survey_targets(),
 
 
 rule estimate:

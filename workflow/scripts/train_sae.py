@@ -4,7 +4,9 @@ from pathlib import Path
 
 from saegrid import workflow
 from saegrid.saes.training.cells import train_cell
+from saegrid.store.learning import open_stream
 
 with workflow.job(snakemake) as job:
     saes = Path(job.output.weights).parents[1]
-    train_cell(job.input.activations, job.input.tokens, job.wildcards.cell, job.spec, saes)
+    files = job.input.activations, job.input.tokens
+    train_cell(*files, job.wildcards.cell, job.spec, saes, open_stream=open_stream)

@@ -89,6 +89,12 @@ def _check_references(study: Study) -> None:
     mains = [name for name, role in roles.items() if role == "main"]
     if len(mains) != 1:
         raise ConfigError(f"corpora: exactly one must have the role main; got {mains}.")
+    for name, corpus in study.corpora.items():
+        if corpus.store and (corpus.role != "train" or corpus.shards > 1 or corpus.filter):
+            raise ConfigError(
+                f"corpora.{name}.store: a streamed corpus has the role train, no filter and no "
+                f"shards of its own; got role {corpus.role}, shards {corpus.shards}."
+            )
     for name, sae in study.saes.items():
         if sae.source == "train" and roles.get(sae.corpus) != "train":
             trains = [corpus for corpus, role in roles.items() if role == "train"]

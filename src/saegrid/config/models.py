@@ -76,11 +76,11 @@ class Source(Strict):
     separator: str = "\n"
     """text: what stands between two texts."""
     max_characters: Positive | None = None
-    """text: longer texts are cut here."""
+    """text, and streamed texts of any kind: longer ones are cut here."""
     grammar: str | None = None
     """generated: the grammar file."""
     n: Positive | None = None
-    """generated, text: number of texts."""
+    """generated, text, and streamed texts of any kind: number of texts."""
     seed: int = 0
     """generated: seed."""
 
@@ -111,6 +111,26 @@ class TokenChoice(Strict):
     """Seed of the sample."""
 
 
+class Store(Strict):
+    """A streamed corpus: text that never stands in tables, captured into shards."""
+
+    choice: Literal["all", "last", "random", "mean"] = "all"
+    """Which tokens of a row are kept: all, the last, a random one, or their mean; special tokens
+    never."""
+    norm: Literal["none", "layer", "final"] = "none"
+    """What is done to activations: nothing, a norm without scale and shift, or the model's own last
+    norm."""
+    cut: Literal["rows", "truncate"] = "rows"
+    """What becomes of the rest of a text that is longer than a row, or than max_characters: it goes
+    on in further rows, or is dropped."""
+    seed: int = 0
+    """Seed of the random tokens."""
+    shard_tokens: Positive = 65_536
+    """A shard is closed behind the text with which it has so many entries."""
+    max_tokens: Positive | None = None
+    """No text is begun once there are so many tokens. May be raised later: the store goes on."""
+
+
 class Corpus(Strict):
     """A corpus and its role."""
 
@@ -139,6 +159,9 @@ class Corpus(Strict):
     shards: Positive = 1
     """Into so many parts of whole rows the corpus is cut, each captured and encoded by jobs of its
     own. For corpora larger than one job should take; results do not depend on it."""
+    store: Store | None = None
+    """Stream the texts (kind text, csv, jsonl, parquet or hub; `*` may stand in names of files) and
+    capture them into a store. For a corpus of role train, of any size."""
 
 
 class TrainedSae(Strict):
@@ -298,6 +321,13 @@ class Metrics(Strict):
     """Seed of samples, random dictionaries, and of the split of a corpus not learned from."""
 
 
+class Survey(Strict):
+    """Survey of the layers."""
+
+    cut: Annotated[float, Field(gt=0)] = 6.0
+    """Robust deviations from the median from which a dimension is an outlier."""
+
+
 class Threads(Strict):
     """Threads of the numeric jobs. Fixed here, since results depend on them in the last bits."""
 
@@ -372,6 +402,8 @@ class Study(Strict):
     """Known numbers of the checkpoints."""
     metrics: Metrics = Metrics()
     """Numbers of SAEs, and baselines."""
+    survey: Survey = Survey()
+    """Survey of the layers."""
     threads: Threads = Threads()
     """Threads."""
     memory: Memory = Memory()

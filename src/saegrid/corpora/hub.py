@@ -35,8 +35,32 @@ def rows(source: Mapping[str, Any]) -> Iterator[Row]:
     Raises:
         CorpusError: no repository, no pinned commit, or a file that cannot be had.
     """
-    repo = source.get("repo")
-    if not repo:
+    return over_files(source, _read, fetched(source, _listed(source)))
+
+
+def names(source: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Split and path in the repository of each file, `*` filled in; nothing is fetched.
+
+    Raises CorpusError as `rows` does.
+    """
+    listed, repo = _listed(source), source["repo"]
+    if Path(repo).is_dir():
+        return _expanded(listed, _there(Path(repo)), f"The folder {repo}")
+    return _on_hub(repo, source, listed, fetching=False)
+
+
+def fetched(source: Mapping[str, Any], listed: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Split and path on this machine of the files `listed`; CorpusError as of `rows`."""
+    repo = source["repo"]
+    if Path(repo).is_dir():
+        found = _expanded(listed, _there(Path(repo)), f"The folder {repo}")
+        return [(split, str(Path(repo) / path)) for split, path in found]
+    return _on_hub(repo, source, listed)
+
+
+def _listed(source: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Split and path of each file as the config names it, checked."""
+    if not source.get("repo"):
         raise CorpusError(
             "A source of kind 'hub' needs `repo`, the name of a data set such as "
             "SemEvalWorkshop/humicroedit; got none."
@@ -44,11 +68,7 @@ def rows(source: Mapping[str, Any]) -> Iterator[Row]:
     listed = files(source)
     for _, path in listed:
         _reader(path)
-    if Path(repo).is_dir():
-        found = _in_folder(Path(repo), listed)
-    else:
-        found = _on_hub(repo, str(source.get("revision") or ""), listed)
-    return over_files(source, _read, found)
+    return listed
 
 
 def _read(file: Path, wanted: Needed) -> Iterator[Record]:
@@ -81,17 +101,21 @@ def _expanded(listed: list[tuple[str, str]], there: list[str], where: str) -> li
     return found
 
 
-def _in_folder(folder: Path, listed: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    there = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    found = _expanded(listed, there, f"The folder {folder}")
-    return [(split, str(folder / path)) for split, path in found]
+def _there(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
 
 
-def _on_hub(repo: str, revision: str, listed: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Split and local path of each file, fetched where the hub's cache has it not."""
+def _on_hub(
+    repo: str, source: Mapping[str, Any], listed: list[tuple[str, str]], fetching: bool = True
+) -> list[tuple[str, str]]:
+    """Split and local path of each file, fetched where the hub's cache has it not.
+
+    Without fetching: split and path in the repository.
+    """
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HFValidationError, HTTPError
 
+    revision = str(source.get("revision") or "")
     if not re.fullmatch("[0-9a-f]{40}", revision):
         raise CorpusError(
             f"The data set {repo} needs `revision`, the 40 hexadecimal digits of a commit, so "
@@ -113,6 +137,8 @@ def _on_hub(repo: str, revision: str, listed: list[tuple[str, str]]) -> list[tup
     try:
         if any("*" in path for _, path in listed):
             listed = _expanded(listed, listing(), where)
+        if not fetching:
+            return listed
         try:
             return [(split, fetch(path)) for split, path in listed]
         except EntryNotFoundError as problem:

@@ -24,6 +24,9 @@ RULES = [
     *TEXT_RULES,
     "verify_checkpoint",
     "capture",
+    "fill_store",
+    "survey",
+    "base_rates",
     "train_together",
     "train_sae",
     "import_sae",
@@ -104,6 +107,12 @@ class Costs:
             return self._verify_checkpoint()
         if job.rule == "baselines":
             return self._baselines(job)
+        if job.rule == "base_rates":
+            return Cost(read=sum(source_bytes(self.plan, n) for n in self.plan.corpora_used()))
+        if job.rule == "survey":
+            return estimate.survey(self._activations())
+        if job.rule == "fill_store":
+            return self._fill_store(job)
         return self._capture(job) if job.rule == "capture" else None
 
     def _verify_checkpoint(self) -> Cost | None:
@@ -131,6 +140,23 @@ class Costs:
         threads = self.study.threads.capture if self.study.model.device == "cpu" else 1
         memory = self.study.memory.capture * 10**6
         return estimate.capture(weights, self.part(job), widths, threads, memory)
+
+    def _fill_store(self, job: Job) -> Cost | None:
+        weights, source = weights_of(self.plan), source_bytes(self.plan, job.corpus)
+        if weights is None:
+            return None
+        widths = {site: width_of(self.plan, site) for site in self.plan.sites}
+        depth = max(site.layer for site in self.plan.sites) + 1
+        threads = self.study.threads.capture if self.study.model.device == "cpu" else 1
+        text = self.text(job.corpus)
+        return estimate.fill_store(weights, text, list(widths.values()), depth, source, threads)
+
+    def _activations(self) -> int:
+        """Bytes of all activations of the study."""
+        itemsize = BYTES[self.study.model.dtype]
+        widths = [width_of(self.plan, site) for site in self.plan.sites]
+        captured = [self.text(name).captured for name in self.plan.corpora_used()]
+        return sum(estimate.activation_bytes(n, widths, itemsize) for n in captured)
 
     def _train_sae(self, job: Job, sae: Sae) -> Cost:
         settings = self.plan.settings(job.cell, "train")

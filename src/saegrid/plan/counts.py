@@ -28,6 +28,8 @@ CHARACTERS = 4.0
 SAMPLED, DRAWN, LARGEST = 20_000, 300, 256 << 20
 """Rows of a source that are looked at; texts of a grammar that are drawn for that; bytes from which
 a source is too large."""
+STREAMED = 100
+"""Tokens of a row of a streamed text, guessed."""
 L0 = 50
 """Active features a token where a checkpoint does not say: Llama Scope's."""
 EXPANSION = 32
@@ -44,6 +46,8 @@ def source_bytes(plan: Plan, name: str) -> int:
 
 def text_of(plan: Plan, name: str) -> Text:
     """Counts of a corpus: those of its tokens.json where it has the present spec, else a guess."""
+    if plan.is_streamed(name):
+        return streamed(plan, name)
     facts = made(f"{plan.root}/{name}/tokens.json", plan.tokens_spec, name)
     chosen = plan.study.corpora[name].tokens
     if facts is None:
@@ -65,6 +69,22 @@ def text_of(plan: Plan, name: str) -> Text:
         masked=round(share * (edits or context)),
         counted=round(share * (context + edits)),
     )
+
+
+def streamed(plan: Plan, name: str) -> Text:
+    """Counts of a streamed corpus: those of its store if it has the present spec, else a guess."""
+    facts = made(plan.activations(name, str(plan.sites[0])), plan.store_spec, name)
+    if facts is not None:
+        texts, tokens, entries = (facts[key] for key in ("texts", "tokens", "entries"))
+        return Text(texts, tokens + texts, texts, entries, entries, tokens)
+    corpus, size = plan.study.corpora[name], source_bytes(plan, name)
+    tokens = int(
+        min(size / CHARACTERS or float("inf"), corpus.store.max_tokens or float("inf"), 1e12)
+    )
+    rows = max(1, tokens // STREAMED)
+    entries = tokens if corpus.store.choice == "all" else rows
+    how = "the size of its files" if size else "max_tokens"
+    return Text(rows, tokens + rows, rows, entries, entries, tokens, how)
 
 
 def replaced(spans: str) -> int:

@@ -12,6 +12,7 @@ from saegrid.plan.health import HealthSpecs
 from saegrid.plan.leftovers import remove_leftovers
 from saegrid.plan.provenance import provenance
 from saegrid.plan.spec import remembered
+from saegrid.plan.survey import SurveySpecs
 from saegrid.saes.cache import BUDGET, FOLDER
 from saegrid.words import SAE_PATTERN, SITE_PATTERN, Cell
 
@@ -45,7 +46,7 @@ FACTS = {
 CORPUS_TABLES = ("items.parquet", "selection.parquet", "tokens.parquet", "spans.parquet")
 
 
-class Plan(HealthSpecs):
+class Plan(HealthSpecs, SurveySpecs):
     """Paths, specs and targets of one study."""
 
     def model_files(self) -> list[str]:
@@ -202,7 +203,7 @@ class Plan(HealthSpecs):
 
     def corpus_targets(self) -> list[str]:
         """Tables of every corpus in use."""
-        used = self.corpora_used()
+        used = [name for name in self.corpora_used() if not self.is_streamed(name)]
         return [f"{self.root}/{name}/{file}" for name in used for file in CORPUS_TABLES]
 
     def activation_targets(self) -> list[str]:

@@ -28,7 +28,7 @@ class DiskError(ValueError):
 def jobs_of(plan: Plan) -> Iterator[tuple[Job, str, str]]:
     """All jobs of a study, each with the file that records its spec, and the spec."""
     root, main = plan.root, plan.main
-    for name in plan.corpora_used():
+    for name in filter(lambda name: not plan.is_streamed(name), plan.corpora_used()):
         folder = f"{root}/{name}"
         yield Job("items", None, name), f"{folder}/items.parquet", plan.items_spec(name)
         yield Job("selection", None, name), f"{folder}/selection.parquet", plan.selection_spec(name)
@@ -41,7 +41,8 @@ def jobs_of(plan: Plan) -> Iterator[tuple[Job, str, str]]:
             paths = [plan.activations(name, str(site), shard) for site in plan.sites]
             # One that is missing stands for all.
             path = next((path for path in paths if not here(path, spec)), paths[0])
-            yield Job("capture", None, name, shard), path, spec
+            rule = "fill_store" if plan.is_streamed(name) else "capture"
+            yield Job(rule, None, name, shard), path, spec
     cells = [str(cell) for cell in plan.cells]
     for cell in cells:
         rule = "train_sae" if plan.is_trained(cell) else "import_sae"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from saegrid.config.check import ConfigError
 from saegrid.metrics import METRICS
 from saegrid.plan.spec import remembered
 from saegrid.plan.verified import VerifiedSpecs
@@ -14,9 +15,18 @@ class MetricSpecs(VerifiedSpecs):
 
     def measured_corpus(self, cell: str) -> str:
         """The corpus on which a cell is judged: as the config says, else the one that its SAE
-        learns from, of which texts were held out, or the main one for a checkpoint."""
+        learns from, of which texts were held out; the main one for a checkpoint, and where the SAE
+        learns from a streamed corpus, which has no tables."""
         given = self.study.metrics.corpus
-        return given or (self.training_corpus(cell) if self.is_trained(cell) else self.main)
+        if given is None and self.is_trained(cell):
+            given = self.training_corpus(cell)
+            return self.main if self.is_streamed(given) else given
+        if given is not None and self.is_streamed(given):
+            raise ConfigError(
+                f"metrics.corpus: {given} is streamed and has no tables of tokens. Name another "
+                "corpus, or give this one no `store`."
+            )
+        return given or self.main
 
     def split(self, cell: str, name: str) -> dict[str, Any]:
         """Which rows of a corpus a cell is judged on: those that were held out of its training;

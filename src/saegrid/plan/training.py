@@ -3,14 +3,14 @@
 from typing import Any
 
 from saegrid.config.check import ConfigError, cell_settings
-from saegrid.plan.corpora import CorpusSpecs
 from saegrid.plan.spec import remembered
+from saegrid.plan.store import StoreSpecs
 from saegrid.registry import lookup
 from saegrid.saes.training.settings import parse
 from saegrid.words import Cell, Site
 
 
-class TrainingSpecs(CorpusSpecs):
+class TrainingSpecs(StoreSpecs):
     """What is trained, on what, and with whom."""
 
     def is_trained(self, cell: str) -> bool:
@@ -102,9 +102,10 @@ class TrainingSpecs(CorpusSpecs):
         name, site = self.training_corpus(cell), Cell.parse(cell).site
         return [self.activations(name, str(site), shard) for shard in self.shards(name)]
 
-    def training_tokens(self, *names: str) -> str:
-        """The tokens of the corpus that they learn from."""
-        return f"{self.root}/{self.training_corpus(self.members(*names)[0])}/tokens.parquet"
+    def training_tokens(self, *names: str) -> str | list[str]:
+        """The tokens of the corpus that they learn from; none of a streamed one."""
+        name = self.training_corpus(self.members(*names)[0])
+        return [] if self.is_streamed(name) else f"{self.root}/{name}/tokens.parquet"
 
     def training_threads(self, *names: str) -> int:
         """Threads of a training: those of each SAE times how many are trained at a time."""
@@ -112,6 +113,8 @@ class TrainingSpecs(CorpusSpecs):
         return threads.train * min(len(self.members(*names)), threads.together)
 
     def activations(self, name: str, site: str | Site, shard: str = "") -> str:
-        """Path of a site's activations."""
+        """Path of a site's activations; of a streamed corpus that of the facts of its shards."""
+        if self.is_streamed(name):
+            return self.store_facts(name, str(site))
         folder = f"{self.root}/{name}/activations/{self.capture_id(name)}{shard}"
         return f"{folder}/{site}.safetensors"

@@ -19,7 +19,7 @@ from saegrid.saes.formats.sae_lens import FACTS, WEIGHTS, write_sae_lens
 from saegrid.saes.training.loop import SAVE_EVERY, Trained, train_many
 from saegrid.saes.training.settings import parse
 from saegrid.saes.training.state import Run
-from saegrid.saes.training.stream import of_files
+from saegrid.saes.training.stream import Open, open_files
 from saegrid.words import Cell
 
 HISTORY = "history.parquet"
@@ -84,23 +84,25 @@ def train_cell(
     spec: str,
     saes: str | os.PathLike[str],
     save_every: float = SAVE_EVERY,
+    open_stream: Open = open_files,
 ) -> None:
     """Write `{saes}/{name}/`: what was trained together with others, else trained now.
 
     Args:
         activations: files of the training corpus at the cell's site, those of all shards.
-        tokens: the corpus' tokens.parquet.
+        tokens: the corpus' tokens.parquet, for `open_stream`.
         name: the cell.
         spec: its spec, under `sae` its settings.
         saes: folder of the folders of all cells.
         save_every: seconds between two writings of what is under way.
+        open_stream: what makes a stream of these files.
     """
     cell = _Cell(name, spec, Path(saes))
     if cell.is_in(cell.finished):
         print(f"linked from {cell.finished}")
         return _link(cell.finished, cell.folder)
     cell.forget_others()
-    (trained,) = _train([cell], activations, tokens, 1, save_every)
+    (trained,) = _train([cell], activations, tokens, 1, save_every, open_stream)
     cell.write(cell.folder, trained)
     cell.part.unlink(missing_ok=True)
 
@@ -112,6 +114,7 @@ def train_together(
     saes: str | os.PathLike[str],
     cores: int = 1,
     save_every: float = SAVE_EVERY,
+    open_stream: Open = open_files,
 ) -> dict[str, str]:
     """Train cells of one site on one stream into the store; the digest of each cell's spec.
 
@@ -127,9 +130,8 @@ def train_together(
     missing = [cell for cell in cells if not cell.is_in(cell.finished)]
     print(f"{len(cells) - len(missing)} of {len(cells)} are in the store")
     if missing:
-        for cell, trained in zip(
-            missing, _train(missing, activations, tokens, cores, save_every), strict=True
-        ):
+        made = _train(missing, activations, tokens, cores, save_every, open_stream)
+        for cell, trained in zip(missing, made, strict=True):
             cell.write(cell.finished, trained)
             cell.part.unlink(missing_ok=True)
     return {cell.name: cell.digest for cell in cells}
@@ -141,13 +143,13 @@ def _train(
     tokens: str | os.PathLike[str],
     cores: int,
     save_every: float,
+    open_stream: Open,
 ) -> list[Trained]:
     """The trained SAEs of cells that share a stream."""
     told = [cell.told for cell in cells]
     first, sae = told[0], told[0]["sae"]
     settings = parse(sae["recipe"], sae["settings"])
-    row = io.read_table(tokens, ["row"])["row"].to_numpy()
-    stream = of_files(activations, row, settings.hold_out, sae["order_seed"])
+    stream = open_stream(activations, tokens, settings.hold_out, sae["order_seed"])
     for cell in cells:
         print(f"{cells.index(cell) + 1}: {cell.name} {io.canonical(cell.told['sae'])}")
     return train_many(

@@ -1,11 +1,12 @@
 """What SAEs learn from: tokens in shuffled batches, and tokens that are held out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from saegrid import io
 from saegrid.saes.joined import Joined, open_rows
 from saegrid.saes.sae import blocks, widen
 from saegrid.saes.store import open_tensors
@@ -122,6 +123,18 @@ def of_files(paths: Sequence[str | Path], row: np.ndarray, share: float, seed: i
     token = np.concatenate([open_tensors(path).arrays["token"] for path in paths])
     held = held_out(row[token], share, seed)
     return Rows(open_rows(paths), held, ", ".join(map(str, paths)))
+
+
+def open_files(
+    activations: Sequence[str | Path], tokens: str | Path, share: float, seed: int
+) -> Stream:
+    """A stream over activations files; tokens: the tokens.parquet of their corpus."""
+    row = io.read_table(tokens, ["row"])["row"].to_numpy()
+    return of_files(activations, row, share, seed)
+
+
+Open = Callable[[Sequence[str | Path], str | Path, float, int], Stream]
+"""Opens a stream: files, tokens, and what is held out."""
 
 
 def evenly(parts: Iterator[np.ndarray], most: int) -> np.ndarray:

@@ -1,0 +1,72 @@
+"""Spec and files of the survey of layers."""
+
+from typing import Any
+
+from saegrid.identity import file_digest
+from saegrid.plan.spec import remembered
+from saegrid.plan.verified import VerifiedSpecs
+
+SURVEY = ("layers", "dimensions", "pairs")
+"""Tables of a survey."""
+
+
+class SurveySpecs(VerifiedSpecs):
+    """What the survey looks at: every site of the grid on every corpus in use."""
+
+    def survey_parts(self) -> list[dict[str, Any]]:
+        """Corpus, site and files of each part."""
+        return [
+            {
+                "corpus": name,
+                "site": str(site),
+                "files": [self.activations(name, str(site), shard) for shard in self.shards(name)],
+            }
+            for name in self.corpora_used()
+            for site in self.sites
+        ]
+
+    def survey_inputs(self) -> list[str]:
+        """All files that it reads."""
+        return [file for part in self.survey_parts() for file in part["files"]]
+
+    @remembered
+    def survey_spec(self) -> str:
+        """Spec of the survey."""
+        captures = [self.capture_spec(name) for name in self.corpora_used()]
+        parts, cut = self.survey_parts(), self.study.survey.cut
+        return self.spec("survey", [], captures, parts=parts, cut=cut)
+
+    def topics_parts(self) -> list[dict[str, Any]]:
+        """Corpora in use, each with the files that tell its texts."""
+        parts = []
+        for name in self.corpora_used():
+            part: dict[str, Any] = {"corpus": name}
+            if self.is_streamed(name):
+                part["source"] = self.study.corpora[name].source.model_dump(mode="json")
+                part["facts"] = self.store_facts(name, str(self.sites[0]))
+            else:
+                part["items"] = f"{self.root}/{name}/items.parquet"
+            parts.append(part)
+        return parts
+
+    def topics_inputs(self) -> list[str]:
+        """All files of a study that tell its texts."""
+        return [part.get("items") or part["facts"] for part in self.topics_parts()]
+
+    @remembered
+    def base_rates_spec(self) -> str:
+        """Spec of how common topics are."""
+        used, lists = self.corpora_used(), str(self.study.topics.lists)
+        return self.spec(
+            "base_rates",
+            [],
+            [self.store_spec(n) if self.is_streamed(n) else self.items_spec(n) for n in used],
+            parts=self.topics_parts(),
+            lists=lists,
+            content=file_digest(self.local_file("topics.lists", lists)),
+        )
+
+    def survey_targets(self) -> list[str]:
+        """Tables of the survey; no part of `all`."""
+        topics = ["base_rates"] if self.study.topics.lists else []
+        return [f"{self.root}/survey/{name}.parquet" for name in (*SURVEY, *topics)]

@@ -1,0 +1,9 @@
+"""The activation store: what SAEs learn from, captured from streamed text into shards.
+
+A store is a folder: `manifest.json` and a folder of shards for each site. It is filled once for a
+model and a corpus, grows when more text is asked for, and goes on where it was killed: it always
+ends as if it had been filled at once. It is read as a stream of shuffled batches, also while it is
+still being filled.
+
+    texts -> rows -> fill (choice, norm) -> shard files, manifest -> stream (whiten)
+"""

@@ -1,0 +1,67 @@
+"""Which tokens of a row become entries of the store, and what an entry is."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from saegrid.split import mix
+from saegrid.store.rows import Gathered
+
+NO_TOKEN = -1
+"""Token id of an entry that is a mean."""
+
+
+class Entries(NamedTuple):
+    """The entries of a shard, in the order of the stream."""
+
+    wanted: np.ndarray
+    """(captured,) int64: tokens of the rows whose activations are needed, ascending."""
+    first: np.ndarray
+    """(entry,) int64: where in `wanted` an entry begins; a mean is taken up to the next one."""
+    token: np.ndarray
+    """(entry,) int64: number of the (first) token among the real tokens of the stream."""
+    row: np.ndarray
+    """(entry,) int64: number of the text."""
+    token_id: np.ndarray
+    """(entry,) int32; -1 for means."""
+
+
+def entries_of(found: Gathered, choice: str, seed: int) -> Entries:
+    """The entries of a shard.
+
+    random: the token follows from the seed, the number of the text and that of the row in it, so
+    that neither order nor company count.
+    """
+    real = np.flatnonzero(found.real)
+    owner = found.rows.row_of(real)
+    opens = np.flatnonzero(np.diff(owner, prepend=-1))
+    counts = np.diff(np.append(opens, len(real)))
+    rows = owner[opens]
+    if choice == "all":
+        chosen = np.arange(len(real))
+    elif choice == "last":
+        chosen = opens + counts - 1
+    elif choice == "random":
+        chosen = opens + _drawn(found.text[rows], found.piece[rows], seed, counts)
+    else:
+        chosen = opens
+    mean = choice == "mean"
+    wanted = real if mean else real[chosen]
+    first = opens if mean else np.arange(len(chosen))
+    ids = found.rows.ids[real[chosen]].astype(np.int32)
+    return Entries(
+        wanted,
+        first,
+        found.begin.token + chosen,
+        found.text[owner[chosen]],
+        np.full_like(ids, NO_TOKEN) if mean else ids,
+    )
+
+
+def _drawn(text: np.ndarray, piece: np.ndarray, seed: int, n: np.ndarray) -> np.ndarray:
+    """(row,) int64: one of 0..n - 1 for each row, all alike likely (but for 2^-64 n)."""
+    lot = mix(np.full(len(text), seed, np.uint64))
+    for part in (text, piece):
+        with np.errstate(over="ignore"):
+            lot = mix(lot + part.astype(np.uint64))
+    return (lot % n.astype(np.uint64)).astype(np.int64)

@@ -1,0 +1,202 @@
+"""Filling a store: texts in, shards out, a manifest after each.
+
+A store always ends as if it had been filled at once with the present settings: shards that would
+come out otherwise (the last one, partly filled, when more text is asked for; all behind a file that
+has changed) are made again, the others stay.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from saegrid.models.check import check
+from saegrid.models.load import Loaded, fits, load
+from saegrid.saes.cache.locks import alone
+from saegrid.store.blocks import Capturing
+from saegrid.store.kept import kept
+from saegrid.store.manifest import LOCK, Manifest, Shard, read_manifest
+from saegrid.store.rows import Gathered, Gatherer, Rower
+from saegrid.store.settings import Settings, StoreError
+from saegrid.store.texts import File, Place, full_name, is_pinned, locate, names, texts
+from saegrid.tokenizer import Encoder
+from saegrid.words import Site
+
+MEMORY_MB = 6000
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+def fill(
+    folder: str | Path,
+    model: Mapping[str, Any],
+    encoder: Encoder,
+    source: Mapping[str, Any],
+    settings: Settings,
+    sites: Iterable[str],
+    identity: str = "",
+    memory_mb: int = MEMORY_MB,
+    say: Callable[[str], None] = _print,
+    ready: Callable[[], None] = lambda: None,
+) -> Manifest:
+    """Fill a store, or go on with it; how it stands then.
+
+    Args:
+        folder: of the store; one process fills it at a time, the next one waits.
+        model: settings, see `models.load`; it is loaded only where something is missing. `name`
+            stands in the manifest, the path where there is none.
+        encoder: the model's tokenizer.
+        source: where the texts come from, see `store.texts`.
+        settings: what is kept of them, and how far the store goes.
+        sites: which sites. Others that the store has stay as they are.
+        identity: what stands for model, tokenizer and code; a store of another is made anew.
+        memory_mb: megabytes that may be held. Decides how many tokens are run at a time, no byte.
+        ready: called when the manifest counts nothing but what stays.
+
+    Raises:
+        StoreError, CorpusError, ModelError: name the file, setting or site.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder / LOCK):
+        found = _Filling(folder, encoder, source, settings, identity, say)
+        return found.run(model, sorted(sites, key=Site.parse), memory_mb, ready)
+
+
+class _Filling:
+    """One process at work."""
+
+    def __init__(
+        self,
+        folder: Path,
+        encoder: Encoder,
+        source: Mapping[str, Any],
+        settings: Settings,
+        identity: str,
+        say: Callable[[str], None],
+    ) -> None:
+        self.folder, self.encoder, self.source = folder, encoder, source
+        self.settings, self.identity, self.say = settings, identity, say
+        self.names = names(source)
+        self.files: dict[int, File] = {}
+        self.gatherer: Gatherer | None = None
+
+    def run(
+        self, given: Mapping[str, Any], sites: list[str], memory_mb: int, ready: Callable[[], None]
+    ) -> Manifest:
+        """Fill what is missing."""
+        old, shards, done = read_manifest(self.folder), [], False
+        if old is not None:
+            told = self.folder, self.settings, self.identity, len(self.names), self._is_as_before
+            shards, done = kept(old, *told)
+            self.say(f"store: {len(shards)} of {len(old.shards)} shards stay as they are")
+        if done and all(site in shard.sha256 for site in sites for shard in shards):
+            ready()
+            self._remove(old)
+            return old
+        model = self._model(given, memory_mb)
+        capturing = Capturing(self.folder, model, self.settings, self.identity, memory_mb)
+        state = Manifest(
+            str(given.get("name", given["path"])),
+            given.get("revision"),
+            str(model.dtype).removeprefix("torch."),
+            self.identity,
+            self.settings.deciding,
+            self.settings.extent,
+            done,
+            {**(old.widths if shards else {}), **{site: capturing.width(site) for site in sites}},
+            self._digests(shards),
+            shards,
+        )
+        # Before a file changes: what is counted is there.
+        state.write(self.folder)
+        ready()
+        rower = Rower(self.encoder, self.settings, model.sizes.context)
+        self._more_sites(state, capturing, rower, sites)
+        state = self._more_text(state, capturing, rower, sites)
+        self._remove(state)
+        return state
+
+    def _more_text(
+        self, state: Manifest, capturing: Capturing, rower: Rower, sites: list[str]
+    ) -> Manifest:
+        """Write the shards behind those that are there."""
+        while not state.complete:
+            found = self._gather(rower, state.shards[-1].end if state.shards else Place())
+            if found.end != found.begin:
+                state.shards.append(self._shard(capturing, len(state.shards), found, sites))
+            if found.last and not any(shard.entries for shard in state.shards):
+                raise StoreError(
+                    f"No token of {', '.join(self.names)} is kept; texts set aside: "
+                    f"{found.set_aside}. Name files that hold text."
+                )
+            state = state._replace(complete=found.last, files=self._digests(state.shards))
+            state.write(self.folder)
+        return state
+
+    def _more_sites(
+        self, state: Manifest, capturing: Capturing, rower: Rower, sites: list[str]
+    ) -> None:
+        """Write the sites that shards lack."""
+        for number, known in enumerate(state.shards):
+            lacking = [site for site in sites if site not in known.sha256]
+            if lacking:
+                found = self._gather(rower, known.begin)
+                if (found.end, found.entries) != (known.end, known.entries):
+                    raise StoreError(
+                        f"{self.folder}: shard {number} does not come out as before from its "
+                        "texts. Delete the folder and fill the store again."
+                    )
+                made = self._shard(capturing, number, found, lacking)
+                state.shards[number] = made._replace(sha256={**known.sha256, **made.sha256})
+                state.write(self.folder)
+
+    def _model(self, given: Mapping[str, Any], memory_mb: int) -> Loaded:
+        if not fits(given, memory_mb):
+            raise StoreError(
+                f"{given['path']}: the model does not fit into {memory_mb} MB, and a store is "
+                "filled by a whole model. Raise memory.capture."
+            )
+        model = load(given)
+        check(model)
+        return model
+
+    def _is_as_before(self, number: int, known: Mapping[str, str]) -> bool:
+        """Whether a file is still the one that a manifest tells of."""
+        name = self.names[number]
+        if is_pinned(self.source) and known["name"] == full_name(self.source, name):
+            self.files[number] = File(**known, path=Path())  # no need to fetch it again
+        else:
+            self.files[number] = locate(self.source, name)
+        return self.files[number].sha256 == known["sha256"]
+
+    def _digests(self, shards: list[Shard]) -> list[dict[str, str]]:
+        """Name and digest of the files that shards are made from."""
+        n = shards[-1].end.file + 1 if shards else 0
+        files = [self.files[number] for number in range(n)]
+        return [{"name": file.name, "sha256": file.sha256} for file in files]
+
+    def _gather(self, rower: Rower, place: Place) -> Gathered:
+        """The rows of the shard that begins at a place."""
+        if self.gatherer is None or self.gatherer.place != place:
+            stream = texts(self.source, self.names, place, self.files.__setitem__)
+            self.gatherer = Gatherer(rower, rower.pieces(stream), place)
+        return self.gatherer.shard()
+
+    def _shard(self, capturing: Capturing, number: int, found: Gathered, sites: list[str]) -> Shard:
+        """Write a shard at these sites; its facts."""
+        digests = capturing.shard(number, found, sites)
+        tokens = found.end.token - found.begin.token
+        self.say(
+            f"store: shard {number}: {len(sites)} sites, {found.entries:,} entries of "
+            f"{len(found.text):,} rows and {tokens:,} tokens"
+        )
+        return Shard(found.entries, found.begin, found.end, found.set_aside, digests)
+
+    def _remove(self, state: Manifest) -> None:
+        """Remove shards that do not count any more."""
+        for path in self.folder.glob("L*/[0-9]*.safetensors"):
+            number, site = int(path.stem), path.parent.name
+            if number >= len(state.shards) or site not in state.shards[number].sha256:
+                path.unlink()

@@ -1,0 +1,145 @@
+"""The manifest of a store: what it was made from and which shards are there.
+
+It is replaced after each shard, in one step. `last_updated` alone changes without the data.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from saegrid import io
+from saegrid.store.settings import StoreError
+from saegrid.store.texts import Place
+
+MANIFEST, LOCK = "manifest.json", ".lock"
+
+
+def shard_path(folder: Path, site: str, number: int) -> Path:
+    """Path of a shard."""
+    return folder / site / f"{number:05}.safetensors"
+
+
+class Shard(NamedTuple):
+    """A shard that is there."""
+
+    entries: int
+    begin: Place
+    end: Place
+    set_aside: dict[str, dict[str, int]]
+    """Texts that cannot be used, by reason: how many, and the number of the first."""
+    sha256: dict[str, str]
+    """Of the file of each site that has it."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            **self._asdict(),
+            "begin": self.begin._asdict(),
+            "end": self.end._asdict(),
+            "sha256": dict(sorted(self.sha256.items())),
+        }
+
+    @classmethod
+    def read(cls, facts: dict[str, Any]) -> Self:
+        """From JSON values."""
+        places = {name: Place(**facts[name]) for name in ("begin", "end")}
+        return cls(**{**facts, **places})
+
+
+class Manifest(NamedTuple):
+    """What a store holds."""
+
+    model: str
+    """Path or name of the model."""
+    revision: str | None
+    dtype: str
+    """Of the activations: float32, bfloat16 or float16."""
+    identity: str
+    """What stands for model, tokenizer and code; given by whoever fills the store."""
+    settings: dict[str, Any]
+    """What decides the content, see `Settings.deciding`."""
+    extent: dict[str, Any]
+    """How far it goes, see `Settings.extent`."""
+    complete: bool
+    """Whether all texts that are asked for are in the shards."""
+    widths: dict[str, int]
+    """Channels of each site."""
+    files: list[dict[str, str]]
+    """Name and sha256 of the files processed, in order."""
+    shards: list[Shard]
+
+    def there(self, site: str) -> int:
+        """Number of shards from the first on that a site has."""
+        lacking = (n for n, shard in enumerate(self.shards) if site not in shard.sha256)
+        return next(lacking, len(self.shards))
+
+    def is_complete(self, site: str) -> bool:
+        """Whether a site has all that is asked for."""
+        return self.complete and self.there(site) == len(self.shards)
+
+    def write(self, folder: Path) -> None:
+        """Replace the manifest of a folder."""
+        facts = self._asdict()
+        facts["shards"] = [shard.facts for shard in self.shards]
+        facts["widths"] = dict(sorted(self.widths.items()))
+        facts["last_updated"] = datetime.now(UTC).isoformat(timespec="seconds")
+        io.write_json(folder / MANIFEST, facts)
+
+
+def read_manifest(folder: str | Path) -> Manifest | None:
+    """The manifest of a folder; None where there is none."""
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        return None
+    facts = io.read_json(path)
+    facts.pop("last_updated")
+    return Manifest(**{**facts, "shards": [Shard.read(shard) for shard in facts["shards"]]})
+
+
+def sites_of(paths: Iterable[str | Path]) -> list[str]:
+    """The sites that files like `L0R.json` are named after."""
+    return [Path(path).stem for path in paths]
+
+
+def write_facts(manifest: Manifest, paths: Iterable[str | Path], spec: str) -> None:
+    """Write what is to be known of a site's shards, one file a site: counts and checksums.
+
+    It changes where the data does, and only there.
+    """
+    end = manifest.shards[-1].end
+    counts = {
+        "entries": sum(shard.entries for shard in manifest.shards),
+        "tokens": end.token,
+        "texts": end.text,
+        "set_aside": [shard.set_aside for shard in manifest.shards],
+    }
+    for path in paths:
+        site = Path(path).stem
+        digests = [shard.sha256[site] for shard in manifest.shards]
+        facts = {"site": site, "channels": manifest.widths[site], **counts, "sha256": digests}
+        io.write_json(path, facts, spec)
+
+
+def verify(folder: str | Path) -> int:
+    """Check the sha256 of every shard; how many files. StoreError names the first that is wrong."""
+    folder, checked = Path(folder), 0
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise StoreError(f"{folder}: there is no store; expected {MANIFEST}. Fill it first.")
+    for number, shard in enumerate(manifest.shards):
+        for site, expected in shard.sha256.items():
+            path = shard_path(folder, site, number)
+            found = "no file"
+            if path.is_file():
+                with path.open("rb") as file:
+                    found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != expected:
+                raise StoreError(
+                    f"{path}: sha256 must be {expected}; got {found}. Delete the folder {folder} "
+                    "and fill the store again."
+                )
+            checked += 1
+    return checked

@@ -1,0 +1,161 @@
+"""Texts to rows of tokens, a shard's worth at a time."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from saegrid.corpora.text import parts
+from saegrid.models.tiles import Rows
+from saegrid.store.settings import Settings, StoreError
+from saegrid.store.texts import Place, Text
+from saegrid.tokenizer import Encoder
+
+AHEAD, CHARACTERS = 256, 1 << 20
+"""Texts that are tokenised at a time, and characters after which no more are taken."""
+
+
+class Gathered(NamedTuple):
+    """The rows of a shard."""
+
+    rows: Rows
+    real: np.ndarray
+    """(token,) bool: not special."""
+    text: np.ndarray
+    """(row,) int64: number of the text that a row is of."""
+    piece: np.ndarray
+    """(row,) int64: number of the row in its text."""
+    entries: int
+    """What the shard will hold."""
+    begin: Place
+    end: Place
+    set_aside: dict[str, dict[str, int]]
+    """Texts that cannot be used, by reason: `n`, and number of the `first`."""
+    last: bool
+    """Whether the stream ends with it."""
+
+
+class Pieces(NamedTuple):
+    """A text as rows of ids."""
+
+    text: Text
+    rows: list[np.ndarray]
+
+
+class Rower:
+    """Makes rows of texts."""
+
+    def __init__(self, encoder: Encoder, settings: Settings, context: int) -> None:
+        """context: positions that the model takes. StoreError where a row has no room for text."""
+        self.encoder, self.settings = encoder, settings
+        length = min(settings.max_length or context, context)
+        self.before = np.array([s.id for s in encoder.prefix], np.int64)
+        self.after = np.array([s.id for s in encoder.suffix], np.int64)
+        self.special = np.array(encoder.special_ids, np.int64)
+        self.body = length - len(self.before) - len(self.after)
+        if self.body < 1:
+            raise StoreError(
+                f"max_length: rows of {length} tokens have no room beside "
+                f"{length - self.body} special ones. Set max_length higher."
+            )
+
+    def pieces(self, texts: Iterator[Text]) -> Iterator[Pieces]:
+        """The texts in order, tokenised some at a time."""
+        while batch := list(_some(texts)):
+            cut = [self._cut(text) for text in batch]
+            encoded = self.encoder.encode(list(chain.from_iterable(cut)))
+            bounds = pairwise(encoded.indptr.tolist())
+            for text, parts_ in zip(batch, cut, strict=True):
+                ids = [encoded.ids[a:b] for a, b in islice(bounds, len(parts_))]
+                yield Pieces(text, list(chain.from_iterable(map(self._rows, ids))))
+
+    def _cut(self, text: Text) -> list[str]:
+        """A text in parts of at most `max_characters`, none where it cannot be used."""
+        if text.problem:
+            return []
+        strip = {"both": str.strip, "left": str.lstrip, "none": str}[self.settings.strip]
+        found = parts(strip(text.text), self.settings.max_characters)
+        return list(islice(found, 1 if self.settings.cut == "truncate" else None))
+
+    def _rows(self, ids: np.ndarray) -> list[np.ndarray]:
+        """Rows of at most the length, each with its special tokens."""
+        stop = min(len(ids), self.body) if self.settings.cut == "truncate" else len(ids)
+        starts = range(0, stop, self.body)
+        return [
+            np.concatenate([self.before, ids[a : min(a + self.body, stop)], self.after])
+            for a in starts
+        ]
+
+    def real(self, row: np.ndarray) -> np.ndarray:
+        """(token,) bool: which tokens of a row are not special."""
+        return ~np.isin(row, self.special)
+
+
+def _some(texts: Iterator[Text]) -> Iterator[Text]:
+    """The next texts that are tokenised together."""
+    taken = 0
+    for text in islice(texts, AHEAD):
+        yield text
+        taken += len(text.text)
+        if taken > CHARACTERS:
+            return
+
+
+class Gatherer:
+    """Cuts a stream of pieces, which begins at a place, into shards."""
+
+    def __init__(self, rower: Rower, pieces: Iterator[Pieces], at: Place) -> None:
+        self.rower, self.settings, self.place = rower, rower.settings, at
+        self.pieces = pieces
+        self.next = next(pieces, None)
+
+    def _more(self) -> bool:
+        """Whether a text comes that is asked for."""
+        told, place = self.settings, self.place
+        return (
+            self.next is not None
+            and (told.max_texts is None or place.text < told.max_texts)
+            and (told.max_tokens is None or place.token < told.max_tokens)
+        )
+
+    def shard(self) -> Gathered:
+        """The rows of the next shard: whole texts until it is full or the stream ends."""
+        begin, entries = self.place, 0
+        rows: list[np.ndarray] = []
+        reals: list[np.ndarray] = []
+        text: list[int] = []
+        piece: list[int] = []
+        aside: dict[str, dict[str, int]] = {}
+        while entries < self.settings.shard_tokens and self._more():
+            found, number = self.next, self.place.text
+            real = [self.rower.real(row) for row in found.rows]
+            kept = [int(mask.sum()) for mask in real]
+            problem = found.text.problem or ("no token" if not any(kept) else None)
+            if problem:
+                aside.setdefault(problem, {"n": 0, "first": number})["n"] += 1
+            rows += found.rows
+            reals += real
+            text += [number] * len(found.rows)
+            piece += range(len(found.rows))
+            entries += sum(kept) if self.settings.choice == "all" else sum(map(bool, kept))
+            self.place = Place(
+                found.text.file, found.text.index + 1, number + 1, self.place.token + sum(kept)
+            )
+            self.next = next(self.pieces, None)
+        starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        return Gathered(
+            Rows(_flat(rows, np.int64), starts),
+            _flat(reals, bool),
+            np.array(text, np.int64),
+            np.array(piece, np.int64),
+            entries,
+            begin,
+            self.place,
+            aside,
+            not self._more(),
+        )
+
+
+def _flat(parts_: Sequence[np.ndarray], dtype: type) -> np.ndarray:
+    return np.concatenate([np.empty(0, dtype), *parts_]).astype(dtype)

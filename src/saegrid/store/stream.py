@@ -1,0 +1,221 @@
+"""A store as a stream of shuffled batches, also while it is being filled.
+
+Whole shards are read one after the other into a window of some shards, whose rows are then
+permuted: at the speed of the disk, and well mixed. A first pass takes the shards in their order, so
+that it can follow whoever fills the store; later ones permute them. The order follows from the seed
+alone, whether the store is complete or not.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from threading import Event
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from saegrid.saes.sae import widen
+from saegrid.split import held_out
+from saegrid.store.reader import Reader
+from saegrid.store.settings import StoreError
+from saegrid.store.whiten import Affine, Moments, moments_of
+
+WINDOW = 4
+"""Shards whose rows are mixed."""
+SAMPLE = 100_000
+"""Training tokens, the first of the store, that moments and samples are taken from."""
+BLOCK = 8192
+"""Tokens of a block of held-out ones, and of a sum."""
+
+
+class Part(NamedTuple):
+    """Rows of some shards, and the order in which they are given out."""
+
+    x: np.ndarray
+    """(entry, channel) as stored."""
+    order: np.ndarray
+    """(n,) int64: which of them."""
+
+
+class StoreStream:
+    """The activations of a site of a store, in raw units unless they are transformed."""
+
+    def __init__(
+        self,
+        folder: str | Path,
+        site: str,
+        hold_out: float = 0.0,
+        seed: int = 0,
+        window: int = WINDOW,
+        transform: Affine | None = None,
+    ) -> None:
+        """A stream; reading waits for shards as long as somebody fills the store.
+
+        hold_out, seed: which texts are held out, see `split.held_out`. window: shards that are
+        mixed; two windows are held in memory. transform: of all that is given out.
+
+        Raises StoreError where the store has no such site.
+        """
+        self.reader = Reader(Path(folder), site)
+        self.hold_out, self.seed, self.window, self.transform = hold_out, seed, window, transform
+        self.d_model = self.reader.width
+        self._counts: dict[int, int] = {}
+
+    @classmethod
+    def of(cls, facts: str | Path, **more: Any) -> Self:
+        """The stream of the site whose facts file this is (`L0R.json`, beside its shards)."""
+        path = Path(facts)
+        return cls(path.parent, path.stem, **more)
+
+    @property
+    def n_train(self) -> int:
+        """Training tokens of a pass; waits until the store is complete."""
+        return sum(self._count(number) for number in self.reader.numbers())
+
+    def moments(self) -> tuple[float, np.ndarray, float]:
+        """Mean norm, mean (d_model,) and mean squared distance from it, in float64.
+
+        Of the first `SAMPLE` training tokens: what comes behind them does not count.
+        """
+        n, norm, square, total = 0, 0.0, 0.0, np.zeros(self.d_model)
+        for block in self._first():
+            part = block.astype(np.float64)
+            squares = np.einsum("td,td->t", part, part)
+            n, norm, square = n + len(part), norm + np.sqrt(squares).sum(), square + squares.sum()
+            total += part.sum(axis=0)
+        if not n:
+            raise self._nothing()
+        mean = total / n
+        return float(norm / n), mean, float(square / n - mean @ mean)
+
+    def statistics(self) -> Moments:
+        """Mean and covariance of the tokens that `moments` looks at, for a whitening."""
+        return moments_of(self._first(), self.d_model)
+
+    def sample(self, n: int, seed: int) -> np.ndarray:
+        """(n, d_model) float32: tokens of those that `moments` looks at, each once; at most all."""
+        there = sum(len(part.order) for part in self._parts(False, SAMPLE, read=False))
+        chosen = np.random.default_rng(seed).permutation(there)[:n]
+        found, begin = np.empty((len(chosen), self.d_model), np.float32), 0
+        for block in self._first():
+            here = (chosen >= begin) & (chosen < begin + len(block))
+            found[here] = block[chosen[here] - begin]
+            begin += len(block)
+        return found
+
+    def held_out(self) -> Iterator[np.ndarray]:
+        """Blocks (token, d_model) float32 of the held-out tokens, in the order of the texts."""
+        yield from self._packed(self._parts(True), BLOCK)
+
+    def batches(self, batch: int, seed: int, start: int = 0) -> Iterator[np.ndarray]:
+        """Batches (batch, d_model) float32 of training tokens without end, from number `start` on.
+
+        Each pass gives every training token once. To enter late, shards that come before are not
+        read, only their rows' numbers.
+        """
+        stop = Event()
+        with closing(_ahead(self._windows(seed, start * batch, stop), stop)) as windows:
+            yield from self._packed(windows, batch)
+
+    # --- parts -----------------------------------------------------------------------------
+
+    def _held(self, number: int) -> np.ndarray:
+        """(entry,) bool: which entries of a shard are held out."""
+        held = held_out(self.reader.texts(number), self.hold_out, self.seed)
+        self._counts[number] = len(held) - int(held.sum())
+        return held
+
+    def _count(self, number: int) -> int:
+        """Training tokens of a shard."""
+        if number not in self._counts:
+            self._held(number)
+        return self._counts[number]
+
+    def _parts(self, held: bool, most: int | None = None, read: bool = True) -> Iterator[Part]:
+        """Shard by shard the held-out tokens, or the training ones, `most` of them, in order."""
+        for number in self.reader.numbers():
+            order = np.flatnonzero(self._held(number) == held)[:most]
+            n = int(order[-1]) + 1 if len(order) else 0
+            yield Part(self.reader.read(number, n) if read else np.empty(0), order)
+            if most is not None:
+                most -= len(order)
+                if not most:
+                    return
+
+    def _first(self) -> Iterator[np.ndarray]:
+        return self._packed(self._parts(False, SAMPLE), BLOCK)
+
+    def _packed(self, parts: Iterator[Part], size: int) -> Iterator[np.ndarray]:
+        """Blocks of `size` tokens as they are given out; what is left comes last, if anything."""
+        raw, filled = None, 0
+        for x, order in parts:
+            done = 0
+            while done < len(order):
+                if raw is None:
+                    raw, filled = np.empty((size, self.d_model), x.dtype), 0
+                n = min(size - filled, len(order) - done)
+                taken = order[done : done + n]
+                np.take(x, taken, axis=0, out=raw[filled : filled + n], mode="clip")
+                done, filled = done + n, filled + n
+                if filled == size:
+                    yield self._given(raw)
+                    raw = None
+        if raw is not None:
+            yield self._given(raw[:filled])
+
+    def _given(self, raw: np.ndarray) -> np.ndarray:
+        x = widen(raw)
+        return x if self.transform is None else self.transform(x)
+
+    # --- windows ---------------------------------------------------------------------------
+
+    def _groups(self, seed: int, stop: Event) -> Iterator[tuple[list[int], list[int]]]:
+        """Shards of each window, and what its order is drawn from: without end."""
+        there: list[int] = []
+        for number in self.reader.numbers(stop):
+            there.append(number)
+            if len(there) % self.window == 0:
+                yield there[-self.window :], [seed, 0, number // self.window]
+        if rest := len(there) % self.window:
+            yield there[-rest:], [seed, 0, len(there) // self.window]
+        if not any(map(self._count, there)) and not stop.is_set():
+            raise self._nothing()
+        for turn in count(1):
+            order = np.random.default_rng([seed, turn]).permutation(there).tolist()
+            for number, first in enumerate(range(0, len(order), self.window)):
+                yield order[first : first + self.window], [seed, turn, number]
+
+    def _windows(self, seed: int, skipped: int, stop: Event) -> Iterator[Part]:
+        """The windows from a number of tokens on, read and permuted."""
+        # Two take turns, since fresh memory costs as much as reading: one is filled while the other
+        # is in use.
+        rooms: list[np.ndarray | None] = [None, None]
+        for group, seeds in self._groups(seed, stop):
+            if stop.is_set():
+                return
+            n = sum(map(self._count, group))
+            if skipped >= n:
+                skipped -= n
+                continue
+            held = np.concatenate([self._held(number) for number in group])
+            order = np.random.default_rng(seeds).permutation(np.flatnonzero(~held))
+            rooms = [rooms[1], self.reader.read_all(group, rooms[0])]
+            yield Part(rooms[1], order[skipped:])
+            skipped = 0
+
+    def _nothing(self) -> StoreError:
+        return StoreError(f"{self.reader.folder}: all texts are held out. Hold out fewer.")
+
+
+def _ahead(parts: Iterator[Part], stop: Event) -> Iterator[Part]:
+    """The same, each read while the one before it is in use."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, parts, None)
+        try:
+            while (part := coming.result()) is not None:
+                coming = pool.submit(next, parts, None)
+                yield part
+        finally:
+            stop.set()

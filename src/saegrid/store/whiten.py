@@ -1,0 +1,122 @@
+"""Mean and covariance of activations, and the whitening that they give.
+
+    C = U diag(l) U',  r = ridge * mean(l)
+    ZCA:  x' = U diag((l + r)^-1/2) U' (x - mean)     as near to x as can be
+    PCA:  x' =   diag((l + r)^-1/2) U' (x - mean)     along the principal axes, the largest first
+
+Kessy, Lewin and Strimmer (2018) compare the two. Without ridge the covariance of x' is the
+identity.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Self
+
+import numpy as np
+
+
+class Moments(NamedTuple):
+    """Number, mean and scatter of some tokens, in float64."""
+
+    n: int
+    mean: np.ndarray
+    """(channel,)."""
+    scatter: np.ndarray
+    """(channel, channel): sum of the products of the differences from the mean."""
+
+    @classmethod
+    def of(cls, x: np.ndarray) -> Self:
+        """Of a block x (token, channel)."""
+        x = x.astype(np.float64)
+        mean = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
+        centred = x - mean
+        return cls(len(x), mean, centred.T @ centred)
+
+    def merge(self, other: Self) -> Self:
+        """Of both together (Chan, Golub and LeVeque 1979)."""
+        n = self.n + other.n
+        if not n:
+            return self
+        apart = other.mean - self.mean
+        scatter = self.scatter + other.scatter
+        scatter += np.outer(apart, apart) * (self.n * other.n / n)
+        return type(self)(n, self.mean + apart * (other.n / n), scatter)
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """(channel, channel): scatter / n."""
+        return self.scatter / self.n
+
+
+def moments_of(blocks: Iterable[np.ndarray], d_model: int) -> Moments:
+    """Of all blocks (token, channel), one after the other."""
+    found = Moments(0, np.zeros(d_model), np.zeros((d_model, d_model)))
+    for block in blocks:
+        found = found.merge(Moments.of(block))
+    return found
+
+
+class Affine(NamedTuple):
+    """x' = A x + b, float64."""
+
+    A: np.ndarray
+    """(channel, channel)."""
+    b: np.ndarray
+    """(channel,)."""
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """x' (token, channel) float32 of x (token, channel)."""
+        moved = x @ self.A.T.astype(np.float32)
+        moved += self.b.astype(np.float32)
+        return moved
+
+
+def whitening(found: Moments, kind: str = "zca", ridge: float = 1e-6) -> Affine:
+    """The whitening of tokens with these moments; see above.
+
+    Raises ValueError for another kind than zca and pca, for a ridge below zero, and where the
+    covariance has no inverse and there is no ridge.
+    """
+    if kind not in ("zca", "pca") or ridge < 0:
+        raise ValueError(f"whiten: expected zca or pca and a ridge >= 0; got {kind}, {ridge}.")
+    values, vectors = np.linalg.eigh(found.covariance)
+    values, vectors = values[::-1].clip(0) + ridge * values.mean(), vectors[:, ::-1]
+    if not values[-1] > 0:
+        raise ValueError(
+            f"whiten: {found.n:,} tokens of {len(values)} channels do not fill their space. Set "
+            "ridge above 0 (1e-6), or take more tokens."
+        )
+    # The sign of an eigenvector is arbitrary: its largest number is made positive.
+    largest = np.abs(vectors).argmax(axis=0)
+    vectors = vectors * np.sign(vectors[largest, np.arange(len(values))])
+    A = vectors.T / np.sqrt(values)[:, None]
+    if kind == "zca":
+        A = vectors @ A
+    return Affine(A, -A @ found.mean)
+
+
+def fold_affine(
+    tensors: Mapping[str, np.ndarray], affine: Affine, apply_b_dec_to_input: bool
+) -> dict[str, np.ndarray]:
+    """An SAE of x' = A x + b as one of x: the same codes, and its reconstruction led back.
+
+    With W_enc (d_model, feature) and W_dec (feature, d_model) as SAELens has them:
+
+        W_enc <- A' W_enc    W_dec <- W_dec A'^-1    b_dec <- A^-1 (b_dec - b)
+        b_enc <- b_enc + b W_enc, but as it is where b_dec is taken off the input
+
+    Gates decide on the same pre-activations: thresholds stay. Decoder norms change, so an SAE whose
+    gate depends on them (TopK rescaled by decoder norms) must have them folded before.
+
+    tensors: may hold others, which stay. Same dtypes come back; computed in float64.
+    """
+    A, b = affine
+    W_enc, W_dec = (tensors[name].astype(np.float64) for name in ("W_enc", "W_dec"))
+    new = {
+        "W_enc": A.T @ W_enc,
+        "W_dec": np.linalg.solve(A, W_dec.T).T,
+        "b_dec": np.linalg.solve(A, tensors["b_dec"] - b),
+    }
+    if not apply_b_dec_to_input:
+        new["b_enc"] = tensors["b_enc"] + b @ W_enc
+    folded = {name: np.ascontiguousarray(v.astype(tensors[name].dtype)) for name, v in new.items()}
+    return {**tensors, **folded}

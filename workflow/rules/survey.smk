@@ -1,0 +1,50 @@
+"""
+Layers before any SAE; asked for as `layers`, no part of `all`.
+IN   activations of all sites of the grid on the corpora in use, captured or in a store
+OUT  results/{study}/survey/layers.parquet      sum, max, average, norm, anisotropy of a site
+     results/{study}/survey/dimensions.parquet  mean and deviation of each dimension, outliers
+     results/{study}/survey/pairs.parquet       two corpora compared by these
+     results/{study}/survey/base_rates.parquet  how common each topic is in a corpus
+"""
+
+
+rule survey:
+    input:
+        lambda wildcards: PLAN.survey_inputs(),
+    output:
+        layers="results/{study}/survey/layers.parquet",
+        dimensions="results/{study}/survey/dimensions.parquet",
+        pairs="results/{study}/survey/pairs.parquet",
+    log:
+        "logs/{study}/survey.log",
+    benchmark:
+        "logs/{study}/survey.tsv"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        spec=stage(PLAN.survey_spec),
+    script:
+        "../scripts/survey.py"
+
+
+rule base_rates:
+    input:
+        lambda wildcards: PLAN.topics_inputs(),
+    output:
+        table="results/{study}/survey/base_rates.parquet",
+    log:
+        "logs/{study}/base_rates.log",
+    benchmark:
+        "logs/{study}/base_rates.tsv"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(60),
+    params:
+        spec=stage(PLAN.base_rates_spec),
+    script:
+        "../scripts/base_rates.py"
