@@ -4,7 +4,8 @@ from pathlib import Path
 
 from saegrid import workflow
 from saegrid.saes.training.cells import train_cell
+from saegrid.saes.training.stream import files
 
 with workflow.job(snakemake) as job:
-    saes = Path(job.output.weights).parents[1]
-    train_cell(job.input.activations, job.input.tokens, job.wildcards.cell, job.spec, saes)
+    stream = files(job.input.activations, job.input.tokens)
+    train_cell(stream, job.wildcards.cell, job.spec, Path(job.output.weights).parents[1])

@@ -1,11 +1,12 @@
 """What SAEs learn from: tokens in shuffled batches, and tokens that are held out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from saegrid.io import read_table
 from saegrid.saes.joined import Joined, open_rows
 from saegrid.saes.sae import blocks, widen
 from saegrid.saes.store import open_tensors
@@ -122,6 +123,20 @@ def of_files(paths: Sequence[str | Path], row: np.ndarray, share: float, seed: i
     token = np.concatenate([open_tensors(path).arrays["token"] for path in paths])
     held = held_out(row[token], share, seed)
     return Rows(open_rows(paths), held, ", ".join(map(str, paths)))
+
+
+Opener = Callable[[float, int], Stream]
+"""Opens a stream, given the share that is held out and the seed of the choice."""
+
+
+def files(paths: Sequence[str | Path], tokens: str | Path) -> Opener:
+    """Activations files, those of all shards, and the tokens.parquet of their corpus."""
+
+    def opened(share: float, seed: int) -> Rows:
+        row = read_table(tokens, ["row"])["row"].to_numpy()
+        return of_files(paths, row, share, seed)
+
+    return opened
 
 
 def evenly(parts: Iterator[np.ndarray], most: int) -> np.ndarray:
