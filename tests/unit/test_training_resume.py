@@ -19,7 +19,7 @@ from saegrid.saes.training import RECIPES
 from saegrid.saes.training.cells import train_cell, train_together
 from saegrid.saes.training.loop import train_many, world_of
 from saegrid.saes.training.state import Run, State
-from saegrid.saes.training.stream import of_array
+from saegrid.saes.training.stream import files, of_array
 
 TOGETHER = {
     "a": ("topk", {"k": 4}),
@@ -49,8 +49,11 @@ def corpus(tmp_path_factory):
 def work(corpus, saes, cells, **more):
     """The files and settings of a training of cells together."""
     members = {f"L1R-{name}": spec(name) for name in cells}
-    paths = [str(corpus / "L1R.safetensors")], str(corpus / "tokens.parquet")
-    return train_together(*paths, members, saes, **more)
+    return train_together(stream_of(corpus), members, saes, **more)
+
+
+def stream_of(corpus):
+    return files([corpus / "L1R.safetensors"], corpus / "tokens.parquet")
 
 
 def finished(saes):
@@ -65,9 +68,10 @@ KILLED = """
 import json, sys
 from saegrid.saes.training import loop
 from saegrid.saes.training.cells import train_together
+from saegrid.saes.training.stream import files
 loop.MOST = 2
 activations, tokens, members, saes = json.loads(sys.argv[1])
-train_together(activations, tokens, members, saes, cores=2, save_every=0.0)
+train_together(files(activations, tokens), members, saes, cores=2, save_every=0.0)
 """
 
 
@@ -150,11 +154,10 @@ def test_the_file_of_another_training_is_passed_over(tmp_path, capsys):
 
 def test_cells_alone_and_together_are_the_same_files(corpus, tmp_path):
     work(corpus, tmp_path, TOGETHER)
-    paths = [corpus / "L1R.safetensors"], corpus / "tokens.parquet"
     for name in TOGETHER:
         cell = f"L1R-{name}"
-        train_cell(*paths, cell, spec(name), tmp_path)
-        train_cell(*paths, cell, spec(name), tmp_path / "alone")
+        train_cell(stream_of(corpus), cell, spec(name), tmp_path)
+        train_cell(stream_of(corpus), cell, spec(name), tmp_path / "alone")
         linked, alone = sorted((tmp_path / cell).iterdir()), (tmp_path / "alone" / cell).iterdir()
         assert [p.read_bytes() for p in linked] == [p.read_bytes() for p in sorted(alone)]
         assert all(p.stat().st_nlink == 2 for p in linked)
@@ -166,9 +169,8 @@ def test_a_change_of_one_member_trains_that_one(corpus, tmp_path, capsys):
     first = work(corpus, tmp_path, ["a", "b"])
     before = finished(tmp_path)
     members = {"L1R-a": spec("a", k=5), "L1R-b": spec("b")}
-    paths = [corpus / "L1R.safetensors"], corpus / "tokens.parquet"
     capsys.readouterr()
-    second = train_together(*paths, members, tmp_path)
+    second = train_together(stream_of(corpus), members, tmp_path)
     assert "1 of 2 are in the store" in capsys.readouterr().out
     after = finished(tmp_path)
     assert first["L1R-b"] == second["L1R-b"] and first["L1R-a"] != second["L1R-a"]
@@ -178,8 +180,7 @@ def test_a_change_of_one_member_trains_that_one(corpus, tmp_path, capsys):
 
 
 def test_what_its_own_folder_holds_is_not_trained_again(corpus, tmp_path, capsys):
-    paths = [corpus / "L1R.safetensors"], corpus / "tokens.parquet"
-    train_cell(*paths, "L1R-a", spec("a"), tmp_path)
+    train_cell(stream_of(corpus), "L1R-a", spec("a"), tmp_path)
     capsys.readouterr()
     work(corpus, tmp_path, ["a"])
     assert "1 of 1 are in the store" in capsys.readouterr().out

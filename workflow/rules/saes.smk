@@ -8,8 +8,9 @@ OUT  results/{study}/saes/{cell}/cfg.json, sae_weights.safetensors, history.parq
 A checkpoint from the hub is fetched when the activations that it will encode are there, and the
 stages that read it come before the import of other cells (`priority`), so that it is fetched once
 and may then be deleted. Trainings under way, and those of cells trained together, are kept in the
-folder `store`: a killed one goes on, and a change of one member trains that one alone. Jobs with such a checkpoint ask for the resource `hub`: a profile may limit
-how many there are at a time.
+folder `store`: a killed one goes on, and a change of one member trains that one alone.
+Jobs with a checkpoint from the hub ask for the resource `hub`: a profile may limit how many there
+are at a time.
 """
 
 

@@ -4,15 +4,10 @@ from pathlib import Path
 
 from saegrid import io, workflow
 from saegrid.saes.training.cells import train_together
-from saegrid.store.learning import open_stream
+from saegrid.store.learning import files
 
 with workflow.job(snakemake) as job:
-    done = train_together(
-        job.input.activations,
-        job.input.tokens,
-        job.written["members"],
-        Path(job.output.members).parents[1],
-        cores=job.cores,
-        open_stream=open_stream,
-    )
+    stream = files(job.input.activations, job.input.tokens)
+    saes = Path(job.output.members).parents[1]
+    done = train_together(stream, job.written["members"], saes, cores=job.cores)
     io.write_json(job.output.members, done, job.spec)

@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from saegrid.saes.training.stream import Stream, open_files
+from saegrid.saes.training import stream
+from saegrid.saes.training.stream import Opener
 from saegrid.store.stream import StoreStream
 
 
-def open_stream(
-    activations: Sequence[str | Path], tokens: str | Path, share: float, seed: int
-) -> Stream:
-    """The stream over the facts file of a store's site, or over activations files.
+def files(paths: Sequence[str | Path], tokens: str | Path) -> Opener:
+    """The facts file of a store's site, or activations files with the tokens of their corpus.
 
-    tokens: the corpus' tokens.parquet, of no use to a store. share, seed: what is held out.
+    tokens: tokens.parquet, of no use to a store.
     """
-    if Path(activations[0]).suffix == ".json":
-        return StoreStream.of(activations[0], hold_out=share, seed=seed)
-    return open_files(activations, tokens, share, seed)
+    if Path(paths[0]).suffix == ".json":
+        return lambda share, seed: StoreStream.of(paths[0], hold_out=share, seed=seed)
+    return stream.files(paths, tokens)

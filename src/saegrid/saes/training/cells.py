@@ -1,4 +1,4 @@
-"""Trainings of cells, from files to files; what is under way or finished stays in a store.
+"""Trainings of cells, from streams to files; what is under way or finished stays in a store.
 
 The store is a folder `store` beside the folders of the cells, which Snakemake does not know and so
 does not delete. It holds `{cell}-{digest}.safetensors` of a training under way, and, of SAEs that
@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from saegrid.saes.formats.sae_lens import FACTS, WEIGHTS, write_sae_lens
 from saegrid.saes.training.loop import SAVE_EVERY, Trained, train_many
 from saegrid.saes.training.settings import parse
 from saegrid.saes.training.state import Run
-from saegrid.saes.training.stream import Open, open_files
+from saegrid.saes.training.stream import Opener
 from saegrid.words import Cell
 
 HISTORY = "history.parquet"
@@ -64,7 +64,6 @@ class _Cell(NamedTuple):
         return whole and io.recorded_spec(folder / WEIGHTS) == self.spec
 
     def write(self, folder: Path, trained: Trained) -> None:
-        # The weights come last: they tell that the folder is whole.
         io.write_table(folder / HISTORY, trained.history, self.spec)
         write_sae_lens(folder, trained.cfg, trained.tensors, self.spec)
 
@@ -78,43 +77,37 @@ class _Cell(NamedTuple):
 
 
 def train_cell(
-    activations: Sequence[str | os.PathLike[str]],
-    tokens: str | os.PathLike[str],
+    stream: Opener,
     name: str,
     spec: str,
     saes: str | os.PathLike[str],
     save_every: float = SAVE_EVERY,
-    open_stream: Open = open_files,
 ) -> None:
     """Write `{saes}/{name}/`: what was trained together with others, else trained now.
 
     Args:
-        activations: files of the training corpus at the cell's site, those of all shards.
-        tokens: the corpus' tokens.parquet, for `open_stream`.
+        stream: opens what is learned from: activations of the training corpus at the cell's site.
         name: the cell.
         spec: its spec, under `sae` its settings.
         saes: folder of the folders of all cells.
         save_every: seconds between two writings of what is under way.
-        open_stream: what makes a stream of these files.
     """
     cell = _Cell(name, spec, Path(saes))
     if cell.is_in(cell.finished):
         print(f"linked from {cell.finished}")
         return _link(cell.finished, cell.folder)
     cell.forget_others()
-    (trained,) = _train([cell], activations, tokens, 1, save_every, open_stream)
+    (trained,) = _train([cell], stream, 1, save_every)
     cell.write(cell.folder, trained)
     cell.part.unlink(missing_ok=True)
 
 
 def train_together(
-    activations: Sequence[str | os.PathLike[str]],
-    tokens: str | os.PathLike[str],
+    stream: Opener,
     members: Mapping[str, str],
     saes: str | os.PathLike[str],
     cores: int = 1,
     save_every: float = SAVE_EVERY,
-    open_stream: Open = open_files,
 ) -> dict[str, str]:
     """Train cells of one site on one stream into the store; the digest of each cell's spec.
 
@@ -130,30 +123,21 @@ def train_together(
     missing = [cell for cell in cells if not cell.is_in(cell.finished)]
     print(f"{len(cells) - len(missing)} of {len(cells)} are in the store")
     if missing:
-        made = _train(missing, activations, tokens, cores, save_every, open_stream)
-        for cell, trained in zip(missing, made, strict=True):
+        for cell, trained in zip(missing, _train(missing, stream, cores, save_every), strict=True):
             cell.write(cell.finished, trained)
             cell.part.unlink(missing_ok=True)
     return {cell.name: cell.digest for cell in cells}
 
 
-def _train(
-    cells: list[_Cell],
-    activations: Sequence[str | os.PathLike[str]],
-    tokens: str | os.PathLike[str],
-    cores: int,
-    save_every: float,
-    open_stream: Open,
-) -> list[Trained]:
+def _train(cells: list[_Cell], stream: Opener, cores: int, save_every: float) -> list[Trained]:
     """The trained SAEs of cells that share a stream."""
     told = [cell.told for cell in cells]
     first, sae = told[0], told[0]["sae"]
     settings = parse(sae["recipe"], sae["settings"])
-    stream = open_stream(activations, tokens, settings.hold_out, sae["order_seed"])
     for cell in cells:
         print(f"{cells.index(cell) + 1}: {cell.name} {io.canonical(cell.told['sae'])}")
     return train_many(
-        stream,
+        stream(settings.hold_out, sae["order_seed"]),
         [
             Run(t["sae"]["recipe"], t["sae"]["settings"], t["sae"]["expansion"], t["sae"]["seed"])
             for t in told

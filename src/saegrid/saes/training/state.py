@@ -70,6 +70,11 @@ class State:
         self.scale = float(world.scale(self.told))
         self.variance = world.variance * self.scale**2
         self.d_sae = run.expansion * world.stream.d_model
+        if self.told.patience and not len(world.measured):
+            raise ValueError(
+                "The setting patience needs held-out tokens to stop by: raise hold_out, or set it "
+                "to 0."
+            )
         self.step, self.best_loss, self.waited = 0, float("inf"), 0
         self.rows: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] = {}

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from saegrid import io
+from saegrid.io import read_table
 from saegrid.saes.joined import Joined, open_rows
 from saegrid.saes.sae import blocks, widen
 from saegrid.saes.store import open_tensors
@@ -125,16 +125,18 @@ def of_files(paths: Sequence[str | Path], row: np.ndarray, share: float, seed: i
     return Rows(open_rows(paths), held, ", ".join(map(str, paths)))
 
 
-def open_files(
-    activations: Sequence[str | Path], tokens: str | Path, share: float, seed: int
-) -> Stream:
-    """A stream over activations files; tokens: the tokens.parquet of their corpus."""
-    row = io.read_table(tokens, ["row"])["row"].to_numpy()
-    return of_files(activations, row, share, seed)
+Opener = Callable[[float, int], Stream]
+"""Opens a stream, given the share that is held out and the seed of the choice."""
 
 
-Open = Callable[[Sequence[str | Path], str | Path, float, int], Stream]
-"""Opens a stream: files, tokens, and what is held out."""
+def files(paths: Sequence[str | Path], tokens: str | Path) -> Opener:
+    """Activations files, those of all shards, and the tokens.parquet of their corpus."""
+
+    def opened(share: float, seed: int) -> Rows:
+        row = read_table(tokens, ["row"])["row"].to_numpy()
+        return of_files(paths, row, share, seed)
+
+    return opened
 
 
 def evenly(parts: Iterator[np.ndarray], most: int) -> np.ndarray:

@@ -12,6 +12,7 @@ new direction is a token less b_dec, as the decoder has to explain it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from saegrid.saes.training import settings
 from saegrid.saes.training.recipe import (
@@ -26,6 +27,12 @@ from saegrid.saes.training.recipe import (
 )
 from saegrid.saes.training.recipes.scaling import rising
 from saegrid.saes.training.settings import Count, Number, Share, Whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BYTES = 1 << 30
+"""Most bytes of tokens that a resampling looks at."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Settings(settings.Settings):
     resample_silent: Share = 0.0625
     """Share of the steps that a feature must have been silent for."""
     resample_sample: Whole = 819_200
-    """Tokens whose loss is looked at."""
+    """Tokens whose loss is looked at, at most a gigabyte of them."""
     resample_norm: Number = 0.2
     """Norm of a new encoder row, in mean norms of the living ones."""
 
@@ -90,7 +97,7 @@ def after(parameters: Parameters, moment: Moment, told: Settings) -> None:
         resample(parameters, moment, told, (moment.idle >= max(silent, 1)).nonzero()[:, 0])
 
 
-def resample(parameters: Parameters, moment: Moment, told: Settings, dead) -> None:
+def resample(parameters: Parameters, moment: Moment, told: Settings, dead: Tensor) -> None:
     """Point dead features (n,) at tokens that are explained badly, with small encoder rows."""
     import torch
 
@@ -99,10 +106,13 @@ def resample(parameters: Parameters, moment: Moment, told: Settings, dead) -> No
     if not len(dead):
         return
     with torch.no_grad():
-        x = moment.sample(told.resample_sample, moment.seed) - parameters["b_dec"]
+        b_dec = parameters["b_dec"]
+        x = moment.sample(min(told.resample_sample, BYTES // (4 * len(b_dec))), moment.seed)
         weights = Weights(*(parameters[p] for p in ("W_enc", "b_enc", "W_dec")))
         loss = [
-            relu_pass(part, part, weights, None, dtype=told.dtype).error.square().sum(dim=1)
+            relu_pass(part - b_dec, part - b_dec, weights, None, dtype=told.dtype)
+            .error.square()
+            .sum(dim=1)
             for part in x.split(told.batch)
         ]
         odds = torch.cat(loss).double().square()
@@ -111,7 +121,8 @@ def resample(parameters: Parameters, moment: Moment, told: Settings, dead) -> No
         line = odds.cumsum(0)
         hits = torch.rand(len(dead), generator=generator, dtype=torch.float64) * line[-1]
         chosen = torch.searchsorted(line, hits).clamp_max(len(x) - 1)
-        rows = x[chosen] / x[chosen].norm(dim=1, keepdim=True).clamp_min(1e-12)
+        rows = x[chosen] - b_dec
+        rows /= rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
         alive = torch.ones(len(moment.idle), dtype=torch.bool)
         alive[dead] = False
         norms = parameters["W_enc"].norm(dim=1)
