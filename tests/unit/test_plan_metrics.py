@@ -9,6 +9,7 @@ import yaml
 from saegrid import estimate, io
 from saegrid.config import ConfigError, resolve
 from saegrid.estimate import Sae, Weights
+from saegrid.figures import HEALTH_FIGURES
 from saegrid.plan import Plan
 from saegrid.plan.costs import Costs, Job
 from saegrid.plan.forecast import jobs_of
@@ -38,6 +39,9 @@ def with_checkpoint(metrics=None):
     return plan_of(metrics, saes={"8x": sae})
 
 
+JUDGED = ("health.parquet", "health.html", *(f"figures/{n}.svg" for n in sorted(HEALTH_FIGURES)))
+
+
 def test_a_trained_sae_is_judged_on_texts_held_out_of_its_own_corpus():
     plan = plan_of()
     assert plan.measured_corpus(CELL) == "generated"
@@ -48,6 +52,7 @@ def test_a_trained_sae_is_judged_on_texts_held_out_of_its_own_corpus():
     assert plan.metric_targets() == [
         *(f"results/tiny/generated/cells/L1{p}-8x/metrics.json" for p in "AR"),
         *(f"results/tiny/generated/baselines/L1{p}.parquet" for p in "AR"),
+        *(f"results/tiny/{name}" for name in JUDGED),
     ]
 
 
@@ -128,7 +133,8 @@ def test_part_of_all_where_the_config_asks():
     assert rules.count("measure") == rules.count("baselines") == 2
     assert "measure" not in [job.rule for job, *_ in jobs_of(plan_of())]
     none = plan_of({"baselines": []})
-    assert [Path(path).name for path in none.metric_targets()] == ["metrics.json"] * 2
+    names = [Path(path).name for path in none.metric_targets()]
+    assert names == ["metrics.json"] * 2 + [Path(name).name for name in JUDGED]
 
 
 def test_numbers_made_with_other_settings_unsettle_a_cell():

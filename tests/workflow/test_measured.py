@@ -1,6 +1,7 @@
 """The target metrics on the tiny study: numbers, baselines, and what makes them run again."""
 
 import json
+import re
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from saegrid.split import held_out
 
 pytestmark = pytest.mark.workflow
 FOLDER = "results/tiny/generated"
+IMAGES = re.compile(r'<img src="([^"]+)"')
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +52,22 @@ def test_baselines_stand_beside_them(measured):
     assert table["fvu"].between(0.01, 1).all()
 
 
+def test_all_saes_stand_on_one_page(measured):
+    table = pq.read_table(measured / "results/tiny/health.parquet").to_pandas()
+    assert table["cell"].tolist() == ["L1A-8x", "L1R-8x"]
+    found = io.read_json(measured / FOLDER / "cells/L1R-8x/metrics.json")["metrics"]
+    assert table["fvu"][1] == found["fvu"]["value"] < table["random_fvu"][1]
+    page = (measured / "results/tiny/health.html").read_text()
+    assert all((measured / "results/tiny" / path).is_file() for path in IMAGES.findall(page))
+    assert len(IMAGES.findall(page)) == 3
+
+
 def test_what_runs_again(measured):
     assert planned(measured, "metrics") == {}
     fit = ("--config", "metrics={fit: 1000}")
-    assert planned(measured, "metrics", *fit) == {"baselines": 2}
+    assert planned(measured, "metrics", *fit) == {"baselines": 2, "health": 1}
     (measured / FOLDER / "cells/L1A-8x/metrics.json").unlink()
-    assert planned(measured, "metrics") == {"measure": 1, "baselines": 1}
+    assert planned(measured, "metrics") == {"measure": 1, "baselines": 1, "health": 1}
     before = results(measured)
     run(measured, "metrics")
     after = results(measured)
@@ -70,5 +82,6 @@ def test_a_new_site_leaves_the_others_alone(measured):
         "train_sae": 1,
         "measure": 1,
         "baselines": 1,
+        "health": 1,
     }
     edit(config, "positions: [a, m, r]", "positions: [a, r]")
