@@ -14,6 +14,8 @@ CAPTION = (
 )
 LINES = {"pca": "-", "random": ":"}
 """Baselines that are drawn, and their dashes."""
+EXACT = 1e-6
+"""FVU below which a baseline is not drawn: of as many directions as dimensions nothing is left."""
 
 
 def draw(judged: Judged) -> "Figure":
@@ -24,7 +26,7 @@ def draw(judged: Judged) -> "Figure":
     for (site, rows), one in zip(sites.items(), axes, strict=True):
         for method, dashes in LINES.items():
             mine = [row for row in judged.baselines.get(site, ()) if row["method"] == method]
-            points = sorted((row["l0"], row["mse"]) for row in mine if row["l0"] > 0)
+            points = sorted((row["l0"], row["mse"]) for row in mine if row["fvu"] > EXACT)
             if points:
                 how = {"ls": dashes, "lw": 1, "marker": "x", "markersize": 4, "color": style.GREY}
                 seen.setdefault(method, one.plot(*zip(*points, strict=True), **how)[0])

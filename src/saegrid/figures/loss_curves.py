@@ -40,6 +40,7 @@ def draw(judged: Judged) -> "Figure":
         one.set_title(name)
         one.set_yscale("log")
         one.set_xlabel("tokens")
+        style.thousands(one.xaxis)
     if seen:
         figure.legend(list(seen.values()), list(seen), loc="outside right center")
     return figure

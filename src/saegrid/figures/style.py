@@ -96,6 +96,14 @@ def plain_log(axis: "Axis") -> None:
     axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
 
 
+def thousands(axis: "Axis") -> None:
+    """Few ticks, written as 200k or 3M."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(5))
+    axis.set_major_formatter(EngFormatter(sep=""))
+
+
 def blank(axes: "Axes", text: str) -> None:
     """An axis without data says so."""
     axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=axes.transAxes)
