@@ -75,9 +75,9 @@ def encode(
     tile = token_tile or sizes.token_tile
     with threadpool_limits(1):  # a product runs in the thread that asks; blocks are spread
         if device is None:
-            activations = screens.arrange(x, tile)
+            activations = screens.arrange(x, tile, threads)
             check_finite(activations, token, name)
-            job = Job(encoder, screens.SCREENS[kind](activations))
+            job = Job(encoder, screens.SCREENS[kind](activations, threads))
         else:
             activations = devices.arrange(x, tile, device)
             check_finite(activations, token, name)

@@ -15,6 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -86,11 +87,20 @@ def norms_of(x: np.ndarray) -> np.ndarray:
     norms = np.empty(len(x))
     for start, stop in blocks(len(x), 256):
         part = widen(x[start:stop]).astype(np.float64)
-        norms[start:stop] = np.sqrt(np.einsum("ij,ij->i", part, part))
+        norms[start:stop] = np.sqrt(np.vecdot(part, part))
     return norms
 
 
-def arrange(x: np.ndarray, tile: int) -> Activations:
+def spread(work: Callable[[int, int], Any], n: int, size: int, threads: int) -> None:
+    """work(start, stop) over 0..n in steps of `size`, by some threads.
+
+    To touch new memory first is what costs here, and threads share that.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda span: work(*span), blocks(n, size)))
+
+
+def arrange(x: np.ndarray, tile: int, threads: int = 1) -> Activations:
     """The rows of x (row, d_model) sorted by norm and cut into tiles of at most `tile` rows.
 
     Rows that are not finite come last, with a norm that is not.
@@ -98,8 +108,11 @@ def arrange(x: np.ndarray, tile: int) -> Activations:
     norms = norms_of(x)
     order = np.argsort(norms, kind="stable")
     values = np.empty(x.shape, np.float32)
-    for start, stop in blocks(len(x), 1024):
+
+    def put(start: int, stop: int) -> None:
         values[start:stop] = widen(x[order[start:stop]])
+
+    spread(put, len(x), 1024, threads)
     return Activations(
         values, order, norms[order], cut_tiles(norms[order], tile), x.dtype == np.uint16
     )
@@ -173,7 +186,7 @@ class Buffer(NamedTuple):
 class HostScreen:
     """What the screens on the processor have in common."""
 
-    def __init__(self, activations: Activations) -> None:
+    def __init__(self, activations: Activations, threads: int = 1) -> None:
         self.activations = activations
 
     def buffer(self, n: int, dtype: np.dtype) -> Buffer:
@@ -203,7 +216,7 @@ class Float32Screen(HostScreen):
 
     rounding = 0.0
 
-    def __init__(self, activations: Activations) -> None:
+    def __init__(self, activations: Activations, threads: int = 1) -> None:
         super().__init__(activations)
         self.x = activations.x
         self.error = activations.norms * (self.x.shape[1] * 2.0**-24 * 1.01)
@@ -231,7 +244,7 @@ class Bfloat16Screen(HostScreen):
 
     rounding = 2.0**-8
 
-    def __init__(self, activations: Activations) -> None:
+    def __init__(self, activations: Activations, threads: int = 1) -> None:
         import torch
 
         super().__init__(activations)
@@ -240,12 +253,19 @@ class Bfloat16Screen(HostScreen):
         self.torch = torch
         n, d_model = activations.x.shape
         bits = np.empty((n, d_model), np.uint16)
-        lost, held = np.empty(n), np.empty(n)
-        for start, stop in blocks(n, 256):
+        # What was stored as bfloat16 loses nothing.
+        lost, held = np.zeros(n), activations.norms.copy()
+
+        def put(start: int, stop: int) -> None:
             x = activations.x[start:stop]
-            bits[start:stop] = narrow(x)
-            lost[start:stop] = norms_of(x - widen(bits[start:stop]))
-            held[start:stop] = norms_of(bits[start:stop])
+            if activations.short:
+                np.right_shift(x.view(np.uint32), 16, out=bits[start:stop], casting="unsafe")
+            else:
+                bits[start:stop] = narrow(x)
+                lost[start:stop] = norms_of(x - widen(bits[start:stop]))
+                held[start:stop] = norms_of(bits[start:stop])
+
+        spread(put, n, 256, threads)
         self.x = self._tensor(bits)
         self.error = 1.01 * (lost + held * (d_model * 2.0**-24))
 

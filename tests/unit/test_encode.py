@@ -173,6 +173,15 @@ def test_above_overlooks_nothing(kind: str) -> None:
         assert not found[(values < low[:, None]).ravel()].any()
 
 
+def test_activations_stored_as_bfloat16_are_screened_as_they_are():
+    x = np.random.default_rng(0).standard_normal((300, 96)).astype(np.float32)
+    stored = screens.narrow(x)
+    short = screens.Bfloat16Screen(screens.arrange(stored, 64))
+    long = screens.Bfloat16Screen(screens.arrange(widen(stored), 64))
+    assert short.x.equal(long.x)
+    np.testing.assert_allclose(short.error, long.error, rtol=1e-12)
+
+
 @pytest.mark.parametrize("d_model", [1, 2, 7, 64, 129, 384, 4096, 9001])
 def test_an_exact_product_does_not_depend_on_its_neighbours(d_model: int) -> None:
     rng = np.random.default_rng(d_model)
