@@ -52,6 +52,18 @@ def make(folder, model, source, sites=SITES, say=lambda line: None, **told):
     return fill(folder, model, encoder, source, settings, sites, "id", say=say)
 
 
+def spec_of(model, source, **told):
+    """The parsed spec of a filling that comes to the same as `make`."""
+    return {
+        "model": {"revision": None, "bos": "auto", **model},
+        "tokenizer": str(TOKENIZER),
+        "source": source,
+        "settings": {"shard_tokens": 300, **told},
+        "store": "id",
+        "threads": 1,
+    }
+
+
 def contents(folder):
     """Bytes of all that a store holds, but for when it was last updated."""
     found = {}

@@ -8,15 +8,20 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from saegrid.saes.cache.locks import alone
 from saegrid.saes.store import open_tensors
+from saegrid.saes.training.loop import train_many
+from saegrid.saes.training.state import Run
 from saegrid.split import held_out
 from saegrid.store import reader, stream
 from saegrid.store.beside import filling
-from saegrid.store.manifest import read_manifest
-from saegrid.store.settings import StoreError, settings_of
+from saegrid.store.fill import WAIT, fill_as
+from saegrid.store.manifest import LOCK, read_manifest
+from saegrid.store.settings import StoreError
 from saegrid.store.stream import StoreStream
 from saegrid.store.whiten import whitening
-from stores import TOKENIZER, column, make, make_model, words, write_texts
+from saegrid.words import Site
+from stores import column, make, make_model, spec_of, words, write_texts
 
 SHARE, SEED = 0.2, 7
 
@@ -171,9 +176,7 @@ def test_the_order_is_the_same_while_the_store_is_filled(tmp_path, model, source
 
 
 def test_a_process_fills_beside_and_all_sites_come_from_one_pass(tmp_path, model, source, folder):
-    settings = settings_of({"shard_tokens": 120})
-    arguments = (tmp_path, model, (TOKENIZER, "auto"), source, settings, ["L1R", "L0R"])
-    with filling(*arguments, identity="id"):
+    with filling(tmp_path, spec_of(model, source, shard_tokens=120), ["L1R", "L0R"], 6000):
         found = StoreStream(tmp_path, "L1R")
         given = [b.tobytes() for b in islice(found.batches(32, 1), 150)]
     expected = [b.tobytes() for b in islice(StoreStream(folder, "L1R").batches(32, 1), 150)]
@@ -182,18 +185,112 @@ def test_a_process_fills_beside_and_all_sites_come_from_one_pass(tmp_path, model
 
 
 def test_a_filling_that_fails_says_so(tmp_path, source):
-    arguments = (tmp_path, {"path": "nowhere"}, (TOKENIZER, "auto"), source, settings_of({}))
+    spec = spec_of({"path": "nowhere", "name": "nowhere"}, source)
     with (
         pytest.raises(StoreError, match="filling the store has failed"),
-        filling(*arguments, ["L0R"]),
+        filling(tmp_path, spec, ["L0R"], 6000),
     ):
         pass
 
 
-def test_who_waits_for_nobody_is_told(tmp_path, model, source):
+def interrupted(folder, tmp_path, **told):
+    """A copy of a store of which only two shards are there, as if its filling had been killed."""
+    shutil.copytree(folder, tmp_path)
+    manifest = read_manifest(tmp_path)._replace(complete=False, **told)
+    manifest._replace(shards=manifest.shards[:2]).write(tmp_path)
+
+
+def test_who_comes_second_follows_and_takes_over(tmp_path, model, source, folder):
+    """It reads while another fills, and goes on where that one has ended."""
+    expected = [
+        b.tobytes() for b in islice(StoreStream(folder, "L1R", window=1).batches(32, 1), 150)
+    ]
+    store = tmp_path / "store"
+    interrupted(folder, store)
+    spec = spec_of(model, source, shard_tokens=120)
+    with alone(store / LOCK) as other, filling(store, spec, ["L1R"], 6000):
+        batches = StoreStream(store, "L1R", window=1).batches(32, 1)
+        given = [next(batches).tobytes()]
+        assert not read_manifest(store).complete
+        other.close()
+        given += [b.tobytes() for b in islice(batches, 149)]
+    assert given == expected
+    assert read_manifest(store) == read_manifest(folder)
+
+
+@pytest.mark.parametrize("told", [{"extent": {"max_tokens": 9, "max_texts": None}}, {"widths": {}}])
+def test_who_comes_second_waits_where_another_store_is_there(tmp_path, model, source, folder, told):
+    store = tmp_path / "store"
+    interrupted(folder, store, **told)
+    ready = threading.Event()
+
+    def make_it():
+        fill_as(store, spec_of(model, source, shard_tokens=120), ["L1R"], ready=ready.set)
+
+    with alone(store / LOCK):
+        thread = threading.Thread(target=make_it)
+        thread.start()
+        assert not ready.wait(3 * WAIT)
+    thread.join()
+    assert ready.is_set()
+    assert read_manifest(store) == read_manifest(folder)
+
+
+def test_training_begins_before_the_store_is_complete(tmp_path, model, source, folder, monkeypatch):
+    """And comes to the same bytes."""
+    monkeypatch.setattr(stream, "SAMPLE", 150)  # within the shards that are there
+    runs = [Run("topk", {"k": 4, "steps": 12, "batch": 64, "validate_every": 5}, 2)]
+    store = tmp_path / "store"
+    interrupted(folder, store)
+    spec = spec_of(model, source, shard_tokens=120)
+    with alone(store / LOCK) as other, filling(store, spec, ["L1R"], 6000):
+        early = StoreStream(store, "L1R", SHARE, SEED, window=1)
+        begun = []
+
+        def batches(*arguments, plain=early.batches):
+            for batch in plain(*arguments):
+                begun.append(read_manifest(store).complete)
+                other.close()
+                yield batch
+
+        early.batches = batches
+        (found,) = train_many(early, runs, site=Site(1, "R"))
+    assert begun[0] is False
+    whole = StoreStream(folder, "L1R", SHARE, SEED, window=1)
+    (expected,) = train_many(whole, runs, site=Site(1, "R"))
+    assert found.history.equals(expected.history)
+    for name, tensor in expected.tensors.items():
+        assert found.tensors[name].tobytes() == tensor.tobytes()
+
+
+def test_how_long_a_pass_is_can_be_asked_before_its_end(tagged, tokens, tmp_path, monkeypatch):
+    _, held, shard = tokens
+    monkeypatch.setattr(reader, "PATIENCE", 0.0)
+    n = int((~held).sum())
+    whole = StoreStream(tagged, "L1R", SHARE, SEED)
+    assert [whole.exceeds(m) for m in (0, n - 1, n, n + 1)] == [True, True, False, False]
+    interrupted(tagged, tmp_path / "store")
+    part, there = StoreStream(tmp_path / "store", "L1R", SHARE, SEED), int((~held[shard < 2]).sum())
+    assert part.exceeds(there - 1)
+    with pytest.raises(StoreError, match="nobody is filling"):
+        part.exceeds(there)
+
+
+def test_held_out_tokens_of_the_first_shards_are_measured(tagged, tokens, monkeypatch):
+    x, held, shard = tokens
+    monkeypatch.setattr(stream, "SAMPLE", int((~held[shard < 2]).sum()))
+    found = StoreStream(tagged, "L1R", SHARE, SEED)
+    assert found.measured(10_000).tobytes() == x[held & (shard < 2)].tobytes()
+    some = numbers_of(found.measured(9), x)
+    assert 5 <= len(some) <= 9
+    assert len(set(np.diff(np.searchsorted(np.flatnonzero(held), some)))) == 1  # evenly spaced
+
+
+def test_who_waits_for_nobody_is_told(tmp_path, model, source, monkeypatch):
     make(tmp_path, model, source, ["L1R"], shard_tokens=120)
     manifest = read_manifest(tmp_path)
     manifest._replace(complete=False, shards=manifest.shards[:2]).write(tmp_path)
+    monkeypatch.setattr(reader, "PATIENCE", 0.0)
     batches = StoreStream(tmp_path, "L1R", window=1).batches(16, 0)
     with pytest.raises(StoreError, match="shard 2 of L1R is not there, and nobody is filling"):
         list(islice(batches, 1000))

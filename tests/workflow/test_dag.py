@@ -90,7 +90,9 @@ def test_only_jobs_with_the_model_or_an_encoder_ask_for_a_gpu(clean):
         ):
             if "gpu=" in body:
                 asking.add(name)
-    assert asking == {"capture", "encode", "fill_store", "measure", "verify_checkpoint"}
+    model = {"capture", "encode", "fill_store", "measure", "verify_checkpoint"}
+    # These only where they fill a store beside.
+    assert asking == model | {"train_sae", "train_together"}
 
 
 SLURM = ("--workflow-profile", "slurm")

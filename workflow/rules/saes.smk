@@ -28,7 +28,8 @@ rule train_together:
         "../../envs/core.yaml"
     threads: lambda wildcards: PLAN.training_threads(*names(wildcards))
     resources:
-        mem_mb=growing(8000),
+        gpu=PLAN.training_gpu(),
+        mem_mb=growing(PLAN.training_memory(8000)),
         runtime=growing(240),
     params:
         spec=stage(PLAN.together_spec),
@@ -55,9 +56,10 @@ rule train_sae:
         cell=PLAN.cell_pattern(PLAN.trained),
     conda:
         "../../envs/core.yaml"
-    threads: PLAN.study.threads.train
+    threads: lambda wildcards: PLAN.training_threads(wildcards.cell)
     resources:
-        mem_mb=growing(4000),
+        gpu=PLAN.training_gpu(),
+        mem_mb=growing(PLAN.training_memory(4000)),
         runtime=growing(120),
     params:
         spec=stage(PLAN.train_spec),

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from saegrid import workflow
 from saegrid.saes.training.cells import train_cell
-from saegrid.store.learning import files
+from saegrid.store.learning import opened
 
 with workflow.job(snakemake) as job:
-    stream = files(job.input.activations, job.input.tokens)
-    train_cell(stream, job.wildcards.cell, job.spec, Path(job.output.weights).parents[1])
+    given, saes = job.input, Path(job.output.weights).parents[1]
+    with opened(given.activations, given.tokens, job.resources.mem_mb) as stream:
+        train_cell(stream, job.wildcards.cell, job.spec, saes)

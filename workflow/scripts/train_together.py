@@ -4,10 +4,10 @@ from pathlib import Path
 
 from saegrid import io, workflow
 from saegrid.saes.training.cells import train_together
-from saegrid.store.learning import files
+from saegrid.store.learning import opened
 
 with workflow.job(snakemake) as job:
-    stream = files(job.input.activations, job.input.tokens)
-    saes = Path(job.output.members).parents[1]
-    done = train_together(stream, job.written["members"], saes, cores=job.cores)
+    given, saes = job.input, Path(job.output.members).parents[1]
+    with opened(given.activations, given.tokens, job.resources.mem_mb) as stream:
+        done = train_together(stream, job.written["members"], saes, cores=job.cores)
     io.write_json(job.output.members, done, job.spec)

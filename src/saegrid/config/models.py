@@ -129,6 +129,10 @@ class Store(Strict):
     """A shard is closed behind the text with which it has so many entries."""
     max_tokens: Positive | None = None
     """No text is begun once there are so many tokens. May be raised later: the store goes on."""
+    beside: bool = False
+    """Fill it beside the trainings, which begin with its first shards, instead of before them. A
+    training then takes the CPUs, the memory and the GPU of the capture as well. To change it trains
+    SAEs again, to the same bytes: their inputs are others."""
 
 
 class Corpus(Strict):

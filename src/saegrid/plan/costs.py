@@ -25,6 +25,7 @@ RULES = [
     "verify_checkpoint",
     "capture",
     "fill_store",
+    "begin_store",
     "survey",
     "base_rates",
     "train_together",
@@ -111,7 +112,8 @@ class Costs:
             return Cost(read=sum(source_bytes(self.plan, n) for n in self.plan.corpora_used()))
         if job.rule == "survey":
             return estimate.survey(self._activations())
-        if job.rule == "fill_store":
+        # Who learns first fills a store that has been begun.
+        if job.rule in ("fill_store", "begin_store"):
             return self._fill_store(job)
         return self._capture(job) if job.rule == "capture" else None
 

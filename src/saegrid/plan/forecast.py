@@ -42,6 +42,8 @@ def jobs_of(plan: Plan) -> Iterator[tuple[Job, str, str]]:
             # One that is missing stands for all.
             path = next((path for path in paths if not here(path, spec)), paths[0])
             rule = "fill_store" if plan.is_streamed(name) else "capture"
+            if plan.is_beside(name):
+                rule, path = "begin_store", plan.begun_store(name, str(plan.sites[0]))
             yield Job(rule, None, name, shard), path, spec
     cells = [str(cell) for cell in plan.cells]
     for cell in cells:

@@ -10,6 +10,7 @@ from saegrid.io import canonical
 from saegrid.paths import expand, expand_all
 from saegrid.plan.corpora import TOKENIZER_FILES, CorpusSpecs
 from saegrid.plan.spec import remembered
+from saegrid.store.manifest import BEGUN
 from saegrid.store.settings import settings_of
 from saegrid.store.texts import names
 from saegrid.workflow import digest
@@ -41,7 +42,7 @@ class StoreSpecs(CorpusSpecs):
         """Settings of a store, see `saegrid.store.settings`."""
         corpus = self.study.corpora[name]
         return {
-            **corpus.store.model_dump(mode="json"),
+            **corpus.store.model_dump(mode="json", exclude={"beside"}),
             "max_characters": corpus.source.max_characters,
             "max_texts": corpus.source.n,
             "max_length": corpus.max_length or self.context(),
@@ -89,6 +90,14 @@ class StoreSpecs(CorpusSpecs):
             store=self.store_id(name),
             threads=self.study.threads.capture,
         )
+
+    def is_beside(self, name: str) -> bool:
+        """Whether the trainings on a corpus fill its store."""
+        return self.is_streamed(name) and self.study.corpora[name].store.beside
+
+    def begun_store(self, name: str, site: str) -> str:
+        """Path of the file that stands for a store which is filled beside the trainings."""
+        return self.store_facts(name, f"{site}{BEGUN}")
 
     def store_facts(self, name: str, site: str) -> str:
         """Path of the facts of a site's shards, which lie beside it."""

@@ -100,6 +100,8 @@ class TrainingSpecs(StoreSpecs):
         """The activations that a cell's SAE, or those of a site and a name, learn from."""
         cell = self.members(*names)[0]
         name, site = self.training_corpus(cell), Cell.parse(cell).site
+        if self.is_beside(name):
+            return [self.begun_store(name, str(site))]
         return [self.activations(name, str(site), shard) for shard in self.shards(name)]
 
     def training_tokens(self, *names: str) -> str | list[str]:
@@ -108,9 +110,23 @@ class TrainingSpecs(StoreSpecs):
         return [] if self.is_streamed(name) else f"{self.root}/{name}/tokens.parquet"
 
     def training_threads(self, *names: str) -> int:
-        """Threads of a training: those of each SAE times how many are trained at a time."""
-        threads = self.study.threads
-        return threads.train * min(len(self.members(*names)), threads.together)
+        """Threads of a training: those of each SAE times how many are trained at a time, and those
+        of a filling beside it."""
+        threads, members = self.study.threads, self.members(*names)
+        filling = threads.capture * self.is_beside(self.training_corpus(members[0]))
+        return threads.train * min(len(members), threads.together) + filling
+
+    def fills_beside(self) -> bool:
+        """Whether any training of the study fills a store."""
+        return any(self.is_beside(name) for name in self.study.corpora)
+
+    def training_memory(self, least: int) -> int:
+        """Megabytes of a training that asks for `least` itself."""
+        return least + self.study.memory.capture * self.fills_beside()
+
+    def training_gpu(self) -> int:
+        """GPUs of a training: the SAE needs none, a filling beside it does as a capture does."""
+        return self.gpu() if self.fills_beside() else 0
 
     def activations(self, name: str, site: str | Site, shard: str = "") -> str:
         """Path of a site's activations; of a streamed corpus that of the facts of its shards."""

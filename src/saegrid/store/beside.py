@@ -12,49 +12,34 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from saegrid.store.settings import Settings, StoreError
+from saegrid.store.settings import StoreError
 
 
 @contextmanager
 def filling(
-    folder: str | Path,
-    model: Mapping[str, Any],
-    tokenizer: tuple[str | Path, bool | str],
-    source: Mapping[str, Any],
-    settings: Settings,
-    sites: list[str],
-    threads: int = 1,
-    **more: Any,
+    folder: str | Path, spec: Mapping[str, Any], sites: list[str], memory_mb: int
 ) -> Iterator[None]:
     """Within this context a process of its own fills the store, which can be read from its start.
 
-    What is read, and in which order, is as if the store had been complete. Leaving the context
-    waits until it is; an error within it ends the filling, which goes on with the next call.
+    What is read, and in which order, is as if the store had been complete. Several may do this to
+    one store: one fills, the others follow, and one of them goes on where that one is killed.
+    Leaving the context waits until the store is complete; an error within it ends the filling,
+    which goes on with the next call.
 
     Args:
-        tokenizer: folder and `bos`, see `tokenizer.load`.
-        threads: of the filling.
-        more: further arguments of `fill`: identity, memory_mb.
+        folder: of the store.
+        spec: of the rule fill_store; `threads` are those of the filling.
+        sites: of the grid, all in one pass of the model.
+        memory_mb: megabytes that the filling may hold.
 
     Raises:
         StoreError: the filling ended with an error; its process has told which.
     """
-    told = {
-        "tokenizer": [str(tokenizer[0]), tokenizer[1]],
-        "settings": settings._asdict(),
-        "threads": threads,
-        "fill": {
-            "folder": str(folder),
-            "model": dict(model),
-            "source": dict(source),
-            "sites": list(sites),
-            **more,
-        },
-    }
+    told = {"folder": str(folder), "spec": dict(spec), "sites": sites, "memory_mb": memory_mb}
     ready, there = os.pipe()
     command = [sys.executable, "-m", __name__, str(there), json.dumps(told)]
     # No fork and no spawn: these would run the main program's code, or share its threads.
-    process = subprocess.Popen(command, pass_fds=[there])
+    process = subprocess.Popen(command, pass_fds=[there], stdout=_log(), stderr=subprocess.STDOUT)
     os.close(there)
     try:
         with os.fdopen(ready, "rb") as pipe:
@@ -68,6 +53,14 @@ def filling(
         process.wait()
 
 
+def _log() -> int | None:
+    """Where this process prints to, if that is a file: what a job tells is told in its log."""
+    try:
+        return sys.stdout.fileno()
+    except (OSError, AttributeError):
+        return None
+
+
 def _failed(folder: str | Path) -> StoreError:
     return StoreError(f"{folder}: filling the store has failed; its own message stands above.")
 
@@ -76,17 +69,15 @@ def main(descriptor: int, told: Mapping[str, Any]) -> None:
     """Fill a store; a byte is written when it is ready to be read."""
     import torch
 
-    from saegrid.store.fill import fill
-    from saegrid.tokenizer import load
+    from saegrid.store.fill import fill_as
 
-    torch.set_num_threads(told["threads"])
+    torch.set_num_threads(told["spec"]["threads"])
 
     def ready() -> None:
         os.write(descriptor, b"1")
         os.close(descriptor)
 
-    settings, encoder = Settings(**told["settings"]), load(*told["tokenizer"])
-    fill(**told["fill"], encoder=encoder, settings=settings, ready=ready)
+    fill_as(**told, ready=ready)
 
 
 if __name__ == "__main__":

@@ -5,23 +5,28 @@ come out otherwise (the last one, partly filled, when more text is asked for; al
 has changed) are made again, the others stay.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from saegrid import hub, tokenizer
 from saegrid.models.check import check
 from saegrid.models.load import Loaded, fits, load
-from saegrid.saes.cache.locks import alone
+from saegrid.paths import expand_all
+from saegrid.saes.cache.locks import open_lock, try_flock
 from saegrid.store.blocks import Capturing
-from saegrid.store.kept import kept
+from saegrid.store.kept import Kept, kept
 from saegrid.store.manifest import LOCK, Manifest, Shard, read_manifest
 from saegrid.store.rows import Gathered, Gatherer, Rower
-from saegrid.store.settings import Settings, StoreError
+from saegrid.store.settings import Settings, StoreError, settings_of
 from saegrid.store.texts import File, Place, full_name, is_pinned, locate, names, texts
 from saegrid.tokenizer import Encoder
 from saegrid.words import Site
 
 MEMORY_MB = 6000
+WAIT = 0.5
+"""Seconds between two looks at whether another has filled the store."""
 
 
 def _print(line: str) -> None:
@@ -52,16 +57,46 @@ def fill(
         sites: which sites. Others that the store has stay as they are.
         identity: what stands for model, tokenizer and code; a store of another is made anew.
         memory_mb: megabytes that may be held. Decides how many tokens are run at a time, no byte.
-        ready: called when the manifest counts nothing but what stays.
+        ready: called once, when the manifest counts nothing but what stays: the store can be read
+            from its start, while it is filled by this process or by another.
 
     Raises:
         StoreError, CorpusError, ModelError: name the file, setting or site.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder / LOCK):
-        found = _Filling(folder, encoder, source, settings, identity, say)
-        return found.run(model, sorted(sites, key=Site.parse), memory_mb, ready)
+    found = _Filling(folder, encoder, source, settings, identity, say, ready)
+    wanted = sorted(sites, key=Site.parse)
+    with open_lock(folder / LOCK) as lock:
+        while not try_flock(lock, "LOCK_EX"):
+            found.follow(wanted)
+            time.sleep(WAIT)
+        return found.run(model, wanted, memory_mb)
+
+
+def fill_as(
+    folder: str | Path,
+    spec: Mapping[str, Any],
+    sites: Iterable[str],
+    memory_mb: int = MEMORY_MB,
+    ready: Callable[[], None] = lambda: None,
+) -> Manifest:
+    """`fill` as the parsed spec of the rule fill_store says, its paths as the config writes them:
+    so they stand in the manifest."""
+    given = expand_all(spec)
+    model = {**given["model"], "name": spec["model"]["name"]}
+    home = hub.folder(given["tokenizer"], model.get("revision"), hub.TOKENIZER)
+    return fill(
+        folder,
+        model,
+        tokenizer.load(home, model["bos"]),
+        given["source"],
+        settings_of(given["settings"]),
+        sites,
+        given["store"],
+        memory_mb,
+        ready=ready,
+    )
 
 
 class _Filling:
@@ -75,24 +110,41 @@ class _Filling:
         settings: Settings,
         identity: str,
         say: Callable[[str], None],
+        ready: Callable[[], None],
     ) -> None:
         self.folder, self.encoder, self.source = folder, encoder, source
         self.settings, self.identity, self.say = settings, identity, say
         self.names = names(source)
         self.files: dict[int, File] = {}
+        self._ready, self._is_ready = ready, False
         self.gatherer: Gatherer | None = None
 
-    def run(
-        self, given: Mapping[str, Any], sites: list[str], memory_mb: int, ready: Callable[[], None]
-    ) -> Manifest:
+    def ready(self) -> None:
+        """Say once that the store can be read."""
+        if not self._is_ready:
+            self._ready()
+        self._is_ready = True
+
+    def follow(self, sites: list[str]) -> None:
+        """Say that the store can be read, if what another fills is this store."""
+        old = None if self._is_ready else read_manifest(self.folder)
+        if old is None or old.extent != self.settings.extent or not {*sites} <= {*old.widths}:
+            return
+        if len(self._kept(old).shards) == len(old.shards):
+            self.ready()
+
+    def _kept(self, old: Manifest) -> Kept:
+        told = self.folder, self.settings, self.identity, len(self.names), self._is_as_before
+        return kept(old, *told)
+
+    def run(self, given: Mapping[str, Any], sites: list[str], memory_mb: int) -> Manifest:
         """Fill what is missing."""
         old, shards, done = read_manifest(self.folder), [], False
         if old is not None:
-            told = self.folder, self.settings, self.identity, len(self.names), self._is_as_before
-            shards, done = kept(old, *told)
+            shards, done = self._kept(old)
             self.say(f"store: {len(shards)} of {len(old.shards)} shards stay as they are")
         if done and all(site in shard.sha256 for site in sites for shard in shards):
-            ready()
+            self.ready()
             self._remove(old)
             return old
         model = self._model(given, memory_mb)
@@ -111,7 +163,7 @@ class _Filling:
         )
         # Before a file changes: what is counted is there.
         state.write(self.folder)
-        ready()
+        self.ready()
         rower = Rower(self.encoder, self.settings, model.sizes.context)
         self._more_sites(state, capturing, rower, sites)
         state = self._more_text(state, capturing, rower, sites)

@@ -14,6 +14,8 @@ from saegrid.store.settings import StoreError
 from saegrid.store.texts import Place
 
 MANIFEST, LOCK = "manifest.json", ".lock"
+BEGUN = ".begun"
+"""Ends the stem of the file that stands for a site whose store is filled beside the trainings."""
 
 
 def shard_path(folder: Path, site: str, number: int) -> Path:

@@ -1,6 +1,7 @@
 """Reading the shards of a site, also of those that are still to come."""
 
 import os
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -15,6 +16,9 @@ from saegrid.store.settings import StoreError
 
 WAIT = 0.2
 """Seconds between two looks at a manifest."""
+PATIENCE = 10.0
+"""Seconds without anybody filling a store before who waits for it gives up: where several jobs need
+a store, another goes on in the place of one that was killed."""
 LARGE = 8 << 30
 """Bytes of a site from which its shards are not kept in the kernel's cache: before one is read
 again, it would have gone anyway, and much else with it."""
@@ -43,13 +47,15 @@ class Reader:
 
     def _wait(self, number: int, stop: Event) -> bool:
         """Whether a shard is there, when that is known."""
+        seen = time.monotonic()
         while not self._knows(number) and not stop.is_set():
             # Asked before the manifest is read: who has ended by now has written all it will.
-            filling = _is_locked(self.folder / LOCK)
+            if _is_locked(self.folder / LOCK):
+                seen = time.monotonic()
             self.manifest = read_manifest(self.folder) or self.manifest
             if self._knows(number):
                 break
-            if not filling:
+            if time.monotonic() - seen > PATIENCE:
                 raise StoreError(
                     f"{self.folder}: shard {number} of {self.site} is not there, and nobody is "
                     "filling the store. Fill it again: it goes on where it stopped."

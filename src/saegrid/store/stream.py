@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from saegrid.saes.sae import widen
+from saegrid.saes.training.stream import evenly
 from saegrid.split import held_out
 from saegrid.store.reader import Reader
 from saegrid.store.settings import StoreError
@@ -62,6 +63,7 @@ class StoreStream:
         self.hold_out, self.seed, self.window, self.transform = hold_out, seed, window, transform
         self.d_model = self.reader.width
         self._counts: dict[int, int] = {}
+        self._known = 0  # training tokens that are there at least
 
     @classmethod
     def of(cls, facts: str | Path, **more: Any) -> Self:
@@ -73,6 +75,18 @@ class StoreStream:
     def n_train(self) -> int:
         """Training tokens of a pass; waits until the store is complete."""
         return sum(self._count(number) for number in self.reader.numbers())
+
+    def exceeds(self, n: int) -> bool:
+        """Whether a pass has more than n training tokens; waits until so many are there."""
+        if self._known > n:
+            return True
+        known = 0
+        for number in self.reader.numbers():
+            known += self._count(number)
+            if known > n:
+                break
+        self._known = known
+        return known > n
 
     def moments(self) -> tuple[float, np.ndarray, float]:
         """Mean norm, mean (d_model,) and mean squared distance from it, in float64.
@@ -108,6 +122,11 @@ class StoreStream:
     def held_out(self) -> Iterator[np.ndarray]:
         """Blocks (token, d_model) float32 of the held-out tokens, in the order of the texts."""
         yield from self._packed(self._parts(True), BLOCK)
+
+    def measured(self, most: int) -> np.ndarray:
+        """(n, d_model) float32: at most so many held-out tokens, evenly spaced, of the shards that
+        `moments` looks at."""
+        return evenly(self._packed(self._first_held(), BLOCK), most)
 
     def batches(self, batch: int, seed: int, start: int = 0) -> Iterator[np.ndarray]:
         """Batches (batch, d_model) float32 of training tokens without end, from number `start` on.
@@ -146,6 +165,15 @@ class StoreStream:
 
     def _first(self) -> Iterator[np.ndarray]:
         return self._packed(self._parts(False, SAMPLE), BLOCK)
+
+    def _first_held(self) -> Iterator[Part]:
+        """The held-out tokens of the shards with the first `SAMPLE` training tokens."""
+        seen = 0
+        for part, number in zip(self._parts(True), count(), strict=False):
+            yield part
+            seen += self._count(number)
+            if seen >= SAMPLE:
+                return
 
     def _packed(self, parts: Iterator[Part], size: int) -> Iterator[np.ndarray]:
         """Blocks of `size` tokens as they are given out; what is left comes last, if anything."""

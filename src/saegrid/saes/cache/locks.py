@@ -53,11 +53,11 @@ def try_flock(lock: BinaryIO, kind: str) -> bool:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Hold a lock exclusively."""
+def alone(path: Path) -> Iterator[BinaryIO]:
+    """Hold a lock exclusively, until the file is closed."""
     with open_lock(path) as lock:
         flock(lock, "LOCK_EX")
-        yield
+        yield lock
 
 
 def taken(stack: ExitStack, path: Path) -> bool:

@@ -23,7 +23,7 @@ from saegrid.saes.formats.sae_lens import FACTS, WEIGHTS, config, view
 from saegrid.saes.health import health
 from saegrid.saes.store import Tensors
 from saegrid.saes.training.state import NUMBERS, Run, State, World
-from saegrid.saes.training.stream import Stream, evenly
+from saegrid.saes.training.stream import Stream
 from saegrid.words import Site
 
 HELD_OUT = 4096
@@ -123,8 +123,7 @@ def world_of(stream: Stream, order_seed: int) -> World:
     norm, mean, variance = stream.moments()
     if not variance > 0:
         raise ValueError("All tokens to learn from are equal: there is nothing to learn.")
-    held = evenly(stream.held_out(), HELD_OUT)
-    return World(stream, order_seed, norm, mean, variance, held)
+    return World(stream, order_seed, norm, mean, variance, stream.measured(HELD_OUT))
 
 
 def _advance(states: list[State], workers: int, save_every: float) -> None:

@@ -66,7 +66,8 @@ class State:
         self.run, self.world, self.path, self.name = run, world, path, name
         self.recipe: Recipe = pick(RECIPES, run.recipe, "The recipe")
         self.told: Settings = parse(run.recipe, run.settings)
-        self.steps = n_steps(self.told, world.stream.n_train)
+        # Steps that are not counted in passes need not wait for the end of a store.
+        self.steps = n_steps(self.told, world.stream.n_train if self.told.epochs else 0)
         self.scale = float(world.scale(self.told))
         self.variance = world.variance * self.scale**2
         self.d_sae = run.expansion * world.stream.d_model
@@ -161,8 +162,7 @@ class State:
     def _tell(self, outcome: Outcome, rate: float, norm: float) -> None:
         """A row of the history every `log_every` steps, with each measurement, and at the end."""
         told = self.told
-        every = told.validate_every or -(-self.world.stream.n_train // told.batch)
-        measure = self.step % every == 0 or self.step == self.steps
+        measure = self.step == self.steps or self._is_due()
         if not (measure or self.step % told.log_every == 0):
             return
         row = {"step": self.step, "tokens": self.step * told.batch, "lr": rate}
@@ -177,6 +177,15 @@ class State:
         self._print(row)
         if held and told.patience:
             self._compare(held["loss"])
+
+    def _is_due(self) -> bool:
+        """Whether held-out tokens are measured after this step."""
+        told, stream = self.told, self.world.stream
+        if told.validate_every:
+            return self.step % told.validate_every == 0
+        if stream.exceeds(self.step * told.batch):  # within the first pass
+            return False
+        return self.step % -(-stream.n_train // told.batch) == 0
 
     def _numbers(self, outcome: Outcome, n: int) -> dict[str, float]:
         terms = (outcome.reconstruction, outcome.sparsity, outcome.auxiliary)
@@ -233,7 +242,7 @@ class State:
     def _identity(self) -> str:
         """What a file must have been written for to be taken up."""
         stream, world = self.world.stream, self.world
-        facts = [*self.run, vars(self.told), stream.d_model, stream.n_train, world.order_seed]
+        facts = [*self.run, vars(self.told), stream.d_model, self.steps, world.order_seed]
         return io.canonical([facts, world.norm, world.variance, float(world.mean.sum())])
 
     def _tensors(self) -> dict[str, Tensor]:

@@ -24,7 +24,10 @@ class Stream(Protocol):
 
     d_model: int
     n_train: int
-    """Training tokens: one pass."""
+    """Training tokens: one pass. Of a store that is being filled known at its end only."""
+
+    def exceeds(self, n: int) -> bool:
+        """Whether a pass has more than n training tokens; known as soon as so many are there."""
 
     def moments(self) -> tuple[float, np.ndarray, float]:
         """Of the training tokens, in float64: mean norm, mean (d_model,), mean squared distance
@@ -43,6 +46,9 @@ class Stream(Protocol):
     def held_out(self) -> Iterator[np.ndarray]:
         """(n, d_model) float32: blocks of the held-out tokens, in the order of the file."""
 
+    def measured(self, most: int) -> np.ndarray:
+        """(n, d_model) float32: held-out tokens to measure on while training, at most so many."""
+
 
 class Rows:
     """A stream over activations that can be read at any row: an array, or files mapped as one."""
@@ -60,6 +66,10 @@ class Rows:
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         return widen(self.x[rows])
+
+    def exceeds(self, n: int) -> bool:
+        """See Stream."""
+        return self.n_train > n
 
     def moments(self) -> tuple[float, np.ndarray, float]:
         """See Stream; ValueError names a row with NaN or infinity."""
@@ -101,6 +111,10 @@ class Rows:
         """See Stream."""
         for start, stop in blocks(len(self.held), BLOCK):
             yield self._read(self.held[start:stop])
+
+    def measured(self, most: int) -> np.ndarray:
+        """See Stream: evenly spaced."""
+        return evenly(self.held_out(), most)
 
 
 def of_array(x: np.ndarray, share: float, seed: int, row: np.ndarray | None = None) -> Rows:
