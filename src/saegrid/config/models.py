@@ -311,7 +311,9 @@ class Metrics(Strict):
     """Tokens that are measured at most, a seeded sample; of a streamed corpus, of as many of its
     first shards as that needs."""
     rows: Annotated[int, Field(ge=0)] = 64
-    """Rows that the model reads at most with an SAE in its place: cross-entropy, KL. 0: none."""
+    """Rows that the model reads at most with an SAE in its place: cross-entropy, KL. 0: none. A
+    streamed corpus has such rows where its store has choice all and norm none, and its texts are
+    not cut at max_characters, or with cut truncate."""
     baselines: list[str] = ["pca", "ica", "nmf", "neurons", "random"]
     """Other descriptions at the L0 of each cell."""
     ranks: list[Positive] = []
