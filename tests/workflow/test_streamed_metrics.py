@@ -60,7 +60,7 @@ def test_numbers_are_those_of_the_texts_that_the_training_left_out(measured):
     assert values["l0"] == (z > 0).sum() / len(x)
     fvu = ((x - decode(sae, z)) ** 2).sum() / ((x - x.mean(axis=0)) ** 2).sum()
     assert values["fvu"] == pytest.approx(fvu, rel=1e-6)
-    assert 0 < values["ce_original"] < values["ce_spliced"] and values["kl"] > 0
+    assert values["ce_original"] > 0 and values["kl"] > 0
 
 
 def test_baselines_and_health_stand_beside_them(measured):
