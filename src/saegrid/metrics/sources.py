@@ -101,7 +101,7 @@ class Captured:
 
 class Stored:
     """A site of a store, of which no more shards are looked at than are needed, from the first on:
-    what is found does not change where a store grows."""
+    once these suffice, what is found does not change where a store grows."""
 
     def __init__(self, facts: str | Path) -> None:
         """facts: `L0R.json`, beside its shards."""
@@ -128,7 +128,7 @@ class Stored:
         self, share: float, order_seed: int, n: int, seed: int, model: Mapping[str, Any]
     ) -> Text | str:
         """See `Source`: of the rows of the first shards that have as many, made of a text's tokens
-        as when the store was filled."""
+        as when the store was filled (special ones within a text, which a store lacks, aside)."""
         told = settings_of(self.reader.manifest.settings)
         if told.choice != "all" or told.norm != "none":
             return (
