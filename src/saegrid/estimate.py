@@ -31,6 +31,8 @@ SORTED = 60
 MEASURED, SAMPLE, COMPONENTS = 8192, 16_384, 256
 """Tokens that metrics hold (`metrics.codes.BLOCK`), that baselines hold and independent components
 that they find (`metrics.baselines`)."""
+LEARNED = 100_000
+"""Tokens of a store that are read for their mean (`metrics.measure.LEARNED`)."""
 TOKEN_ROW, ITEM_ROW = 8, 60
 """Bytes of a row of tokens.parquet and spans.parquet; of items.parquet and what comes with it."""
 FEATURE_ROW, SHOWN, LOGIT_ROWS, PAGE = 40, 400, 220, 700
@@ -289,8 +291,8 @@ def measure(
 ) -> Cost:
     """Metrics of an SAE on `tokens` of those captured, with the model on so many positions.
 
-    All captured tokens are read for their mean. The cosines of all pairs of the decoder, and of a
-    random one; the model's pass from the first block on about four times.
+    captured: tokens that are read, most of them for their mean. The cosines of all pairs of the
+    decoder, and of a random one; the model's pass from the first block on about four times.
     """
     pairs = sae.d_sae**2 // 2 * sae.d_model
     block = min(tokens, MEASURED)

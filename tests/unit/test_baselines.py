@@ -12,6 +12,7 @@ from saegrid.metrics.baselines.neurons import neurons
 from saegrid.metrics.baselines.nmf import nmf
 from saegrid.metrics.baselines.pca import pca
 from saegrid.metrics.baselines.table import baselines_of, wanted_of
+from saegrid.metrics.sources import Captured
 from saegrid.registry import pick
 from subjects import RNG, TOKENS, X, written
 
@@ -225,14 +226,14 @@ def test_what_the_cells_are_compared_with(tmp_path):
 
 def test_the_table_of_a_site(tmp_path):
     token = np.flatnonzero(~TOKENS["special"].to_numpy())
-    paths = written(tmp_path, X, token, parts=2)
+    source = Captured(written(tmp_path, X, token, parts=2), TOKENS)
     files = [metrics_file(tmp_path, "a", 3.0, 64), metrics_file(tmp_path, "b", 3.0, 128)]
     chosen = {"tokens": 10_000, "fit": 10_000, "ranks": [5], "seed": 0}
     settings = {
         "splits": [{"share": 0.3, "seed": 5}],
         "metrics": {**chosen, "baselines": list(BASELINES)},
     }
-    table = baselines_of(paths, TOKENS, settings, files)
+    table = baselines_of(source, settings, files)
     rows = table.to_pylist()
     methods = [(row["method"], row["k"], row["width"]) for row in rows]
     assert methods == [
@@ -245,7 +246,7 @@ def test_the_table_of_a_site(tmp_path):
     for row in rows:
         assert 0 < row["fvu"] < 1.1 and row["definition"] and row["r2"] == 1 - row["fvu"], row
         assert row["l0"] <= row["k"]
-    assert table.equals(baselines_of(paths, TOKENS, settings, files)), "the same bytes again"
+    assert table.equals(baselines_of(source, settings, files)), "the same bytes again"
 
 
 def test_every_name_is_a_function():

@@ -120,12 +120,14 @@ def test_logit_effects_read_the_unembedding_and_the_decoder():
 
 def test_the_constants_are_those_of_the_stages():
     from saegrid.capture import store
+    from saegrid.metrics import measure
     from saegrid.models import load
     from saegrid.saes import ahead
 
     assert estimate.HELD == store.HELD
     assert (estimate.ROOM, estimate.WORKING) == (load.ROOM, load.WORKING)
     assert estimate.READERS == ahead.READERS
+    assert estimate.LEARNED == measure.LEARNED
 
 
 # --- the table -----------------------------------------------------------------------------------

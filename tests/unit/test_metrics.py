@@ -11,8 +11,9 @@ from checkpoints import to_bits
 from saegrid.metrics.codes import BLOCK, Coder, decode
 from saegrid.metrics.decoder import all_pairs, cosines, place_of_p95, random_pairs, random_rows
 from saegrid.metrics.lights import EXPOSURE
-from saegrid.metrics.measure import at_most, measure, metrics_of, split_tokens, text_of
-from saegrid.metrics.metric import MetricsError, Subject
+from saegrid.metrics.measure import measure, metrics_of
+from saegrid.metrics.metric import NO_ROWS, MetricsError, Subject
+from saegrid.metrics.sources import Captured, at_most
 from saegrid.metrics.sparsity import gini, silent_share
 from saegrid.saes import sae as reference
 from saegrid.split import held_out
@@ -301,11 +302,11 @@ SETTINGS = {
 @pytest.fixture
 def captured(tmp_path):
     token = np.flatnonzero(~TOKENS["special"].to_numpy())
-    return written(tmp_path, X[:, :16].repeat(1, axis=0), token, parts=3)
+    return Captured(written(tmp_path, X[:, :16].repeat(1, axis=0), token, parts=3), TOKENS)
 
 
 def test_whole_rows_are_held_out(captured):
-    given = split_tokens(captured, ROW, 0.3, 5)
+    given = captured.split(0.3, 5, 1, 1)
     token = np.flatnonzero(~TOKENS["special"].to_numpy())
     apart = held_out(ROW[token], 0.3, 5)
     assert given.measured.tolist() == np.flatnonzero(apart).tolist()
@@ -316,15 +317,15 @@ def test_whole_rows_are_held_out(captured):
 
 def test_nothing_held_out_is_told(captured):
     with pytest.raises(MetricsError) as error:
-        split_tokens(captured, ROW, 0.0, 5)
+        captured.split(0.0, 5, 1, 1)
     assert "of 600 tokens 0 are held out where 0 of the rows are" in str(error.value)
 
 
 def test_facts_of_a_cell(captured):
     sae = random_sae()
-    facts = metrics_of(sae, captured, TOKENS, SETTINGS, 2000)
+    facts = metrics_of(sae, captured, SETTINGS, 2000)
     assert facts == json.loads(json.dumps(facts, allow_nan=False))
-    given = split_tokens(captured, ROW, 0.3, 5)
+    given = captured.split(0.3, 5, 1, 1)
     mean = X[given.learned].mean(axis=0, dtype=np.float64)
     direct = values_of(sae, X[given.measured], mean)
     told = {name: entry["value"] for name, entry in facts["metrics"].items()}
@@ -340,7 +341,7 @@ def test_facts_of_a_cell(captured):
 
 def test_a_sample_of_the_tokens_is_seeded(captured):
     few = {**SETTINGS, "metrics": {"tokens": 50, "rows": 0, "seed": 1}}
-    one, other = (metrics_of(random_sae(), captured, TOKENS, few, 2000) for _ in range(2))
+    one, other = (metrics_of(random_sae(), captured, few, 2000) for _ in range(2))
     assert one == other
     assert one["tokens"]["n"] == one["metrics"]["l0"]["n"] == 50
     assert at_most(np.arange(9), 9, 0).tolist() == list(range(9))
@@ -348,11 +349,12 @@ def test_a_sample_of_the_tokens_is_seeded(captured):
 
 
 def test_rows_for_the_model_are_held_out_ones():
-    text = text_of(TOKENS, 0.3, 5, 20, 0)
+    text = Captured([""], TOKENS).text(0.3, 5, 20, 0, {})
     assert len(text.chosen) == 20
     assert held_out(text.chosen, 0.3, 5).all()
     assert text.starts.tolist() == list(range(0, 801, 4))
     assert text.special.tolist() == TOKENS["special"].to_pylist()
-    assert text_of(TOKENS, 0.3, 5, 0, 0) is None
+    assert Captured([""], TOKENS).text(0.3, 5, 0, 0, {}) == NO_ROWS
     single = pa.table({"row": [0, 1], "token_id": [1, 1], "special": [False, False]})
-    assert text_of(single, 0.9, 0, 5, 0) is None, "nothing to predict in rows of one token"
+    found = Captured([""], single).text(0.9, 0, 5, 0, {})
+    assert found == NO_ROWS, "nothing to predict in rows of one token"

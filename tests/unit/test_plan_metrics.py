@@ -69,6 +69,43 @@ def test_all_may_be_judged_on_one_corpus():
     assert plan.measured("headlines", SITE) == [CELL] and plan.measured("generated", SITE) == []
 
 
+def streamed(metrics=None, **store):
+    """The corpus that SAEs learn from is streamed."""
+    Path("texts.txt").write_text("The dog runs.\n")
+    corpora = yaml.safe_load(TEXT)["corpora"]
+    corpora["generated"] = {
+        "role": "train",
+        "source": {"kind": "text", "files": {"all": "texts.txt"}},
+        "store": store,
+    }
+    return plan_of(metrics, corpora=corpora)
+
+
+def test_an_sae_of_a_streamed_corpus_is_judged_on_it():
+    plan = streamed()
+    assert plan.measured_corpus(CELL) == "generated"
+    assert plan.split(CELL, "generated") == {"share": 0.1, "seed": 0}
+    facts = plan.store_facts("generated", SITE)
+    assert plan.measured_activations(CELL, "generated") == [facts]
+    assert plan.tokens_file("generated") == []
+    assert plan.tokens_file("headlines") == "results/tiny/headlines/tokens.parquet"
+    for spec in (plan.metrics_spec(CELL, "generated"), plan.baselines_spec("generated", SITE)):
+        assert spec not in (
+            streamed(max_tokens=5).metrics_spec(CELL, "generated"),
+            streamed(max_tokens=5).baselines_spec("generated", SITE),
+        )
+
+
+def test_a_checkpoint_may_be_judged_on_a_streamed_corpus():
+    Path("checkpoint").mkdir()
+    corpora = streamed().study.model_dump(mode="json")["corpora"]
+    sae = {"source": "checkpoint", "format": "sae_lens", "path": "checkpoint"}
+    plan = plan_of({"corpus": "generated", "seed": 3}, corpora=corpora, saes={"8x": sae})
+    assert plan.measured_corpus(CELL) == "generated"
+    assert plan.split(CELL, "generated") == {"share": 0.5, "seed": 3}
+    assert plan.metrics_spec(CELL, "generated")
+
+
 @pytest.mark.parametrize(
     ("metrics", "message"),
     [
@@ -174,6 +211,15 @@ def test_costs_of_the_jobs():
     assert few.float32 < found.float32 and few.read == found.read
     site = Costs(plan).of(Job("baselines", SITE, "generated"))
     assert site.float32 > 0 and site.memory > estimate.NUMPY and not site.torch
+
+
+def test_of_a_store_no_more_is_read_than_is_looked_at():
+    plan = streamed({"rows": 0, "tokens": 10})
+    costs = Costs(plan)
+    costs.texts["generated"] = costs.text("generated")._replace(captured=10**9)
+    found = costs.of(Job("measure", CELL, "generated"))
+    x = (10 + estimate.LEARNED) * 64 * 4
+    assert x < found.read < x + 10**7
 
 
 def test_the_formulas_at_the_size_of_llama_scope():

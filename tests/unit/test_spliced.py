@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from saegrid.metrics.codes import Coder
-from saegrid.metrics.metric import MetricsError, Subject, Text
+from saegrid.metrics.metric import NO_ROWS, MetricsError, Subject, Text
 from saegrid.metrics.spliced import Spliced, carried, spliced
 from saegrid.models.hooks import editing
 from saegrid.models.tiles import Rows, make_tile, plan_tiles, rows_of
@@ -165,7 +165,7 @@ def test_a_loaded_model_gives_the_same(tmp_path):
 
 
 def test_without_rows_there_are_none():
-    subject = subject_of(identity_sae(32), Site(0, "R"), None)
+    subject = subject_of(identity_sae(32), Site(0, "R"), NO_ROWS)
     assert Spliced(subject).values()["kl"].because.startswith("metrics.rows is 0")
     text = text_of_rows([2, 2])
     found = spliced(toy_llama(), subject._replace(text=text))["kl"]

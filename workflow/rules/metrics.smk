@@ -1,6 +1,7 @@
 """
 How well SAEs do on tokens that they did not learn from, and how other descriptions do.
-IN   activations of the cell's site, the cell's SAE, tokens of the corpus, the model
+IN   activations of the cell's site, the cell's SAE, tokens of the corpus, the model; of a streamed
+     corpus the facts of the site's shards alone
 OUT  results/{study}/{corpus}/cells/{cell}/metrics.json      numbers and health lights
      results/{study}/{corpus}/baselines/{site}.parquet       PCA and others at the cells' L0
      results/{study}/health.parquet, health.html             all SAEs, judged
@@ -14,7 +15,7 @@ rule measure:
     input:
         activations=unless_settled(PLAN.measured_activations),
         sae=lambda wildcards: PLAN.sae_files(wildcards.cell),
-        tokens="results/{study}/{corpus}/tokens.parquet",
+        tokens=lambda wildcards: PLAN.tokens_file(wildcards.corpus),
         model=ancient(lambda wildcards: PLAN.model_files()),
         verified=ancient(lambda wildcards: PLAN.verified_files(wildcards.cell)),
     output:
@@ -44,7 +45,7 @@ rule baselines:
     input:
         activations=unless_settled(PLAN.site_activations, PLAN.is_settled_site),
         metrics=lambda wildcards: PLAN.metrics_files(wildcards.corpus, wildcards.site),
-        tokens="results/{study}/{corpus}/tokens.parquet",
+        tokens=lambda wildcards: PLAN.tokens_file(wildcards.corpus),
     output:
         table=ensure(
             "results/{study}/{corpus}/baselines/{site}.parquet", non_empty=True

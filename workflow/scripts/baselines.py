@@ -2,8 +2,9 @@
 
 from saegrid import io, workflow
 from saegrid.metrics.baselines.table import baselines_of
+from saegrid.metrics.sources import files
 
 with workflow.job(snakemake) as job:
-    tokens = io.read_table(job.input.tokens, ["row"])
-    table = baselines_of(job.input.activations, tokens, job.settings, job.input.metrics)
+    source = files(job.input.activations, job.input.tokens)
+    table = baselines_of(source, job.settings, job.input.metrics)
     io.write_table(job.output.table, table, job.spec)

@@ -5,13 +5,12 @@ from pathlib import Path
 from saegrid import io, workflow
 from saegrid.encode import place
 from saegrid.metrics.measure import metrics_of
+from saegrid.metrics.sources import files
 from saegrid.saes.reference import open_sae
 
 with workflow.job(snakemake) as job:
     given, uses = job.input, job.resources
-    tokens = io.read_table(given.tokens, ["row", "token_id", "special"])
+    source = files(given.activations, given.tokens)
     with open_sae(Path(given.sae[0]).parent) as sae:
-        found = metrics_of(
-            sae, given.activations, tokens, job.settings, uses.mem_mb, place(uses.gpu)
-        )
+        found = metrics_of(sae, source, job.settings, uses.mem_mb, place(uses.gpu))
     io.write_json(job.output.metrics, found, job.spec)

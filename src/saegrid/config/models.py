@@ -312,15 +312,19 @@ class Metrics(Strict):
     """Share of the texts that is measured, of a corpus that the SAE did not learn from; baselines
     are fitted on the others."""
     tokens: Positive = 50_000
-    """Tokens that are measured at most, a seeded sample."""
+    """Tokens that are measured at most, a seeded sample; of a streamed corpus, of as many of its
+    first shards as that needs."""
     rows: Annotated[int, Field(ge=0)] = 64
-    """Rows that the model reads at most with an SAE in its place: cross-entropy, KL. 0: none."""
+    """Rows that the model reads at most with an SAE in its place: cross-entropy, KL. 0: none. A
+    streamed corpus has such rows where its store has choice all and norm none, and its texts are
+    not cut at max_characters, or with cut truncate."""
     baselines: list[str] = ["pca", "ica", "nmf", "neurons", "random"]
     """Other descriptions at the L0 of each cell."""
     ranks: list[Positive] = []
     """L0 and ranks of baselines beside those of the cells."""
     fit: Positive = 200_000
-    """Training tokens that baselines are fitted on at most, a seeded sample."""
+    """Training tokens that baselines are fitted on at most, a seeded sample; of a streamed corpus
+    its first ones."""
     seed: int = 0
     """Seed of samples, random dictionaries, and of the split of a corpus not learned from."""
 

@@ -31,6 +31,8 @@ class Value(NamedTuple):
 
 
 Values = dict[str, Value]
+NO_ROWS = "metrics.rows is 0, or no row that is held out has two tokens"
+"""Why there is no text."""
 
 
 class Block(NamedTuple):
@@ -67,8 +69,8 @@ class Subject(NamedTuple):
     """Stored activations (token, d_model) to x_hat (token, d_model) float64."""
     site: Site
     seed: int = 0
-    text: Text | None = None
-    """None where no rows were asked for."""
+    text: Text | str = NO_ROWS
+    """Why there is none, where there is none."""
     model: Mapping[str, Any] = {}
     """Settings of the language model, for the text."""
     memory_mb: int = 6000

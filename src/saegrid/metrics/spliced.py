@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from saegrid.metrics.codes import BLOCK
-from saegrid.metrics.metric import Metric, MetricsError, Subject, Value, Values
+from saegrid.metrics.metric import Metric, MetricsError, Subject, Text, Value, Values
 from saegrid.models.forward import capture, check_rows
 from saegrid.models.hooks import editing
 from saegrid.models.load import Loaded, fits, load
@@ -39,7 +39,7 @@ class Spliced(Metric):
     def __init__(self, subject: Subject) -> None:
         """MetricsError, before any work, where the model does not fit in the memory."""
         super().__init__(subject)
-        if subject.text is not None and not fits(subject.model, subject.memory_mb):
+        if isinstance(subject.text, Text) and not fits(subject.model, subject.memory_mb):
             raise MetricsError(
                 "metrics.rows: cross-entropy needs the whole model, which does not fit in "
                 f"{subject.memory_mb} MB. Raise memory.capture, or set metrics.rows to 0."
@@ -48,8 +48,8 @@ class Spliced(Metric):
     def values(self) -> Values:
         """The numbers; none, with the reason, where the model or the text does not allow them."""
         subject = self.subject
-        if subject.text is None:
-            return nothing("metrics.rows is 0, or no row that is held out has two tokens")
+        if isinstance(subject.text, str):
+            return nothing(subject.text)
         with _threads(subject.threads):
             model = load(subject.model)
             if not model.family.causal:

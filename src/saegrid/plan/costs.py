@@ -190,9 +190,11 @@ class Costs:
         if weights is None:
             return None
         text, chosen = self.text(job.corpus), self.study.metrics
-        tokens, _ = self._measured(job.cell, job.corpus)
+        tokens, learned = self._measured(job.cell, job.corpus)
+        streamed = self.plan.is_streamed(job.corpus)
+        read = tokens + min(learned, estimate.LEARNED) if streamed else text.captured
         positions = min(chosen.rows, text.rows) * text.positions // max(text.rows, 1)
-        sizes = tokens, text.captured, weights, positions
+        sizes = tokens, read, weights, positions
         return estimate.measure(sae, *sizes, self.study.threads.metrics)
 
     def _baselines(self, job: Job) -> Cost | None:

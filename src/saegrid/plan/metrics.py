@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from saegrid.config.check import ConfigError
 from saegrid.metrics import METRICS
 from saegrid.plan.spec import remembered
 from saegrid.plan.verified import VerifiedSpecs
@@ -15,17 +14,10 @@ class MetricSpecs(VerifiedSpecs):
 
     def measured_corpus(self, cell: str) -> str:
         """The corpus on which a cell is judged: as the config says, else the one that its SAE
-        learns from, of which texts were held out; the main one for a checkpoint, and where the SAE
-        learns from a streamed corpus, which has no tables."""
+        learns from, of which texts were held out; the main one for a checkpoint."""
         given = self.study.metrics.corpus
         if given is None and self.is_trained(cell):
-            given = self.training_corpus(cell)
-            return self.main if self.is_streamed(given) else given
-        if given is not None and self.is_streamed(given):
-            raise ConfigError(
-                f"metrics.corpus: {given} is streamed and has no tables of tokens. Name another "
-                "corpus, or give this one no `store`."
-            )
+            return self.training_corpus(cell)
         return given or self.main
 
     def split(self, cell: str, name: str) -> dict[str, Any]:
@@ -45,6 +37,8 @@ class MetricSpecs(VerifiedSpecs):
     def metrics_spec(self, cell: str, name: str) -> str:
         """Spec of a cell's metrics."""
         reader = "sae_lens" if self.is_trained(cell) else self.checkpoint(cell)["format"]
+        # What makes tokens of a stream is in the spec of its store.
+        tokens = [] if self.is_streamed(name) else [self.tokens_spec(name)]
         return self.spec(
             "measure",
             [
@@ -52,7 +46,7 @@ class MetricSpecs(VerifiedSpecs):
                 *METRICS.values(),
                 *self.family_code(),
             ],
-            [self.sae_spec(cell), self.capture_spec(name), self.tokens_spec(name)],
+            [self.sae_spec(cell), self.capture_spec(name), *tokens],
             cell=cell,
             corpus=name,
             split=self.split(cell, name),

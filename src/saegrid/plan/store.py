@@ -103,6 +103,10 @@ class StoreSpecs(CorpusSpecs):
         """Path of the facts of a site's shards, which lie beside it."""
         return f"{self.root}/{name}/store/{self.store_id(name)}/{site}.json"
 
+    def tokens_file(self, name: str) -> str | list[str]:
+        """The table of a corpus' tokens; none of a streamed one."""
+        return [] if self.is_streamed(name) else f"{self.root}/{name}/tokens.parquet"
+
     def capture_spec(self, name: str, shard: str = "") -> str:
         """Spec of a capture, or of the filling of a store."""
         if self.is_streamed(name):

@@ -106,8 +106,7 @@ class TrainingSpecs(StoreSpecs):
 
     def training_tokens(self, *names: str) -> str | list[str]:
         """The tokens of the corpus that they learn from; none of a streamed one."""
-        name = self.training_corpus(self.members(*names)[0])
-        return [] if self.is_streamed(name) else f"{self.root}/{name}/tokens.parquet"
+        return self.tokens_file(self.training_corpus(self.members(*names)[0]))
 
     def training_threads(self, *names: str) -> int:
         """Threads of a training: those of each SAE times how many are trained at a time, and those

@@ -68,7 +68,7 @@ class Rower:
             bounds = pairwise(encoded.indptr.tolist())
             for text, parts_ in zip(batch, cut, strict=True):
                 ids = [encoded.ids[a:b] for a, b in islice(bounds, len(parts_))]
-                yield Pieces(text, list(chain.from_iterable(map(self._rows, ids))))
+                yield Pieces(text, list(chain.from_iterable(map(self.rows, ids))))
 
     def _cut(self, text: Text) -> list[str]:
         """A text in parts of at most `max_characters`, none where it cannot be used."""
@@ -78,7 +78,7 @@ class Rower:
         found = parts(strip(text.text), self.settings.max_characters)
         return list(islice(found, 1 if self.settings.cut == "truncate" else None))
 
-    def _rows(self, ids: np.ndarray) -> list[np.ndarray]:
+    def rows(self, ids: np.ndarray) -> list[np.ndarray]:
         """Rows of at most the length, each with its special tokens."""
         stop = min(len(ids), self.body) if self.settings.cut == "truncate" else len(ids)
         starts = range(0, stop, self.body)

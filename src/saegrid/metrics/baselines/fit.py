@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from saegrid.metrics.codes import widened
-from saegrid.metrics.measure import at_most
+from saegrid.metrics.sources import at_most
 from saegrid.saes.joined import Joined
 from saegrid.saes.sae import blocks
 

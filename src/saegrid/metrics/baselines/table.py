@@ -11,8 +11,8 @@ from saegrid.io import read_json
 from saegrid.metrics.baselines import BASELINES
 from saegrid.metrics.baselines.fit import Described, Fit, Wanted
 from saegrid.metrics.codes import widened
-from saegrid.metrics.measure import Tokens, at_most, split_tokens
 from saegrid.metrics.reconstruction import Errors
+from saegrid.metrics.sources import Source, Tokens, at_most
 from saegrid.registry import pick
 from saegrid.saes.sae import blocks
 
@@ -49,8 +49,7 @@ def wanted_of(metrics: Sequence[str | Path], ranks: Sequence[int]) -> list[Wante
 
 
 def baselines_of(
-    paths: Sequence[str | Path],
-    tokens: pa.Table,
+    source: Source,
     settings: Mapping[str, Any],
     metrics: Sequence[str | Path],
 ) -> pa.Table:
@@ -61,15 +60,14 @@ def baselines_of(
     measured); n_learned (tokens fitted on); hold_out, order_seed (which those are); definition.
 
     Args:
-        paths: activations of the site, shards in order.
-        tokens: tokens.parquet of the corpus.
+        source: the corpus at the site.
         settings: `splits` (a list of share and seed), `baselines` (names), `metrics`.
         metrics: metrics.json of the site's cells.
     """
-    chosen, row, found = settings["metrics"], tokens["row"].to_numpy(), []
+    chosen, found = settings["metrics"], []
     wanted = wanted_of(metrics, chosen["ranks"])
     for split in settings["splits"]:
-        given = split_tokens(paths, row, split["share"], split["seed"])
+        given = source.split(split["share"], split["seed"], chosen["tokens"], chosen["fit"])
         learned = at_most(given.learned, chosen["fit"], chosen["seed"])
         measured = at_most(given.measured, chosen["tokens"], chosen["seed"])
         fit = Fit(given.x, learned, chosen["seed"])
