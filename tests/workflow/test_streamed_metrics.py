@@ -3,7 +3,7 @@
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from pipeline import ROOT, checkout, planned, results, run
+from pipeline import ROOT, checkout, planned, results, run, snakemake
 
 from saegrid import io
 from saegrid.saes.reference import open_sae
@@ -98,3 +98,11 @@ def test_means_have_no_cross_entropy(measured):
     found = facts_of(measured, "generated")["metrics"]
     assert found["kl"]["value"] is None and "choice mean" in found["kl"]["because"]
     assert found["fvu"]["value"] > 0
+
+
+def test_an_sae_of_normed_activations_is_kept_from_plain_ones(measured):
+    write_study(measured, norm="layer")
+    assert planned(measured, "metrics", study=STUDY)["measure"] == 2
+    done = snakemake(measured, "--dry-run", "cells", study=STUDY)
+    assert done.returncode != 0
+    assert "corpora.generated.store.norm: the SAE of" in done.stdout + done.stderr

@@ -81,6 +81,7 @@ class Plan(HealthSpecs, SurveySpecs):
 
     def measured_activations(self, cell: str, name: str) -> list[str]:
         """The activations on which a cell is judged, shards in order."""
+        self.check_norm(cell, name)
         return self.site_activations(name, str(Cell.parse(cell).site))
 
     def memory_of_metrics(self) -> int:
@@ -89,6 +90,7 @@ class Plan(HealthSpecs, SurveySpecs):
 
     def cell_activations(self, cell: str, name: str, shard: str) -> str:
         """The activations that a cell encodes."""
+        self.check_norm(cell, name)
         return self.activations(name, str(Cell.parse(cell).site), shard)
 
     def shard_files(self, cell: str, name: str) -> list[str]:

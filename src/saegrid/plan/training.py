@@ -104,6 +104,19 @@ class TrainingSpecs(StoreSpecs):
             return [self.begun_store(name, str(site))]
         return [self.activations(name, str(site), shard) for shard in self.shards(name)]
 
+    def check_norm(self, cell: str, name: str) -> None:
+        """Refuse to give an SAE of normed activations those of a corpus that are not: what it makes
+        of them means nothing. Asked where such a job is planned, since its training and metrics
+        on its own store stand."""
+        learned = self.training_corpus(cell) if self.is_trained(cell) else name
+        norm = self.study.corpora[learned].store.norm if self.is_streamed(learned) else "none"
+        if learned != name and norm != "none":
+            raise ConfigError(
+                f"corpora.{learned}.store.norm: the SAE of {cell} learns from activations with "
+                f"norm {norm}, and those of {name} have none. Ask for the targets saes and metrics "
+                "alone, or set norm: none."
+            )
+
     def training_tokens(self, *names: str) -> str | list[str]:
         """The tokens of the corpus that they learn from; none of a streamed one."""
         return self.tokens_file(self.training_corpus(self.members(*names)[0]))
