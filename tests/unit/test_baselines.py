@@ -131,7 +131,7 @@ def test_nmf_finds_planted_parts():
     x_hat, active = one.describe(x)
     assert fvu(x, x_hat) < 1e-3
     assert active.max() <= 4
-    found = one.describe.__defaults__[0].components_
+    _, found = one.describe.__defaults__[0](np.ones((1, 20)))
     cosines = (
         found @ parts.T / np.outer(np.linalg.norm(found, axis=1), np.linalg.norm(parts, axis=1))
     )
@@ -144,6 +144,15 @@ def test_nmf_takes_tokens_below_all_that_it_was_fitted_on():
     one = only(nmf(fit_of(x), [Wanted(3, 9)]))
     x_hat, _ = one.describe(x - 10)
     assert np.isfinite(x_hat).all()
+
+
+def test_nmf_with_a_part_for_each_dimension_leaves_nothing():
+    x = RNG(0).normal(size=(500, 6))
+    one = only(nmf(fit_of(x), [Wanted(40, 9)]))
+    assert one.width == 6
+    x_hat, active = one.describe(fit_of(x).sample)
+    np.testing.assert_allclose(x_hat, fit_of(x).sample, rtol=1e-12, atol=1e-12)
+    assert active.max() == 6
 
 
 # --- neurons -------------------------------------------------------------------------------------

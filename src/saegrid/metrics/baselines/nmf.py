@@ -1,12 +1,14 @@
 """Non-negative parts, of activations that are shifted to be non-negative."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from saegrid.metrics.baselines.fit import Described, Fit, Wanted, each_k
 
+Parts = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Tokens (token, d_model), none negative, to W (token, k) and H (k, d_model)."""
 STEPS = 200
 """Most sweeps of the coordinate descent."""
 TOLD = (
@@ -17,21 +19,36 @@ TOLD = (
 
 def nmf(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
     """Rank k; coordinate descent from the singular vectors."""
-    from sklearn.decomposition import NMF
-    from sklearn.exceptions import ConvergenceWarning
-
     low = fit.sample.min(axis=0)
     for one in each_k(wanted):
         k = min(one.k, *fit.sample.shape)
-        model = NMF(k, init="nndsvda", max_iter=STEPS, tol=1e-4, random_state=fit.seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(fit.sample - low)
+        # With a part for each dimension nothing is left: no descent, which would take longest here.
+        parts = _exact if k == len(low) else _fitted(fit.sample - low, k, fit.seed)
 
-        def describe(x: np.ndarray, model: NMF = model) -> tuple[np.ndarray, np.ndarray]:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                W = model.transform(np.maximum(x - low, 0))
-            return low + W @ model.components_, (W > 0).sum(axis=1)
+        def describe(x: np.ndarray, parts: Parts = parts) -> tuple[np.ndarray, np.ndarray]:
+            W, H = parts(np.maximum(x - low, 0))
+            return low + W @ H, (W > 0).sum(axis=1)
 
         yield Described(one, k, describe, TOLD)
+
+
+def _exact(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """W = x, H = the dimensions."""
+    return x, np.eye(x.shape[1])
+
+
+def _fitted(sample: np.ndarray, k: int, seed: int) -> Parts:
+    from sklearn.decomposition import NMF
+    from sklearn.exceptions import ConvergenceWarning
+
+    model = NMF(k, init="nndsvda", max_iter=STEPS, tol=1e-4, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(sample)
+
+    def parts(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return model.transform(x), model.components_
+
+    return parts
