@@ -314,20 +314,28 @@ def measure(
 
 
 def baselines(
-    width: int, d_sae: int, tokens: int, learned: int, itemsize: int, threads: int = 1
+    width: int,
+    d_sae: int,
+    tokens: int,
+    learned: int,
+    itemsize: int,
+    ranks: Iterable[int],
+    threads: int = 1,
 ) -> Cost:
-    """Baselines of a site of so many channels, fitted on `learned` tokens.
+    """Baselines of a site of so many channels, fitted on `learned` tokens, at these ranks.
 
-    What counts are the moments, some 200 steps of the independent components, and the random
-    dictionary, on the tokens measured and on a sample.
+    What counts are the moments, some 200 steps of the independent components, the random
+    dictionary, on the tokens measured and on a sample, and the descent of the non-negative parts,
+    whose steps of single numbers take as long as 50 of a product.
     """
     components = min(COMPONENTS, width)
+    descent = sum(k * k for k in ranks if k < width)
     return Cost(
         read=(tokens + learned) * width * itemsize,
         write=20_000,
         memory=NUMPY + SAMPLE * (width + components) * 8 * 6 + 3 * width**2 * 8 + d_sae * width * 4,
         float32=2 * learned * width**2
-        + 200 * 4 * SAMPLE * components**2
+        + 200 * SAMPLE * (4 * components**2 + 50 * descent)
         + (tokens + SAMPLE) * width * d_sae,
         threads=threads,
     )

@@ -206,7 +206,9 @@ class Costs:
         width, d_sae = saes[0].d_model, sum(sae.d_sae for sae in saes)
         fitted = min(learned, self.study.metrics.fit)
         itemsize, threads = BYTES[self.study.model.dtype], self.study.threads.metrics
-        return estimate.baselines(width, d_sae, tokens, fitted, itemsize, threads)
+        chosen = self.study.metrics
+        ranks = {*chosen.ranks, *(sae.l0 for sae in saes)} if "nmf" in chosen.baselines else set()
+        return estimate.baselines(width, d_sae, tokens, fitted, itemsize, ranks, threads)
 
     def _logit_effects(self, job: Job, sae: Sae) -> Cost | None:
         config = self.plan.model_config()
