@@ -9,33 +9,19 @@ on raw activations. The ReLU is ours: without one, codes are negative and never 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from saegrid.saes.training import settings
 from saegrid.saes.training.recipe import Batch, Folded, Outcome, Parameters, Recipe, Start, fold
-from saegrid.saes.training.settings import Count, Number, Share
+from saegrid.saes.training.settings import Count, MeanSettings, Number
 
 
 @dataclass(frozen=True)
-class Settings(settings.Settings):
-    """Tied weights."""
+class Settings(MeanSettings):
+    """Tied weights: measured on held-out tokens once a pass, over 50 passes at most."""
 
     epochs: Count = 50
-    """Passes over the tokens at most; 0: `steps` counts."""
-    lr: Number = 1e-3
-    """Learning rate of Adam."""
-    warm_up: Share = 0.0
-    """Share of the steps over which the learning rate rises."""
-    decay: Share = 0.0
-    """Share of the steps, the last ones, over which it falls to zero."""
-    input_scale: Literal["mean", "rms", "none"] = "none"
-    """Raw activations, unless told otherwise."""
     validate_every: Count = 0
-    """Steps between two measurements on held-out tokens; 0: once a pass over the tokens."""
     patience: Count = 5
-    """Measurements without a better loss after which training stops."""
     l1: Number = 1e-5
-    """Weight of the sparsity term."""
 
 
 def start(begin: Start, told: Settings) -> Parameters:
