@@ -3,15 +3,28 @@
     z = relu(W x + b_enc),  x_hat = W^T z + b_dec
     L = mean over tokens and dimensions of (x - x_hat)^2 + l1 * mean over tokens and features of z
 
-on raw activations. The ReLU is ours: without one, codes are negative and never exactly zero.
+on raw activations. The ReLU is ours: without one, codes are negative and never exactly zero. Ours
+are the first biases, too: features that begin active on half of the tokens come to stand for
+coordinates and their opposites, however strong l1.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saegrid.saes.training.recipe import Batch, Folded, Outcome, Parameters, Recipe, Start, fold
+from saegrid.saes.training.recipe import (
+    Batch,
+    Folded,
+    Outcome,
+    Parameters,
+    Recipe,
+    Start,
+    first_biases,
+    fold,
+)
 from saegrid.saes.training.settings import Count, MeanSettings, Number
+
+FIRST_SHARE = 1 / 64
 
 
 @dataclass(frozen=True)
@@ -25,9 +38,10 @@ class Settings(MeanSettings):
 
 
 def start(begin: Start, told: Settings) -> Parameters:
-    """W (feature, d_model) and the biases."""
+    """W (feature, d_model) and the biases; each feature is active on FIRST_SHARE of the tokens."""
     four = begin.four()
-    return {"W": four["W_enc"], "b_enc": four["b_enc"], "b_dec": four["b_dec"]}
+    bias = first_biases(begin.x @ four["W_enc"].T, FIRST_SHARE)
+    return {"W": four["W_enc"], "b_enc": bias, "b_dec": four["b_dec"]}
 
 
 def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
