@@ -23,10 +23,19 @@ from saegrid.words import Site
 SETTINGS = {
     "batchtopk": {"k": 8},
     "jumprelu": {"l0": 8.0},
-    "jumprelu_tanh": {"lr": 2e-3, "sparsity": 0.5},
+    "jumprelu_tanh": {"lr": 6e-3, "sparsity": 1.0, "init": "data"},
     "relu_l1": {"l1": 1.0, "lr": 2e-3},
     "scaling": {"l1": 1.0, "lr": 2e-3, "batch": 512},
-    "tied": {"epochs": 0, "input_scale": "mean", "l1": 0.03, "patience": 0, "lr": 2e-3},
+    # A mean over features: 16 is 1.0 of a sum over them, at 16 times as many as dimensions.
+    "tied": {
+        "epochs": 0,
+        "input_scale": "mean",
+        "l1": 16.0,
+        "patience": 0,
+        "lr": 4e-3,
+        "decay": 0.3,
+        "init": "data",
+    },
     "topk": {"k": 8},
     "topk_relu": {"k": 8, "lr": 2e-3, "input_scale": "mean", "decay": 0.3},
 }

@@ -213,13 +213,20 @@ def survey(activations: int) -> Cost:
 # --- SAEs --------------------------------------------------------------------------------------
 
 
-def train_sae(sae: Sae, captured: int, steps: int, batch: int, threads: int = 1) -> Cost:
-    """A training. Encoder and its gradient are dense; four copies of the weights are held."""
+def train_sae(
+    sae: Sae, captured: int, steps: int, batch: int, threads: int = 1, white: bool = False
+) -> Cost:
+    """A training. Encoder and its gradient are dense; four copies of the weights are held.
+
+    white: activations are whitened: a sample of them is held, and in the end two more copies of the
+    weights in float64.
+    """
     weights = 2 * sae.d_model * sae.d_sae
+    whitening = max(min(captured * sae.d_model * 4, 1 << 30), weights * 8 * 2) if white else 0
     return Cost(
         read=captured * sae.d_model * sae.itemsize,
         write=weights * 4 + 3 * HEADER,
-        memory=TORCH + weights * 4 * 4 + 4 * batch * sae.d_sae * 4,
+        memory=TORCH + weights * 4 * 4 + 4 * batch * sae.d_sae * 4 + whitening,
         # Two dense products a step, and some ten operations a weight of the optimiser.
         float32=steps * (2 * batch * sae.d_model * sae.d_sae + 10 * weights),
         threads=threads,

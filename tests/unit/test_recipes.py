@@ -15,7 +15,7 @@ from saegrid.saes.training.adam import Adam
 from saegrid.saes.training.dense import BLOCK, Weights, relu_pass
 from saegrid.saes.training.jump import jump
 from saegrid.saes.training.loop import world_of
-from saegrid.saes.training.recipe import Batch, Moment
+from saegrid.saes.training.recipe import Batch, Moment, Start
 from saegrid.saes.training.recipes import relu_l1
 from saegrid.saes.training.settings import parse
 from saegrid.saes.training.sparse import largest_of_batch
@@ -177,6 +177,19 @@ def test_blocks_of_features_make_the_whole():
     z = torch.relu(x @ w.W_enc.T + w.b_enc)
     torch.testing.assert_close(torch.cat(found.z, dim=1), z)
     torch.testing.assert_close(found.squared, (z @ w.W_dec - x).square().sum())
+
+
+@pytest.mark.parametrize("recipe", ["jumprelu_tanh", "tied"])
+def test_features_begin_active_on_few_tokens(recipe):
+    """Each on one token in 64; from half of them none becomes a direction."""
+    rows = torch.nn.functional.normalize(tokens(seed=2, n=512).float())
+    x = tokens(n=640).float()
+    begin, chosen = Start(rows, x.mean(dim=0), x), pick(RECIPES, recipe, "")
+    first = chosen.start(begin, told(recipe))
+    pre = x @ first.get("W_enc", first.get("W")).T + first["b_enc"]
+    threshold = first["log_threshold"].exp() if "log_threshold" in first else 0.0
+    share = (pre > threshold).float().mean(dim=0)
+    assert (share - 1 / 64).abs().max() <= 2 / 640
 
 
 # --- what is written ------------------------------------------------------------------------

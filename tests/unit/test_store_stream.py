@@ -10,7 +10,7 @@ import pytest
 
 from saegrid.saes.cache.locks import alone
 from saegrid.saes.store import open_tensors
-from saegrid.saes.training.loop import train_many
+from saegrid.saes.training.loop import train, train_many, world_of
 from saegrid.saes.training.state import Run
 from saegrid.split import held_out
 from saegrid.store import reader, stream
@@ -19,7 +19,6 @@ from saegrid.store.fill import WAIT, fill_as
 from saegrid.store.manifest import LOCK, read_manifest
 from saegrid.store.settings import StoreError
 from saegrid.store.stream import StoreStream
-from saegrid.store.whiten import whitening
 from saegrid.words import Site
 from stores import column, make, make_model, spec_of, words, write_texts
 
@@ -312,16 +311,20 @@ def test_a_stream_can_be_left_while_it_waits(tmp_path, model, source, monkeypatc
     assert time.monotonic() - start < 2
 
 
-def test_a_whitened_stream(folder, tokens):
+def test_saes_learn_from_the_whitened_tokens_of_a_store(folder, tokens):
+    """Its training tokens, all of which are looked at, have the identity as their covariance."""
     _, held, _ = tokens
-    x = column(folder, "L1R")
-    plain = StoreStream(folder, "L1R", SHARE, SEED)
-    affine = whitening(plain.statistics(), "zca", ridge=0.0)
-    white = StoreStream(folder, "L1R", SHARE, SEED, transform=affine)
-    given = np.concatenate(list(islice(white.batches(1, 2), white.n_train))).astype(np.float64)
-    centred = given - given.mean(axis=0)
-    np.testing.assert_allclose(centred.T @ centred / len(given), np.eye(x.shape[1]), atol=2e-3)
-    assert np.concatenate(list(white.held_out())).shape == (held.sum(), x.shape[1])
-    _, mean, variance = white.moments()
-    assert variance == pytest.approx(x.shape[1], rel=1e-3)
-    assert np.abs(mean).max() < 1e-3
+    world = world_of(StoreStream(folder, "L1R", SHARE, SEED), 0).whitened("zca")
+    white = world.affine(column(folder, "L1R")[~held]).astype(np.float64)
+    centred = white - white.mean(axis=0)
+    np.testing.assert_allclose(centred.T @ centred / len(white), np.eye(white.shape[1]), atol=2e-3)
+    assert world.variance == pytest.approx(white.shape[1], rel=1e-3)
+    assert world.norm == pytest.approx(np.linalg.norm(white, axis=1).mean(), rel=1e-5)
+    trained = train(
+        world.stream,
+        "topk",
+        {"k": 4, "steps": 30, "batch": 32, "whiten": "zca"},
+        expansion=2,
+        site=Site(1, "R"),
+    )
+    assert trained.health["fvu"]["value"] < 0.9

@@ -144,7 +144,9 @@ def test_the_file_of_another_training_is_passed_over(tmp_path, capsys):
     told = QUICK["topk"] | {"batch": 64}
     train_many(stream, [Run("topk", told, 4)], site=SITE, kept=path, save_every=0.0)
     assert path[0].is_file()
-    for run in (Run("topk", told, 4, 1), Run("topk", told | {"lr": 0.1}, 4), Run("topk", told, 2)):
+    others = [Run("topk", told, 4, 1), Run("topk", told, 2)]
+    others += [Run("topk", told | more, 4) for more in ({"lr": 0.1}, {"whiten": "zca"})]
+    for run in others:
         capsys.readouterr()
         train_many(stream, [run], site=SITE, kept=path)
         assert "goes on" not in capsys.readouterr().out

@@ -5,13 +5,18 @@ import yaml
 from pipeline import checkout, edit, planned, run, snakemake
 
 from saegrid import io
+from saegrid.saes.formats.sae_lens import open_checkpoint
+from saegrid.saes.health import health
 
 pytestmark = pytest.mark.workflow
 
 STUDY = ("--configfile", "config/tiny.yaml", "config/together.yaml")
 RELU = {"source": "train", "recipe": "relu_l1", "expansion": 4, "corpus": "generated"}
 CONFIG = {
-    "saes": {"8x": {"together": "a"}, "4x": RELU | {"settings": {"steps": 40}, "together": "a"}},
+    "saes": {
+        "8x": {"together": "a"},
+        "4x": RELU | {"settings": {"steps": 40, "whiten": "zca"}, "together": "a"},
+    },
     "grid": [{"layers": [1], "positions": ["a"], "saes": ["8x", "4x"]}],
 }
 OF_A_CELL = {"encode", "density", "top_tokens", "logit_effects", "page"}
@@ -41,6 +46,14 @@ def test_all_members_are_trained_in_one_job_and_a_second_run_does_nothing(folder
     assert "0 of 2 are in the store" in log
     assert "linked from" in (folder / "logs/tiny/saes/L1A-8x.log").read_text()
     assert planned(folder, study=STUDY) == {}
+
+
+def test_one_that_learned_from_whitened_activations_takes_raw_ones(folder):
+    """Beside one that learned from raw ones, on the same batches."""
+    sae = open_checkpoint(folder / "results/tiny/saes/L1A-4x")
+    (path,) = folder.glob("results/tiny/generated/activations/*/L1A.safetensors")
+    numbers = health(sae, io.read_tensors(path)["x"])
+    assert numbers["fvu"]["value"] < 0.8 and numbers["l0"]["value"] > 1, numbers
 
 
 def test_together_or_alone_decides_nothing(folder, tmp_path):

@@ -164,7 +164,8 @@ class Costs:
         settings = self.plan.settings(job.cell, "train")
         told = parse(settings["recipe"], settings["settings"])
         n, threads = self.text(settings["corpus"]).captured, self.study.threads.train
-        return estimate.train_sae(sae, n, n_steps(told, n), told.batch, threads)
+        white = told.whiten != "none"
+        return estimate.train_sae(sae, n, n_steps(told, n), told.batch, threads, white)
 
     def _import_sae(self, job: Job, sae: Sae) -> Cost:
         fetched = self.plan.from_hub(job.cell)

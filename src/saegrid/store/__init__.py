@@ -5,5 +5,5 @@ model and a corpus, grows when more text is asked for, and goes on where it was 
 ends as if it had been filled at once. It is read as a stream of shuffled batches, also while it is
 still being filled.
 
-    texts -> rows -> fill (choice, norm) -> shard files, manifest -> stream (whiten)
+    texts -> rows -> fill (choice, norm) -> shard files, manifest -> stream
 """

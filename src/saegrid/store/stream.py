@@ -21,7 +21,6 @@ from saegrid.saes.training.stream import evenly
 from saegrid.split import held_out
 from saegrid.store.reader import Reader
 from saegrid.store.settings import StoreError
-from saegrid.store.whiten import Affine, Moments, moments_of
 
 WINDOW = 4
 """Shards whose rows are mixed."""
@@ -41,7 +40,7 @@ class Part(NamedTuple):
 
 
 class StoreStream:
-    """The activations of a site of a store, in raw units unless they are transformed."""
+    """The activations of a site of a store, in raw units."""
 
     def __init__(
         self,
@@ -50,17 +49,16 @@ class StoreStream:
         hold_out: float = 0.0,
         seed: int = 0,
         window: int = WINDOW,
-        transform: Affine | None = None,
     ) -> None:
         """A stream; reading waits for shards as long as somebody fills the store.
 
         hold_out, seed: which texts are held out, see `split.held_out`. window: shards that are
-        mixed; two windows are held in memory. transform: of all that is given out.
+        mixed; two windows are held in memory.
 
         Raises StoreError where the store has no such site.
         """
         self.reader = Reader(Path(folder), site)
-        self.hold_out, self.seed, self.window, self.transform = hold_out, seed, window, transform
+        self.hold_out, self.seed, self.window = hold_out, seed, window
         self.d_model = self.reader.width
         self._counts: dict[int, int] = {}
         self._known = 0  # training tokens that are there at least
@@ -103,10 +101,6 @@ class StoreStream:
             raise self._nothing()
         mean = total / n
         return float(norm / n), mean, float(square / n - mean @ mean)
-
-    def statistics(self) -> Moments:
-        """Mean and covariance of the tokens that `moments` looks at, for a whitening."""
-        return moments_of(self._first(), self.d_model)
 
     def sample(self, n: int, seed: int) -> np.ndarray:
         """(n, d_model) float32: tokens of those that `moments` looks at, each once; at most all."""
@@ -188,14 +182,10 @@ class StoreStream:
                 np.take(x, taken, axis=0, out=raw[filled : filled + n], mode="clip")
                 done, filled = done + n, filled + n
                 if filled == size:
-                    yield self._given(raw)
+                    yield widen(raw)
                     raw = None
         if raw is not None:
-            yield self._given(raw[:filled])
-
-    def _given(self, raw: np.ndarray) -> np.ndarray:
-        x = widen(raw)
-        return x if self.transform is None else self.transform(x)
+            yield widen(raw[:filled])
 
     # --- windows ---------------------------------------------------------------------------
 

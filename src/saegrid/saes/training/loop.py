@@ -22,8 +22,10 @@ from torch import Tensor
 from saegrid.saes.formats.sae_lens import FACTS, WEIGHTS, config, view
 from saegrid.saes.health import health
 from saegrid.saes.store import Tensors
+from saegrid.saes.training.settings import parse
 from saegrid.saes.training.state import NUMBERS, Run, State, World
 from saegrid.saes.training.stream import Stream
+from saegrid.saes.training.whiten import fold_affine
 from saegrid.words import Site
 
 HELD_OUT = 4096
@@ -52,9 +54,9 @@ class Trained(NamedTuple):
     history: pa.Table
     """The columns of HISTORY, a row each `log_every` steps. `loss` = `reconstruction` + `sparsity`
     + `auxiliary`, in the recipe's units; `mse` in raw units a number; `held_*` null where held-out
-    tokens were not measured."""
+    tokens were not measured. With `whiten`, all are of whitened activations."""
     health: dict[str, Any]
-    """fvu, l0 and dead_rate on held-out tokens: value, n, definition (see `saes.health`)."""
+    """fvu, l0 and dead_rate on held-out tokens, raw: value, n, definition (see `saes.health`)."""
 
 
 def train(stream: Stream, recipe: str, settings: dict[str, Any], **more: Any) -> Trained:
@@ -94,11 +96,13 @@ def train_many(
     """
     with _threads(threads):
         world = world_of(stream, order_seed)
+        kinds = [parse(run.recipe, run.settings).whiten for run in runs]
+        worlds = {kind: world.whitened(kind) for kind in sorted(set(kinds))}
         names = [f"{i + 1}: " if len(runs) > 1 else "" for i in range(len(runs))]
         paths = kept or [None] * len(runs)
         states = [
-            State(run, world, path, name)
-            for run, path, name in zip(runs, paths, names, strict=True)
+            State(run, worlds[kind], path, name)
+            for run, kind, path, name in zip(runs, kinds, paths, names, strict=True)
         ]
         _advance(states, workers, save_every)
         facts = {"order_seed": order_seed, **(metadata or {})}
@@ -139,11 +143,12 @@ def _advance(states: list[State], workers: int, save_every: float) -> None:
     size = max(1, min(MOST, CHUNK // (4 * batch * world.stream.d_model)))
     source, saved = world.stream.batches(batch, world.order_seed, at), time.monotonic()
 
-    def read(left: list[State], at: int) -> dict[float, list[Tensor]]:
-        """The next batches, scaled as each SAE wants them."""
+    def read(left: list[State], at: int) -> dict[tuple[str, float], list[Tensor]]:
+        """The next batches, as each SAE wants them."""
         last = max(state.steps for state in left)
         raw = list(islice(source, max(0, min(size, last - at))))
-        return {scale: _scaled(raw, scale) for scale in {state.scale for state in left}}
+        views = {state.view: state for state in left}
+        return {view: list(map(state.given, raw)) for view, state in views.items()}
 
     with ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(1) as reader:
         coming = reader.submit(read, left, at)
@@ -153,7 +158,7 @@ def _advance(states: list[State], workers: int, save_every: float) -> None:
             coming = reader.submit(read, left, at + n)
             # The largest first, so that no worker is left with it at the end.
             jobs = sorted(left, key=lambda state: -state.d_sae)
-            parts = [chunk[state.scale] for state in jobs]
+            parts = [chunk[state.view] for state in jobs]
             list(pool.map(_through, jobs, parts, [at] * len(jobs)))
             at += n
             left = [state for state in left if not state.done]
@@ -161,10 +166,6 @@ def _advance(states: list[State], workers: int, save_every: float) -> None:
                 for state in states:
                     state.save()
                 saved = time.monotonic()
-
-
-def _scaled(raw: list[np.ndarray], scale: float) -> list[Tensor]:
-    return [torch.from_numpy(np.multiply(x, np.float32(scale))) for x in raw]
 
 
 def _through(state: State, chunk: list[Tensor], at: int) -> None:
@@ -179,6 +180,9 @@ def _trained(state: State, site: Site, metadata: dict[str, Any]) -> Trained:
     run, told = state.run, state.told
     found = state.recipe.finish(state.final(), state.scale, told)
     tensors = {name: np.ascontiguousarray(t.numpy()) for name, t in found.tensors.items()}
+    if state.world.affine is not None:
+        centred, unit = found.keys.get("apply_b_dec_to_input", True), found.architecture != "topk"
+        tensors = fold_affine(tensors, state.world.affine, centred, unit)
     d_in, d_sae = tensors["W_enc"].shape
     facts = {"recipe": run.recipe, "settings": vars(told), "seed": run.seed, "steps": state.step}
     facts |= {"input_scale": state.scale, **metadata}

@@ -129,6 +129,12 @@ def fold(parameters: Parameters, scale: float, unit: bool) -> Parameters:
     return {"W_enc": W_enc.T, "b_enc": b_enc / scale, "W_dec": W_dec, "b_dec": b_dec / scale}
 
 
+def first_biases(pre: Tensor, share: float) -> Tensor:
+    """(feature,) that added to pre (token, feature) make it positive on a share of the tokens."""
+    rank = max(1, round(share * len(pre)))
+    return -pre.sort(dim=0, descending=True).values[rank - 1]
+
+
 def norms_of(rows: Tensor) -> Tensor:
     """(feature,) norms of rows (feature, d_model); 1 for a row of zeros."""
     norms = rows.norm(dim=1)

@@ -32,11 +32,13 @@ Maybe = Annotated[
     int | None,
     Check("a whole number from 1 on, or null", lambda v: v is None or (_whole(v) and v >= 1)),
 ]
+InputScale = Literal["mean", "rms", "none"]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What every recipe can be told; a recipe adds its own and may have other defaults."""
+    """What every recipe can be told; a recipe adds its own, and may repeat some of these with
+    another default, which then stand there without a description."""
 
     steps: Whole = 800
     """Steps of the optimiser."""
@@ -58,9 +60,13 @@ class Settings:
     """Largest norm of the gradient."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of the dense products; weights and their moments are float32."""
-    input_scale: Literal["mean", "rms", "none"] = "mean"
+    input_scale: InputScale = "mean"
     """Activations are multiplied so that their mean norm, or the root of their mean squared norm,
     is sqrt(d_model). What is written takes raw activations."""
+    whiten: Literal["none", "zca", "pca"] = "none"
+    """What is learned from is x' = A (x - mean), whose covariance is the identity (see `whiten`),
+    and then scaled. What is written takes raw activations, as does its health; the history tells
+    of x'."""
     init: Literal["data", "random"] = "random"
     """First directions of the features: `data` (tokens less their mean) or `random`."""
     dead_after: Whole = 50_000
@@ -85,6 +91,30 @@ class AuxiliarySettings(Settings):
     """Weight of the auxiliary loss, by which dead features explain what is left over; 0: none."""
     k_aux: Whole = 32
     """Dead features a token in the auxiliary loss."""
+
+
+@dataclass(frozen=True)
+class L1Settings(Settings):
+    """Recipes with an L1 term that is a sum over features."""
+
+    l1: Number = 5.0
+    """Weight of the sparsity term, at the end."""
+    l1_warm_up: Share = 0.05
+    """Share of the steps over which it rises from zero."""
+
+
+@dataclass(frozen=True)
+class MeanSettings(Settings):
+    """Recipes whose error and sparsity terms are means over dimensions and over features, on raw
+    activations at a constant learning rate."""
+
+    lr: Number = 1e-3
+    warm_up: Share = 0.0
+    decay: Share = 0.0
+    input_scale: InputScale = "none"
+    l1: Number = 1e-3
+    """Weight of the sparsity term. As strong as one that is a sum over features, beside an error
+    that is a sum over dimensions, where it is d_sae / d_model times as large."""
 
 
 def n_steps(told: Settings, n_tokens: int) -> int:

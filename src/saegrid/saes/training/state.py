@@ -17,6 +17,7 @@ from saegrid.saes.training.adam import Adam, normalise, project
 from saegrid.saes.training.recipe import Batch, Moment, Outcome, Recipe, Start
 from saegrid.saes.training.settings import Settings, n_steps, parse
 from saegrid.saes.training.stream import Stream
+from saegrid.saes.training.whiten import Affine, whitening_of
 
 SAMPLE = 1 << 16
 """Most tokens that first directions are drawn from."""
@@ -48,6 +49,17 @@ class World(NamedTuple):
     """Mean squared distance from the mean."""
     measured: np.ndarray
     """(token, d_model) float32: held-out tokens."""
+    affine: Affine | None = None
+    """Where activations are whitened; norm, mean and variance are then those of x'. The stream and
+    what is measured stay raw."""
+
+    def whitened(self, kind: str) -> "World":
+        """The same for SAEs that learn from whitened activations: `zca`, `pca`, or `none`."""
+        if kind == "none":
+            return self
+        affine, norm, variance = whitening_of(self.stream, kind)
+        mean = np.zeros_like(self.mean)
+        return self._replace(norm=norm, mean=mean, variance=variance, affine=affine)
 
     def scale(self, told: Settings) -> float:
         """What activations are multiplied with."""
@@ -90,9 +102,18 @@ class State:
 
     # --- the beginning ---------------------------------------------------------------------------
 
+    @property
+    def view(self) -> tuple[str, float]:
+        """What raw activations become for it, as a name; see `given`."""
+        return self.told.whiten, self.scale
+
+    def given(self, raw: np.ndarray) -> Tensor:
+        """Raw activations (token, d_model) as it learns from them: whitened, then scaled."""
+        x = raw if self.world.affine is None else self.world.affine(raw)
+        return torch.from_numpy(np.multiply(x, np.float32(self.scale)))
+
     def _sample(self, n: int, seed: int) -> Tensor:
-        part = self.world.stream.sample(n, seed)
-        return torch.from_numpy(np.multiply(part, np.float32(self.scale)))
+        return self.given(self.world.stream.sample(n, seed))
 
     def _start(self) -> dict[str, Tensor]:
         """Unit rows, and what the recipe makes of them."""
@@ -207,7 +228,7 @@ class State:
     @torch.no_grad()
     def _measure(self) -> dict[str, float]:
         """The numbers of held-out tokens: means over their batches, by tokens."""
-        x = torch.from_numpy(np.multiply(self.world.measured, np.float32(self.scale)))
+        x = self.given(self.world.measured)
         total = dict.fromkeys(NUMBERS, 0.0)
         for part in x.split(self.told.batch):
             outcome = self.recipe.step(self.parameters, self._batch(part, learn=False), self.told)

@@ -21,13 +21,16 @@ from saegrid.saes.training.recipe import (
     Parameters,
     Recipe,
     Start,
+    first_biases,
     fold,
     norms_of,
 )
 from saegrid.saes.training.settings import Number, Share
 
-FIRST_ACTIVE = 10_000
-"""Each feature begins active on this over d_sae of the tokens, on half of them at most."""
+FIRST_ACTIVE, FIRST_SHARE = 10_000, 1 / 64
+"""Each feature begins active on this over d_sae of the tokens, as published, which means one in a
+hundred where there are a million features; on FIRST_SHARE of them at most. Fewer features that are
+active on half of the tokens explain them all together as they are, and never become directions."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,6 @@ class Settings(settings.Settings):
     lr: Number = 1e-3
     """Learning rate of Adam after warm-up; published: 2e-4 for many more steps."""
     decay: Share = 0.2
-    """Share of the steps, the last ones, over which it falls to zero."""
     sparsity: Number = 2.0
     """Weight of the tanh term at the end; published: up to 20, for wide residual streams."""
     steepness: Number = 4.0
@@ -54,11 +56,9 @@ def start(begin: Start, told: Settings) -> Parameters:
     """Encoder biases that let each feature through on its share of the tokens."""
     four = begin.four()
     d_sae = len(begin.rows)
-    share = min(0.5, FIRST_ACTIVE / d_sae)
-    pre = begin.x @ four["W_enc"].T
-    rank = max(1, round(share * len(pre)))
+    share = min(FIRST_SHARE, FIRST_ACTIVE / d_sae)
     first = max(told.threshold, 1e-3)
-    bias = first - pre.sort(dim=0, descending=True).values[rank - 1]
+    bias = first + first_biases(begin.x @ four["W_enc"].T, share)
     log_threshold = four["b_enc"].new_full((d_sae,), first).log()
     return four | {"b_enc": bias, "b_dec": begin.mean * 0, "log_threshold": log_threshold}
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from saegrid.saes.training import settings
 from saegrid.saes.training.recipe import (
     Batch,
     Folded,
@@ -26,7 +25,7 @@ from saegrid.saes.training.recipe import (
     fold,
 )
 from saegrid.saes.training.recipes.scaling import rising
-from saegrid.saes.training.settings import Count, Number, Share, Whole
+from saegrid.saes.training.settings import Count, L1Settings, Number, Share, Whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,15 +35,10 @@ BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
-class Settings(settings.Settings):
-    """ReLU + L1."""
+class Settings(L1Settings):
+    """ReLU + L1; published: without `l1_warm_up`."""
 
     lr: Number = 1e-3
-    """Learning rate of Adam after warm-up."""
-    l1: Number = 5.0
-    """Weight of the sparsity term."""
-    l1_warm_up: Share = 0.05
-    """Share of the steps over which it rises from zero; 0 as published."""
     resamplings: Count = 4
     """How often silent features begin anew."""
     resample_every: Share = 0.125

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saegrid.saes.training import settings
 from saegrid.saes.training.recipe import (
     Batch,
     Folded,
@@ -22,30 +21,21 @@ from saegrid.saes.training.recipe import (
     fold,
     norms_of,
 )
-from saegrid.saes.training.settings import Number, Share, Whole
+from saegrid.saes.training.settings import L1Settings, Number, Share, Whole
 
 NORM = 0.1
 """Of the first decoder rows."""
 
 
 @dataclass(frozen=True)
-class Settings(settings.Settings):
+class Settings(L1Settings):
     """The published numbers; on less data take fewer steps and a higher lr."""
 
     steps: Whole = 200_000
-    """Steps of the optimiser."""
     batch: Whole = 4096
-    """Tokens a step."""
     lr: Number = 5e-5
-    """Learning rate of Adam."""
     warm_up: Share = 0.0
-    """Share of the steps over which the learning rate rises."""
     decay: Share = 0.2
-    """Share of the steps, the last ones, over which it falls to zero."""
-    l1: Number = 5.0
-    """Weight of the sparsity term, lambda."""
-    l1_warm_up: Share = 0.05
-    """Share of the steps over which it rises from zero."""
 
 
 def start(begin: Start, told: Settings) -> Parameters:
@@ -55,7 +45,7 @@ def start(begin: Start, told: Settings) -> Parameters:
     return four | short | {"b_dec": begin.mean * 0}
 
 
-def rising(told: Settings, batch: Batch) -> float:
+def rising(told: L1Settings, batch: Batch) -> float:
     """The weight of the sparsity term at this step; whole on held-out tokens."""
     full = told.l1_warm_up == 0 or not batch.learn
     return told.l1 * (1.0 if full else min(1.0, batch.progress / told.l1_warm_up))

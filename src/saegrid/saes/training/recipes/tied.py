@@ -3,45 +3,45 @@
     z = relu(W x + b_enc),  x_hat = W^T z + b_dec
     L = mean over tokens and dimensions of (x - x_hat)^2 + l1 * mean over tokens and features of z
 
-on raw activations. The ReLU is ours: without one, codes are negative and never exactly zero.
+on raw activations. The ReLU is ours: without one, codes are negative and never exactly zero. Ours
+are the first biases, too: features that begin active on half of the tokens come to stand for
+coordinates and their opposites, however strong l1.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from saegrid.saes.training import settings
-from saegrid.saes.training.recipe import Batch, Folded, Outcome, Parameters, Recipe, Start, fold
-from saegrid.saes.training.settings import Count, Number, Share
+from saegrid.saes.training.recipe import (
+    Batch,
+    Folded,
+    Outcome,
+    Parameters,
+    Recipe,
+    Start,
+    first_biases,
+    fold,
+)
+from saegrid.saes.training.settings import Count, MeanSettings, Number
+
+FIRST_SHARE = 1 / 64
 
 
 @dataclass(frozen=True)
-class Settings(settings.Settings):
-    """Tied weights."""
+class Settings(MeanSettings):
+    """Tied weights: measured on held-out tokens once a pass, over 50 passes at most."""
 
     epochs: Count = 50
-    """Passes over the tokens at most; 0: `steps` counts."""
-    lr: Number = 1e-3
-    """Learning rate of Adam."""
-    warm_up: Share = 0.0
-    """Share of the steps over which the learning rate rises."""
-    decay: Share = 0.0
-    """Share of the steps, the last ones, over which it falls to zero."""
-    input_scale: Literal["mean", "rms", "none"] = "none"
-    """Raw activations, unless told otherwise."""
     validate_every: Count = 0
-    """Steps between two measurements on held-out tokens; 0: once a pass over the tokens."""
     patience: Count = 5
-    """Measurements without a better loss after which training stops."""
     l1: Number = 1e-5
-    """Weight of the sparsity term."""
 
 
 def start(begin: Start, told: Settings) -> Parameters:
-    """W (feature, d_model) and the biases."""
+    """W (feature, d_model) and the biases; each feature is active on FIRST_SHARE of the tokens."""
     four = begin.four()
-    return {"W": four["W_enc"], "b_enc": four["b_enc"], "b_dec": four["b_dec"]}
+    bias = first_biases(begin.x @ four["W_enc"].T, FIRST_SHARE)
+    return {"W": four["W_enc"], "b_enc": bias, "b_dec": four["b_dec"]}
 
 
 def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:

@@ -9,30 +9,18 @@ so that fewer than k may be active; without k all positive ones are. On raw acti
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from saegrid.saes.training import settings
 from saegrid.saes.training.recipe import Batch, Folded, Outcome, Parameters, Recipe, Start, fold
 from saegrid.saes.training.recipes.topk import pre_activations
-from saegrid.saes.training.settings import Maybe, Number, Share
+from saegrid.saes.training.settings import Maybe, MeanSettings
 
 
 @dataclass(frozen=True)
-class Settings(settings.Settings):
+class Settings(MeanSettings):
     """TopK, then ReLU."""
 
-    lr: Number = 1e-3
-    """Learning rate of Adam."""
-    warm_up: Share = 0.0
-    """Share of the steps over which the learning rate rises."""
-    decay: Share = 0.0
-    """Share of the steps, the last ones, over which it falls to zero."""
-    input_scale: Literal["mean", "rms", "none"] = "none"
-    """Raw activations, unless told otherwise."""
     k: Maybe = 32
     """Pre-activations of a token that pass, if positive; null: all."""
-    l1: Number = 1e-3
-    """Weight of the sparsity term."""
 
 
 def start(begin: Start, told: Settings) -> Parameters:

@@ -5,13 +5,21 @@
     PCA:  x' =   diag((l + r)^-1/2) U' (x - mean)     along the principal axes, the largest first
 
 Kessy, Lewin and Strimmer (2018) compare the two. Without ridge the covariance of x' is the
-identity.
+identity. What has learned from x' becomes an SAE of x by `fold_affine`.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Self
 
 import numpy as np
+
+from saegrid.saes.sae import blocks
+from saegrid.saes.training.stream import BLOCK, Stream
+
+SAMPLE = 100_000
+"""Most training tokens that a whitening is taken from."""
+BYTES = 1 << 30
+"""Most bytes of them."""
 
 
 class Moments(NamedTuple):
@@ -56,18 +64,16 @@ def moments_of(blocks: Iterable[np.ndarray], d_model: int) -> Moments:
 
 
 class Affine(NamedTuple):
-    """x' = A x + b, float64."""
+    """x' = A (x - mean), float64."""
 
     A: np.ndarray
     """(channel, channel)."""
-    b: np.ndarray
+    mean: np.ndarray
     """(channel,)."""
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """x' (token, channel) float32 of x (token, channel)."""
-        moved = x @ self.A.T.astype(np.float32)
-        moved += self.b.astype(np.float32)
-        return moved
+        return (x - self.mean.astype(np.float32)) @ self.A.T.astype(np.float32)
 
 
 def whitening(found: Moments, kind: str = "zca", ridge: float = 1e-6) -> Affine:
@@ -91,32 +97,51 @@ def whitening(found: Moments, kind: str = "zca", ridge: float = 1e-6) -> Affine:
     A = vectors.T / np.sqrt(values)[:, None]
     if kind == "zca":
         A = vectors @ A
-    return Affine(A, -A @ found.mean)
+    return Affine(A, found.mean)
+
+
+def whitening_of(stream: Stream, kind: str) -> tuple[Affine, float, float]:
+    """The whitening of a stream's training tokens, and the mean norm and the variance of x'."""
+    x = stream.sample(min(SAMPLE, BYTES // (4 * stream.d_model)), 0)
+    parts = [x[start:stop] for start, stop in blocks(len(x), BLOCK)]
+    found = moments_of(parts, stream.d_model)
+    affine = whitening(found, kind)
+    norms = np.concatenate([np.linalg.norm(affine(part), axis=1) for part in parts])
+    variance = (affine.A @ found.covariance * affine.A).sum()
+    return affine, float(norms.mean(dtype=np.float64)), float(variance)
 
 
 def fold_affine(
-    tensors: Mapping[str, np.ndarray], affine: Affine, apply_b_dec_to_input: bool
+    tensors: Mapping[str, np.ndarray],
+    affine: Affine,
+    apply_b_dec_to_input: bool,
+    unit: bool = False,
 ) -> dict[str, np.ndarray]:
-    """An SAE of x' = A x + b as one of x: the same codes, and its reconstruction led back.
+    """An SAE of x' = A (x - mean) as one of x: the same codes, its reconstruction led back.
 
     With W_enc (d_model, feature) and W_dec (feature, d_model) as SAELens has them:
 
-        W_enc <- A' W_enc    W_dec <- W_dec A'^-1    b_dec <- A^-1 (b_dec - b)
-        b_enc <- b_enc + b W_enc, but as it is where b_dec is taken off the input
+        W_enc <- A' W_enc    W_dec <- W_dec A'^-1    b_dec <- A^-1 b_dec + mean
+        b_enc <- b_enc - mean A' W_enc, but as it is where b_dec is taken off the input
 
-    Gates decide on the same pre-activations: thresholds stay. Decoder norms change, so an SAE whose
-    gate depends on them (TopK rescaled by decoder norms) must have them folded before.
+    Gates decide on the same pre-activations, so thresholds stay. Decoder norms change: an SAE
+    whose gate depends on them (TopK rescaled by decoder norms) must have them folded before.
+
+    unit: decoder rows are brought to norm one; what they lose goes to W_enc, b_enc and threshold,
+    and so to the codes. Not for TopK, where others would then be the largest.
 
     tensors: may hold others, which stay. Same dtypes come back; computed in float64.
     """
-    A, b = affine
-    W_enc, W_dec = (tensors[name].astype(np.float64) for name in ("W_enc", "W_dec"))
-    new = {
-        "W_enc": A.T @ W_enc,
-        "W_dec": np.linalg.solve(A, W_dec.T).T,
-        "b_dec": np.linalg.solve(A, tensors["b_dec"] - b),
-    }
+    new = {name: value.astype(np.float64) for name, value in tensors.items()}
+    new["W_enc"] = affine.A.T @ new["W_enc"]
+    new["W_dec"] = np.linalg.solve(affine.A, new["W_dec"].T).T
+    new["b_dec"] = np.linalg.solve(affine.A, new["b_dec"]) + affine.mean
     if not apply_b_dec_to_input:
-        new["b_enc"] = tensors["b_enc"] + b @ W_enc
-    folded = {name: np.ascontiguousarray(v.astype(tensors[name].dtype)) for name, v in new.items()}
-    return {**tensors, **folded}
+        new["b_enc"] = new["b_enc"] - affine.mean @ new["W_enc"]
+    if unit:
+        norms = np.linalg.norm(new["W_dec"], axis=1)
+        norms[norms == 0] = 1.0
+        new["W_dec"] /= norms[:, None]
+        for name in new.keys() & {"W_enc", "b_enc", "threshold"}:
+            new[name] *= norms
+    return {name: np.ascontiguousarray(v.astype(tensors[name].dtype)) for name, v in new.items()}
