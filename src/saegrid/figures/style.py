@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 from saegrid.figures.grid import Grid
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
 """Okabe and Ito's palette, which colour-blind readers can tell apart; most contrast first."""
 MARKERS = "os^DvPX"
 DASHES = ("-", "--", ":", "-.")
