@@ -6,7 +6,9 @@ and threads; in each, steps and bare products take turns, so that the share hold
 too. TopK may exceed 1: of its five products one is dense.
 
 - peers: ReLU + L1 and TopK, d_model 192 and 768, 8x and 32x.
-- together: four widths on one stream beside one after another. Target: 0.6 of the time.
+- together: four widths on one stream, beside one after another on one core, and beside one after
+  another with all the cores that those together have. Target: 0.6 of the time; the first ratio is
+  for the most part that of the cores.
 
     python benchmarks/training.py peers --sae-lens ENVIRONMENT --dictionary-learning ENVIRONMENT
     python benchmarks/training.py together
@@ -26,7 +28,7 @@ from beside.running import python_of, run
 
 from saegrid.saes.training.loop import train_many
 from saegrid.saes.training.state import Run
-from saegrid.saes.training.stream import of_array
+from saegrid.saes.training.stream import Rows, of_array
 from saegrid.words import Site
 
 WIDTHS = (4, 8, 16, 32)
@@ -66,32 +68,36 @@ def peers(given: argparse.Namespace, folder: Path) -> None:
 
 
 def together(given: argparse.Namespace, folder: Path) -> None:
-    """Print the time of four widths together, in times of one after another."""
+    """Print the time of four widths together, of one after another on one core and on all."""
     for d_model in given.d_model:
         stream = of_array(tokens(20_000, d_model), 0.1, 0)
         for recipe in ("relu_l1", "topk"):
-            told = {"batch": given.batch, "steps": given.steps}
-            runs = [Run(recipe, told, expansion) for expansion in WIDTHS]
-            ratios, cpu = [], []
+            settings = {"batch": given.batch, "steps": given.steps}
+            runs = [Run(recipe, settings, expansion) for expansion in WIDTHS]
+            ratios: dict[str, list[float]] = {"one core": [], "as many cores": [], "CPU time": []}
             for _ in range(given.rounds):
-                began, used = time.perf_counter(), time.process_time()
-                with contextlib.redirect_stdout(io.StringIO()):
-                    for one in runs:
-                        train_many(stream, [one], site=Site(0, "R"), threads=given.threads)
-                    between, used_alone = time.perf_counter(), time.process_time() - used
-                    train_many(
-                        stream, runs, site=Site(0, "R"), threads=given.threads, workers=given.cores
-                    )
-                ratios.append((time.perf_counter() - between) / (between - began))
-                cpu.append((time.process_time() - used - used_alone) / used_alone)
+                many, many_cpu = timed(stream, [runs], given.threads, given.cores)
+                alone, alone_cpu = timed(stream, [[one] for one in runs], given.threads, 1)
+                spread, _ = timed(stream, [[one] for one in runs], given.cores, 1)
+                found = many / alone, many / spread, many_cpu / alone_cpu
+                for name, ratio in zip(ratios, found, strict=True):
+                    ratios[name].append(ratio)
             widths = ", ".join(f"{width}x" for width in WIDTHS)
+            told = ", ".join(f"{n} {statistics.median(r):.2f}" for n, r in ratios.items())
             print(
-                f"{recipe:8s} d_model {d_model} {widths}: together on {given.cores} cores "
-                f"{statistics.median(ratios):.2f} of one after another "
-                f"({', '.join(f'{ratio:.2f}' for ratio in ratios)}); CPU time "
-                f"{statistics.median(cpu):.2f} of it",
+                f"{recipe:8s} d_model {d_model} {widths}: together on {given.cores} cores, of one "
+                f"after another on {told}",
                 flush=True,
             )
+
+
+def timed(stream: Rows, groups: list[list[Run]], threads: int, workers: int) -> tuple[float, float]:
+    """Seconds, and processor seconds, of training groups one after another."""
+    began, used = time.perf_counter(), time.process_time()
+    with contextlib.redirect_stdout(io.StringIO()):
+        for runs in groups:
+            train_many(stream, runs, site=Site(0, "R"), threads=threads, workers=workers)
+    return time.perf_counter() - began, time.process_time() - used
 
 
 def main() -> None:
