@@ -35,7 +35,8 @@ def setup() -> None:
     if sys.version_info < (3, 11):  # noqa: UP036  a person may well call it with an older one
         sys.exit(f"saegrid needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     print("Setting up .venv (some minutes the first time)", flush=True)
-    venv.create(VENV, with_pip=True)
+    if Path(sys.prefix).resolve() != VENV:  # within itself, as when activated, it need not be made
+        venv.create(VENV, with_pip=True)
     run("python", "-m", "pip", "install", "--quiet", "--requirement", str(LOCK))
     run("python", "-m", "pip", "install", "--quiet", "--no-deps", "--editable", ".")
     stamp.write_text(wanted)

@@ -24,6 +24,7 @@ SETTINGS = {
     "batchtopk": {"k": 8},
     "jumprelu": {"l0": 8.0},
     "jumprelu_tanh": {"lr": 6e-3, "sparsity": 1.0, "init": "data"},
+    "relu_kl": {"rho": 8 / 2048},
     "relu_l1": {"l1": 1.0, "lr": 2e-3},
     "scaling": {"l1": 1.0, "lr": 2e-3, "batch": 512},
     # A mean over features: 16 is 1.0 of a sum over them, at 16 times as many as dimensions.

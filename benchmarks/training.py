@@ -6,31 +6,44 @@ and threads; in each, steps and bare products take turns, so that the share hold
 too. TopK may exceed 1: of its five products one is dense.
 
 - peers: ReLU + L1 and TopK, d_model 192 and 768, 8x and 32x.
-- together: four widths on one stream, beside one after another on one core, and beside one after
-  another with all the cores that those together have. Target: 0.6 of the time; the first ratio is
-  for the most part that of the cores.
+- together: four widths on one stream that is there, beside one after another on one core, and
+  beside one after another with all the cores that those together have. Target: 0.6 of the time; the
+  first ratio is for the most part that of the cores, since each SAE's products are its own.
+- captured: the same with the model that the stream comes from, stories3M on TinyStories: once for
+  four widths, or once for each, as it is where every training runs the model (as the peers do). The
+  same target, in processor time too: the stream is what they share.
 
     python benchmarks/training.py peers --sae-lens ENVIRONMENT --dictionary-learning ENVIRONMENT
     python benchmarks/training.py together
+    python benchmarks/training.py captured
 """
 
 import argparse
 import contextlib
 import io
+import os
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 from beside.running import python_of, run
 
+from saegrid import tokenizer
 from saegrid.saes.training.loop import train_many
 from saegrid.saes.training.state import Run
-from saegrid.saes.training.stream import Rows, of_array
+from saegrid.saes.training.stream import Stream, of_array
+from saegrid.store.fill import fill
+from saegrid.store.settings import settings_of
+from saegrid.store.stream import StoreStream
 from saegrid.words import Site
 
+DATA = Path(os.environ.get("SAEGRID_DATA", Path(__file__).resolve().parents[2] / "shared/data"))
+SITE = "L5R"
 WIDTHS = (4, 8, 16, 32)
 
 
@@ -71,39 +84,70 @@ def together(given: argparse.Namespace, folder: Path) -> None:
     """Print the time of four widths together, of one after another on one core and on all."""
     for d_model in given.d_model:
         stream = of_array(tokens(20_000, d_model), 0.1, 0)
-        for recipe in ("relu_l1", "topk"):
-            settings = {"batch": given.batch, "steps": given.steps}
-            runs = [Run(recipe, settings, expansion) for expansion in WIDTHS]
-            ratios: dict[str, list[float]] = {"one core": [], "as many cores": [], "CPU time": []}
-            for _ in range(given.rounds):
-                many, many_cpu = timed(stream, [runs], given.threads, given.cores)
-                alone, alone_cpu = timed(stream, [[one] for one in runs], given.threads, 1)
-                spread, _ = timed(stream, [[one] for one in runs], given.cores, 1)
-                found = many / alone, many / spread, many_cpu / alone_cpu
-                for name, ratio in zip(ratios, found, strict=True):
-                    ratios[name].append(ratio)
-            widths = ", ".join(f"{width}x" for width in WIDTHS)
-            told = ", ".join(f"{n} {statistics.median(r):.2f}" for n, r in ratios.items())
-            print(
-                f"{recipe:8s} d_model {d_model} {widths}: together on {given.cores} cores, of one "
-                f"after another on {told}",
-                flush=True,
-            )
+        told = f"d_model {d_model}, stream at hand"
+        compare(given, told, lambda runs, *how, stream=stream: trained(stream, runs, *how))
 
 
-def timed(stream: Rows, groups: list[list[Run]], threads: int, workers: int) -> tuple[float, float]:
+def captured(given: argparse.Namespace, folder: Path) -> None:
+    """Print the same where the model is run for the stream: once together, else for each."""
+    # 1% is held out; each token is learned from once.
+    settings = settings_of({"max_tokens": round(given.steps * given.batch * 1.03)})
+    path = DATA / "corpus-tinystories-sample/tinystories_sample.txt"
+    source = {"kind": "text", "files": {"all": str(path)}, "separator": "<|endoftext|>"}
+    model = {"path": str(DATA / "stories3M-hf")}
+    encoder = tokenizer.load(DATA / "stories3M-hf")
+
+    def whole(runs: list[Run], threads: int, workers: int) -> None:
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            torch.set_num_threads(threads * workers)
+            fill(name, model, encoder, source, settings, [SITE], say=lambda line: None)
+            trained(StoreStream(name, SITE, hold_out=0.01), runs, threads, workers)
+
+    compare(given, f"{model['path'].split('/')[-1]} {SITE}, stream captured", whole)
+
+
+def compare(given: argparse.Namespace, told: str, train: Callable[..., None]) -> None:
+    """Print the ratios; `train` takes runs, the threads of each and how many go at a time."""
+    for recipe in ("relu_l1", "topk"):
+        settings = {"batch": given.batch, "steps": given.steps}
+        runs = [Run(recipe, settings, expansion) for expansion in WIDTHS]
+        ratios: dict[str, list[float]] = {"one core": [], "as many cores": [], "CPU time": []}
+        for _ in range(given.rounds):
+            many, many_cpu = timed(train, [runs], given.threads, given.cores)
+            alone, alone_cpu = timed(train, [[one] for one in runs], given.threads, 1)
+            spread, _ = timed(train, [[one] for one in runs], given.cores, 1)
+            found = many / alone, many / spread, many_cpu / alone_cpu
+            for name, ratio in zip(ratios, found, strict=True):
+                ratios[name].append(ratio)
+        widths = ", ".join(f"{width}x" for width in WIDTHS)
+        shown = ", ".join(f"{n} {statistics.median(r):.2f}" for n, r in ratios.items())
+        print(
+            f"{recipe:8s} {told}; {widths}: together on {given.cores} cores, of one after another "
+            f"on {shown}; {alone:.1f} s on one core",
+            flush=True,
+        )
+
+
+def trained(stream: Stream, runs: list[Run], threads: int, workers: int) -> None:
+    """Train, and leave out what is told of it."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        train_many(stream, runs, site=Site(0, "R"), threads=threads, workers=workers)
+
+
+def timed(
+    train: Callable[..., None], groups: list[list[Run]], threads: int, workers: int
+) -> tuple[float, float]:
     """Seconds, and processor seconds, of training groups one after another."""
     began, used = time.perf_counter(), time.process_time()
-    with contextlib.redirect_stdout(io.StringIO()):
-        for runs in groups:
-            train_many(stream, runs, site=Site(0, "R"), threads=threads, workers=workers)
+    for runs in groups:
+        train(runs, threads, workers)
     return time.perf_counter() - began, time.process_time() - used
 
 
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["peers", "together"])
+    parser.add_argument("what", choices=["peers", "together", "captured"])
     parser.add_argument("--sae-lens", help="its environment")
     parser.add_argument("--dictionary-learning", help="its environment")
     parser.add_argument("--d-model", type=int, nargs="+", default=[192, 768])
@@ -116,7 +160,8 @@ def main() -> None:
     parser.add_argument("--work", type=float, default=6e9, help="of a round; peers")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        {"peers": peers, "together": together}[given.what](given, Path(folder))
+        kinds = {"peers": peers, "together": together, "captured": captured}
+        kinds[given.what](given, Path(folder))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ QUICK = {
     "batchtopk": SHORT | {"k": 4},
     "jumprelu": SHORT | {"l0": 4.0},
     "jumprelu_tanh": SHORT | {"lr": 4e-3},
+    "relu_kl": SHORT | {"rho": 0.03},
     "relu_l1": SHORT | {"l1": 2.0, "lr": 4e-3},
     "scaling": SHORT | {"l1": 2.0, "lr": 4e-3},
     "tied": SHORT | {"epochs": 0, "patience": 0, "validate_every": 20},

@@ -103,5 +103,18 @@ def test_the_frontier_shows_what_has_an_l0(files, baselines):
 
 def test_loss_curves_show_the_terms_that_there_are(files):
     text = svg("loss_curves", Judged(table_of(files), {}, {"L1R-8x.k_8": HISTORY}))
-    assert ">reconstruction<" in text and ">auxiliary<" in text and ">sparsity<" not in text
+    assert ">topk: reconstruction<" in text and ">topk: auxiliary<" in text
+    assert ": sparsity<" not in text
     assert np.isnan(HISTORY["held_auxiliary"].to_numpy().astype(float)).all()
+
+
+def test_loss_curves_tell_sites_apart_and_keep_recipes_apart(files):
+    many = dict.fromkeys(SAES, HISTORY)
+    text = svg("loss_curves", Judged(table_of(files), {}, many))
+    for label in ("L0A", "L1R", "tied: reconstruction", "topk: auxiliary"):
+        assert f">{label}<" in text
+    one = {cell: HISTORY for cell in SAES if cell.startswith("L1R")}
+    text = svg("loss_curves", Judged(table_of(files), {}, one))
+    assert ">L1R<" not in text and "tied" not in text
+    for cell in one:
+        assert f">{cell.removeprefix('L1R-')}<" in text

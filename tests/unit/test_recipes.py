@@ -89,6 +89,11 @@ def plain(recipe, p, x, s, progress):
             tanh = torch.tanh(s.steepness * z * norms).sum() / len(x)
             pull = (torch.relu(theta - pre) * norms).sum() / len(x)
             terms = mean, s.sparsity * progress * tanh, s.pre * pull
+        case "relu_kl":
+            q = 1 / (1 + torch.exp(-pre / s.softness))
+            q = q.mean(dim=0)
+            kl = s.rho * (s.rho / q).log() + (1 - s.rho) * ((1 - s.rho) / (1 - q)).log()
+            terms = mean, s.kl * kl.sum(), 0.0
         case "relu_l1":
             terms = mean, s.l1 * rising * total, 0.0
         case "scaling":
@@ -265,6 +270,7 @@ def test_batchtopk_has_as_many_active_with_its_threshold():
     [
         ("relu_l1", "l1", 0.5, 5.0),
         ("scaling", "l1", 0.5, 5.0),
+        ("relu_kl", "kl", 0.0, 10.0),
         ("jumprelu_tanh", "sparsity", 0.05, 1.0),
         ("tied", "l1", 1e-5, 10.0),
     ],
@@ -279,6 +285,62 @@ def test_without_k_all_positive_pre_activations_pass():
     trained = quick("topk_relu", k=None)
     assert trained.cfg["architecture"] == "standard"
     assert trained.health["l0"]["value"] > 20
+
+
+# --- KL ---------------------------------------------------------------------------------------
+
+
+def test_shares_of_active_tokens_come_to_rho():
+    """The smooth shares to rho itself, where the term outweighs the error."""
+    s = told("relu_kl", rho=0.05, kl=1e4, steps=200, batch=2048, lr=0.02)
+    state = State(Run("relu_kl", vars(s), 4), world_of(of_array(X, 0.1, 0), 0))
+    for x in islice(state.world.stream.batches(2048, 0, 0), s.steps):
+        state.learn(state.given(x))
+    p, x = state.final(), state.given(X[:4000])
+    q = torch.sigmoid((x @ p["W_enc"].T + p["b_enc"]) / s.softness).mean(dim=0)
+    assert (q - 0.05).abs().max() < 0.01
+
+
+def test_rho_of_zero_is_a_limit_and_softness_of_zero_is_refused():
+    p, x = parameters("relu_kl"), tokens()
+    found = pick(RECIPES, "relu_kl", "").step(p, Batch(x, 3.0, NONE, 1.0), told("relu_kl", rho=0))
+    q = torch.sigmoid((x @ p["W_enc"].T + p["b_enc"]) / 0.1).mean(dim=0)
+    assert float(found.sparsity) == pytest.approx(float(-(1 - q).log().sum()))
+    with pytest.raises(ValueError, match="softness must be more than 0"):
+        quick("relu_kl", softness=0)
+
+
+# --- decoders that are not negative ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_decoders_can_be_kept_from_negative_numbers(recipe):
+    found = {flag: quick(recipe, non_negative=flag) for flag in (False, True)}
+    lows = {flag: trained.tensors["W_dec"].min() for flag, trained in found.items()}
+    assert lows[False] < 0 <= lows[True]
+    np.testing.assert_array_less(0.1, np.linalg.norm(found[True].tensors["W_dec"], axis=1))
+
+
+def test_parts_that_are_not_negative_are_found():
+    """Each token a sum of four of 48 parts of three dimensions each, as NMF's."""
+    rng = np.random.default_rng(0)
+    parts = np.zeros((48, 32))
+    for part in parts:
+        part[rng.choice(32, 3, replace=False)] = rng.uniform(0.5, 1, 3)
+    parts /= np.linalg.norm(parts, axis=1, keepdims=True)
+    chosen = np.argsort(rng.random((20_000, 48)), axis=1)[:, :4]
+    x = np.einsum("tk,tkd->td", rng.uniform(1, 3, chosen.shape), parts[chosen]).astype(np.float32)
+    trained = quick("topk", x, k=4, steps=400, non_negative=True)
+    rows = trained.tensors["W_dec"]
+    rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    assert (parts @ rows.T).max(axis=1).mean() > 0.95
+
+
+def test_whitened_rows_cannot_be_kept_from_negative_numbers():
+    with pytest.raises(ValueError, match="non_negative and whiten of the recipe topk exclude"):
+        parse("topk", {"non_negative": True, "whiten": "zca"})
+    with pytest.raises(ValueError, match="non_negative of the recipe topk must be true or false"):
+        parse("topk", {"non_negative": 1})
 
 
 # --- resampling -----------------------------------------------------------------------------

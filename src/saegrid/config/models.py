@@ -174,7 +174,7 @@ class TrainedSae(Strict):
     source: Literal["train"]
     """Trained here."""
     recipe: str = "topk"
-    """topk, batchtopk, jumprelu, jumprelu_tanh, relu_l1, scaling, tied or topk_relu."""
+    """topk, batchtopk, jumprelu, jumprelu_tanh, relu_kl, relu_l1, scaling, tied or topk_relu."""
     expansion: Positive
     """d_sae / d_model."""
     corpus: str

@@ -30,7 +30,7 @@ class Judged:
         """The rows of each site, in the order of the table."""
         found: dict[str, list[dict[str, Any]]] = {}
         for row in self.rows():
-            found.setdefault(f"L{row['layer']}{row['position']}", []).append(row)
+            found.setdefault(site(row), []).append(row)
         return found
 
     def kinds(self) -> list[str]:
@@ -46,6 +46,11 @@ class Judged:
             }
             for at, name in enumerate(self.kinds())
         }
+
+
+def site(row: Mapping[str, Any]) -> str:
+    """Where the SAE of a row stands."""
+    return f"L{row['layer']}{row['position']}"
 
 
 def kind(row: Mapping[str, Any]) -> str:

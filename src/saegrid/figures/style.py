@@ -76,6 +76,13 @@ def looks(grid: Grid) -> dict[tuple[str, str], dict[str, str]]:
     }
 
 
+def shades(n: int) -> list[Any]:
+    """n colours in an order that the eye sees, from dark to light, each visible on white."""
+    from matplotlib import colormaps
+
+    return list(colormaps["viridis"]([at / max(1, n - 1) * 0.9 for at in range(n)]))
+
+
 def layer_axis(axes: "Axes", grid: Grid) -> None:
     """Ticks at the layers of the grid; where they stand too close for their numbers, at some."""
     shown: list[int] = []

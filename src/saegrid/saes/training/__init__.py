@@ -4,6 +4,7 @@ RECIPES = {
     "batchtopk": "saegrid.saes.training.recipes.batchtopk:RECIPE",
     "jumprelu": "saegrid.saes.training.recipes.jumprelu:RECIPE",
     "jumprelu_tanh": "saegrid.saes.training.recipes.jumprelu_tanh:RECIPE",
+    "relu_kl": "saegrid.saes.training.recipes.relu_kl:RECIPE",
     "relu_l1": "saegrid.saes.training.recipes.relu_l1:RECIPE",
     "scaling": "saegrid.saes.training.recipes.scaling:RECIPE",
     "tied": "saegrid.saes.training.recipes.tied:RECIPE",

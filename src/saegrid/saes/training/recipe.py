@@ -108,8 +108,10 @@ class Recipe(NamedTuple):
     """Loss of a batch, given the parameters and the settings."""
     finish: Callable[[Parameters, float, Any], Folded]
     """What is written, given the scale that is folded into it."""
+    decoder: str = "W_dec"
+    """The parameter whose rows reconstruct."""
     unit_decoder: bool = True
-    """Rows of W_dec keep norm one: the part of a gradient along its row is taken out."""
+    """Rows of the decoder keep norm one: the part of a gradient along its row is taken out."""
     buffers: tuple[str, ...] = ()
     """Names among the parameters that no gradient moves."""
     after: Callable[[Parameters, Moment, Any], None] | None = None

@@ -32,6 +32,7 @@ Maybe = Annotated[
     int | None,
     Check("a whole number from 1 on, or null", lambda v: v is None or (_whole(v) and v >= 1)),
 ]
+Flag = Annotated[bool, Check("true or false", lambda v: isinstance(v, bool))]
 InputScale = Literal["mean", "rms", "none"]
 
 
@@ -67,6 +68,9 @@ class Settings:
     """What is learned from is x' = A (x - mean), whose covariance is the identity (see `whiten`),
     and then scaled. What is written takes raw activations, as does its health; the history tells
     of x'."""
+    non_negative: Flag = False
+    """Decoder rows have no negative numbers, as those of NMF, so that features add and never take
+    away; activations need not be positive, for the bias is free."""
     init: Literal["data", "random"] = "random"
     """First directions of the features: `data` (tokens less their mean) or `random`."""
     dead_after: Whole = 50_000
@@ -133,7 +137,8 @@ def parse(recipe: str, given: dict[str, Any]) -> Any:
     """The settings of a recipe, defaults filled in.
 
     Raises:
-        ValueError: names the recipe or setting that is unknown, or what a value must be.
+        ValueError: names the recipe or setting that is unknown, or what a value must be, or two
+            settings that exclude each other.
     """
     kind = pick(RECIPES, recipe, "The recipe").settings
     known = get_type_hints(kind, include_extras=True)
@@ -148,4 +153,10 @@ def parse(recipe: str, given: dict[str, Any]) -> Any:
             raise ValueError(
                 f"The setting {key} of the recipe {recipe} must be {check.wanted}; got {value!r}."
             )
-    return kind(**given)
+    told = kind(**given)
+    if told.non_negative and told.whiten != "none":
+        raise ValueError(
+            f"The settings non_negative and whiten of the recipe {recipe} exclude each other: rows "
+            "that are not negative in whitened units are so in raw ones. Leave one of them out."
+        )
+    return told

@@ -126,6 +126,8 @@ class State:
             chosen = torch.randint(len(sample), (self.d_sae,), generator=generator)
             # A little noise tells apart two features that begin at one token.
             rows = sample[chosen] - mean + 0.1 * rows * (self.variance / len(mean)) ** 0.5
+        if told.non_negative:
+            rows.relu_()
         rows /= rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
         some = torch.randperm(len(sample), generator=generator)[: told.batch]
         begin = Start(rows, mean, sample[some])
@@ -170,12 +172,15 @@ class State:
             for parameter in self.optimiser.parameters.values():
                 parameter.grad = None
             loss.backward()
+        decoder = self.parameters[self.recipe.decoder]
         if self.recipe.unit_decoder:
-            project(self.parameters["W_dec"].detach(), self.parameters["W_dec"].grad)
+            project(decoder.detach(), decoder.grad)
         norm = self.optimiser.norm()
         self.optimiser.step(rate, min(1.0, self.told.clip / (norm + 1e-6)))
+        if self.told.non_negative:
+            decoder.detach().clamp_(min=0.0)
         if self.recipe.unit_decoder:
-            normalise(self.parameters["W_dec"])
+            normalise(decoder)
         return norm
 
     # --- what is told ----------------------------------------------------------------------------

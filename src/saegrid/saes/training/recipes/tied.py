@@ -78,4 +78,4 @@ def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
     return Folded("standard", keys, fold(four, scale, unit=True))
 
 
-RECIPE = Recipe(Settings, start, step, finish, unit_decoder=False)
+RECIPE = Recipe(Settings, start, step, finish, decoder="W", unit_decoder=False)

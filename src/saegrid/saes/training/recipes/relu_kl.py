@@ -1,0 +1,82 @@
+"""ReLU with a KL term: each feature is to be active on the same small share of the tokens.
+
+    z = relu(pre), pre = W_enc x + b_enc,  x_hat = W_dec z + b_dec
+    L = mean over tokens of |x - x_hat|^2 + kl * sum_i KL(rho || q_i)
+    KL(rho || q) = rho log(rho / q) + (1 - rho) log((1 - rho) / (1 - q))
+
+with q_i the mean over the batch of sigmoid(pre_i / softness). Ng 2011, "Sparse autoencoder" (notes
+of CS294A), where units are sigmoids and q_i their mean. A ReLU has no upper bound, so that its mean
+is no share; the sigmoid stands in for the step from silent to active, and by it silent features
+feel that they are too silent. The L0 that comes out is near d_sae * rho.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from saegrid.saes.training import settings
+from saegrid.saes.training.recipe import (
+    Batch,
+    Folded,
+    Outcome,
+    Parameters,
+    Recipe,
+    Start,
+    first_biases,
+    fold,
+)
+from saegrid.saes.training.settings import Number, Share
+
+LEAST = 1e-7
+"""q is held this far from 0 and 1, where the term has no end."""
+
+
+@dataclass(frozen=True)
+class Settings(settings.Settings):
+    """ReLU + KL."""
+
+    rho: Share = 0.02
+    """Share of the tokens that each feature is to be active on."""
+    kl: Number = 1.0
+    """Weight of the KL term."""
+    softness: Number = 0.1
+    """Width of the sigmoid that stands for a step, in units of pre."""
+
+
+def start(begin: Start, told: Settings) -> Parameters:
+    """The four, with encoder biases that let each feature through on rho of the tokens."""
+    if told.softness == 0:
+        raise ValueError("The setting softness must be more than 0.")
+    four = begin.four()
+    return four | {"b_enc": first_biases(begin.x @ four["W_enc"].T, told.rho)}
+
+
+def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
+    """The loss above."""
+    import torch
+
+    from saegrid.saes.training.dense import product
+
+    n, rho = len(batch.x), told.rho
+    pre = product(batch.x, parameters["W_enc"].T, told.dtype) + parameters["b_enc"]
+    z = torch.relu(pre)
+    error = product(z, parameters["W_dec"], told.dtype) + parameters["b_dec"] - batch.x
+    squared, active = error.square().sum(), z.detach() > 0
+    q = torch.sigmoid(pre / told.softness).mean(dim=0).clamp(LEAST, 1 - LEAST)
+    kl = torch.xlogy(rho, rho / q) + torch.xlogy(1 - rho, (1 - rho) / (1 - q))
+    return Outcome(
+        squared / n,
+        squared.detach(),
+        active.any(dim=0),
+        lambda: float(active.sum()) / n,
+        sparsity=told.kl * kl.sum(),
+    )
+
+
+def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
+    """The scale folded; decoder rows have norm one."""
+    keys = {"apply_b_dec_to_input": False}
+    return Folded("standard", keys, fold(parameters, scale, unit=False))
+
+
+RECIPE = Recipe(Settings, start, step, finish)
