@@ -15,7 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saegrid import io
-from saegrid.figures import FIGURES, HEALTH_FIGURES, caption, captions, draw_all, svg
+from saegrid.figures import (
+    FIGURES,
+    HEALTH_FIGURES,
+    SURVEY_FIGURES,
+    caption,
+    captions,
+    draw_all,
+    svg,
+)
 from saegrid.figures.grid import Grid, above, lengths, read_grid
 from saegrid.figures.layer_curves import l0, max_density, n_active
 from saegrid.figures.style import COLOURS, looks, render
@@ -222,7 +230,7 @@ def test_the_grid_is_read_from_files(grid, tmp_path):
 def test_an_unknown_figure():
     message = (
         "Figure 'layer_curve' is unknown. Did you mean 'layer_curves'? "
-        f"Known: {', '.join(sorted(FIGURES | HEALTH_FIGURES))}."
+        f"Known: {', '.join(sorted(FIGURES | HEALTH_FIGURES | SURVEY_FIGURES))}."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         svg("layer_curve", Grid({}))

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from pipeline import ROOT, checkout, planned, run, snakemake
 
+from saegrid.figures import SURVEY_FIGURES
 from saegrid.saes.store import open_tensors
 from saegrid.store.manifest import read_manifest, verify
 from stores import column, words
@@ -116,6 +117,12 @@ def test_layers_of_tables_and_streams_are_surveyed(folder):
     assert len(pairs) == 4
     topics = pq.read_table(folder / "results/streamed/survey/base_rates.parquet").to_pandas()
     assert topics.groupby("corpus")["n_texts"].first()["generated"] == 120
+    page = (folder / "results/streamed/survey.html").read_text()
+    for text in ("generated", "L3R", "How common topics are", "Corpora compared"):
+        assert text in page
+    for name in SURVEY_FIGURES:
+        assert f"figures/{name}.svg" in page
+        assert (folder / f"results/streamed/figures/{name}.svg").is_file()
     assert (topics["word_share"] <= 1).all()
     assert topics["words"].sum() > 0
 

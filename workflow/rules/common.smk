@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from saegrid.config import ConfigError, resolve
-from saegrid.figures import FIGURES, HEALTH_FIGURES
+from saegrid.figures import FIGURES, HEALTH_FIGURES, SURVEY_FIGURES
 from saegrid.plan import Plan
 from saegrid.shards import SHARD_PATTERN
 from saegrid.plan.costs import Job

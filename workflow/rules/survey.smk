@@ -5,6 +5,7 @@ OUT  results/{study}/survey/layers.parquet      sum, max, average, norm, anisotr
      results/{study}/survey/dimensions.parquet  mean and deviation of each dimension, outliers
      results/{study}/survey/pairs.parquet       two corpora compared by these
      results/{study}/survey/base_rates.parquet  how common each topic is in a corpus
+     results/{study}/survey.html                all of these as a page, with figures
 """
 
 
@@ -48,3 +49,35 @@ rule base_rates:
         spec=stage(PLAN.base_rates_spec),
     script:
         "../scripts/base_rates.py"
+
+
+rule survey_page:
+    input:
+        unpack(lambda wildcards: PLAN.survey_tables()),
+    output:
+        page=report(
+            "results/{study}/survey.html",
+            caption="../report/survey.rst",
+            category="Survey",
+        ),
+        figures=report(
+            expand(
+                "results/{{study}}/figures/{figure}.svg",
+                figure=sorted(SURVEY_FIGURES),
+            ),
+            caption="../report/survey.rst",
+            category="Survey",
+        ),
+    log:
+        "logs/{study}/survey_page.log",
+    benchmark:
+        "logs/{study}/survey_page.tsv"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        spec=stage(PLAN.survey_page_spec),
+    script:
+        "../scripts/survey_page.py"

@@ -1,8 +1,6 @@
 "use strict";
-// Sorting of the table of cells: a click on a heading, once more for the other way.
-const table = document.querySelector("#cells");
-
-function sort(column) {
+// Sorting of tables: a click on a heading, once more for the other way.
+function sort(table, column) {
   const heads = [...table.tHead.rows[0].cells], head = heads[column];
   const numeric = head.classList.contains("n");
   const before = head.getAttribute("aria-sort") ?? (numeric ? "ascending" : "descending");
@@ -13,13 +11,15 @@ function sort(column) {
   const missing = (text) => text === "" || text === "nan";
   const compare = (a, b) => {
     if (missing(key(a)) || missing(key(b))) return missing(key(a)) - missing(key(b)); // always last
-    const by = numeric ? key(a) - key(b) : key(a).localeCompare(key(b), "en");
+    const by = numeric ? key(a) - key(b) : key(a).localeCompare(key(b), "en", { numeric: true });
     return up ? by : -by;
   };
   table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
 }
 
-[...table.tHead.rows[0].cells].forEach((head, column) => {
-  head.querySelector("button").onclick = () => sort(column);
+document.querySelectorAll("table.cells").forEach((table) => {
+  [...table.tHead.rows[0].cells].forEach((head, column) => {
+    head.querySelector("button").onclick = () => sort(table, column);
+  });
 });
 document.body.dataset.ready = "1";

@@ -14,6 +14,7 @@ from saegrid.registry import entry, pick
 if TYPE_CHECKING:
     from saegrid.figures.grid import Grid
     from saegrid.figures.judged import Judged
+    from saegrid.figures.surveyed import Surveyed
 
 FIGURES = {
     "density_histograms": "saegrid.figures.density_histograms:draw",
@@ -31,10 +32,18 @@ HEALTH_FIGURES = {
 }
 """Name: function from a `figures.judged.Judged` to a matplotlib figure."""
 
+SURVEY_FIGURES = {
+    "dimensions": "saegrid.figures.dimensions:draw",
+    "layer_sizes": "saegrid.figures.layer_sizes:draw",
+}
+"""Name: function from a `figures.surveyed.Surveyed` to a matplotlib figure."""
+
+_ALL = FIGURES | HEALTH_FIGURES | SURVEY_FIGURES
+
 
 def caption(name: str) -> str:
     """What a figure shows, in one or two sentences; ValueError where the figure is unknown."""
-    place = entry(FIGURES | HEALTH_FIGURES, name, "Figure")
+    place = entry(_ALL, name, "Figure")
     return import_module(place.partition(":")[0]).CAPTION
 
 
@@ -43,14 +52,16 @@ def captions(names: Iterable[str] = FIGURES) -> list[tuple[str, str]]:
     return [(f"figures/{name}.svg", caption(name)) for name in sorted(names)]
 
 
-def svg(name: str, shown: "Grid | Judged") -> str:
+def svg(name: str, shown: "Grid | Judged | Surveyed") -> str:
     """A figure as SVG text, the same for the same tables; ValueError where it is unknown."""
     from saegrid.figures.style import render
 
-    return render(pick(FIGURES | HEALTH_FIGURES, name, "Figure"), shown).decode()
+    return render(pick(_ALL, name, "Figure"), shown).decode()
 
 
-def draw_all(shown: "Grid | Judged", folder: str | Path, names: Iterable[str] = FIGURES) -> None:
+def draw_all(
+    shown: "Grid | Judged | Surveyed", folder: str | Path, names: Iterable[str] = FIGURES
+) -> None:
     """Write every figure to `folder`, as {name}.svg."""
     for name in sorted(names):
         write_text(Path(folder) / f"{name}.svg", svg(name, shown))

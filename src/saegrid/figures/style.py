@@ -85,13 +85,17 @@ def shades(n: int) -> list[Any]:
 
 def layer_axis(axes: "Axes", grid: Grid) -> None:
     """Ticks at the layers of the grid; where they stand too close for their numbers, at some."""
+    axes.set_xticks(sparse(grid.layers()))
+    axes.set_xlabel("layer")
+
+
+def sparse(layers: list[int]) -> list[int]:
+    """Of ascending layers some, so that their numbers do not touch."""
     shown: list[int] = []
-    layers = grid.layers()
     for layer in layers:
         if not shown or (layer - shown[-1]) * 9 >= layers[-1] - layers[0]:
             shown.append(layer)
-    axes.set_xticks(shown)
-    axes.set_xlabel("layer")
+    return shown
 
 
 def plain_log(axis: "Axis") -> None:
@@ -101,6 +105,13 @@ def plain_log(axis: "Axis") -> None:
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+
+
+def plain_symlog(axis: "Axis") -> None:
+    """A symlog axis with ordinary numbers."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def thousands(axis: "Axis") -> None:

@@ -19,7 +19,7 @@ SMALL = 100_000
 TEXT_RULES = ["items", "selection", "tokens"]
 METRIC_RULES = ["measure", "baselines"]
 CELL_RULES = ["encode", "merge", "density", "top_tokens", "logit_effects", "page"]
-SUM_RULES = ["health", "summary", "plot", "index"]
+SUM_RULES = ["health", "survey_page", "summary", "plot", "index"]
 RULES = [
     *TEXT_RULES,
     "verify_checkpoint",

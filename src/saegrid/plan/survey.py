@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from saegrid.figures import SURVEY_FIGURES
 from saegrid.identity import file_digest
 from saegrid.plan.spec import remembered
 from saegrid.plan.verified import VerifiedSpecs
@@ -66,7 +67,26 @@ class SurveySpecs(VerifiedSpecs):
             content=file_digest(self.local_file("topics.lists", lists)),
         )
 
-    def survey_targets(self) -> list[str]:
-        """Tables of the survey; no part of `all`."""
+    def survey_tables(self) -> dict[str, str]:
+        """The tables by name; base rates where there are lists of topics."""
         topics = ["base_rates"] if self.study.topics.lists else []
-        return [f"{self.root}/survey/{name}.parquet" for name in (*SURVEY, *topics)]
+        return {name: f"{self.root}/survey/{name}.parquet" for name in (*SURVEY, *topics)}
+
+    @remembered
+    def survey_page_spec(self) -> str:
+        """Spec of the page and the figures."""
+        topics = [self.base_rates_spec()] if self.study.topics.lists else []
+        return self.spec(
+            "survey_page",
+            sorted(SURVEY_FIGURES.values()),
+            [self.survey_spec(), *topics],
+            study=self.study.study,
+            title=self.study.pages.title,
+            model=self.study.model.path,
+            cut=self.study.survey.cut,
+        )
+
+    def survey_targets(self) -> list[str]:
+        """Tables, page and figures of the survey; no part of `all`."""
+        figures = [f"{self.root}/figures/{name}.svg" for name in sorted(SURVEY_FIGURES)]
+        return [*self.survey_tables().values(), f"{self.root}/survey.html", *figures]

@@ -1,0 +1,30 @@
+"""A small survey: two corpora at two sites, with dimensions that stand out."""
+
+import numpy as np
+
+from saegrid import io
+from saegrid.browser.survey import survey_page
+from saegrid.figures import SURVEY_FIGURES, captions
+from saegrid.survey import survey
+
+FACTS = {"study": "st<udy", "model": "m&m", "spec": '{"a": "<b>"}', "cut": 6.0}
+
+
+def surveyed(folder, d_model=48, sites=("L0R", "L2A"), corpora=("jokes", "news <b>"), n=300):
+    """Two corpora at two sites; dimension 7 has a far mean in all, 11 a far deviation in one."""
+    rng, parts = np.random.default_rng(0), []
+    for corpus in corpora:
+        for site in sites:
+            x = rng.normal(size=(n, d_model)).astype(np.float32)
+            x[:, 7] += 80
+            if corpus == "jokes":
+                x[:, 11] *= 40
+            file = folder / f"{len(parts)}.safetensors"
+            io.write_tensors(file, {"x": x, "token": np.arange(n)}, "s")
+            parts.append({"corpus": corpus, "site": site, "files": [str(file)]})
+    return survey(parts, 6.0)
+
+
+def page_of(found, topics=None):
+    tables = found.layers, found.dimensions, found.pairs
+    return survey_page(FACTS, *tables, topics, captions(SURVEY_FIGURES))

@@ -1,0 +1,81 @@
+"""The page and the figures of a survey."""
+
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from saegrid.base_rates import base_rates
+from saegrid.browser.survey import NAMED
+from saegrid.figures import SURVEY_FIGURES, captions, svg
+from saegrid.figures.dimensions import MANY
+from saegrid.figures.surveyed import Surveyed
+from saegrid.survey import survey
+
+sys.path.append(str(Path(__file__).parents[1] / "browser"))
+from reading import Document
+
+from surveying import FACTS, page_of, surveyed
+
+
+def test_the_page_says_what_the_tables_do(tmp_path):
+    found = surveyed(tmp_path)
+    rates = base_rates(["a cat", "a dog and a cat"], {"animals": ["cat", "dog"]})
+    topics = pa.Table.from_pylist([{"corpus": "jokes", **row} for row in rates])
+    page = page_of(found, topics)
+    document = Document(page)
+    for text in ("st<udy", "m&m", "news <b>", "animals", "0.42857", "more than 6.0"):
+        assert text in document.text, text
+    assert "<b>" not in page.replace('{"a": "<b>"}', "")
+    assert document.images == [path for path, _ in captions(SURVEY_FIGURES)]
+    assert document.metas["saegrid-spec"] == FACTS["spec"]
+    assert page == page_of(found, topics)
+    # Of all tokens 7 and 11 in jokes, 7 alone in news; of one token none are told.
+    assert ">7, 11<" in page or ">11, 7<" in page
+    assert page.count(">7</td>") >= 2
+    assert page.count('data-sort="">–</td>') == 4, "of one token nothing stands out"
+    assert page.count('data-sort="nan">–</td>') == 4, "one token has no other"
+
+
+def test_without_lists_or_a_second_corpus_there_are_fewer_tables(tmp_path):
+    page = page_of(surveyed(tmp_path, corpora=("jokes",)))
+    assert page.count("<table") == 1
+    assert "Corpora compared" not in page
+
+
+def test_at_most_some_dimensions_are_named(tmp_path):
+    found = surveyed(tmp_path, corpora=("jokes",), sites=("L0R",))
+    file = str(tmp_path / "0.safetensors")
+    low = survey([{"corpus": "jokes", "site": "L0R", "files": [file]}], 0)
+    assert found.dimensions["outlier"].to_numpy().sum() == 2
+    page = page_of(low)
+    assert ", …</td>" in page
+    assert page.split(", …</td>")[0].rsplit(">", 1)[1].count(",") == NAMED - 1
+
+
+@pytest.mark.parametrize("name", SURVEY_FIGURES)
+def test_figures_are_the_same_for_the_same_tables(tmp_path, name):
+    found = surveyed(tmp_path)
+    shown = Surveyed(found.layers, found.dimensions)
+    assert svg(name, shown) == svg(name, shown)
+    for label in ("jokes", "news"):
+        assert label in svg(name, shown)
+    nothing = Surveyed(found.layers.slice(0, 0), found.dimensions.slice(0, 0))
+    assert svg(name, nothing).startswith("<?xml")
+
+
+def test_dimensions_that_stand_out_have_their_number(tmp_path):
+    found = surveyed(tmp_path)
+    text = svg("dimensions", Surveyed(found.layers, found.dimensions))
+    assert text.count(">7<") == 4
+    assert text.count(">11<") == 2
+    assert ">L0R<" in text and ">L2A<" in text and "<image" not in text
+
+
+def test_many_dimensions_are_a_picture_within_the_figure(tmp_path):
+    found = surveyed(tmp_path, d_model=MANY // 8 + 1, n=8)
+    text = svg("dimensions", Surveyed(found.layers, found.dimensions))
+    assert "<image" in text
+    assert text == svg("dimensions", Surveyed(found.layers, found.dimensions))
+    assert len(text) < 1_500_000

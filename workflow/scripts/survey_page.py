@@ -1,0 +1,23 @@
+"""The survey as a page with its figures."""
+
+from pathlib import Path
+
+from saegrid import io, workflow
+from saegrid.browser.survey import survey_page
+from saegrid.figures import SURVEY_FIGURES, captions, draw_all
+from saegrid.figures.surveyed import Surveyed
+
+with workflow.job(snakemake) as job:
+    read = {name: io.read_table(path) for name, path in job.input.items()}
+    surveyed = Surveyed(read["layers"], read["dimensions"])
+    draw_all(surveyed, Path(job.output.figures[0]).parent, SURVEY_FIGURES)
+    facts = {name: job.written[name] for name in ("study", "title", "model", "cut")}
+    page = survey_page(
+        facts | {"spec": job.spec},
+        read["layers"],
+        read["dimensions"],
+        read["pairs"],
+        read.get("base_rates"),
+        captions(SURVEY_FIGURES),
+    )
+    io.write_text(job.output.page, page)
