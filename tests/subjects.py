@@ -56,6 +56,7 @@ ROW = np.repeat(np.arange(200), 4)
 TOKENS = pa.table(
     {
         "row": ROW.astype(np.int32),
+        "group": ROW.astype(np.int32),
         "token_id": RNG(0).integers(3, 60, 800).astype(np.int32),
         "special": np.tile([True, False, False, False], 200),
     }

@@ -1,16 +1,17 @@
 """Which tokens an SAE never learns from: whole texts, chosen by a hash of their number.
 
 A text is held out or not whatever else is there, so that a corpus may grow, come in parts or be
-read in any order.
+read in any order. Texts that say nearly the same, such as an original and its edits, and pieces of
+one long text share a number: else what is held out would have been learned from after all.
 """
 
 import numpy as np
 
 
 def held_out(row: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """(token,) bool: whether the tokens of these rows (token,) int64 are held out.
+    """(token,) bool: whether the tokens of these rows or texts (token,) int64 are held out.
 
-    All tokens of a row fall on one side. The share holds for rows, in the mean.
+    All tokens of one fall on one side. The share holds for these, in the mean.
 
     Raises ValueError where the share does not lie in 0..1, below 1.
     """
@@ -18,6 +19,25 @@ def held_out(row: np.ndarray, share: float, seed: int) -> np.ndarray:
         raise ValueError(f"The share that is held out must lie in 0..1, below 1; got {share}.")
     mixed = mix(np.asarray(row).astype(np.uint64) + mix(np.array([seed], np.uint64)))
     return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53 < share
+
+
+def texts_of(row: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """(token,) int64: the number by which each token is held out: the first group of its row.
+
+    row, group: (token,) of tokens.parquet, rows in order; group -1 belongs to no text. A row falls
+    on one side as a whole, since its tokens have seen each other: of packed rows the first text
+    decides, and one that a row end cuts may lie on both. A row without a text stands by itself.
+    """
+    row, group = row.astype(np.int64), group.astype(np.int64)
+    if not len(row):
+        return row
+    starts = np.flatnonzero(np.diff(row, prepend=row[0] - 1))
+    owned = np.flatnonzero(group >= 0)
+    first = np.append(owned, len(row))[np.searchsorted(owned, starts)]
+    inside = first < np.append(starts[1:], len(row))
+    alone = -1 - row[starts]
+    unit = np.where(inside, group[np.minimum(first, len(row) - 1)], alone)
+    return np.repeat(unit, np.diff(np.append(starts, len(row))))
 
 
 def mix(value: np.ndarray) -> np.ndarray:

@@ -561,6 +561,11 @@ def test_long_texts_become_several(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "a bc def ghijklmnop q\n")
     settings = {"kind": "text", "files": {"train": str(path)}, "max_characters": 6}
     assert column(items(settings), "edited") == ["a bc", "def", "ghijk", "lmnop", "q"]
+    assert column(items(settings), "group") == [0] * 5, "one text: one group"
+    two = write(tmp_path / "b.txt", "a bc def\nxy\n a bc def\na bc\n")
+    found = items({**settings, "files": {"train": str(two)}})
+    assert column(found, "edited") == ["a bc", "def", "xy", "a bc", "def", "a bc"]
+    assert column(found, "group") == [0, 0, 1, 0, 0, 2]
 
 
 @given(words, st.integers(1, 8))

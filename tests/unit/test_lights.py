@@ -55,7 +55,7 @@ def test_the_eight_runs_get_the_lights_of_s29(run):
 def test_every_light_that_is_not_green_says_what_to_do():
     for row in ROWS.values():
         for light in lights(values(row)):
-            assert bool(light.advice) == (light.state in ("high", "low")), light
+            assert bool(light.advice) == (light.colour != "green"), light
 
 
 @pytest.mark.parametrize(

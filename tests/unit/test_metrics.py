@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from checkpoints import to_bits
+from saegrid import activations
 from saegrid.metrics.codes import BLOCK, Coder, decode
 from saegrid.metrics.decoder import all_pairs, cosines, place_of_p95, random_pairs, random_rows
 from saegrid.metrics.lights import EXPOSURE
@@ -348,6 +349,19 @@ def test_a_sample_of_the_tokens_is_seeded(captured):
     assert at_most(np.arange(100), 9, 0).tolist() == sorted(set(at_most(np.arange(100), 9, 0)))
 
 
+def test_an_edit_is_not_judged_where_its_original_was_learned_from(captured):
+    """Rows in pairs of a group: both sides of a pair are measured, or none."""
+    pairs = TOKENS.set_column(1, "group", pa.array(ROW // 2, pa.int32()))
+    source = Captured(captured.paths, pairs)
+    token = np.concatenate([activations.read(path)[1] for path in captured.paths])
+    given = source.split(0.3, 5, 0, 0)
+    measured, learned = (set(ROW[token[rows]] // 2) for rows in (given.measured, given.learned))
+    assert measured and learned and not measured & learned
+    chosen = source.text(0.3, 5, 1000, 0, {}).chosen
+    assert set(chosen // 2) == measured
+    assert len(chosen) == 2 * len(measured)
+
+
 def test_rows_for_the_model_are_held_out_ones():
     text = Captured([""], TOKENS).text(0.3, 5, 20, 0, {})
     assert len(text.chosen) == 20
@@ -355,6 +369,7 @@ def test_rows_for_the_model_are_held_out_ones():
     assert text.starts.tolist() == list(range(0, 801, 4))
     assert text.special.tolist() == TOKENS["special"].to_pylist()
     assert Captured([""], TOKENS).text(0.3, 5, 0, 0, {}) == NO_ROWS
-    single = pa.table({"row": [0, 1], "token_id": [1, 1], "special": [False, False]})
+    alone = {"row": [0, 1], "group": [0, 1], "token_id": [1, 1], "special": [False, False]}
+    single = pa.table(alone)
     found = Captured([""], single).text(0.9, 0, 5, 0, {})
     assert found == NO_ROWS, "nothing to predict in rows of one token"

@@ -121,6 +121,18 @@ def test_the_loss_is_the_formula(recipe, settings, progress):
     assert torch.equal(found.fired, (z > 0).any(dim=0))
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_losses_of_held_out_tokens_can_be_compared_over_the_training(recipe):
+    """Weights that rise are whole there: patience compares these losses."""
+    p, x = parameters(recipe), tokens()
+    early, late = (
+        pick(RECIPES, recipe, "").step(p, Batch(x, 3.0, NONE, progress, learn=False), told(recipe))
+        for progress in (0.0, 1.0)
+    )
+    for name in ("reconstruction", "sparsity", "auxiliary"):
+        assert float(getattr(early, name)) == float(getattr(late, name)), name
+
+
 @pytest.mark.parametrize(("recipe", "settings"), [c for c in CASES if "jump" not in c[0]])
 def test_the_gradient_is_that_of_the_formula(recipe, settings):
     """Autograd of the plain formula, in float64; JumpReLU's is an estimate, see below."""
@@ -223,7 +235,7 @@ def test_d4_folding_changes_no_reconstruction(tmp_path, recipe, settings, scale)
     error = np.square(raw.numpy() - decode(sae, z)).sum() * scale**2
     assert error == pytest.approx(float(found.squared), rel=1e-5)
     assert (z > 0).sum() / len(raw) == pytest.approx(found.l0())
-    if sae.encoder.k is None:
+    if recipe != "topk_relu" and sae.encoder.k is None:
         np.testing.assert_allclose(sae.decoder.norms, 1, rtol=1e-5)
         again = fold_decoder_norms(sae)
         np.testing.assert_allclose(
@@ -301,13 +313,29 @@ def test_shares_of_active_tokens_come_to_rho():
     assert (q - 0.05).abs().max() < 0.01
 
 
-def test_rho_of_zero_is_a_limit_and_softness_of_zero_is_refused():
-    p, x = parameters("relu_kl"), tokens()
-    found = pick(RECIPES, "relu_kl", "").step(p, Batch(x, 3.0, NONE, 1.0), told("relu_kl", rho=0))
-    q = torch.sigmoid((x @ p["W_enc"].T + p["b_enc"]) / 0.1).mean(dim=0)
-    assert float(found.sparsity) == pytest.approx(float(-(1 - q).log().sum()))
-    with pytest.raises(ValueError, match="softness must be more than 0"):
-        quick("relu_kl", softness=0)
+def test_features_that_are_silent_for_ever_feel_the_term():
+    """Its gradient is there where every sigmoid of a batch is zero in float32."""
+    p = {name: value.float().requires_grad_() for name, value in parameters("relu_kl").items()}
+    with torch.no_grad():
+        p["b_enc"] -= 100
+    batch = Batch(tokens().float(), 3.0, NONE, 1.0)
+    pick(RECIPES, "relu_kl", "").step(p, batch, told("relu_kl")).sparsity.backward()
+    # d KL / d b = -rho / q * q / softness: q goes down as its own derivative does.
+    torch.testing.assert_close(p["b_enc"].grad, torch.full((M,), -0.02 / 0.1))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "setting", "value"),
+    [
+        ("relu_kl", "rho", 0),
+        ("relu_kl", "softness", 0),
+        ("jumprelu", "bandwidth", 0),
+        ("jumprelu", "l0", 0),
+    ],
+)
+def test_what_would_divide_by_zero_is_refused(recipe, setting, value):
+    with pytest.raises(ValueError, match=f"{setting} of the recipe {recipe} must be a number abov"):
+        parse(recipe, {setting: value})
 
 
 # --- decoders that are not negative ---------------------------------------------------------
@@ -319,6 +347,17 @@ def test_decoders_can_be_kept_from_negative_numbers(recipe):
     lows = {flag: trained.tensors["W_dec"].min() for flag, trained in found.items()}
     assert lows[False] < 0 <= lows[True]
     np.testing.assert_array_less(0.1, np.linalg.norm(found[True].tensors["W_dec"], axis=1))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_no_row_is_zero_from_the_start_where_tokens_lie_below_their_mean(recipe):
+    """Sparse positive tokens: most are below the mean in every dimension."""
+    rng = np.random.default_rng(0)
+    x = (rng.random((4000, 16)) < 0.04) * rng.uniform(1, 3, (4000, 16))
+    run = Run(recipe, QUICK[recipe] | {"non_negative": True, "init": "data"}, 4)
+    state = State(run, world_of(of_array(x.astype(np.float32), 0.1, 0), 0))
+    rows = state.parameters[state.recipe.decoder].detach()
+    assert (rows >= 0).all() and (rows.norm(dim=1) > 0).all()
 
 
 def test_parts_that_are_not_negative_are_found():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from saegrid.split import held_out, mix
+from saegrid.split import held_out, mix, texts_of
 
 ROWS = np.repeat(np.arange(20_000), 5)
 
@@ -38,3 +38,13 @@ def test_seeds_choose_independently():
 def test_a_share_must_leave_something():
     with pytest.raises(ValueError, match="below 1; got 1"):
         held_out(ROWS, 1, 0)
+
+
+def test_rows_are_held_out_by_their_first_text():
+    """BOS of no text before it; a row of none; packed rows; two rows of one text."""
+    row = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 4, 4])
+    group = np.array([-1, 7, 7, -1, -1, -1, 3, 3, 5, 5, 9, 7])
+    assert texts_of(row, group).tolist() == [7] * 3 + [-2] * 2 + [3] * 4 + [5] + [9] * 2
+    assert texts_of(row[:0], group[:0]).tolist() == []
+    # One text a row, in order: the row's own number.
+    assert texts_of(ROWS, ROWS.astype(np.int32)).tolist() == ROWS.tolist()

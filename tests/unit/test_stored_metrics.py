@@ -68,9 +68,11 @@ def tables(tmp_path_factory, store):
     """The activations of the store in files, with a table of tokens, a row a text."""
     rows = [row for (row,) in rows_of_texts(SHORT)]
     special = np.concatenate([np.arange(len(row)) == 0 for row in rows])
+    row = np.repeat(np.arange(len(rows)), list(map(len, rows))).astype(np.int32)
     tokens = pa.table(
         {
-            "row": np.repeat(np.arange(len(rows)), list(map(len, rows))).astype(np.int32),
+            "row": row,
+            "group": row,
             "token_id": np.concatenate(rows).astype(np.int32),
             "special": special,
         }

@@ -349,7 +349,7 @@ def test_activations_that_cannot_be_used_are_named(tmp_path):
         quick(x=np.ones((50, 8), np.float32))
     with pytest.raises(ValueError, match="training needs tokens; got 1 of 1"):
         quick(x=X[:1], hold_out=0.0)
-    with pytest.raises(ValueError, match="patience needs held-out tokens"):
+    with pytest.raises(ValueError, match="patience of the recipe topk needs held-out tokens"):
         quick(patience=3, hold_out=0.0)
     with pytest.raises(ValueError, match="k must be at most d_sae; got 129"):
         quick(k=129)

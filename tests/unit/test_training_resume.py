@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 
 import numpy as np
@@ -42,7 +43,8 @@ def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
     x = X[:4000]
     io.write_tensors(folder / "L1R.safetensors", {"x": x, "token": np.arange(len(x))})
-    io.write_table(folder / "tokens.parquet", pa.table({"row": np.arange(len(x)) // 10}))
+    row = np.arange(len(x)) // 10
+    io.write_table(folder / "tokens.parquet", pa.table({"row": row, "group": row}))
     return folder
 
 
@@ -158,13 +160,32 @@ def test_cells_alone_and_together_are_the_same_files(corpus, tmp_path):
     work(corpus, tmp_path, TOGETHER)
     for name in TOGETHER:
         cell = f"L1R-{name}"
-        train_cell(stream_of(corpus), cell, spec(name), tmp_path)
-        train_cell(stream_of(corpus), cell, spec(name), tmp_path / "alone")
+        train_cell(nullcontext(stream_of(corpus)), cell, spec(name), tmp_path)
+        train_cell(nullcontext(stream_of(corpus)), cell, spec(name), tmp_path / "alone")
         linked, alone = sorted((tmp_path / cell).iterdir()), (tmp_path / "alone" / cell).iterdir()
         assert [p.read_bytes() for p in linked] == [p.read_bytes() for p in sorted(alone)]
         assert all(p.stat().st_nlink == 2 for p in linked)
         assert io.recorded_spec(tmp_path / cell / "sae_weights.safetensors") == spec(name)
     assert not list((tmp_path / "alone").rglob("store/*"))
+
+
+def test_a_training_is_kept_where_what_it_learned_from_fails_behind_it(corpus, tmp_path, capsys):
+    """As a store does that is filled beside it, and runs out of disk after its last step."""
+
+    @contextmanager
+    def failing():
+        yield stream_of(corpus)
+        raise OSError("disk full")
+
+    def train(learned_from):
+        train_cell(learned_from, "L1R-a", spec("a"), tmp_path, save_every=0.0)
+
+    with pytest.raises(OSError, match="disk full"):
+        train(failing())
+    capsys.readouterr()
+    train(nullcontext(stream_of(corpus)))
+    assert "goes on after step 600" in capsys.readouterr().out
+    assert not list((tmp_path / "store").iterdir())
 
 
 def test_a_change_of_one_member_trains_that_one(corpus, tmp_path, capsys):
@@ -182,7 +203,7 @@ def test_a_change_of_one_member_trains_that_one(corpus, tmp_path, capsys):
 
 
 def test_what_its_own_folder_holds_is_not_trained_again(corpus, tmp_path, capsys):
-    train_cell(stream_of(corpus), "L1R-a", spec("a"), tmp_path)
+    train_cell(nullcontext(stream_of(corpus)), "L1R-a", spec("a"), tmp_path)
     capsys.readouterr()
     work(corpus, tmp_path, ["a"])
     assert "1 of 1 are in the store" in capsys.readouterr().out

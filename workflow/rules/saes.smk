@@ -30,6 +30,7 @@ rule train_together:
     resources:
         gpu=PLAN.training_gpu(),
         mem_mb=growing(PLAN.training_memory(8000)),
+        filling_mb=growing(PLAN.filling_memory()),
         runtime=growing(240),
     params:
         spec=stage(PLAN.together_spec),
@@ -60,6 +61,7 @@ rule train_sae:
     resources:
         gpu=PLAN.training_gpu(),
         mem_mb=growing(PLAN.training_memory(4000)),
+        filling_mb=growing(PLAN.filling_memory()),
         runtime=growing(120),
     params:
         spec=stage(PLAN.train_spec),

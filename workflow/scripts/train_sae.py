@@ -8,5 +8,5 @@ from saegrid.store.learning import opened
 
 with workflow.job(snakemake) as job:
     given, saes = job.input, Path(job.output.weights).parents[1]
-    with opened(given.activations, given.tokens, job.resources.mem_mb) as stream:
-        train_cell(stream, job.wildcards.cell, job.spec, saes)
+    learned_from = opened(given.activations, given.tokens, job.resources.filling_mb)
+    train_cell(learned_from, job.wildcards.cell, job.spec, saes)

@@ -8,6 +8,6 @@ from saegrid.store.learning import opened
 
 with workflow.job(snakemake) as job:
     given, saes = job.input, Path(job.output.members).parents[1]
-    with opened(given.activations, given.tokens, job.resources.mem_mb) as stream:
+    with opened(given.activations, given.tokens, job.resources.filling_mb) as stream:
         done = train_together(stream, job.written["members"], saes, cores=job.cores)
     io.write_json(job.output.members, done, job.spec)

@@ -26,7 +26,9 @@ NUMBERS = {
     "norm_ratio": ("norm ratio", "{:.3f}"),
     "decoder_cosine_mean": ("cos mean", "{:.2g}"),
     "decoder_cosine_p95": ("cos p95", "{:.3f}"),
+    "null_cosine_p95": ("null", "{:.3f}"),
     "decoder_cosine_max": ("cos max", "{:.3f}"),
+    "null_cosine_max": ("null", "{:.3f}"),
     "n_tokens": ("tokens", "{:,}"),
 }
 """Columns of the table: heading, format. Absent ones are left out."""

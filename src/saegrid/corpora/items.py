@@ -51,7 +51,8 @@ def items(
 
     A pair is an original text with one <word/> marker and its `edit`, or an original and an
     `edited` text; a `text` is unpaired, with nulls for original and edit. Items with the same
-    original text (of unpaired ones: text), blanks around it aside, are one group.
+    original text (of unpaired ones: text, whole where it was cut), blanks around it aside, are one
+    group.
 
     Args:
         source: kind, files, columns, labels and what else the kind needs; paths are final.
@@ -175,7 +176,7 @@ class _Made:
         """Take a row in as the next item."""
         text = item["edited"] if item["original"] is None else item["original"]
         item["item"] = len(self.places)
-        item["group"] = self.groups.setdefault(text.strip(), len(self.groups))
+        item["group"] = self.groups.setdefault((row.whole or text).strip(), len(self.groups))
         for name, cells in self.cells.items():
             cells.append(item[name])
         self.places.append((row.file.name, row.line))

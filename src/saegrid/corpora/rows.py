@@ -24,6 +24,8 @@ class Record(NamedTuple):
     line: int
     values: dict[str, str | None]
     problem: str | None = None
+    whole: str | None = None
+    """The text that this is a piece of; pieces of one text are one group."""
 
 
 class Row(NamedTuple):
@@ -34,6 +36,8 @@ class Row(NamedTuple):
     line: int
     values: dict[str, str | None]
     problem: str | None = None
+    whole: str | None = None
+    """See Record."""
 
 
 Needed = Mapping[str, str]
@@ -99,12 +103,12 @@ def over_files(
         file, n = Path(path), 0
         if not file.is_file():
             raise CorpusError(f"{file} is not there; `files.{split}` must name a file.")
-        for n, (line, values, problem) in enumerate(read(file, wanted), start=1):  # noqa: B007
+        for n, (line, values, problem, whole) in enumerate(read(file, wanted), start=1):  # noqa: B007
             named = split
             if split_column and not problem:
                 named = values.get(split_column) or split
                 problem = None if values.get(split_column) else f"missing value: {split_column}"
-            yield Row(named, file, line, values, problem)
+            yield Row(named, file, line, values, problem, whole)
         if not n:
             raise CorpusError(f"{file} holds no rows; expected at least one.")
 

@@ -29,7 +29,8 @@ def rows(source: Mapping[str, Any]) -> Iterator[Row]:
             if text.strip():
                 first = line + text[: len(text) - len(text.lstrip())].count("\n")
                 for part in parts(text, longest):
-                    yield Record(first, {"text": part}, None if is_text(part) else "not UTF-8")
+                    problem = None if is_text(part) else "not UTF-8"
+                    yield Record(first, {"text": part}, problem, None if part == text else text)
                     first += part.count("\n")
             line += text.count("\n") + separator.count("\n")
 

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 CAPTION = (
     "Mean squared error against L0 on held-out tokens, one panel a site: low and to the left is "
-    "better. Lines are baselines: PCA of that rank, a random dictionary at that L0."
+    "better. Lines are baselines: PCA of that rank, a random dictionary of the same width "
+    "at that L0."
 )
 LINES = {"pca": "-", "random": ":"}
 """Baselines that are drawn, and their dashes."""
@@ -26,8 +27,12 @@ def draw(judged: Judged) -> "Figure":
     for (site, rows), one in zip(sites.items(), axes, strict=True):
         for method, dashes in LINES.items():
             mine = [row for row in judged.baselines.get(site, ()) if row["method"] == method]
-            points = sorted((row["l0"], row["mse"]) for row in mine if row["fvu"] > EXACT)
-            if points:
+            # Of a random dictionary one line a width: wider ones explain more at the same L0.
+            for width in sorted({row["width"] for row in mine} if method == "random" else {None}):
+                wide = [row for row in mine if width in (None, row["width"])]
+                points = sorted((row["l0"], row["mse"]) for row in wide if row["fvu"] > EXACT)
+                if not points:
+                    continue
                 how = {"ls": dashes, "lw": 1, "marker": "x", "markersize": 4, "color": style.GREY}
                 seen.setdefault(method, one.plot(*zip(*points, strict=True), **how)[0])
         for row in rows:

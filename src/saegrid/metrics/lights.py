@@ -59,17 +59,22 @@ class Light(NamedTuple):
     advice: str
 
 
-FEWER = "Too many features are active: raise l1Strength, or lower k."
-MORE = "Too few features are active: lower l1Strength, or raise k."
+# The weight of sparsity is `l1`, `kl` or `sparsity`, as the recipe has it.
+FEWER = "Too many features are active: raise the weight of sparsity, or lower k."
+MORE = "Too few features are active: lower the weight of sparsity, or raise k."
 REVIVE = (
-    "Many features never fire: lower l1Strength, raise k, take a smaller d_sae, train on more "
-    "tokens, or revive them (auxiliary loss, resampling)."
+    "Many features never fire: lower the weight of sparsity, raise k, take a smaller d_sae, train "
+    "on more tokens, or revive them (auxiliary loss, resampling)."
 )
 ROOM = "No feature is dead: no defect, but a larger d_sae or a smaller k may find more."
-UNEVEN = "A few features do most of the work: raise k, lower l1Strength, or take a smaller d_sae."
-EVEN = "All features are used alike: raise l1Strength, or lower k."
+UNEVEN = (
+    "A few features do most of the work: raise k, lower the weight of sparsity, or take a smaller "
+    "d_sae."
+)
+EVEN = "All features are used alike: raise the weight of sparsity, or lower k."
 ALIKE = (
-    "Many directions are alike: take a smaller d_sae, raise l1Strength, or train on more tokens."
+    "Many directions are alike: take a smaller d_sae, raise the weight of sparsity, or train on "
+    "more tokens."
 )
 DUPLICATES = "Some features are duplicates: take a smaller d_sae, or train on more tokens."
 
@@ -153,8 +158,10 @@ def _light(limits: Limits, value: float | None) -> Light:
         state = "unknown"
     elif limits.bottom <= value <= limits.top:
         state, colour = "good", GREEN
-    elif value < limits.low:
-        state, colour, advice = "low", limits.colour_of_low, limits.when_low
-    elif value > limits.high or (limits.reached and value == limits.high):
-        state, colour, advice = "high", RED, limits.when_high
+    else:
+        advice = limits.when_low if value < limits.bottom else limits.when_high
+        if value < limits.low:
+            state, colour = "low", limits.colour_of_low
+        elif value > limits.high or (limits.reached and value == limits.high):
+            state, colour = "high", RED
     return Light(limits.name, limits.metric, value, state, colour, limits.words, advice)

@@ -6,13 +6,14 @@ from saegrid.metrics.metric import Block, Metric, Subject, Value, Values
 
 EPSILON = 1e-12
 """What the source's R2 adds to its denominator (S2.3)."""
+CENTRED = "x_c = x - mean of the training tokens (of a store, of the first ones)"
 DEFINITIONS = {
     "mse": "sum (x_hat - x)^2 / (tokens * d_model)",
     "fvu": "sum |x - x_hat|^2 / sum |x - mean(x)|^2, mean over the tokens measured",
     "r2": "1 - fvu",
-    "r2_source": "max(0, 1 - mse / (mean(x_c^2) + 1e-12)), x_c = x - mean of the training tokens",
+    "r2_source": f"max(0, 1 - mse / (mean(x_c^2) + 1e-12)), {CENTRED}",
     "r2_dimensions": "mean over dimensions of 1 - sum (x - x_hat)^2 / sum (x - mean(x))^2",
-    "mean_square": "mean(x_c^2) over tokens and dimensions, x_c = x - mean of the training tokens",
+    "mean_square": f"mean(x_c^2) over tokens and dimensions, {CENTRED}",
     "cosine": "mean over tokens of x . x_hat / (|x| |x_hat|), 0 where a norm is 0",
     "norm_ratio": "mean over tokens of |x_hat| / |x|",
 }

@@ -17,7 +17,7 @@ from saegrid.metrics.metric import NO_ROWS, MetricsError, Text
 from saegrid.models import read_config, sizes_of
 from saegrid.saes.joined import Joined, open_rows
 from saegrid.saes.store import open_tensors
-from saegrid.split import held_out
+from saegrid.split import held_out, texts_of
 from saegrid.store.manifest import shard_path
 from saegrid.store.reader import Reader
 from saegrid.store.rows import Rower
@@ -67,20 +67,21 @@ def files(paths: Sequence[str | Path], tokens: str | Path) -> Source:
     """
     if Path(paths[0]).suffix == ".json":
         return Stored(paths[0])
-    return Captured(paths, read_table(tokens, ["row", "token_id", "special"]))
+    return Captured(paths, read_table(tokens, ["row", "group", "token_id", "special"]))
 
 
 class Captured:
     """Activations files of a site, shards in order, and tokens.parquet of their corpus."""
 
     def __init__(self, paths: Sequence[str | Path], tokens: pa.Table) -> None:
-        """tokens: its columns row, token_id and special."""
+        """tokens: its columns row, group, token_id and special."""
         self.paths, self.tokens, self.name = paths, tokens, str(paths[0])
+        self.owner = texts_of(tokens["row"].to_numpy(), tokens["group"].to_numpy())
 
     def split(self, share: float, order_seed: int, measured: int, learned: int) -> Tokens:
         """See `Source`; all tokens, whatever is wanted."""
         token = np.concatenate([activations.read(path)[1] for path in self.paths])
-        apart = held_out(self.tokens["row"].to_numpy()[token], share, order_seed)
+        apart = held_out(self.owner[token], share, order_seed)
         found = Tokens(open_rows(self.paths), np.flatnonzero(apart), np.flatnonzero(~apart))
         return _both(found, self.name, share)
 
@@ -91,7 +92,7 @@ class Captured:
         row = self.tokens["row"].to_numpy()
         starts = np.append(np.flatnonzero(np.diff(row, prepend=-1)), len(row)).astype(np.int64)
         long = np.flatnonzero(np.diff(starts) > 1)
-        chosen = long[held_out(long, share, order_seed)]
+        chosen = long[held_out(self.owner[starts[long]], share, order_seed)]
         if not n or not len(chosen):
             return NO_ROWS
         ids, special = self.tokens["token_id"].to_numpy(), self.tokens["special"]

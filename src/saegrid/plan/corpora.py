@@ -15,7 +15,13 @@ from saegrid.registry import entry, lookup
 from saegrid.shards import numbers, shard_names
 from saegrid.workflow import digest
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "config.json",
+)
+"""What decides on tokens, of a folder."""
 
 
 class CorpusSpecs(Specs):

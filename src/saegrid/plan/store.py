@@ -65,7 +65,8 @@ class StoreSpecs(CorpusSpecs):
         decided = {
             "code": self.code("fill_store", *self.family_code()),
             "model": self.model_identity(),
-            "tokenizer": [file_digest(path) for path in present],
+            "tokenizer": [file_digest(path) for path in present]
+            or [model.tokenizer, model.revision],
             "bos": model.bos,
             "source": {**told, "column": corpus.source.columns.text},
             "settings": settings_of(self.store_settings(name)).deciding,

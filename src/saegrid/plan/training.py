@@ -132,9 +132,13 @@ class TrainingSpecs(StoreSpecs):
         """Whether any training of the study fills a store."""
         return any(self.is_beside(name) for name in self.study.corpora)
 
+    def filling_memory(self) -> int:
+        """Megabytes of a filling beside a training; 0 where there is none."""
+        return self.study.memory.capture * self.fills_beside()
+
     def training_memory(self, least: int) -> int:
         """Megabytes of a training that asks for `least` itself."""
-        return least + self.study.memory.capture * self.fills_beside()
+        return least + self.filling_memory()
 
     def training_gpu(self) -> int:
         """GPUs of a training: the SAE needs none, a filling beside it does as a capture does."""

@@ -1,6 +1,6 @@
 """Filling a store beside who reads it: training begins with the first shards.
 
-python -m saegrid.store.beside DESCRIPTOR JSON     what the process of `filling` runs
+python -m saegrid.store.beside DESCRIPTOR < JSON     what the process of `filling` runs
 """
 
 import json
@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,15 @@ def filling(
     """
     told = {"folder": str(folder), "spec": dict(spec), "sites": sites, "memory_mb": memory_mb}
     ready, there = os.pipe()
-    command = [sys.executable, "-m", __name__, str(there), json.dumps(told)]
+    command = [sys.executable, "-m", __name__, str(there)]
     # No fork and no spawn: these would run the main program's code, or share its threads.
-    process = subprocess.Popen(command, pass_fds=[there], stdout=_log(), stderr=subprocess.STDOUT)
+    how = {"stdin": subprocess.PIPE, "stdout": _log(), "stderr": subprocess.STDOUT}
+    process = subprocess.Popen(command, pass_fds=[there], **how)
     os.close(there)
     try:
+        # Not an argument, whose length is limited: a store may have thousands of files.
+        with suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(json.dumps(told).encode())
         with os.fdopen(ready, "rb") as pipe:
             if not pipe.read(1):  # ended before it was ready
                 raise _failed(folder)
@@ -81,4 +85,4 @@ def main(descriptor: int, told: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), json.loads(sys.argv[2]))
+    main(int(sys.argv[1]), json.load(sys.stdin))

@@ -62,6 +62,7 @@ class StoreStream:
         self.d_model = self.reader.width
         self._counts: dict[int, int] = {}
         self._known = 0  # training tokens that are there at least
+        self._all: int | None = None  # of a complete store
 
     @classmethod
     def of(cls, facts: str | Path, **more: Any) -> Self:
@@ -72,17 +73,21 @@ class StoreStream:
     @property
     def n_train(self) -> int:
         """Training tokens of a pass; waits until the store is complete."""
-        return sum(self._count(number) for number in self.reader.numbers())
+        if self._all is None:
+            self._all = sum(self._count(number) for number in self.reader.numbers())
+        return self._all
 
     def exceeds(self, n: int) -> bool:
         """Whether a pass has more than n training tokens; waits until so many are there."""
-        if self._known > n:
-            return True
+        if self._known > n or self._all is not None:
+            return max(self._known, self._all or 0) > n
         known = 0
         for number in self.reader.numbers():
             known += self._count(number)
             if known > n:
                 break
+        else:
+            self._all = known
         self._known = known
         return known > n
 

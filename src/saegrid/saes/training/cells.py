@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,7 +78,7 @@ class _Cell(NamedTuple):
 
 
 def train_cell(
-    stream: Opener,
+    opened: AbstractContextManager[Opener],
     name: str,
     spec: str,
     saes: str | os.PathLike[str],
@@ -86,7 +87,9 @@ def train_cell(
     """Write `{saes}/{name}/`: what was trained together with others, else trained now.
 
     Args:
-        stream: opens what is learned from: activations of the training corpus at the cell's site.
+        opened: gives what opens what is learned from, activations of the training corpus at the
+            cell's site. Where leaving it fails, as when a store cannot be filled to its end, the
+            training is kept as one under way.
         name: the cell.
         spec: its spec, under `sae` its settings.
         saes: folder of the folders of all cells.
@@ -97,8 +100,9 @@ def train_cell(
         print(f"linked from {cell.finished}")
         return _link(cell.finished, cell.folder)
     cell.forget_others()
-    (trained,) = _train([cell], stream, 1, save_every)
-    cell.write(cell.folder, trained)
+    with opened as stream:
+        (trained,) = _train([cell], stream, 1, save_every)
+        cell.write(cell.folder, trained)
     cell.part.unlink(missing_ok=True)
 
 

@@ -181,18 +181,21 @@ def _trained(state: State, site: Site, metadata: dict[str, Any]) -> Trained:
     found = state.recipe.finish(state.final(), state.scale, told)
     tensors = {name: np.ascontiguousarray(t.numpy()) for name, t in found.tensors.items()}
     if state.world.affine is not None:
-        centred, unit = found.keys.get("apply_b_dec_to_input", True), found.architecture != "topk"
-        tensors = fold_affine(tensors, state.world.affine, centred, unit)
+        centred = found.keys.get("apply_b_dec_to_input", True)
+        tensors = fold_affine(tensors, state.world.affine, centred, found.unit)
     d_in, d_sae = tensors["W_enc"].shape
     facts = {"recipe": run.recipe, "settings": vars(told), "seed": run.seed, "steps": state.step}
     facts |= {"input_scale": state.scale, **metadata}
     cfg = config(found.architecture, site, d_in, d_sae, metadata=facts, **found.keys)
     sae = view(Path(FACTS), cfg, lambda: Tensors(Path(WEIGHTS), tensors))
     held = state.world.measured
-    if not len(held):
-        held = state.world.stream.sample(HELD_OUT, run.seed)
-    numbers = health(sae, held)
+    none = not len(held)
+    numbers = health(sae, state.world.stream.sample(HELD_OUT, run.seed) if none else held)
+    if none:
+        for entry in numbers.values():
+            entry["definition"] += "; these were learned from, for none are held out"
     told_health = "  ".join(f"{name} {entry['value']:.4f}" for name, entry in numbers.items())
-    print(f"{state.name}measured on {len(held)} tokens: {told_health}", flush=True)
+    n, kind = numbers["fvu"]["n"], "training" if none else "held-out"
+    print(f"{state.name}measured on {n} {kind} tokens: {told_health}", flush=True)
     cfg["metadata"]["health"] = numbers
     return Trained(cfg, tensors, pa.Table.from_pylist(state.rows, HISTORY), numbers)

@@ -95,6 +95,8 @@ class Folded(NamedTuple):
     """More keys of cfg.json."""
     tensors: Parameters
     """W_enc (d_model, feature), b_enc, W_dec (feature, d_model), b_dec, perhaps threshold."""
+    unit: bool = True
+    """Decoder rows may be brought to norm one, where what follows changes their norms."""
 
 
 class Recipe(NamedTuple):

@@ -26,6 +26,8 @@ def _whole(value: Any) -> bool:
 
 Number = Annotated[float, Check("a number from 0 on", lambda v: _number(v) and v >= 0)]
 Share = Annotated[float, Check("a number in 0..1, below 1", lambda v: _number(v) and 0 <= v < 1)]
+Positive = Annotated[float, Check("a number above 0", lambda v: _number(v) and v > 0)]
+Part = Annotated[float, Check("a number above 0 and below 1", lambda v: _number(v) and 0 < v < 1)]
 Whole = Annotated[int, Check("a whole number from 1 on", lambda v: _whole(v) and v >= 1)]
 Count = Annotated[int, Check("a whole number from 0 on", lambda v: _whole(v) and v >= 0)]
 Maybe = Annotated[
@@ -58,7 +60,7 @@ class Settings:
     decay: Share = 0.3
     """Share of the steps, the last ones, over which it falls to zero."""
     clip: Number = 1.0
-    """Largest norm of the gradient."""
+    """Largest norm of the gradient; 0: any."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Arithmetic of the dense products; weights and their moments are float32."""
     input_scale: InputScale = "mean"
@@ -82,7 +84,7 @@ class Settings:
     """Steps between two measurements on held-out tokens; 0: once a pass over the tokens."""
     patience: Count = 0
     """Measurements without a better loss after which training stops, and the best weights are
-    kept; 0: never."""
+    kept; 0: never. The tokens are those that health is measured on: needs `hold_out`."""
     log_every: Whole = 50
     """Steps between two rows of the history."""
 
@@ -158,5 +160,10 @@ def parse(recipe: str, given: dict[str, Any]) -> Any:
         raise ValueError(
             f"The settings non_negative and whiten of the recipe {recipe} exclude each other: rows "
             "that are not negative in whitened units are so in raw ones. Leave one of them out."
+        )
+    if told.patience and not told.hold_out:
+        raise ValueError(
+            f"The setting patience of the recipe {recipe} needs held-out tokens to stop by: raise "
+            "hold_out, or set patience to 0."
         )
     return told

@@ -127,7 +127,9 @@ class State:
             # A little noise tells apart two features that begin at one token.
             rows = sample[chosen] - mean + 0.1 * rows * (self.variance / len(mean)) ** 0.5
         if told.non_negative:
-            rows.relu_()
+            kept = rows.relu()
+            # A row of zeros would never learn.
+            rows = torch.where(kept.norm(dim=1, keepdim=True) > 0, kept, rows.abs())
         rows /= rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
         some = torch.randperm(len(sample), generator=generator)[: told.batch]
         begin = Start(rows, mean, sample[some])
@@ -163,6 +165,8 @@ class State:
             seed = self.run.seed * 1_000_003 + self.step
             moment = Moment(self.step, self.steps, seed, self.idle, self.optimiser, self._sample)
             self.recipe.after(self.parameters, moment, told)
+            if told.non_negative:
+                self._keep()
         self._tell(outcome, rate, norm)
 
     def _update(self, outcome: Outcome, rate: float) -> float:
@@ -176,12 +180,18 @@ class State:
         if self.recipe.unit_decoder:
             project(decoder.detach(), decoder.grad)
         norm = self.optimiser.norm()
-        self.optimiser.step(rate, min(1.0, self.told.clip / (norm + 1e-6)))
+        clip = self.told.clip
+        self.optimiser.step(rate, min(1.0, clip / (norm + 1e-6)) if clip else 1.0)
+        self._keep()
+        return norm
+
+    def _keep(self) -> None:
+        """Keep the decoder to what is asked of it."""
+        decoder = self.parameters[self.recipe.decoder]
         if self.told.non_negative:
             decoder.detach().clamp_(min=0.0)
         if self.recipe.unit_decoder:
             normalise(decoder)
-        return norm
 
     # --- what is told ----------------------------------------------------------------------------
 

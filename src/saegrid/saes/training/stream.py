@@ -10,7 +10,7 @@ from saegrid.io import read_table
 from saegrid.saes.joined import Joined, open_rows
 from saegrid.saes.sae import blocks, widen
 from saegrid.saes.store import open_tensors
-from saegrid.split import held_out
+from saegrid.split import held_out, texts_of
 
 BLOCK = 8192
 """Tokens that are read at a time."""
@@ -131,7 +131,7 @@ def of_files(paths: Sequence[str | Path], row: np.ndarray, share: float, seed: i
 
     Args:
         paths: files with x (token, d_model) and token (token,).
-        row: (token index,) the row of each token of the corpus: the column of tokens.parquet.
+        row: (token index,) the text of each token of the corpus, see `split.texts_of`.
         share, seed: what is held out, see `split.held_out`.
     """
     token = np.concatenate([open_tensors(path).arrays["token"] for path in paths])
@@ -147,8 +147,9 @@ def files(paths: Sequence[str | Path], tokens: str | Path) -> Opener:
     """Activations files, those of all shards, and the tokens.parquet of their corpus."""
 
     def opened(share: float, seed: int) -> Rows:
-        row = read_table(tokens, ["row"])["row"].to_numpy()
-        return of_files(paths, row, share, seed)
+        told = read_table(tokens, ["row", "group"])
+        text = texts_of(told["row"].to_numpy(), told["group"].to_numpy())
+        return of_files(paths, text, share, seed)
 
     return opened
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from saegrid.saes.training.recipe import Batch, Folded, Outcome, Parameters, Recipe, Start, fold
-from saegrid.saes.training.settings import AuxiliarySettings, Number
+from saegrid.saes.training.settings import AuxiliarySettings, Number, Positive
 
 WARM_UP = 0.2
 """Share of the steps over which the weight of the l0 term rises."""
@@ -19,11 +19,11 @@ WARM_UP = 0.2
 class Settings(AuxiliarySettings):
     """JumpReLU: a learned threshold a feature, pulled towards a mean number of features a token."""
 
-    l0: Number = 32.0
+    l0: Positive = 32.0
     """Mean number of active features a token that is aimed at."""
     l0_weight: Number = 1.0
     """Weight of (l0 / aim - 1)^2 in the loss, after warm-up."""
-    bandwidth: Number = 2.0
+    bandwidth: Positive = 2.0
     """Width of the window around a threshold in which it feels a gradient, scaled units."""
 
 
@@ -55,7 +55,8 @@ def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
     z, l0 = jump(pre, parameters["log_threshold"].exp(), told.bandwidth)
     error = centred - product(z, W_dec, told.dtype)
     squared = error.square().sum()
-    weight = told.l0_weight * min(1.0, batch.progress / WARM_UP)
+    # Whole on held-out tokens, so that these losses can be compared.
+    weight = told.l0_weight * (min(1.0, batch.progress / WARM_UP) if batch.learn else 1.0)
     extra = 0.0
     if told.aux and len(batch.dead) and batch.learn:
         left = error.detach()

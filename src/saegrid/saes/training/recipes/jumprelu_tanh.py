@@ -25,7 +25,7 @@ from saegrid.saes.training.recipe import (
     fold,
     norms_of,
 )
-from saegrid.saes.training.settings import Number, Share
+from saegrid.saes.training.settings import Number, Positive, Share
 
 FIRST_ACTIVE, FIRST_SHARE = 10_000, 1 / 64
 """Each feature begins active on this over d_sae of the tokens, as published, which means one in a
@@ -48,7 +48,7 @@ class Settings(settings.Settings):
     """Weight of the pull on pre-activations below their threshold."""
     threshold: Number = 0.1
     """All thresholds at the start."""
-    bandwidth: Number = 2.0
+    bandwidth: Positive = 2.0
     """Width of the window around a threshold in which it feels a gradient, scaled units."""
 
 

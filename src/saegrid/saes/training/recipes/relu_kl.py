@@ -25,35 +25,33 @@ from saegrid.saes.training.recipe import (
     first_biases,
     fold,
 )
-from saegrid.saes.training.settings import Number, Share
-
-LEAST = 1e-7
-"""q is held this far from 0 and 1, where the term has no end."""
+from saegrid.saes.training.settings import Number, Part, Positive
 
 
 @dataclass(frozen=True)
 class Settings(settings.Settings):
     """ReLU + KL."""
 
-    rho: Share = 0.02
+    rho: Part = 0.02
     """Share of the tokens that each feature is to be active on."""
     kl: Number = 1.0
     """Weight of the KL term."""
-    softness: Number = 0.1
+    softness: Positive = 0.1
     """Width of the sigmoid that stands for a step, in units of pre."""
 
 
 def start(begin: Start, told: Settings) -> Parameters:
     """The four, with encoder biases that let each feature through on rho of the tokens."""
-    if told.softness == 0:
-        raise ValueError("The setting softness must be more than 0.")
     four = begin.four()
     return four | {"b_enc": first_biases(begin.x @ four["W_enc"].T, told.rho)}
 
 
 def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
     """The loss above."""
+    from math import log
+
     import torch
+    from torch.nn.functional import logsigmoid
 
     from saegrid.saes.training.dense import product
 
@@ -62,8 +60,10 @@ def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
     z = torch.relu(pre)
     error = product(z, parameters["W_dec"], told.dtype) + parameters["b_dec"] - batch.x
     squared, active = error.square().sum(), z.detach() > 0
-    q = torch.sigmoid(pre / told.softness).mean(dim=0).clamp(LEAST, 1 - LEAST)
-    kl = torch.xlogy(rho, rho / q) + torch.xlogy(1 - rho, (1 - rho) / (1 - q))
+    soft = pre / told.softness
+    # As logarithms, which stay finite however silent or busy a feature is.
+    log_q, log_rest = (torch.logsumexp(logsigmoid(s), dim=0) - log(n) for s in (soft, -soft))
+    kl = rho * (log(rho) - log_q) + (1 - rho) * (log(1 - rho) - log_rest)
     return Outcome(
         squared / n,
         squared.detach(),

@@ -88,7 +88,7 @@ def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
 def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
     """k; decoder rows have norm one, so that rescaling by their norm changes nothing."""
     keys = {"k": told.k, "rescale_acts_by_decoder_norm": False}
-    return Folded("topk", keys, fold(parameters, scale, unit=False))
+    return Folded("topk", keys, fold(parameters, scale, unit=False), unit=False)
 
 
 RECIPE = Recipe(Settings, start, step, finish)

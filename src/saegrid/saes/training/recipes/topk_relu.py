@@ -77,11 +77,13 @@ def _dense(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
 
 
 def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
-    """The mean stands as b_dec. With k, decoder norms stay as they are: k decides on s."""
+    """The mean stands as b_dec. Decoder norms stay as they are: k decides on s, and what is made
+    of s, such as the Gini index of S2.6, is then the same quantity with k and without."""
+    tensors = fold(parameters, scale, unit=False)
     if told.k is None:
-        return Folded("standard", {}, fold(parameters, scale, unit=True))
+        return Folded("standard", {}, tensors, unit=False)
     keys = {"k": told.k, "rescale_acts_by_decoder_norm": False}
-    return Folded("topk", keys, fold(parameters, scale, unit=False))
+    return Folded("topk", keys, tensors, unit=False)
 
 
 RECIPE = Recipe(Settings, start, step, finish, unit_decoder=False, buffers=("b_dec",))
