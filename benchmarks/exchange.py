@@ -63,14 +63,17 @@ def main() -> None:
         case = {"tokens": folder / "tokens.npy", "told": folder / "told.npz"}
         recipes = [(name, SETTINGS[name]) for name in sorted(RECIPES)]
         recipes.append(("topk_relu", SETTINGS["topk_relu"] | {"k": None}))
+        recipes += [(name, SETTINGS[name] | {"whiten": "zca"}) for name in ("topk", "jumprelu")]
+        recipes.append(("relu_l1", SETTINGS["relu_l1"] | {"non_negative": True}))
         for recipe, settings in recipes:
             told = settings | {"steps": given.steps, "batch": 256}
             with contextlib.redirect_stdout(io.StringIO()):
                 trained = train(stream, recipe, told, expansion=8, site=Site(1, "R"))
-            at = folder / f"{recipe}-{told.get('k')}"
+            special = [key for key in ("whiten", "non_negative") if key in told]
+            at = folder / "-".join([recipe, str(told.get("k")), *special])
             write_sae_lens(at, trained.cfg, trained.tensors)
             run(python, "sae_lens_training", "judge", sae=at, **case)
-            name = f"{recipe} {'without k' if told.get('k', 0) is None else ''}"
+            name = " ".join([recipe, *special, *["without k"][: told.get("k", 0) is None]])
             good.append(agree(f"from here: {name}", at, x[:2000], np.load(case["told"])))
         for recipe in ("standard", "topk", "batchtopk", "jumprelu"):
             at = folder / f"theirs-{recipe}"

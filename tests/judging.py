@@ -7,7 +7,7 @@ from saegrid.browser.health import health_page
 from saegrid.figures import HEALTH_FIGURES, captions
 from saegrid.figures.judged import read_judged
 from saegrid.health import advice, definitions, health
-from saegrid.metrics.lights import BY_NUMBER, BY_SHAPE, lights
+from saegrid.metrics.lights import READINGS, lights
 from saegrid.workflow import digest
 
 SPEC = "s"
@@ -35,7 +35,7 @@ def metrics(cell):
         },
         "lights": {
             name: [light._asdict() for light in lights(values, table)]
-            for name, table in (("by_number", BY_NUMBER), ("by_shape", BY_SHAPE))
+            for name, table in READINGS.items()
         },
     }
 

@@ -12,7 +12,7 @@ from saegrid.words import Cell
 
 BESIDE = ("pca", "random")
 """Baselines whose FVU stands beside an SAE's, at its own L0."""
-READINGS = {"by_number": "light_", "by_shape": "shape_"}
+READINGS = {"by_number": "light_", "by_shape": "shape_", "targets": "target_"}
 """What the columns of lights begin with."""
 
 
@@ -40,7 +40,8 @@ def health(
     Columns: cell, layer, position, sae; the settings that differ between cells, and recipe and
     expansion (`set_{name}`, text); corpus, d_model, d_sae, n_tokens; every metric under its name;
     {baseline}_fvu of the baselines `BESIDE` at the L0 of the cell; light_{metric} and
-    shape_{metric}, the colours of the two readings of S2.9 (see `metrics.lights`).
+    shape_{metric}, the colours of the two readings of S2.9, and target_{metric}, of S3.6 (see
+    `metrics.lights`).
 
     Args:
         files: metrics.json by cell.

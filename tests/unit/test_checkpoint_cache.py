@@ -433,7 +433,8 @@ def test_a_disk_without_locks_is_told(hub, cache, monkeypatch):
         cache.lease(name, files)
     assert str(error.value) == (
         f"{cache.folder}/{name}.lock: files cannot be locked on this disk "
-        "(Function not implemented). Name a folder on another one: hub.cache"
+        "(Function not implemented). Keep the cache of checkpoints (hub.cache), and results with "
+        "activation stores, on one where they can."
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from saegrid.figures import HEALTH_FIGURES, captions, svg
 from saegrid.figures.judged import Judged, read_judged
 from saegrid.health import health, told, varying
-from saegrid.metrics.lights import BY_NUMBER, BY_SHAPE
+from saegrid.metrics.lights import READINGS
 from saegrid.summary import StaleCell
 from saegrid.workflow import digest
 
@@ -39,6 +39,11 @@ def test_one_row_a_cell_with_settings_numbers_and_lights(files, baselines):
     assert (row["pca_fvu"], row["random_fvu"], row["fvu"]) == (0.31, 0.7, 0.25)
     assert (row["set_k"], row["set_lr"], row["n_tokens"]) == ("8", "0.0001", 900)
     assert (row["light_dead_rate"], row["light_gini"], row["shape_l0"]) == ("red", "green", "red")
+    assert [row[f"target_{name}"] for name in ("l0", "r2", "dead_rate")] == [
+        "green",
+        "amber",
+        "red",
+    ]
     assert row["kl"] is None and table.schema.field("kl").type == pa.float64()
     assert rows["L1R-8x.k_2"]["pca_fvu"] == 0.62 and rows["L1R-8x.k_2"]["random_fvu"] is None
     assert rows["L0A-tied"]["set_k"] is None and rows["L0A-tied"]["pca_fvu"] is None
@@ -68,7 +73,7 @@ def test_the_page_says_what_the_table_does(files, baselines):
     assert "<b>such" not in page
     # Every light says its value and what to do.
     assert "dead rate: 0.4, high (good .05-.2, high &gt; .3, low ~0). Many features never" in page
-    assert page.count('class="light') == 3 * (len(BY_NUMBER) + len(BY_SHAPE))
+    assert page.count('class="light') == 3 * sum(map(len, READINGS.values()))
     assert page == page_of(files, baselines)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from saegrid.metrics.lights import BY_NUMBER, BY_SHAPE, COLOURS, lights
+from saegrid.metrics.lights import BY_NUMBER, BY_SHAPE, COLOURS, TARGETS, lights
 from saegrid.metrics.reconstruction import r2_source
 from saegrid.metrics.sparsity import gini_of_active
 
@@ -162,3 +162,18 @@ def test_tables_are_whole():
         for limits in table:
             assert limits.words and limits.bottom <= limits.top
     assert COLOURS == ("green", "amber", "red")
+
+
+@pytest.mark.parametrize(
+    ("values", "colours"),
+    [
+        ({"l0": 299, "r2": 0.65, "dead_rate": 0.0}, ["green"] * 3),
+        ({"l0": 300.5, "r2": 0.64, "dead_rate": 0.021}, ["red"] * 3),
+        ({"l0": 20, "r2": 0.9, "dead_rate": 0.015}, ["green", "green", "amber"]),
+        ({"l0": 20, "r2": None, "dead_rate": 0.01}, ["green", "amber", "green"]),
+    ],
+)
+def test_targets_of_the_scaling_recipe(values, colours):
+    found = lights(values, TARGETS)
+    assert [light.colour for light in found] == colours
+    assert all(light.advice for light in found if light.colour != "green" and light.value)

@@ -11,7 +11,7 @@ from checkpoints import to_bits
 from saegrid import activations
 from saegrid.metrics.codes import BLOCK, Coder, decode
 from saegrid.metrics.decoder import all_pairs, cosines, place_of_p95, random_pairs, random_rows
-from saegrid.metrics.lights import EXPOSURE
+from saegrid.metrics.lights import EXPOSURE, READINGS
 from saegrid.metrics.measure import measure, metrics_of
 from saegrid.metrics.metric import NO_ROWS, MetricsError, Subject
 from saegrid.metrics.sources import Captured, at_most
@@ -337,7 +337,7 @@ def test_facts_of_a_cell(captured):
         **SETTINGS["split"],
     }
     assert (facts["d_model"], facts["d_sae"], facts["cell"]) == (16, 64, "L0R-8x")
-    assert [len(facts["lights"][name]) for name in ("by_number", "by_shape")] == [6, 6]
+    assert [len(facts["lights"][name]) for name in READINGS] == [6, 6, 3]
 
 
 def test_a_sample_of_the_tokens_is_seeded(captured):

@@ -30,8 +30,9 @@ rule train_together:
     resources:
         gpu=PLAN.training_gpu(),
         mem_mb=growing(PLAN.training_memory(8000)),
-        filling_mb=growing(PLAN.filling_memory()),
         runtime=growing(240),
+        filling_memory=growing(PLAN.filling_memory()),
+        filling_threads=PLAN.filling_threads(),
     params:
         spec=stage(PLAN.together_spec),
     script:
@@ -61,8 +62,8 @@ rule train_sae:
     resources:
         gpu=PLAN.training_gpu(),
         mem_mb=growing(PLAN.training_memory(4000)),
-        filling_mb=growing(PLAN.filling_memory()),
         runtime=growing(120),
+        filling_memory=growing(PLAN.filling_memory()),
     params:
         spec=stage(PLAN.train_spec),
     script:

@@ -8,5 +8,5 @@ from saegrid.store.learning import opened
 
 with workflow.job(snakemake) as job:
     given, saes = job.input, Path(job.output.weights).parents[1]
-    learned_from = opened(given.activations, given.tokens, job.resources.filling_mb)
+    learned_from = opened(given.activations, given.tokens, job.resources.filling_memory)
     train_cell(learned_from, job.wildcards.cell, job.spec, saes)

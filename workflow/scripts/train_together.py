@@ -8,6 +8,8 @@ from saegrid.store.learning import opened
 
 with workflow.job(snakemake) as job:
     given, saes = job.input, Path(job.output.members).parents[1]
-    with opened(given.activations, given.tokens, job.resources.filling_mb) as stream:
-        done = train_together(stream, job.written["members"], saes, cores=job.cores)
+    # What a filling beside them takes is not theirs.
+    cores = job.cores - job.resources.filling_threads
+    with opened(given.activations, given.tokens, job.resources.filling_memory) as stream:
+        done = train_together(stream, job.written["members"], saes, cores=cores)
     io.write_json(job.output.members, done, job.spec)

@@ -41,6 +41,7 @@ BESIDE = {
 READINGS = {
     "by_number": ("S2.9", "the ranges as they were stated, for the shape they were found at"),
     "by_shape": ("by shape", "the same ranges, carried over to this width, L0 and token count"),
+    "targets": ("S3.6", "what Scaling Monosemanticity aimed at, of a million features"),
 }
 BASELINES = {
     "method": ("baseline", "{}"),

@@ -1,6 +1,6 @@
-"""Health of an SAE as lights, green, amber or red, with what to do (S2.9).
+"""Health of an SAE as lights, green, amber or red, with what to do (S2.9, S3.6).
 
-Two tables of limits. `BY_NUMBER` holds those of S2.9 as they stand. They were found at one shape
+Three tables of limits. `BY_NUMBER` holds those of S2.9 as they stand. They were found at one shape
 (d_model 640, d_sae 2560, about 4,000 tokens), and mean something else at any other: `BY_SHAPE` is
 the same limits carried over to other shapes.
 
@@ -11,6 +11,10 @@ the same limits carried over to other shapes.
   over the others.
 - Cosines are chance-corrected as kappas are, (c - null) / (1 - null): 0 is a random dictionary of
   the same shape, 1 are equal directions. The mean of a random dictionary is 0 at any shape.
+
+`TARGETS` is what the Scaling Monosemanticity recipe was held to at a million features; of dead ones
+two figures are stated, 2 % and less than 1 %: what lies between is amber. On fewer than the 10^7
+tokens that a feature was silent on there, more count as dead.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,6 +69,10 @@ MORE = "Too few features are active: lower the weight of sparsity, or raise k."
 REVIVE = (
     "Many features never fire: lower the weight of sparsity, raise k, take a smaller d_sae, train "
     "on more tokens, or revive them (auxiliary loss, resampling)."
+)
+EXPLAIN = (
+    "Too little is explained: raise k, lower the weight of sparsity, take a larger d_sae, or train "
+    "on more tokens."
 )
 ROOM = "No feature is dead: no defect, but a larger d_sae or a smaller k may find more."
 UNEVEN = (
@@ -145,6 +153,22 @@ def _carried() -> tuple[Limits, ...]:
 
 BY_SHAPE = _carried()
 """The same limits, carried over to other widths, L0 and numbers of tokens."""
+
+TARGETS = (
+    Limits("L0", "l0", "aimed at < 300", *(-inf, -inf, 300, 300, "", FEWER)),
+    Limits(
+        *("explained variance", "r2", "aimed at >= .65"),
+        *(0.65, 0.65, inf, inf, EXPLAIN, ""),
+    ),
+    Limits(
+        *("dead rate", "dead_rate", "aimed at <= .02, elsewhere < .01; silent on 10^7 tokens"),
+        *(-inf, -inf, 0.01, 0.02, "", REVIVE),
+    ),
+)
+"""The aims of S3.6."""
+
+READINGS = {"by_number": BY_NUMBER, "by_shape": BY_SHAPE, "targets": TARGETS}
+"""All tables, by the name under which metrics.json has their lights."""
 
 
 def lights(values: Mapping[str, float | None], table: Sequence[Limits] = BY_NUMBER) -> list[Light]:

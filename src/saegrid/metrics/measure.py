@@ -7,7 +7,7 @@ import numpy as np
 
 from saegrid.metrics import METRICS
 from saegrid.metrics.codes import BLOCK, Coder, decode, widened
-from saegrid.metrics.lights import BY_NUMBER, BY_SHAPE, lights
+from saegrid.metrics.lights import READINGS, lights
 from saegrid.metrics.metric import Block, Metric, Subject, Values
 from saegrid.metrics.sources import Source, at_most
 from saegrid.registry import pick
@@ -93,6 +93,6 @@ def metrics_of(
         "metrics": {name: found.as_json() for name, found in values.items()},
         "lights": {
             name: [light._asdict() for light in lights(plain, table)]
-            for name, table in (("by_number", BY_NUMBER), ("by_shape", BY_SHAPE))
+            for name, table in READINGS.items()
         },
     }

@@ -125,12 +125,17 @@ class TrainingSpecs(StoreSpecs):
         """Threads of a training: those of each SAE times how many are trained at a time, and those
         of a filling beside it."""
         threads, members = self.study.threads, self.members(*names)
-        filling = threads.capture * self.is_beside(self.training_corpus(members[0]))
+        beside = self.is_beside(self.training_corpus(members[0]))
+        filling = self.filling_threads() if beside else 0
         return threads.train * min(len(members), threads.together) + filling
 
     def fills_beside(self) -> bool:
         """Whether any training of the study fills a store."""
         return any(self.is_beside(name) for name in self.study.corpora)
+
+    def filling_threads(self) -> int:
+        """Threads of a filling beside a training; 0 where none of the study fills a store."""
+        return self.study.threads.capture * self.fills_beside()
 
     def filling_memory(self) -> int:
         """Megabytes of a filling beside a training; 0 where there is none."""

@@ -47,7 +47,8 @@ def try_flock(lock: BinaryIO, kind: str) -> bool:
     except OSError as problem:
         raise CheckpointError(
             f"{lock.name}: files cannot be locked on this disk ({problem.strerror}). "
-            "Name a folder on another one: hub.cache"
+            "Keep the cache of checkpoints (hub.cache), and results with activation stores, on one "
+            "where they can."
         ) from problem
     return True
 
