@@ -83,13 +83,21 @@ def test_spelling_is_found_and_named_as_such(toy):
     assert any(form.startswith("starts with") for form in forms), forms
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_shuffled_topics_are_not_found(toy, seed):
-    lists, found = shuffled(LISTS, seed), {}
-    for path in sorted((toy / "results/toy/headlines/cells").glob("*/top_tokens.parquet")):
-        again = judge(io.read_table(path), lists).to_pylist()
-        found |= {(path.parent.name, row["topic"]): row for row in again if row["found"]}
-    assert found == {}
+def test_shuffled_topics_are_not_found(toy):
+    """Not in the median cell, nor in a tenth of them. Of hundreds of features a cell one may have six
+    words of a topic, or of a form, that all were dealt to one list: a cell of a hundred, or two.
+    """
+    paths = sorted((toy / "results/toy/headlines/cells").glob("*/top_tokens.parquet"))
+    tables, chance = [io.read_table(path) for path in paths], 0
+    for seed in range(20):
+        lists = shuffled(LISTS, seed)
+        again = [judge(table, lists).to_pylist() for table in tables]
+        found = [{row["topic"] for row in rows if row["found"]} for rows in again]
+        for topic in lists:
+            assert sum(topic in topics for topics in found) <= 2, (seed, topic)
+        chance += sum(map(bool, found))
+    print(f"{chance} of {20 * len(tables)} cells have a topic of shuffled lists")
+    assert chance <= 0.02 * 20 * len(tables)
 
 
 def test_an_untrained_model_has_no_topics(untrained):
