@@ -85,7 +85,7 @@ def test_spelling_is_found_and_named_as_such(toy):
 
 def test_shuffled_topics_are_not_found(toy):
     """Not in the median cell, nor in a tenth of them. Of hundreds of features a cell one may have
-    six words of a topic, or of a form, that all were dealt to one list: a cell of a hundred, or two.
+    six words of a topic, or of a form, that were all dealt to one list: one cell of a hundred.
     """
     paths = sorted((toy / "results/toy/headlines/cells").glob("*/top_tokens.parquet"))
     tables, chance = [io.read_table(path) for path in paths], 0
