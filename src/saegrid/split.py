@@ -22,22 +22,23 @@ def held_out(row: np.ndarray, share: float, seed: int) -> np.ndarray:
 
 
 def texts_of(row: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """(token,) int64: the number by which each token is held out: the first group of its row.
+    """(token,) int64: the number by which each token is held out: of the first row of its text.
 
     row, group: (token,) of tokens.parquet, rows in order; group -1 belongs to no text. A row falls
     on one side as a whole, since its tokens have seen each other: of packed rows the first text
-    decides, and one that a row end cuts may lie on both. A row without a text stands by itself.
+    decides, and one that a row end cuts may lie on both. Where every text has one row, and there is
+    no other like it, this is the row: as of a store, which knows texts by their number alone.
     """
-    row, group = row.astype(np.int64), group.astype(np.int64)
     if not len(row):
-        return row
+        return row.astype(np.int64)
     starts = np.flatnonzero(np.diff(row, prepend=row[0] - 1))
+    ends = np.append(starts[1:], len(row))
     owned = np.flatnonzero(group >= 0)
     first = np.append(owned, len(row))[np.searchsorted(owned, starts)]
-    inside = first < np.append(starts[1:], len(row))
-    alone = -1 - row[starts]
-    unit = np.where(inside, group[np.minimum(first, len(row) - 1)], alone)
-    return np.repeat(unit, np.diff(np.append(starts, len(row))))
+    # A row without a text stands by itself.
+    text = np.where(first < ends, group[np.minimum(first, len(row) - 1)], -1 - np.arange(len(ends)))
+    _, earliest, known = np.unique(text, return_index=True, return_inverse=True)
+    return np.repeat(row[starts[earliest[known]]].astype(np.int64), ends - starts)
 
 
 def mix(value: np.ndarray) -> np.ndarray:

@@ -41,10 +41,10 @@ def test_a_share_must_leave_something():
 
 
 def test_rows_are_held_out_by_their_first_text():
-    """BOS of no text before it; a row of none; packed rows; two rows of one text."""
-    row = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 4, 4])
-    group = np.array([-1, 7, 7, -1, -1, -1, 3, 3, 5, 5, 9, 7])
-    assert texts_of(row, group).tolist() == [7] * 3 + [-2] * 2 + [3] * 4 + [5] + [9] * 2
+    """BOS of no text before it; a row of none; packed rows; two and three rows of one text."""
+    row = np.array([4, 4, 4, 5, 5, 6, 6, 6, 6, 7, 8, 8, 9])
+    group = np.array([-1, 7, 7, -1, -1, -1, 3, 3, 5, 5, 7, 9, 7])
+    assert texts_of(row, group).tolist() == [4] * 3 + [5] * 2 + [6] * 4 + [7] + [4] * 3
     assert texts_of(row[:0], group[:0]).tolist() == []
     # One text a row, in order: the row's own number.
     assert texts_of(ROWS, ROWS.astype(np.int32)).tolist() == ROWS.tolist()
