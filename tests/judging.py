@@ -7,6 +7,7 @@ from saegrid.browser.health import health_page
 from saegrid.figures import HEALTH_FIGURES, captions
 from saegrid.figures.judged import read_judged
 from saegrid.health import advice, definitions, health
+from saegrid.metrics.latents import edges
 from saegrid.metrics.lights import READINGS, lights
 from saegrid.workflow import digest
 
@@ -32,6 +33,10 @@ def metrics(cell):
         "metrics": {
             name: {"value": value, "n": 900, "definition": f"what {name} & <b>such</b> is"}
             for name, value in values.items()
+        },
+        "latents": {
+            "edges": edges().tolist(),
+            "counts": [0] * 50 + [round(L0[cell] * 900)] + [0] * 49,
         },
         "lights": {
             name: [light._asdict() for light in lights(values, table)]

@@ -106,6 +106,14 @@ def test_the_frontier_shows_what_has_an_l0(files, baselines):
         assert f">{label}<" in text
 
 
+def test_latents_are_shown_where_any_is_active(files, baselines):
+    table = table_of(files, baselines)
+    text = svg("latents", read_judged(table, baselines, [], files))
+    assert ">L1R<" in text and ">topk<" in text
+    assert ">L0A<" not in text and ">tied<" not in text, "no feature is active"
+    assert "no code is known" in svg("latents", read_judged(table, baselines, []))
+
+
 def test_loss_curves_show_the_terms_that_there_are(files):
     text = svg("loss_curves", Judged(table_of(files), {}, {"L1R-8x.k_8": HISTORY}))
     assert ">topk: reconstruction<" in text and ">topk: auxiliary<" in text

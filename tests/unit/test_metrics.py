@@ -11,6 +11,7 @@ from checkpoints import to_bits
 from saegrid import activations
 from saegrid.metrics.codes import BLOCK, Coder, decode
 from saegrid.metrics.decoder import all_pairs, cosines, place_of_p95, random_pairs, random_rows
+from saegrid.metrics.latents import bins_of, edges
 from saegrid.metrics.lights import EXPOSURE, READINGS
 from saegrid.metrics.measure import measure, metrics_of
 from saegrid.metrics.metric import NO_ROWS, MetricsError, Subject
@@ -28,7 +29,7 @@ def values_of(sae, x, mean=None, size=BLOCK):
     coder = Coder(sae)
     subject = Subject(sae, mean, coder.reconstruct, Site(0, "R"))
     parts = (x[a:b] for a, b in reference.blocks(len(x), size))
-    return measure(subject, coder, parts)
+    return measure(subject, coder, parts).values
 
 
 def plain(found):
@@ -347,6 +348,34 @@ def test_a_sample_of_the_tokens_is_seeded(captured):
     assert one["tokens"]["n"] == one["metrics"]["l0"]["n"] == 50
     assert at_most(np.arange(9), 9, 0).tolist() == list(range(9))
     assert at_most(np.arange(100), 9, 0).tolist() == sorted(set(at_most(np.arange(100), 9, 0)))
+
+
+def test_bins_of_codes_are_told_by_their_bits():
+    """Against numpy's search over the edges, at the edges and just below them."""
+    at = edges().astype(np.float32)
+    assert len(at) == 101 and (at[0], at[-1]) == (2.0**-15, 2.0**10)
+    assert (at.astype(np.float64) == edges()).all()
+    below = np.nextafter(at, np.float32(0))
+    values = np.concatenate([at, below, RNG(0).lognormal(0, 4, 5000).astype(np.float32)])
+    expected = np.clip(np.searchsorted(at, values, side="right") - 1, 0, 99)
+    assert bins_of(values).tolist() == expected.tolist()
+
+
+def test_zeros_and_sizes_of_codes():
+    found = values_of(identity_sae(16), X)
+    assert found["zeros"].value == pytest.approx(0.5, abs=1e-3), "of x and -x one is zero"
+    assert found["zeros"].value == pytest.approx(1 - found["density"].value)
+    assert found["largest"].value == np.abs(X).max()
+    assert found["mean_active"].value == pytest.approx(np.abs(X.astype(np.float64)).mean())
+    dead = values_of(zero_sae(16), X)
+    assert (dead["zeros"].value, dead["mean_active"].value) == (1.0, None)
+
+
+def test_the_histogram_counts_every_code(captured):
+    facts = metrics_of(random_sae(), captured, SETTINGS, 2000)
+    counts, d_sae, n = facts["latents"]["counts"], facts["d_sae"], facts["tokens"]["n"]
+    assert sum(counts) == round(facts["metrics"]["l0"]["value"] * n)
+    assert 1 - sum(counts) / (n * d_sae) == pytest.approx(facts["metrics"]["zeros"]["value"])
 
 
 def test_an_edit_is_not_judged_where_its_original_was_learned_from(captured):

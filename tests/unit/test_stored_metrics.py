@@ -153,7 +153,9 @@ def test_the_mean_is_that_of_the_trainings_moments(store, settings, monkeypatch)
     means = []
     monkeypatch.setattr(measure, "LEARNED", 200)
     monkeypatch.setattr(stream, "SAMPLE", 200)
-    monkeypatch.setattr(measure, "measure", lambda subject, *_: means.append(subject.mean) or {})
+    monkeypatch.setattr(
+        measure, "measure", lambda subject, *_: means.append(subject.mean) or ({}, {})
+    )
     metrics_of(SAE, Stored(store), settings, 2000)
     _, expected, _ = StoreStream.of(store, hold_out=SHARE, seed=SEED).moments()
     np.testing.assert_allclose(means[0], expected, rtol=1e-12)

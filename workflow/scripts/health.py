@@ -13,7 +13,7 @@ with workflow.job(snakemake) as job:
     files = dict(zip(given["cells"], map(Path, job.input.metrics), strict=True))
     table = health(files, given["expected"], given["saes"], job.input.baselines)
     io.write_table(job.output.table, table, job.spec)
-    judged = read_judged(table, job.input.baselines, job.input.histories)
+    judged = read_judged(table, job.input.baselines, job.input.histories, files)
     draw_all(judged, Path(job.output.figures[0]).parent, HEALTH_FIGURES)
     facts = {name: job.written[name] for name in ("study", "title", "model")}
     page = health_page(

@@ -27,6 +27,7 @@ FIGURES = {
 
 HEALTH_FIGURES = {
     "frontier": "saegrid.figures.frontier:draw",
+    "latents": "saegrid.figures.latents:draw",
     "loss_curves": "saegrid.figures.loss_curves:draw",
     "shares": "saegrid.figures.shares:draw",
 }

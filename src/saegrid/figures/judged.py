@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from saegrid.figures import style
-from saegrid.io import read_table
+from saegrid.io import read_json, read_table
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Judged:
     """Site: rows of its baselines."""
     histories: Mapping[str, pa.Table] = field(default_factory=dict)
     """Cell: its history.parquet; of trained SAEs alone."""
+    latents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Cell: edges and counts of its codes, see `metrics.latents`."""
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of the table."""
@@ -59,13 +61,19 @@ def kind(row: Mapping[str, Any]) -> str:
 
 
 def read_judged(
-    table: pa.Table, baselines: Iterable[str | Path], histories: Iterable[str | Path]
+    table: pa.Table,
+    baselines: Iterable[str | Path],
+    histories: Iterable[str | Path],
+    metrics: Mapping[str, Path] | None = None,
 ) -> Judged:
-    """The numbers with baselines ({site}.parquet) and histories ({cell}/history.parquet)."""
+    """The numbers with baselines ({site}.parquet), histories ({cell}/history.parquet) and, of the
+    metrics.json by cell, what is no number."""
     beside: dict[str, list[dict[str, Any]]] = {}
     for path in map(Path, baselines):
         beside.setdefault(path.stem, []).extend(read_table(path).to_pylist())
-    return Judged(table, beside, {Path(p).parent.name: read_table(p) for p in histories})
+    told = {Path(p).parent.name: read_table(p) for p in histories}
+    latents = {cell: read_json(path)["latents"] for cell, path in (metrics or {}).items()}
+    return Judged(table, beside, told, latents)
 
 
 def panels(n: int, width: float = 3.1, height: float = 2.7, columns: int = 4) -> tuple[Any, list]:

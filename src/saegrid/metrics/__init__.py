@@ -3,6 +3,7 @@
 METRICS = {
     "reconstruction": "saegrid.metrics.reconstruction:Reconstruction",
     "sparsity": "saegrid.metrics.sparsity:Sparsity",
+    "latents": "saegrid.metrics.latents:Latents",
     "decoder": "saegrid.metrics.decoder:Decoder",
     "spliced": "saegrid.metrics.spliced:Spliced",
 }

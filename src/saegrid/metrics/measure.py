@@ -1,7 +1,7 @@
 """All metrics of an SAE in one pass over tokens that it did not learn from."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,17 +29,26 @@ def mean_of(x: np.ndarray | Joined, rows: np.ndarray) -> np.ndarray:
     return total / len(rows)
 
 
-def measure(subject: Subject, coder: Coder, parts: Iterable[np.ndarray]) -> Values:
-    """The values of all metrics over blocks of stored activations (token, d_model)."""
+class Measured(NamedTuple):
+    """What all metrics found."""
+
+    values: Values
+    more: dict[str, Any]
+    """See `Metric.more`."""
+
+
+def measure(subject: Subject, coder: Coder, parts: Iterable[np.ndarray]) -> Measured:
+    """All metrics over blocks of stored activations (token, d_model)."""
     metrics: list[Metric] = [pick(METRICS, name, "Metric")(subject) for name in METRICS]
     for x in parts:
         z = coder.codes(x)
         block = Block(widened(x), decode(subject.sae, z), z)
         for metric in metrics:
             metric.add(block)
-    found: Values = {}
+    found = Measured({}, {})
     for metric in metrics:
-        found |= metric.values()
+        found.values.update(metric.values())
+        found.more.update(metric.more())
     return found
 
 
@@ -82,7 +91,7 @@ def metrics_of(
         threads,
     )
     parts = (given.x[rows[start:stop]] for start, stop in blocks(len(rows), BLOCK))
-    values = measure(subject, coder, parts)
+    values, more = measure(subject, coder, parts)
     plain = {name: found.value for name, found in values.items()}
     return {
         "cell": settings["cell"],
@@ -95,4 +104,5 @@ def metrics_of(
             name: [light._asdict() for light in lights(plain, table)]
             for name, table in READINGS.items()
         },
+        **more,
     }

@@ -93,3 +93,7 @@ class Metric:
     def values(self) -> Values:
         """The numbers by name."""
         raise NotImplementedError
+
+    def more(self) -> dict[str, Any]:
+        """What else stands in metrics.json, by name: what is no number."""
+        return {}
