@@ -9,6 +9,7 @@ import pytest
 from pipeline import checkout, edit, planned, results, run
 
 from saegrid import activations, io
+from saegrid.figures import HEALTH_FIGURES
 from saegrid.saes.reference import open_sae
 from saegrid.saes.sae import decode, encode
 from saegrid.split import held_out
@@ -59,7 +60,7 @@ def test_all_saes_stand_on_one_page(measured):
     assert table["fvu"][1] == found["fvu"]["value"] < table["random_fvu"][1]
     page = (measured / "results/tiny/health.html").read_text()
     assert all((measured / "results/tiny" / path).is_file() for path in IMAGES.findall(page))
-    assert len(IMAGES.findall(page)) == 3
+    assert len(IMAGES.findall(page)) == len(HEALTH_FIGURES)
 
 
 def test_what_runs_again(measured):
