@@ -1,5 +1,7 @@
 """SAEs of a site that are trained in one job, and what a change of one of them runs again."""
 
+import copy
+
 import pytest
 import yaml
 from pipeline import checkout, edit, planned, run, snakemake
@@ -27,6 +29,15 @@ def folder(tmp_path_factory):
     made = checkout(tmp_path_factory.mktemp("together") / "saegrid")
     (made / "config/together.yaml").write_text(yaml.safe_dump(CONFIG))
     run(made, study=STUDY)
+    return made
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory):
+    """A study whose SAEs are trained, and nothing more."""
+    made = checkout(tmp_path_factory.mktemp("half") / "saegrid")
+    (made / "config/together.yaml").write_text(yaml.safe_dump(CONFIG))
+    run(made, "saes", study=STUDY)
     return made
 
 
@@ -107,6 +118,36 @@ def test_a_new_site_leaves_the_cells_of_the_others(folder):
     plan = planned(folder, study=STUDY)
     assert plan["train_together"] == 1 and plan["train_sae"] == 2
     assert {rule: plan[rule] for rule in OF_A_CELL} == dict.fromkeys(OF_A_CELL, 2)
+
+
+MISSING = {
+    "pages": {**dict.fromkeys(OF_A_CELL, 1), "capture": 1, "index": 1},
+    "figures": {**dict.fromkeys(OF_A_CELL - {"page"}, 1), "capture": 1, "plot": 1},
+    "metrics": {"measure": 1, "baselines": 1, "health": 1},
+}
+
+
+@pytest.mark.parametrize("target", sorted(MISSING))
+@pytest.mark.parametrize("change", ["none", "renamed", "dropped"])
+def test_what_is_missing_of_a_half_finished_study_is_planned(half, change, target):
+    """Whatever has changed of the members: Snakemake hides what lies behind a job that runs."""
+    config = copy.deepcopy(CONFIG)
+    if change != "none":
+        left = config["saes"].pop("4x")
+        config["grid"][0]["saes"] = ["8x"]
+    if change == "renamed":
+        config["saes"]["5x"] = left
+        config["grid"][0]["saes"].append("5x")
+    (half / "config/together.yaml").write_text(yaml.safe_dump(config))
+    plan = planned(half, target, study=STUDY)
+    cells = len(config["saes"])
+    expected = {
+        rule: count * (cells if rule in OF_A_CELL | {"measure"} else 1)
+        for rule, count in MISSING[target].items()
+    }
+    assert {rule: plan.get(rule) for rule in expected} == expected
+    assert plan.get("train_together", 0) == (change != "none")
+    assert plan.get("train_sae", 0) == (change == "renamed")
 
 
 def test_members_that_cannot_share_a_stream_are_refused(folder):

@@ -238,11 +238,13 @@ class Plan(HealthSpecs, SurveySpecs):
 
     def page_targets(self) -> list[str]:
         """Feature browsers and the index."""
-        return [*self.cell_files(["features.html"]), f"{self.root}/index.html"]
+        pages = [*self.cell_files(["features.html"]), f"{self.root}/index.html"]
+        return [*self.together_files(), *pages]
 
     def figure_targets(self) -> list[str]:
         """Figures."""
-        return [f"{self.root}/figures/{name}.svg" for name in sorted(FIGURES)]
+        figures = [f"{self.root}/figures/{name}.svg" for name in sorted(FIGURES)]
+        return [*self.together_files(), *figures]
 
     def all_targets(self) -> list[str]:
         """Everything."""

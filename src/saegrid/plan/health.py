@@ -50,4 +50,5 @@ class HealthSpecs(MetricSpecs):
         """Numbers of every cell, baselines of every site, and all of them judged."""
         figures = [f"{self.root}/figures/{name}.svg" for name in sorted(HEALTH_FIGURES)]
         judged = [f"{self.root}/health.parquet", f"{self.root}/health.html", *figures]
-        return [*self.all_metrics(), *self.all_baselines(), *judged]
+        numbers = [*self.all_metrics(), *self.all_baselines()]
+        return [*self.together_files(), *numbers, *judged]

@@ -84,7 +84,12 @@ class TrainingSpecs(StoreSpecs):
         return next((key for key, cells in self.together().items() if cell in cells), None)
 
     def together_files(self, cell: str | None = None) -> list[str]:
-        """What tells that cells have been trained together: of one cell, or of all."""
+        """What tells that cells have been trained together: of one cell, or of all.
+
+        All are among the targets of whatever comes from SAEs. Where a member has left, only the
+        training together runs again, nothing goes on from it, and Snakemake finds what is missing
+        behind a job that runs from its target alone.
+        """
         keys = list(self.together()) if cell is None else [self.company(cell)]
         return [f"{self.root}/saes/store/{'-'.join(key)}.json" for key in keys if key]
 
