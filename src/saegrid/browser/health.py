@@ -1,37 +1,36 @@
 """The page of a sweep: SAEs as a sortable table with health lights, baselines, figures."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from saegrid.browser.render import render, require
+from saegrid.browser.render import Column, render_study, require
 
 REQUIRED = ("study", "model", "spec")
 """What `facts` must hold."""
-NUMBERS = {
-    "l0": ("L0", "{:.1f}"),
-    "fvu": ("FVU", "{:.4f}"),
-    "pca_fvu": ("PCA", "{:.4f}"),
-    "random_fvu": ("random", "{:.4f}"),
-    "mse": ("MSE", "{:.4g}"),
-    "r2_source": ("R2, source", "{:.4f}"),
-    "ce_recovered": ("CE recovered", "{:.4f}"),
-    "kl": ("KL", "{:.4f}"),
-    "density": ("density", "{:.5f}"),
-    "dead_rate": ("dead", "{:.4f}"),
-    "gini": ("Gini", "{:.3f}"),
-    "cosine": ("cosine", "{:.4f}"),
-    "norm_ratio": ("norm ratio", "{:.3f}"),
-    "decoder_cosine_mean": ("cos mean", "{:.2g}"),
-    "decoder_cosine_p95": ("cos p95", "{:.3f}"),
-    "null_cosine_p95": ("null", "{:.3f}"),
-    "decoder_cosine_max": ("cos max", "{:.3f}"),
-    "null_cosine_max": ("null", "{:.3f}"),
-    "n_tokens": ("tokens", "{:,}"),
-}
-"""Columns of the table: heading, format. Absent ones are left out."""
+NUMBERS = (
+    Column("l0", "L0", "{:.1f}"),
+    Column("fvu", "FVU", "{:.4f}"),
+    Column("pca_fvu", "PCA", "{:.4f}"),
+    Column("random_fvu", "random", "{:.4f}"),
+    Column("mse", "MSE", "{:.4g}"),
+    Column("r2_source", "R2, source", "{:.4f}"),
+    Column("ce_recovered", "CE recovered", "{:.4f}"),
+    Column("kl", "KL", "{:.4f}"),
+    Column("density", "density", "{:.5f}"),
+    Column("dead_rate", "dead", "{:.4f}"),
+    Column("gini", "Gini", "{:.3f}"),
+    Column("cosine", "cosine", "{:.4f}"),
+    Column("norm_ratio", "norm ratio", "{:.3f}"),
+    Column("decoder_cosine_mean", "cos mean", "{:.2g}"),
+    Column("decoder_cosine_p95", "cos p95", "{:.3f}"),
+    Column("null_cosine_p95", "null", "{:.3f}"),
+    Column("decoder_cosine_max", "cos max", "{:.3f}"),
+    Column("null_cosine_max", "null", "{:.3f}"),
+    Column("n_tokens", "tokens", "{:,}"),
+)
+"""Columns of the table, told by the definitions of the metrics. Absent ones are left out."""
 BESIDE = {
     "pca_fvu": "FVU of PCA whose rank is the L0, on the same tokens",
     "random_fvu": "FVU of a random dictionary of the same width at the same L0, on the same tokens",
@@ -43,17 +42,17 @@ READINGS = {
     "by_shape": ("by shape", "the same ranges, carried over to this width, L0 and token count"),
     "targets": ("S3.6", "what Scaling Monosemanticity aimed at, of a million features"),
 }
-BASELINES = {
-    "method": ("baseline", "{}"),
-    "k": ("L0 or rank", "{:,}"),
-    "width": ("width", "{:,}"),
-    "l0": ("L0", "{:.1f}"),
-    "fvu": ("FVU", "{:.4f}"),
-    "mse": ("MSE", "{:.4g}"),
-    "r2_source": ("R2, source", "{:.4f}"),
-    "cosine": ("cosine", "{:.4f}"),
-}
-"""Columns of a table of baselines: heading, format."""
+BASELINES = (
+    Column("method", "baseline"),
+    Column("k", "L0 or rank", "{:,}"),
+    Column("width", "width", "{:,}"),
+    Column("l0", "L0", "{:.1f}"),
+    Column("fvu", "FVU", "{:.4f}"),
+    Column("mse", "MSE", "{:.4g}"),
+    Column("r2_source", "R2, source", "{:.4f}"),
+    Column("cosine", "cosine", "{:.4f}"),
+)
+"""Columns of a table of baselines."""
 RANK = {"green": 0, "amber": 1, "red": 100}
 """By what a cell of lights is sorted: their sum."""
 
@@ -77,25 +76,24 @@ def health_page(
     names = table.column_names
     settings = [name for name in names if name.startswith("set_")]
     columns = [
-        (name, heading, form, told.get(name, ""))
-        for name, (heading, form) in NUMBERS.items()
-        if name in names
+        column._replace(told=told.get(column.name, ""))
+        for column in NUMBERS
+        if column.name in names
     ]
     rows = [row | {"lights": _lights(lights[row["cell"]])} for row in table.to_pylist()]
-    return render(
+    return render_study(
         "health.html.jinja",
-        facts=facts,
-        title=facts.get("title") or f"{facts['study']}: health of the SAEs",
+        facts,
+        f"{facts['study']}: health of the SAEs",
+        figures,
         rows=rows,
         settings=[(name, name.removeprefix("set_")) for name in settings],
         columns=columns,
         readings=[(name, *words) for name, words in READINGS.items()],
         limits=_limits(lights),
         baselines=list(baselines.items()),
-        baseline_columns=[(name, *words) for name, words in BASELINES.items()],
+        baseline_columns=BASELINES,
         definitions=sorted(definitions.items()),
-        figures=list(figures),
-        digest=hashlib.sha256(str(facts["spec"]).encode()).hexdigest()[:12],
     )
 
 

@@ -1,13 +1,12 @@
 """The front page of a study: the grid of cells with links, their numbers, the corpus, figures."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 
-from saegrid.browser.render import render, require
+from saegrid.browser.render import Column, render_study, require
 
 REQUIRED = ("study", "model", "corpus", "spec")
 """What `study_facts` must hold."""
@@ -61,25 +60,21 @@ def index(
     rows = [{**absent, **row} for row in cells.to_pylist()]
     for row in rows:
         row["href"] = f"{row['corpus']}/cells/{row['cell']}/features.html"
-    spec = str(study_facts["spec"])
-    return render(
+    return render_study(
         "index.html.jinja",
-        facts=study_facts,
-        title=study_facts.get("title") or study_facts["study"],
-        more=study_facts.get("more", {}),
+        study_facts,
+        study_facts["study"],
+        figures,
         grids=[(name, *_grid(mine)) for name, mine in _by(rows, "corpus").items()],
         columns=_columns(cells.column_names),
         counted=next((name for name in cells.column_names if name.startswith(ABOVE)), None),
         rows=rows,
         corpora=[_corpus(corpus) for corpus in corpora],
-        figures=list(figures),
-        spec=spec,
-        digest=hashlib.sha256(spec.encode()).hexdigest()[:12],
     )
 
 
-def _columns(present: Sequence[str]) -> list[tuple[str, str, str, str]]:
-    """The columns of the table of cells: name, heading, format, definition."""
+def _columns(present: Sequence[str]) -> list[Column]:
+    """The columns of the table of cells."""
     found = []
     for name, (heading, form, definition) in NUMBERS.items():
         if name == ABOVE:
@@ -88,9 +83,9 @@ def _columns(present: Sequence[str]) -> list[tuple[str, str, str, str]]:
                 for one in present
                 if one.startswith(ABOVE)
             ]
-            found += [(one, heading.format(x), form, definition.format(x)) for one, x in cuts]
+            found += [Column(one, heading.format(x), form, definition.format(x)) for one, x in cuts]
         elif name in present:
-            found.append((name, heading, form, definition))
+            found.append(Column(name, heading, form, definition))
     return found
 
 

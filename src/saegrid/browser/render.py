@@ -1,14 +1,26 @@
 """Filling the page templates of this folder."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 from markupsafe import Markup
 
 HERE = Path(__file__).parent
+
+
+class Column(NamedTuple):
+    """A column of a table of a page."""
+
+    name: str
+    heading: str
+    form: str = ""
+    """How a number is written; "" where it is text."""
+    told: str = ""
+    """What it is, shown where it is pointed at."""
 
 
 @cache
@@ -31,6 +43,29 @@ def render(template: str, **values: Any) -> str:
         return Markup((HERE / name).read_text(encoding="utf-8"))
 
     return _template(template).render(inlined=inlined, **values)
+
+
+def render_study(
+    template: str,
+    facts: Mapping[str, Any],
+    title: str,
+    figures: Sequence[tuple[str, str]] = (),
+    **values: Any,
+) -> str:
+    """A page of a whole study, made from a template that extends study.html.jinja.
+
+    facts: study, model, spec, and where known `title` and `more` (name: value, for the foot).
+    title: where the facts have none. figures: (path relative to the page, caption).
+    """
+    return render(
+        template,
+        facts=facts,
+        title=facts.get("title") or title,
+        more=facts.get("more", {}),
+        figures=list(figures),
+        digest=hashlib.sha256(str(facts["spec"]).encode()).hexdigest()[:12],
+        **values,
+    )
 
 
 def require(facts: Mapping[str, Any], names: Sequence[str], what: str) -> None:

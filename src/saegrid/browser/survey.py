@@ -1,35 +1,18 @@
 """The page of a survey: sizes of all sites, dimensions that stand out, corpora compared, topics."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from saegrid.browser.render import render, require
+from saegrid.browser.render import Column, render_study, require
 
 REQUIRED = ("study", "model", "spec", "cut")
 """What `facts` must hold."""
 NAMED = 6
 """Dimensions that stand out which the page names, of each site."""
-
-
-class Column(NamedTuple):
-    """A column of a table."""
-
-    name: str
-    heading: str
-    form: str = "{}"
-    told: str = ""
-    """What it is, shown where it is pointed at."""
-
-    @property
-    def numeric(self) -> bool:
-        """Whether it holds numbers, which stand to the right."""
-        return self.form != "{}"
-
 
 LAYERS = (
     Column("corpus", "corpus"),
@@ -93,13 +76,12 @@ def survey_page(
     if topics is not None:
         words = "What topics of features must be held against; a word of two lists counts twice."
         tables.append(("How common topics are", words, TOPICS, topics.to_pylist()))
-    return render(
+    return render_study(
         "survey.html.jinja",
-        facts=facts,
-        title=facts.get("title") or f"{facts['study']}: survey of the activations",
+        facts,
+        f"{facts['study']}: survey of the activations",
+        figures,
         tables=tables,
-        figures=list(figures),
-        digest=hashlib.sha256(str(facts["spec"]).encode()).hexdigest()[:12],
     )
 
 
