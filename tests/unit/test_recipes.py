@@ -11,12 +11,10 @@ from saegrid.registry import pick
 from saegrid.saes.formats.sae_lens import open_checkpoint, write_sae_lens
 from saegrid.saes.sae import decode, encode, fold_decoder_norms
 from saegrid.saes.training import RECIPES
-from saegrid.saes.training.adam import Adam
 from saegrid.saes.training.dense import BLOCK, Weights, relu_pass
 from saegrid.saes.training.jump import jump
 from saegrid.saes.training.loop import world_of
-from saegrid.saes.training.recipe import Batch, Moment, Start
-from saegrid.saes.training.recipes import relu_l1
+from saegrid.saes.training.recipe import Batch, Start
 from saegrid.saes.training.settings import parse
 from saegrid.saes.training.sparse import largest_of_batch
 from saegrid.saes.training.state import Run, State
@@ -336,122 +334,6 @@ def test_features_that_are_silent_for_ever_feel_the_term():
 def test_what_would_divide_by_zero_is_refused(recipe, setting, value):
     with pytest.raises(ValueError, match=f"{setting} of the recipe {recipe} must be a number abov"):
         parse(recipe, {setting: value})
-
-
-# --- decoders that are not negative ---------------------------------------------------------
-
-
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_decoders_can_be_kept_from_negative_numbers(recipe):
-    found = {flag: quick(recipe, non_negative=flag) for flag in (False, True)}
-    lows = {flag: trained.tensors["W_dec"].min() for flag, trained in found.items()}
-    assert lows[False] < 0 <= lows[True]
-    np.testing.assert_array_less(0.1, np.linalg.norm(found[True].tensors["W_dec"], axis=1))
-
-
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_no_row_is_zero_from_the_start_where_tokens_lie_below_their_mean(recipe):
-    """Sparse positive tokens: most are below the mean in every dimension."""
-    rng = np.random.default_rng(0)
-    x = (rng.random((4000, 16)) < 0.04) * rng.uniform(1, 3, (4000, 16))
-    run = Run(recipe, QUICK[recipe] | {"non_negative": True, "init": "data"}, 4)
-    state = State(run, world_of(of_array(x.astype(np.float32), 0.1, 0), 0))
-    rows = state.parameters[state.recipe.decoder].detach()
-    assert (rows >= 0).all() and (rows.norm(dim=1) > 0).all()
-
-
-def test_parts_that_are_not_negative_are_found():
-    """Each token a sum of four of 48 parts of three dimensions each, as NMF's."""
-    rng = np.random.default_rng(0)
-    parts = np.zeros((48, 32))
-    for part in parts:
-        part[rng.choice(32, 3, replace=False)] = rng.uniform(0.5, 1, 3)
-    parts /= np.linalg.norm(parts, axis=1, keepdims=True)
-    chosen = np.argsort(rng.random((20_000, 48)), axis=1)[:, :4]
-    x = np.einsum("tk,tkd->td", rng.uniform(1, 3, chosen.shape), parts[chosen]).astype(np.float32)
-    trained = quick("topk", x, k=4, steps=400, non_negative=True)
-    rows = trained.tensors["W_dec"]
-    rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    assert (parts @ rows.T).max(axis=1).mean() > 0.95
-
-
-def test_whitened_rows_cannot_be_kept_from_negative_numbers():
-    with pytest.raises(ValueError, match="non_negative and whiten of the recipe topk exclude"):
-        parse("topk", {"non_negative": True, "whiten": "zca"})
-    with pytest.raises(ValueError, match="non_negative of the recipe topk must be true or false"):
-        parse("topk", {"non_negative": 1})
-
-
-# --- resampling -----------------------------------------------------------------------------
-
-
-def test_resampling_comes_at_the_published_steps():
-    """25k, 50k, 75k and 100k of 200k steps; features silent for 12,500."""
-    s = told("relu_l1", steps=200_000)
-    due = [n for n in range(0, 200_000, 500) if relu_l1.is_due(n, 200_000, s)]
-    assert due == [25_000, 50_000, 75_000, 100_000]
-    assert s.resample_silent * 200_000 == 12_500
-    assert (s.resample_sample, s.resample_norm) == (819_200, 0.2)
-
-
-def test_dead_features_are_pointed_at_the_token_that_is_explained_worst():
-    """Two kinds of tokens; one is explained, so all of the odds are the other's."""
-    good, bad = torch.eye(4)[0], torch.eye(4)[1] * 3
-    sample = torch.stack([good] * 50 + [bad] * 50)
-    p = {
-        "W_enc": torch.stack([good * 2, -torch.ones(4), -torch.ones(4)]),
-        "b_enc": torch.tensor([-1.0, -0.5, -0.5]),
-        "W_dec": torch.stack([good, torch.eye(4)[2], torch.eye(4)[3]]),
-        "b_dec": torch.zeros(4),
-    }
-    optimiser = Adam(p, 0.9, 0.999)
-    for moments in optimiser.moments.values():
-        for moment in moments:
-            moment.fill_(7.0)
-    s = told("relu_l1", steps=16, batch=10)
-    idle = torch.tensor([0, 500, 500])
-    for step in (1, 3):
-        moment = Moment(step, 16, 0, idle, optimiser, lambda n, seed: sample)
-        relu_l1.after(p, moment, s)
-        assert idle.tolist() == [0, 500, 500], "not due"
-    relu_l1.after(p, Moment(2, 16, 0, idle, optimiser, lambda n, seed: sample), s)
-    assert idle.tolist() == [0, 0, 0]
-    direction = torch.eye(4)[1]
-    torch.testing.assert_close(p["W_dec"], torch.stack([good, direction, direction]))
-    # The living encoder row has norm 2, so that new ones have 0.4.
-    torch.testing.assert_close(p["W_enc"][1:], 0.4 * torch.stack([direction, direction]))
-    torch.testing.assert_close(p["b_enc"], torch.tensor([-1.0, 0.0, 0.0]))
-    for name in ("W_enc", "b_enc", "W_dec"):
-        for moment in optimiser.moments[name]:
-            assert (moment[0] == 7).all() and (moment[1:] == 0).all()
-    assert all((moment == 7).all() for moment in optimiser.moments["b_dec"])
-
-
-def test_resampling_goes_as_the_square_of_the_loss():
-    """Losses 1 and 3: nine of ten new features are pointed at the second kind."""
-    sample = torch.cat([torch.eye(2)[:1]] * 500 + [torch.eye(2)[1:] * 3**0.5] * 500)
-    n = 4000
-    p = {"W_enc": torch.zeros(n, 2), "b_enc": -torch.ones(n), "W_dec": torch.zeros(n, 2)}
-    p |= {"b_dec": torch.zeros(2)}
-    moment = Moment(2, 16, 5, torch.full((n,), 10**6), Adam(p, 0.9, 0.9), lambda n, seed: sample)
-    relu_l1.after(p, moment, told("relu_l1", steps=16, batch=100))
-    assert float(p["W_dec"][:, 1].mean()) == pytest.approx(0.9, abs=0.02)
-
-
-def test_resampling_wakes_features():
-    """Features that nothing activates have no gradient; resampled, they find something to do."""
-    stream, silent, alive = of_array(X, 0.1, 0), slice(0, 64), {}
-    for times in (0, 4):
-        state = State(
-            Run("relu_l1", QUICK["relu_l1"] | {"steps": 160, "resamplings": times}, 4),
-            world_of(stream, 0),
-        )
-        with torch.no_grad():
-            state.parameters["b_enc"][silent] = -20.0
-        for batch in islice(stream.batches(256, 0, 0), 160):
-            state.learn(torch.from_numpy(batch * np.float32(state.scale)))
-        alive[times] = int((state.idle[silent] < 5000).sum())
-    assert alive[0] == 0 and alive[4] > 32, alive
 
 
 def test_quick_settings_name_every_recipe():
