@@ -1,5 +1,6 @@
 """Which tokens cells are judged on, and what makes their numbers run again."""
 
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -67,6 +68,44 @@ def test_all_may_be_judged_on_one_corpus():
     assert plan.measured_corpus(CELL) == "headlines"
     assert plan.split(CELL, "headlines") == {"share": 0.5, "seed": 0}
     assert plan.measured("headlines", SITE) == [CELL] and plan.measured("generated", SITE) == []
+
+
+GENERATED = {"kind": "generated", "grammar": "g.yaml", "n": 5}
+TEXTS = {"kind": "text", "files": {"a": "1.txt"}}
+
+
+@pytest.mark.parametrize(
+    ("learned", "judged", "shared"),
+    [
+        (GENERATED, GENERATED | {"n": 9}, "g.yaml with seed 0"),
+        (GENERATED, GENERATED | {"seed": 1}, None),
+        (
+            TEXTS | {"files": {"a": ["1.txt", "2.txt"]}},
+            {"kind": "csv", "files": {"b": "2.txt"}},
+            "2.txt",
+        ),
+        (
+            {"kind": "text", "files": {"a": "1.txt"}},
+            {"kind": "text", "files": {"a": "2.txt"}},
+            None,
+        ),
+        (
+            {"kind": "hub", "repo": "r/s", "files": {"a": "1.csv"}},
+            {"kind": "hub", "repo": "r/t", "files": {"a": "1.csv"}},
+            None,
+        ),
+    ],
+)
+def test_texts_that_were_learned_from_are_no_held_out_ones(learned, judged, shared):
+    corpora = yaml.safe_load(TEXT)["corpora"]
+    corpora["generated"]["source"] = learned
+    corpora["other"] = {"role": "holdout", "source": judged}
+    if shared is None:
+        assert plan_of({"corpus": "other"}, corpora=corpora).measured_corpus(CELL) == "other"
+        return
+    words = f"'other' has texts of 'generated', from which saes.8x learns: {shared}. Name a corpus"
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        plan_of({"corpus": "other"}, corpora=corpora)
 
 
 def streamed(metrics=None, **store):

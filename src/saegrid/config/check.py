@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from saegrid.config.models import Block, Study
+from saegrid.config.models import Block, Source, Study
 from saegrid.config.sweeps import expand
 from saegrid.registry import nearest
 from saegrid.words import Cell, Site
@@ -109,6 +109,7 @@ def _check_references(study: Study) -> None:
             f"metrics.corpus must name one of the corpora; got {study.metrics.corpus!r}."
             f"{nearest(study.metrics.corpus, list(roles))}"
         )
+    _check_judged(study)
     known = {str(cell) for cell in cells(study)}
     for cell, stages in study.overrides.items():
         Cell.parse(cell)
@@ -123,6 +124,34 @@ def _check_references(study: Study) -> None:
                     f"Known: {', '.join(STAGES)}."
                 )
             cell_settings(study, Cell.parse(cell), stage, values)
+
+
+def _check_judged(study: Study) -> None:
+    """A corpus that SAEs are judged on holds no texts that they learn from: only of the very corpus
+    that they learn from is it known which were held out."""
+    judged = study.metrics.corpus
+    if judged is None:
+        return
+    for name in sorted({cell.sae for cell in cells(study)}):
+        sae = study.saes[name]
+        if sae.source != "train" or sae.corpus == judged:
+            continue
+        shared = _texts(study.corpora[sae.corpus].source) & _texts(study.corpora[judged].source)
+        if shared:
+            raise ConfigError(
+                f"metrics.corpus: {judged!r} has texts of {sae.corpus!r}, from which "
+                f"saes.{name} learns: {', '.join(sorted(shared))}. Name a corpus of other texts, "
+                "or leave it out: SAEs are then judged on texts held out of their own corpus."
+            )
+
+
+def _texts(source: Source) -> set[str]:
+    """What a source takes texts from: files, of a repository where it has one, or a grammar."""
+    if source.kind == "generated":
+        return {f"{source.grammar} with seed {source.seed}"}
+    given = source.files.values()
+    paths = {path for files in given for path in ([files] if isinstance(files, str) else files)}
+    return {f"{source.repo}: {path}" if source.repo else path for path in paths}
 
 
 def cell_settings(
