@@ -103,9 +103,7 @@ SAE = random_sae(d=32, m=160, k=9)
 # --- the same as in tables -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("chosen", [{}, {"tokens": 100}], ids=["all", "some"])
-def test_numbers_are_those_of_the_same_text_in_tables(store, tables, settings, chosen):
-    settings = cut(settings, **chosen)
+def test_numbers_are_those_of_the_same_text_in_tables(store, tables, settings):
     found = metrics_of(SAE, Stored(store), settings, 2000)
     assert found == metrics_of(SAE, tables, settings, 2000)
     assert found["metrics"]["ce_spliced"]["value"] > 0
@@ -177,6 +175,16 @@ def test_no_more_shards_are_read_than_are_needed(store, settings, tmp_path, monk
     assert given.x.shape[0] <= sum(shard.entries for shard in shards[:2])
     row = column(store.parent, SITE, "row")
     assert given.learned.tolist() == np.flatnonzero(~held_out(row, SHARE, SEED))[:50].tolist()
+
+
+def test_baselines_are_measured_on_the_tokens_of_the_sae(store):
+    """However many an SAE's mean and baselines learn from."""
+    given = [Stored(store).split(SHARE, SEED, 20, n) for n in (1, 50, 10**9)]
+    rows = [one.measured.tolist() for one in given]
+    assert rows[0] == rows[1] == rows[2]
+    assert [len(one.learned) for one in given[:2]] == [1, 50]
+    every = Stored(store).split(SHARE, SEED, 10**9, 1).measured.tolist()
+    assert 20 <= len(rows[0]) < len(every) and rows[0] == every[: len(rows[0])]
 
 
 def test_nothing_held_out_is_told(store):

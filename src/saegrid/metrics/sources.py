@@ -110,20 +110,24 @@ class Stored:
         self.reader, self.name = Reader(path.parent, path.stem), str(facts)
 
     def split(self, share: float, order_seed: int, measured: int, learned: int) -> Tokens:
-        """See `Source`: all held-out tokens of the first shards that have as many as are wanted on
-        either side, and as many others as are wanted, the first ones."""
-        parts, sides = [], []
-        n_apart = n_others = 0
+        """See `Source`: all held-out tokens of the first shards that have as many as are wanted,
+        and as many others as are wanted, the first ones. Neither depends on the other's number, so
+        that SAEs and baselines, which learn from other numbers, are measured on the same tokens."""
+        parts: list[np.ndarray] = []
+        held, others = [], []
+        n = n_held = n_others = 0
         for shard, apart in self._shards(share, order_seed):
+            if n_held < measured:
+                held.append(n + np.flatnonzero(apart))
+                n_held += len(held[-1])
+            others.append(n + np.flatnonzero(~apart)[: learned - n_others])
+            n_others += len(others[-1])
             parts.append(shard["x"])
-            sides.append(apart)
-            n_apart += int(apart.sum())
-            n_others += int((~apart).sum())
-            if n_apart >= measured and n_others >= learned:
+            n += len(apart)
+            if n_held >= measured and n_others >= learned:
                 break
-        apart = np.concatenate(sides)
-        others = np.flatnonzero(~apart)[:learned]
-        return _both(Tokens(Joined(parts), np.flatnonzero(apart), others), self.name, share)
+        found = Tokens(Joined(parts), np.concatenate(held), np.concatenate(others))
+        return _both(found, self.name, share)
 
     def text(
         self, share: float, order_seed: int, n: int, seed: int, model: Mapping[str, Any]
