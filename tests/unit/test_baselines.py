@@ -258,6 +258,21 @@ def test_the_table_of_a_site(tmp_path):
     assert table.equals(baselines_of(source, settings, files)), "the same bytes again"
 
 
+@pytest.mark.parametrize("value", [0.0, 0.1], ids=["zeros", "constant"])
+def test_tokens_that_do_not_vary_have_a_table(tmp_path, value):
+    """There is no share of a variance that is zero, and nothing to find."""
+    token = np.flatnonzero(~TOKENS["special"].to_numpy())
+    same = np.full_like(X, value)
+    chosen = {"tokens": 500, "fit": 500, "ranks": [], "seed": 0, "baselines": list(BASELINES)}
+    settings = {"splits": [{"share": 0.3, "seed": 5}], "metrics": chosen}
+    files = [metrics_file(tmp_path, "a", 3.0, 64)]
+    source = Captured(written(tmp_path, same, token, parts=2), TOKENS)
+    rows = baselines_of(source, settings, files).to_pylist()
+    assert [row["method"] for row in rows] == ["pca", "neurons", "random"]
+    for row in rows:
+        assert row["fvu"] is None and row["mse"] < 1e-12, row
+
+
 def test_every_name_is_a_function():
     for name in BASELINES:
         assert callable(pick(BASELINES, name, "Baseline"))

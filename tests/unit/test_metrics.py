@@ -12,7 +12,7 @@ from saegrid import activations
 from saegrid.metrics.codes import BLOCK, Coder, decode
 from saegrid.metrics.decoder import all_pairs, cosines, place_of_p95, random_pairs, random_rows
 from saegrid.metrics.latents import bins_of, edges
-from saegrid.metrics.lights import EXPOSURE, READINGS
+from saegrid.metrics.lights import EXPOSURE, READINGS, lights
 from saegrid.metrics.measure import measure, metrics_of
 from saegrid.metrics.metric import NO_ROWS, MetricsError, Subject
 from saegrid.metrics.sources import Captured, at_most
@@ -369,6 +369,16 @@ def test_zeros_and_sizes_of_codes():
     assert found["mean_active"].value == pytest.approx(np.abs(X.astype(np.float64)).mean())
     dead = values_of(zero_sae(16), X)
     assert (dead["zeros"].value, dead["mean_active"].value) == (1.0, None)
+
+
+def test_where_every_feature_is_dead_none_is_used_alike():
+    """The formula gives 0, whose light would say to make fewer active."""
+    dead = values_of(zero_sae(16), X)
+    for name in ("gini", "gini_counts", "gini_of_active"):
+        assert (dead[name].value, dead[name].because) == (None, "every feature is dead")
+    by_name = {light.name: light for light in lights({n: v.value for n, v in dead.items()})}
+    assert by_name["Gini"].state == "unknown" and not by_name["Gini"].advice
+    assert by_name["density"].state == "low" and "lower the weight" in by_name["density"].advice
 
 
 def test_the_histogram_counts_every_code(captured):

@@ -108,6 +108,27 @@ def test_texts_that_were_learned_from_are_no_held_out_ones(learned, judged, shar
         plan_of({"corpus": "other"}, corpora=corpora)
 
 
+def test_a_cell_that_held_nothing_out_is_refused_before_it_is_trained():
+    saes = yaml.safe_load(TEXT)["saes"]
+    saes["8x"]["settings"]["hold_out"] = 0
+    with pytest.raises(ConfigError, match=r"saes\.8x: with hold_out 0 no token of gen"):
+        plan_of(saes=saes).measured_activations(CELL, "generated")
+    other = plan_of({"corpus": "headlines"}, saes=saes)
+    assert other.measured_activations(CELL, "headlines")
+    assert plan_of(saes=saes).is_settled(CELL) is False, "of no concern without metrics"
+
+
+def test_an_estimate_counts_the_corpus_that_all_are_judged_on():
+    corpora = yaml.safe_load(TEXT)["corpora"]
+    source = corpora["generated"]["source"] | {"seed": 9}
+    corpora["other"] = {"role": "holdout", "source": source}
+    for metrics, found in (({"all": True}, True), ({}, False)):
+        plan = plan_of({"corpus": "other", **metrics}, corpora=corpora)
+        there = {(job.rule, job.corpus) for job, *_ in jobs_of(plan)}
+        needed = {(rule, "other") for rule in ("items", "selection", "tokens", "capture")}
+        assert (needed <= there) == found and bool(needed & there) == found
+
+
 def streamed(metrics=None, **store):
     """The corpus that SAEs learn from is streamed."""
     Path("texts.txt").write_text("The dog runs.\n")

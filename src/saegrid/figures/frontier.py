@@ -30,7 +30,9 @@ def draw(judged: Judged) -> "Figure":
             # Of a random dictionary one line a width: wider ones explain more at the same L0.
             for width in sorted({row["width"] for row in mine} if method == "random" else {None}):
                 wide = [row for row in mine if width in (None, row["width"])]
-                points = sorted((row["l0"], row["mse"]) for row in wide if row["fvu"] > EXACT)
+                points = sorted(
+                    (row["l0"], row["mse"]) for row in wide if (row["fvu"] or 0) > EXACT
+                )
                 if not points:
                     continue
                 how = {"ls": dashes, "lw": 1, "marker": "x", "markersize": 4, "color": style.GREY}

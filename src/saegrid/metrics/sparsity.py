@@ -75,8 +75,9 @@ class Sparsity(Metric):
         }
         values = {name: Value(value, n, DEFINITIONS[name]) for name, value in found.items()}
         if dead == 1:
-            none = values["gini_of_active"]._replace(because="every feature is dead")
-            values["gini_of_active"] = none
+            # The formula gives 0, as where all are used alike.
+            for name in ("gini", "gini_counts", "gini_of_active"):
+                values[name] = values[name]._replace(value=None, because="every feature is dead")
         return values | {"dead_rate_at_exposure": self._at_exposure(l0)}
 
     def _at_exposure(self, l0: float) -> Value:

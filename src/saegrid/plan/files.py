@@ -82,6 +82,7 @@ class Plan(HealthSpecs, SurveySpecs):
     def measured_activations(self, cell: str, name: str) -> list[str]:
         """The activations on which a cell is judged, shards in order."""
         self.check_norm(cell, name)
+        self.check_held_out(cell, name)
         return self.site_activations(name, str(Cell.parse(cell).site))
 
     def memory_of_metrics(self) -> int:

@@ -27,15 +27,17 @@ class DiskError(ValueError):
 
 def jobs_of(plan: Plan) -> Iterator[tuple[Job, str, str]]:
     """All jobs of a study, each with the file that records its spec, and the spec."""
-    root, main = plan.root, plan.main
-    for name in filter(lambda name: not plan.is_streamed(name), plan.corpora_used()):
+    root, main, used = plan.root, plan.main, plan.corpora_used()
+    if plan.study.metrics.all:
+        used += [name for name in plan.corpora_judged_on() if name not in used]
+    for name in filter(lambda name: not plan.is_streamed(name), used):
         folder = f"{root}/{name}"
         yield Job("items", None, name), f"{folder}/items.parquet", plan.items_spec(name)
         yield Job("selection", None, name), f"{folder}/selection.parquet", plan.selection_spec(name)
         yield Job("tokens", None, name), f"{folder}/tokens.parquet", plan.tokens_spec(name)
     for path in plan.verified_files():
         yield Job("verify_checkpoint"), path, plan.verify_spec()
-    for name in plan.corpora_used():
+    for name in used:
         for shard in plan.shards(name):
             spec = plan.capture_spec(name, shard)
             paths = [plan.activations(name, str(site), shard) for site in plan.sites]

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from saegrid.config.check import ConfigError
 from saegrid.metrics import METRICS
 from saegrid.plan.spec import remembered
 from saegrid.plan.verified import VerifiedSpecs
 from saegrid.registry import lookup
 from saegrid.saes.training.settings import parse
+from saegrid.words import Cell
 
 
 class MetricSpecs(VerifiedSpecs):
@@ -28,6 +30,19 @@ class MetricSpecs(VerifiedSpecs):
             told = parse(settings["recipe"], settings["settings"])
             return {"share": told.hold_out, "seed": settings.get("order_seed", 0)}
         return {"share": self.study.metrics.hold_out, "seed": self.study.metrics.seed}
+
+    def check_held_out(self, cell: str, name: str) -> None:
+        """ConfigError where no token of the corpus was held out of the cell's training: told before
+        a training, not after."""
+        if not self.split(cell, name)["share"]:
+            raise ConfigError(
+                f"saes.{Cell.parse(cell).sae}: with hold_out 0 no token of {name} is left to judge "
+                "it on. Raise hold_out, or name another corpus in metrics.corpus."
+            )
+
+    def corpora_judged_on(self) -> list[str]:
+        """The corpora on which cells are judged."""
+        return sorted({self.measured_corpus(str(cell)) for cell in self.cells})
 
     def _chosen(self, *keys: str) -> dict[str, Any]:
         """Some of the settings: of those that decide nothing here a change runs nothing."""

@@ -67,6 +67,12 @@ class Fit:
         """(d_model, d_model) float64."""
         return self._moments[1]
 
+    @property
+    def varies(self) -> bool:
+        """Whether there is more than one token among them, but for rounding."""
+        spread = float(np.trace(self.covariance))
+        return spread > 1e-12 * (spread + float(self.mean @ self.mean))
+
     @cached_property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
         """Variances (d_model,), falling, and principal directions (direction, d_model)."""

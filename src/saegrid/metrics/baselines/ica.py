@@ -43,7 +43,9 @@ def components(fit: Fit) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def ica(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
-    """L0 k among the independent components."""
+    """L0 k among the independent components; nothing where tokens do not vary."""
+    if not fit.varies:
+        return
     unmixing, mixing, steps = components(fit)
     lengths = np.linalg.norm(mixing, axis=0)
     for one in each_k(wanted):

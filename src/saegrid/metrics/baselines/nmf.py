@@ -18,7 +18,9 @@ TOLD = (
 
 
 def nmf(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
-    """Rank k; coordinate descent from the singular vectors."""
+    """Rank k; coordinate descent from the singular vectors. Nothing where tokens do not vary."""
+    if not fit.varies:
+        return
     low = fit.sample.min(axis=0)
     for one in each_k(wanted):
         k = min(one.k, *fit.sample.shape)

@@ -53,7 +53,8 @@ def baselines_of(
     settings: Mapping[str, Any],
     metrics: Sequence[str | Path],
 ) -> pa.Table:
-    """One row a baseline, what it is to be equal to, and way of holding out.
+    """One row a baseline, what it is to be equal to, and way of holding out; of tokens that do not
+    vary no independent components and no parts.
 
     Columns: method; k (L0 or rank that was asked for); width (directions it chooses from); l0;
     fvu, mse, r2, r2_source, r2_dimensions, cosine, norm_ratio (see `reconstruction`); n (tokens
@@ -74,7 +75,8 @@ def baselines_of(
         for name in chosen["baselines"]:
             for described in pick(BASELINES, name, "Baseline")(fit, wanted):
                 told = numbers(described, given, measured, fit.mean)
-                print(f"{name} {described.wanted.k}: fvu {told['fvu']:.4f}", flush=True)
+                fvu = "none" if told["fvu"] is None else f"{told['fvu']:.4f}"
+                print(f"{name} {described.wanted.k}: fvu {fvu}", flush=True)
                 more = {"method": name, "definition": described.definition}
                 more |= {"k": described.wanted.k, "width": described.width}
                 more |= {"n": len(measured), "n_learned": len(learned)}
