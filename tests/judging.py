@@ -6,7 +6,7 @@ from saegrid import io
 from saegrid.browser.health import health_page
 from saegrid.figures import HEALTH_FIGURES, captions
 from saegrid.figures.judged import read_judged
-from saegrid.health import advice, definitions, health
+from saegrid.health import advice, definitions, health, reasons
 from saegrid.metrics.latents import edges
 from saegrid.metrics.lights import READINGS, lights
 from saegrid.workflow import digest
@@ -14,7 +14,7 @@ from saegrid.workflow import digest
 SPEC = "s"
 SAES = {
     "L1R-8x.k_8": {"recipe": "topk", "expansion": 8, "seed": 0, "settings": {"k": 8, "lr": 1e-4}},
-    "L1R-8x.k_2": {"recipe": "topk", "expansion": 8, "seed": 0, "settings": {"k": 2, "lr": 1e-4}},
+    "L1R-8x.k_2": {"recipe": "topk", "expansion": 8, "seed": 0, "settings": {"k": 2, "lr": 3e-5}},
     "L0A-tied": {"recipe": "tied", "expansion": 8, "seed": 0, "settings": {"lr": 0.5}},
 }
 L0 = {"L1R-8x.k_8": 7.6, "L1R-8x.k_2": 2.0, "L0A-tied": 0.0}
@@ -32,6 +32,7 @@ def metrics(cell):
         "tokens": {"n": 900, "held_out": 950, "share": 0.1, "seed": 3},
         "metrics": {
             name: {"value": value, "n": 900, "definition": f"what {name} & <b>such</b> is"}
+            | ({"because": f"no {name} & <b>why</b>"} if value is None else {})
             for name, value in values.items()
         },
         "latents": {
@@ -84,7 +85,8 @@ def page_of(files, baselines):
         {"study": "st<udy", "model": "m", "spec": '{"a": "<b>"}'},
         table,
         {cell: advice(path) for cell, path in files.items()},
+        {cell: reasons(path) for cell, path in files.items()},
         definitions(files),
-        read_judged(table, baselines, []).baselines,
+        read_judged(table, baselines, []).named_baselines(),
         captions(HEALTH_FIGURES),
     )

@@ -12,13 +12,20 @@ from saegrid.words import Cell
 
 BESIDE = ("pca", "random")
 """Baselines whose FVU stands beside an SAE's, at its own L0."""
+WHERE = ("path", "repo", "folder", "revision")
+"""Settings of a checkpoint that say where it is, and nothing of what it is like."""
 READINGS = {"by_number": "light_", "by_shape": "shape_", "targets": "target_"}
 """What the columns of lights begin with."""
 
 
 def told(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of an SAE without sections: those of its recipe stand beside the others."""
-    plain = {key: value for key, value in settings.items() if not isinstance(value, Mapping)}
+    """The settings of an SAE without sections: those of its recipe stand beside the others, and
+    where a checkpoint lies is left out."""
+    plain = {
+        key: value
+        for key, value in settings.items()
+        if not isinstance(value, Mapping) and key not in WHERE
+    }
     return plain | dict(settings.get("settings", {}))
 
 
@@ -38,10 +45,10 @@ def health(
     """One row a cell, by layer, position and SAE.
 
     Columns: cell, layer, position, sae; the settings that differ between cells, and recipe and
-    expansion (`set_{name}`, text); corpus, d_model, d_sae, n_tokens; every metric under its name;
-    {baseline}_fvu of the baselines `BESIDE` at the L0 of the cell; light_{metric} and
-    shape_{metric}, the colours of the two readings of S2.9, and target_{metric}, of S3.6 (see
-    `metrics.lights`).
+    expansion (`set_{name}`, text); corpus, hold_out, order_seed (which texts of it are held out),
+    d_model, d_sae, n_tokens; every metric under its name; {baseline}_fvu of the baselines `BESIDE`
+    at the L0 of the cell; light_{metric} and shape_{metric}, the colours of the two readings of
+    S2.9, and target_{metric}, of S3.6 (see `metrics.lights`).
 
     Args:
         files: metrics.json by cell.
@@ -67,12 +74,18 @@ def health(
 
 
 def definitions(files: Mapping[str, Path]) -> dict[str, str]:
-    """What each metric means, as the files say; of those without a value why there is none."""
+    """What each metric means, as the files say."""
     found: dict[str, str] = {}
     for path in files.values():
         for name, entry in io.read_json(path)["metrics"].items():
             found.setdefault(name, entry["definition"])
     return found
+
+
+def reasons(path: str | Path) -> dict[str, str]:
+    """Of a cell's metrics without a value why there is none."""
+    metrics = io.read_json(path)["metrics"]
+    return {name: entry["because"] for name, entry in metrics.items() if entry.get("because")}
 
 
 def advice(path: str | Path) -> dict[str, list[dict[str, Any]]]:
@@ -89,7 +102,8 @@ def _row(cell: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     site, sae = Cell.parse(cell)
     row = {"cell": cell, "layer": site.layer, "position": site.position, "sae": sae}
     row |= {name: facts[name] for name in ("corpus", "d_model", "d_sae")}
-    row["n_tokens"] = facts["tokens"]["n"]
+    tokens = facts["tokens"]
+    row |= {"hold_out": tokens["share"], "order_seed": tokens["seed"], "n_tokens": tokens["n"]}
     row |= {name: entry["value"] for name, entry in facts["metrics"].items()}
     for reading, start in READINGS.items():
         row |= {f"{start}{light['metric']}": light["colour"] for light in facts["lights"][reading]}
@@ -132,7 +146,7 @@ def _fvu(
 def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows as columns: text, whole numbers, else float64 even where none has a value."""
     names = list(dict.fromkeys(key for row in rows for key in row))
-    whole = {"layer", "d_model", "d_sae", "n_tokens"}
+    whole = {"layer", "d_model", "d_sae", "n_tokens", "order_seed"}
     text = ("cell", "position", "sae", "corpus")
     columns = {}
     for name in names:

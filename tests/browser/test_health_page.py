@@ -38,6 +38,13 @@ def test_a_click_sorts_by_number_and_missing_ones_stay_last(tab):
         assert first_cells(tab)[-1] == "L0A-tied", "it has no PCA beside it"
 
 
+def test_settings_sort_as_the_numbers_that_they_are(tab):
+    shown = tab.locator("#cells thead th").all_inner_texts().index("lr")
+    tab.locator('#cells th button:text-is("lr")').click()
+    cells = tab.locator(f"#cells tbody tr td:nth-child({shown + 1})").all_inner_texts()
+    assert cells == ["3e-05", "0.0001", "0.5"]
+
+
 def test_lights_say_what_they_mean(tab):
     light = tab.locator("#cells .light.red").first
     assert "high" in light.get_attribute("aria-label") or "low" in light.get_attribute("aria-label")

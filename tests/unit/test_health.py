@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from saegrid import io
 from saegrid.figures import HEALTH_FIGURES, captions, svg
 from saegrid.figures.judged import Judged, read_judged
 from saegrid.health import health, told, varying
@@ -53,6 +54,16 @@ def test_one_row_a_cell_with_settings_numbers_and_lights(files, baselines):
 
 def test_settings_that_are_told():
     assert told(SAES["L0A-tied"]) == {"recipe": "tied", "expansion": 8, "seed": 0, "lr": 0.5}
+    checkpoint = {
+        "source": "checkpoint",
+        "format": "sae_lens",
+        "path": "/x",
+        "revision": {"R": "c"},
+    }
+    assert told(checkpoint | {"repo": None, "folder": "f"}) == {
+        "source": "checkpoint",
+        "format": "sae_lens",
+    }
     rows = [{"a": 1, "b": None, "c": 2}, {"a": 1, "b": 3, "d": 4}]
     assert varying(rows) == ["b", "c", "d"]
     assert varying(rows, ("a", "e")) == ["a", "b", "c", "d"]
@@ -74,7 +85,41 @@ def test_the_page_says_what_the_table_does(files, baselines):
     # Every light says its value and what to do.
     assert "dead rate: 0.4, high (good .05-.2, high &gt; .3, low ~0). Many features never" in page
     assert page.count('class="light') == 3 * sum(map(len, READINGS.values()))
+    # A number that is missing says why.
+    assert page.count('title="no kl &amp; &lt;b&gt;why&lt;/b&gt;"') == 3
+    assert "cosine, p95: unknown: not measured (" in page
     assert page == page_of(files, baselines)
+
+
+def changed(table, name, values):
+    return table.set_column(table.column_names.index(name), name, [values])
+
+
+def test_places_of_a_site_are_kept_apart(tmp_path):
+    """Of two corpora, and of two ways of holding out, numbers are not compared."""
+    files, paths = write_metrics(tmp_path), write_baselines(tmp_path)
+    table = table_of(files, paths)
+    one = read_judged(table, paths, [])
+    assert list(one.named_baselines()) == ["L1R"]
+    other = tmp_path / "songs/baselines/L1R.parquet"
+    io.write_table(other, io.read_table(paths[0]))
+    songs = changed(table, "corpus", ["stories", "stories", "songs"])
+    mixed = read_judged(songs, [*paths, other], [])
+    assert list(mixed.names().values()) == ["L0A, stories", "L1R, stories", "L1R, songs"]
+    assert set(mixed.named_baselines()) == {"L1R, stories", "L1R, songs"}
+    text = svg("frontier", mixed)
+    assert ">L1R, songs<" in text and text.count(">64<") == 2, "widths of random dictionaries"
+    split = Judged(
+        table.set_column(table.column_names.index("order_seed"), "order_seed", [[1, 2, 3]])
+    )
+    assert list(split.names().values()) == ["L0A, seed 1", "L1R, seed 2", "L1R, seed 3"]
+
+
+def test_more_recipes_than_colours_have_dashes(files):
+    table = table_of(files)
+    many = pa.concat_tables([table.slice(0, 1)] * 9)
+    judged = Judged(changed(many, "set_recipe", [f"r{n}" for n in range(9)]))
+    assert len({tuple(look.values()) for look in judged.lines().values()}) == 9
 
 
 HISTORY = pa.table(

@@ -1,5 +1,6 @@
 """Which tokens cells are judged on, and what makes their numbers run again."""
 
+import json
 import re
 from pathlib import Path
 
@@ -116,6 +117,24 @@ def test_a_cell_that_held_nothing_out_is_refused_before_it_is_trained():
     other = plan_of({"corpus": "headlines"}, saes=saes)
     assert other.measured_activations(CELL, "headlines")
     assert plan_of(saes=saes).is_settled(CELL) is False, "of no concern without metrics"
+
+
+def test_what_the_page_tells_of_an_sae_has_its_defaults():
+    """Of settings that the config names anywhere, so that no cell seems to have none."""
+    saes = yaml.safe_load(TEXT)["saes"]
+    base = saes["8x"]
+    saes |= {
+        "a": base | {"settings": {"k": 32}},
+        "b": base | {"settings": {"lr": 0.1}},
+        "c": base | {"recipe": "relu_l1", "settings": {}},
+    }
+    del saes["8x"]
+    grid = [{"layers": [1], "positions": ["r"], "saes": ["a", "b", "c"]}]
+    told = json.loads(plan_of(saes=saes, grid=grid).health_spec())["saes"]
+    found = {cell: facts["settings"] for cell, facts in told.items()}
+    assert found["L1R-a"]["k"] == found["L1R-b"]["k"] == 32
+    assert found["L1R-b"]["lr"] == 0.1 != found["L1R-a"]["lr"]
+    assert set(found["L1R-a"]) == {"k", "lr"} and set(found["L1R-c"]) == {"lr"}
 
 
 def test_an_estimate_counts_the_corpus_that_all_are_judged_on():

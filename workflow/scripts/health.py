@@ -6,22 +6,24 @@ from saegrid import io, workflow
 from saegrid.browser.health import health_page
 from saegrid.figures import HEALTH_FIGURES, captions, draw_all
 from saegrid.figures.judged import read_judged
-from saegrid.health import advice, definitions, health
+from saegrid.health import advice, definitions, health, reasons
 
 with workflow.job(snakemake) as job:
-    given = job.settings
+    # As the config has them: a path may differ between machines.
+    given = job.written
     files = dict(zip(given["cells"], map(Path, job.input.metrics), strict=True))
     table = health(files, given["expected"], given["saes"], job.input.baselines)
     io.write_table(job.output.table, table, job.spec)
     judged = read_judged(table, job.input.baselines, job.input.histories, files)
     draw_all(judged, Path(job.output.figures[0]).parent, HEALTH_FIGURES)
-    facts = {name: job.written[name] for name in ("study", "title", "model")}
+    facts = {name: given[name] for name in ("study", "title", "model")}
     page = health_page(
         facts | {"spec": job.spec},
         table,
         {cell: advice(path) for cell, path in files.items()},
+        {cell: reasons(path) for cell, path in files.items()},
         definitions(files),
-        judged.baselines,
+        judged.named_baselines(),
         captions(HEALTH_FIGURES),
     )
     io.write_text(job.output.page, page)

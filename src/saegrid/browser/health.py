@@ -61,6 +61,7 @@ def health_page(
     facts: Mapping[str, Any],
     table: pa.Table,
     lights: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
+    reasons: Mapping[str, Mapping[str, str]],
     definitions: Mapping[str, str],
     baselines: Mapping[str, Sequence[Mapping[str, Any]]],
     figures: Sequence[tuple[str, str]] = (),
@@ -68,8 +69,9 @@ def health_page(
     """The text of health.html. The same arguments give the same bytes.
 
     facts: study, model, spec, and where known `title`.
-    table: see `health.health`. lights: by cell, the two readings. definitions: of the metrics.
-    baselines: site to rows. figures: (path relative to the page, caption).
+    table: see `health.health`. lights: by cell, the readings. reasons: by cell, of metrics without
+    a value why there is none. definitions: of the metrics. baselines: rows by the name of where
+    they are measured. figures: (path relative to the page, caption).
     """
     require(facts, REQUIRED, "The facts of a page of health")
     told = {**definitions, **BESIDE}
@@ -80,14 +82,19 @@ def health_page(
         for column in NUMBERS
         if column.name in names
     ]
-    rows = [row | {"lights": _lights(lights[row["cell"]])} for row in table.to_pylist()]
+    if len(set(table["corpus"].to_pylist())) > 1:
+        columns.insert(0, Column("corpus", "corpus", told="on which the SAE is judged"))
+    rows = []
+    for row in table.to_pylist():
+        why = reasons.get(row["cell"], {})
+        rows.append(row | {"lights": _lights(lights[row["cell"]], why), "reasons": why})
     return render_study(
         "health.html.jinja",
         facts,
         f"{facts['study']}: health of the SAEs",
         figures,
         rows=rows,
-        settings=[(name, name.removeprefix("set_")) for name in settings],
+        settings=[Column(name, name.removeprefix("set_")) for name in settings],
         columns=columns,
         readings=[(name, *words) for name, words in READINGS.items()],
         limits=_limits(lights),
@@ -97,20 +104,24 @@ def health_page(
     )
 
 
-def _lights(given: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
+def _lights(
+    given: Mapping[str, Sequence[Mapping[str, Any]]], reasons: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
     """Of each reading the lights with the text that they show, and a number to sort by."""
     return {
         reading: {
             "rank": sum(RANK[light["colour"]] for light in given[reading]),
-            "lights": [(light["colour"], _sentence(light)) for light in given[reading]],
+            "lights": [(light["colour"], _sentence(light, reasons)) for light in given[reading]],
         }
         for reading in READINGS
     }
 
 
-def _sentence(light: Mapping[str, Any]) -> str:
+def _sentence(light: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
     """What a light says when it is pointed at."""
-    value = "unknown" if light["value"] is None else f"{light['value']:.4g}, {light['state']}"
+    value = f"unknown: {reasons.get(light['metric'], 'not measured')}"
+    if light["value"] is not None:
+        value = f"{light['value']:.4g}, {light['state']}"
     advice = f" {light['advice']}" if light["advice"] else ""
     return f"{light['name']}: {value} ({light['words']}).{advice}"
 

@@ -11,8 +11,8 @@ function sort(table, column) {
   const missing = (text) => text === "" || text === "nan";
   const compare = (a, b) => {
     if (missing(key(a)) || missing(key(b))) return missing(key(a)) - missing(key(b)); // always last
-    const by = numeric ? key(a) - key(b) : key(a).localeCompare(key(b), "en", { numeric: true });
-    return up ? by : -by;
+    const by = key(a) - key(b); // settings hold numbers too, such as 0.0003 and 1e-05
+    return (up ? 1 : -1) * (Number.isNaN(by) ? key(a).localeCompare(key(b), "en", { numeric: true }) : by);
   };
   table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
 }

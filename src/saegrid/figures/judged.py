@@ -3,12 +3,27 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from saegrid.figures import style
 from saegrid.io import read_json, read_table
+
+
+class Place(NamedTuple):
+    """Tokens on which SAEs and baselines are measured: numbers of two places are not compared."""
+
+    site: str
+    corpus: str
+    hold_out: float
+    """Share of the texts that are held out."""
+    order_seed: int
+    """Seed of which those are."""
+
+
+SAID = {"corpus": "{}", "hold_out": "{:g} held out", "order_seed": "seed {}"}
+"""What tells two places of a site apart, in words."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +32,8 @@ class Judged:
 
     table: pa.Table
     """One row a cell, see `health.health`."""
-    baselines: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-    """Site: rows of its baselines."""
+    baselines: Mapping[Place, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Rows of the baselines of each place."""
     histories: Mapping[str, pa.Table] = field(default_factory=dict)
     """Cell: its history.parquet; of trained SAEs alone."""
     latents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -28,12 +43,24 @@ class Judged:
         """The rows of the table."""
         return self.table.to_pylist()
 
-    def sites(self) -> dict[str, list[dict[str, Any]]]:
-        """The rows of each site, in the order of the table."""
-        found: dict[str, list[dict[str, Any]]] = {}
+    def places(self) -> dict[Place, list[dict[str, Any]]]:
+        """The rows of each place, in the order of the table."""
+        found: dict[Place, list[dict[str, Any]]] = {}
         for row in self.rows():
-            found.setdefault(site(row), []).append(row)
+            found.setdefault(place(row), []).append(row)
         return found
+
+    def names(self) -> dict[Place, str]:
+        """What places are called: their sites, and what else differs between any of them."""
+        every = {**self.places(), **dict.fromkeys(self.baselines)}
+        varied = [key for key in SAID if len({getattr(one, key) for one in every}) > 1]
+        said = {one: [SAID[key].format(getattr(one, key)) for key in varied] for one in every}
+        return {one: ", ".join([one.site, *words]) for one, words in said.items()}
+
+    def named_baselines(self) -> dict[str, Sequence[Mapping[str, Any]]]:
+        """Rows of the baselines of each place, by its name."""
+        names = self.names()
+        return {names[one]: rows for one, rows in self.baselines.items()}
 
     def kinds(self) -> list[str]:
         """What SAEs are told apart by, in a legend: their recipes, else their names."""
@@ -48,6 +75,21 @@ class Judged:
             }
             for at, name in enumerate(self.kinds())
         }
+
+    def lines(self) -> dict[str, dict[str, str]]:
+        """Colour and dash of each kind."""
+        return {
+            name: {
+                "color": look["color"],
+                "ls": style.DASHES[at // len(style.COLOURS) % len(style.DASHES)],
+            }
+            for at, (name, look) in enumerate(self.looks().items())
+        }
+
+
+def place(row: Mapping[str, Any]) -> Place:
+    """Where the SAE of a row is measured."""
+    return Place(site(row), row["corpus"], row["hold_out"], row["order_seed"])
 
 
 def site(row: Mapping[str, Any]) -> str:
@@ -66,11 +108,13 @@ def read_judged(
     histories: Iterable[str | Path],
     metrics: Mapping[str, Path] | None = None,
 ) -> Judged:
-    """The numbers with baselines ({site}.parquet), histories ({cell}/history.parquet) and, of the
-    metrics.json by cell, what is no number."""
-    beside: dict[str, list[dict[str, Any]]] = {}
+    """The numbers with baselines ({corpus}/baselines/{site}.parquet), histories
+    ({cell}/history.parquet) and, of the metrics.json by cell, what is no number."""
+    beside: dict[Place, list[dict[str, Any]]] = {}
     for path in map(Path, baselines):
-        beside.setdefault(path.stem, []).extend(read_table(path).to_pylist())
+        for row in read_table(path).to_pylist():
+            one = Place(path.stem, path.parts[-3], row["hold_out"], row["order_seed"])
+            beside.setdefault(one, []).append(row)
     told = {Path(p).parent.name: read_table(p) for p in histories}
     latents = {cell: read_json(path)["latents"] for cell, path in (metrics or {}).items()}
     return Judged(table, beside, told, latents)

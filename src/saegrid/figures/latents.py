@@ -12,14 +12,15 @@ if TYPE_CHECKING:
 
 CAPTION = (
     "How large the codes are that are not zero, on held-out tokens: their share of all codes, four "
-    "bins an octave, one panel a site. All others are exact zeros, whose share is 1 - density."
+    "bins an octave, the outermost with all beyond, one panel a site. All others are exact zeros, "
+    "whose share is 1 - density."
 )
 
 
 def draw(judged: Judged) -> "Figure":
     """A line an SAE."""
     rows = [row for row in judged.rows() if sum(judged.latents.get(row["cell"], _NONE)["counts"])]
-    sites, looks = list(dict.fromkeys(map(site, rows))), judged.looks()
+    sites, looks = list(dict.fromkeys(map(site, rows))), judged.lines()
     figure, axes = panels(max(1, len(sites)))
     if not rows:
         style.blank(axes[0], "no code is known, or none is active")
@@ -32,7 +33,7 @@ def draw(judged: Judged) -> "Figure":
         here = np.flatnonzero(counts)
         span = slice(here[0], here[-1] + 1)
         middle = np.sqrt(edges[:-1] * edges[1:])
-        how = {"lw": 0.9, "color": looks[kind(row)]["color"], "drawstyle": "steps-mid"}
+        how = {"lw": 0.9, "drawstyle": "steps-mid", **looks[kind(row)]}
         line = one.plot(middle[span], share[span], **how)[0]
         seen.setdefault(kind(row), line)
     for name, one in zip(sites, axes, strict=True):

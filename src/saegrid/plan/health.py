@@ -5,6 +5,7 @@ from typing import Any
 from saegrid.figures import HEALTH_FIGURES
 from saegrid.plan.metrics import MetricSpecs
 from saegrid.plan.spec import remembered
+from saegrid.saes.training.settings import parse
 from saegrid.workflow import digest
 
 
@@ -29,8 +30,19 @@ class HealthSpecs(MetricSpecs):
         )
 
     def _told(self, cell: str) -> dict[str, Any]:
-        """What the config says of a cell's SAE."""
-        return self.settings(cell, "train") if self.is_trained(cell) else self.checkpoint(cell)
+        """What the config says of a cell's SAE; of the settings of recipes those that it names
+        anywhere, with their defaults where it does not."""
+        if not self.is_trained(cell):
+            return self.checkpoint(cell)
+        told = self.settings(cell, "train")
+        every = vars(parse(told["recipe"], told["settings"]))
+        return told | {"settings": {k: every[k] for k in self._named_settings() if k in every}}
+
+    @remembered
+    def _named_settings(self) -> list[str]:
+        """Settings of recipes that the config names for any cell."""
+        trained = [cell for cell in map(str, self.cells) if self.is_trained(cell)]
+        return sorted({key for cell in trained for key in self.settings(cell, "train")["settings"]})
 
     def all_metrics(self) -> list[str]:
         """Numbers of every cell, on the corpora they are judged on; in the order of the grid."""
