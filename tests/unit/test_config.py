@@ -172,6 +172,46 @@ def test_mistakes_in_a_sweep_name_the_key():
         swept(over={"k": [8], "corpus": ["h"]}, rows=[])
 
 
+def test_pairs_that_are_learned_from_are_not_packed():
+    """Siblings of what is held out would stand in rows that are learned from."""
+    pairs = {"kind": "csv", "columns": {"original": "o", "edit": "e"}}
+    corpus = {"role": "train", "layout": "packed", "source": pairs}
+    assert "corpora.g.layout: packed rows mix pairs" in message(("corpora", "g"), corpus)
+    for fine in ({"layout": "headline"}, {"source": {"kind": "csv", "columns": {"text": "t"}}}):
+        assert resolve(changed(("corpora", "g"), corpus | fine))
+
+
+def test_a_streamed_corpus_has_no_settings_of_tables():
+    """They were taken, and did nothing."""
+    streamed = {"role": "train", "store": {}, "source": {"kind": "text"}}
+    for key, value in (
+        ("layout", "packed"),
+        ("mask", "marker"),
+        ("tokens", {"context": 5}),
+        ("grades", {"digits": "d"}),
+        ("source", {"kind": "text", "labels": {"a": "number"}}),
+        ("source", {"kind": "csv", "columns": {"original": "o", "edited": "e"}}),
+    ):
+        assert " a streamed corpus has plain texts" in message(
+            ("corpora", "g"), streamed | {key: value}
+        )
+
+
+def test_a_cells_own_corpus_is_checked_as_any():
+    for name in ("h", "nope"):
+        said = message(("overrides",), {"L2R-8x": {"train": {"corpus": name}}})
+        assert (
+            f"overrides.L2R-8x.train.corpus must name a corpus of role train; got {name!r}" in said
+        )
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seeds_are_ones_that_every_generator_takes(seed):
+    for path in (("saes", "8x", "seed"), ("saes", "8x", "order_seed"), ("metrics",)):
+        value = {"seed": seed} if path == ("metrics",) else seed
+        assert "seed: Input should be" in message(path, value)
+
+
 def test_only_what_is_learnt_from_can_be_streamed():
     assert resolve(changed(("corpora", "g", "store"), {"max_tokens": 10})).corpora["g"].store
     said = message(("corpora", "h", "store"), {})

@@ -71,42 +71,76 @@ def test_all_may_be_judged_on_one_corpus():
     assert plan.measured("headlines", SITE) == [CELL] and plan.measured("generated", SITE) == []
 
 
-GENERATED = {"kind": "generated", "grammar": "g.yaml", "n": 5}
-TEXTS = {"kind": "text", "files": {"a": "1.txt"}}
+GENERATED = {"kind": "generated", "grammar": "resources/toy/grammar.yaml", "n": 5}
+TEXTS = {"kind": "text", "files": {"a": "texts/1.txt"}}
+HUB = {"kind": "hub", "repo": "r/s", "files": {"a": "data/*.csv"}, "revision": "0" * 40}
 
 
 @pytest.mark.parametrize(
     ("learned", "judged", "shared"),
     [
-        (GENERATED, GENERATED | {"n": 9}, "g.yaml with seed 0"),
+        (GENERATED, GENERATED | {"n": 9}, "grammar.yaml with seed 0"),
         (GENERATED, GENERATED | {"seed": 1}, None),
-        (
-            TEXTS | {"files": {"a": ["1.txt", "2.txt"]}},
-            {"kind": "csv", "files": {"b": "2.txt"}},
-            "2.txt",
-        ),
-        (
-            {"kind": "text", "files": {"a": "1.txt"}},
-            {"kind": "text", "files": {"a": "2.txt"}},
-            None,
-        ),
-        (
-            {"kind": "hub", "repo": "r/s", "files": {"a": "1.csv"}},
-            {"kind": "hub", "repo": "r/t", "files": {"a": "1.csv"}},
-            None,
-        ),
+        (TEXTS | {"files": {"a": ["texts/1.txt", "texts/2.txt"]}}, TEXTS, "texts/1.txt"),
+        (TEXTS, TEXTS | {"files": {"a": "./texts/../texts/1.txt"}}, "texts/1.txt"),
+        (TEXTS, TEXTS | {"files": {"a": "texts/copy.txt"}}, "texts/1.txt"),
+        (TEXTS, TEXTS | {"files": {"a": "texts/2.txt"}}, None),
+        (HUB, HUB | {"files": {"b": "data/1.csv"}}, "r/s: data/*.csv"),
+        (HUB, HUB | {"repo": "r/t"}, None),
+        (HUB, HUB | {"files": {"b": "test/1.csv"}}, None),
     ],
 )
 def test_texts_that_were_learned_from_are_no_held_out_ones(learned, judged, shared):
+    Path("texts").mkdir()
+    for name, text in (("1", "a"), ("2", "b"), ("copy", "a")):
+        Path(f"texts/{name}.txt").write_text(text)
     corpora = yaml.safe_load(TEXT)["corpora"]
     corpora["generated"]["source"] = learned
     corpora["other"] = {"role": "holdout", "source": judged}
+    plan = plan_of({"corpus": "other"}, corpora=corpora)
     if shared is None:
-        assert plan_of({"corpus": "other"}, corpora=corpora).measured_corpus(CELL) == "other"
+        assert plan.measured_activations(CELL, "other")
         return
-    words = f"'other' has texts of 'generated', from which saes.8x learns: {shared}. Name a corpus"
-    with pytest.raises(ConfigError, match=re.escape(words)):
-        plan_of({"corpus": "other"}, corpora=corpora)
+    words = f"'other' has texts of 'generated', from which saes.8x learns: .*{re.escape(shared)}. N"
+    with pytest.raises(ConfigError, match=words):
+        plan.measured_activations(CELL, "other")
+
+
+def test_streamed_texts_that_were_learned_from_are_no_held_out_ones():
+    Path("texts").mkdir()
+    Path("texts/1.txt").write_text("a")
+    corpora = yaml.safe_load(TEXT)["corpora"]
+    corpora["generated"] = {
+        "role": "train",
+        "store": {},
+        "source": TEXTS | {"files": {"a": "texts/*"}},
+    }
+    corpora["other"] = {"role": "holdout", "source": TEXTS}
+    with pytest.raises(ConfigError, match=r"texts/1\.txt"):
+        plan_of({"corpus": "other"}, corpora=corpora).measured_activations(CELL, "other")
+
+
+@pytest.mark.parametrize("store", [None, {}], ids=["tables", "streamed"])
+def test_a_folder_that_stands_in_for_the_hub_is_seen_to_change(store):
+    Path("repo/data").mkdir(parents=True)
+    Path("repo/data/1.csv").write_text("id,text\n1,a\n")
+    corpora = yaml.safe_load(TEXT)["corpora"]
+    columns = {"columns": {"text": "text"}}
+    corpora["generated"]["source"] = HUB | {"repo": "repo"} | columns
+    if store is not None:
+        corpora["generated"] = {"role": "train", "store": store, **corpora["generated"]}
+        del corpora["generated"]["tokens"]
+
+    def spec():
+        plan = plan_of(corpora=corpora)
+        return plan.items_spec("generated") if store is None else plan.store_spec("generated")
+
+    before = spec()
+    assert spec() == before
+    Path("repo/data/2.csv").write_text("id,text\n2,b\n")
+    more = spec()
+    Path("repo/data/1.csv").write_text("id,text\n1,c\n")
+    assert len({before, more, spec()}) == 3
 
 
 def test_a_cell_that_held_nothing_out_is_refused_before_it_is_trained():

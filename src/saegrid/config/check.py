@@ -5,13 +5,18 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from saegrid.config.models import Block, Source, Study
+from saegrid.config.models import Block, Corpus, Study
 from saegrid.config.sweeps import expand
 from saegrid.registry import nearest
 from saegrid.words import Cell, Site
 
 STAGES = ("train", "encode", "density", "top_tokens", "topics", "logits", "pages")
 """What a cell may override."""
+OF_TABLES = {
+    *("layout", "row_length", "mask", "tokens", "keep_space", "grades", "labels", "split_column"),
+    *("original", "edit", "edited"),
+}
+"""Settings of a corpus, its source and columns that only one in tables has."""
 
 
 class ConfigError(ValueError):
@@ -90,18 +95,10 @@ def _check_references(study: Study) -> None:
     if len(mains) != 1:
         raise ConfigError(f"corpora: exactly one must have the role main; got {mains}.")
     for name, corpus in study.corpora.items():
-        if corpus.store and (corpus.role != "train" or corpus.shards > 1 or corpus.filter):
-            raise ConfigError(
-                f"corpora.{name}.store: a streamed corpus has the role train, no filter and no "
-                f"shards of its own; got role {corpus.role}, shards {corpus.shards}."
-            )
+        _check_corpus(name, corpus)
     for name, sae in study.saes.items():
-        if sae.source == "train" and roles.get(sae.corpus) != "train":
-            trains = [corpus for corpus, role in roles.items() if role == "train"]
-            raise ConfigError(
-                f"saes.{name}.corpus must name a corpus of role train; got {sae.corpus!r}."
-                f"{nearest(sae.corpus, trains)}"
-            )
+        if sae.source == "train":
+            _check_learned(study, f"saes.{name}.corpus", sae.corpus)
         if sae.source == "checkpoint" and sae.path is None and sae.repo is None:
             raise ConfigError(f"saes.{name}: give path (of local copies) or repo (on the hub).")
     if study.metrics.corpus is not None and study.metrics.corpus not in roles:
@@ -109,7 +106,6 @@ def _check_references(study: Study) -> None:
             f"metrics.corpus must name one of the corpora; got {study.metrics.corpus!r}."
             f"{nearest(study.metrics.corpus, list(roles))}"
         )
-    _check_judged(study)
     known = {str(cell) for cell in cells(study)}
     for cell, stages in study.overrides.items():
         Cell.parse(cell)
@@ -123,35 +119,41 @@ def _check_references(study: Study) -> None:
                     f"overrides.{cell}.{stage} is not a stage.{nearest(stage, list(STAGES))} "
                     f"Known: {', '.join(STAGES)}."
                 )
-            cell_settings(study, Cell.parse(cell), stage, values)
+            settings = cell_settings(study, Cell.parse(cell), stage, values)
+            if stage == "train" and settings["source"] == "train":
+                _check_learned(study, f"overrides.{cell}.train.corpus", settings["corpus"])
 
 
-def _check_judged(study: Study) -> None:
-    """A corpus that SAEs are judged on holds no texts that they learn from: only of the very corpus
-    that they learn from is it known which were held out."""
-    judged = study.metrics.corpus
-    if judged is None:
-        return
-    for name in sorted({cell.sae for cell in cells(study)}):
-        sae = study.saes[name]
-        if sae.source != "train" or sae.corpus == judged:
-            continue
-        shared = _texts(study.corpora[sae.corpus].source) & _texts(study.corpora[judged].source)
-        if shared:
-            raise ConfigError(
-                f"metrics.corpus: {judged!r} has texts of {sae.corpus!r}, from which "
-                f"saes.{name} learns: {', '.join(sorted(shared))}. Name a corpus of other texts, "
-                "or leave it out: SAEs are then judged on texts held out of their own corpus."
-            )
+def _check_learned(study: Study, key: str, name: str) -> None:
+    """SAEs learn from a corpus of role train."""
+    roles = {corpus: told.role for corpus, told in study.corpora.items()}
+    if roles.get(name) != "train":
+        trains = [corpus for corpus, role in roles.items() if role == "train"]
+        raise ConfigError(
+            f"{key} must name a corpus of role train; got {name!r}.{nearest(name, trains)}"
+        )
 
 
-def _texts(source: Source) -> set[str]:
-    """What a source takes texts from: files, of a repository where it has one, or a grammar."""
-    if source.kind == "generated":
-        return {f"{source.grammar} with seed {source.seed}"}
-    given = source.files.values()
-    paths = {path for files in given for path in ([files] if isinstance(files, str) else files)}
-    return {f"{source.repo}: {path}" if source.repo else path for path in paths}
+def _check_corpus(name: str, corpus: Corpus) -> None:
+    """A streamed corpus, and one that SAEs learn from, cannot have all settings."""
+    if corpus.store and (corpus.role != "train" or corpus.shards > 1 or corpus.filter):
+        raise ConfigError(
+            f"corpora.{name}.store: a streamed corpus has the role train, no filter and no "
+            f"shards of its own; got role {corpus.role}, shards {corpus.shards}."
+        )
+    parts = (corpus, corpus.source, corpus.source.columns)
+    told = {key for part in parts for key in part.model_dump(exclude_defaults=True)}
+    if corpus.store and told & OF_TABLES:
+        raise ConfigError(
+            f"corpora.{name}: a streamed corpus has plain texts, one after another, and no "
+            f"{', '.join(sorted(told & OF_TABLES))}. Leave that out, or leave out `store`."
+        )
+    paired = corpus.source.columns.original is not None
+    if corpus.role == "train" and corpus.layout == "packed" and paired:
+        raise ConfigError(
+            f"corpora.{name}.layout: packed rows mix pairs, so that none can be held out of a "
+            "training with its siblings. Take layout headline, or a column `text` alone."
+        )
 
 
 def cell_settings(

@@ -10,6 +10,7 @@ Position = Literal["a", "m", "r", "n"]
 Comparator = Literal["ge", "gt", "le", "lt", "eq", "ne"]
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Strict(BaseModel):
@@ -33,7 +34,7 @@ class Model(Strict):
     """Arithmetic of the forward pass and of the stored activations."""
     weights: Literal["pretrained", "random"] = "pretrained"
     """`random` initialises the architecture anew: the untrained control."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of random weights."""
     bos: Literal["auto", True, False] = "auto"
     """Begin each row with the tokenizer's BOS (or [CLS]) token; auto: where it has one."""
@@ -81,7 +82,7 @@ class Source(Strict):
     """generated: the grammar file."""
     n: Positive | None = None
     """generated, text, and streamed texts of any kind: number of texts."""
-    seed: int = 0
+    seed: Seed = 0
     """generated: seed."""
 
 
@@ -107,7 +108,7 @@ class TokenChoice(Strict):
     """The tokens they replaced."""
     context: Annotated[int, Field(ge=0)] | Literal["all"] = 20_000
     """A seeded sample of the other tokens, or all of them."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the sample."""
 
 
@@ -123,7 +124,7 @@ class Store(Strict):
     cut: Literal["rows", "truncate"] = "rows"
     """What becomes of the rest of a text that is longer than a row, or than max_characters: it goes
     on in further rows, or is dropped."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the random tokens."""
     shard_tokens: Positive = 65_536
     """A shard is closed behind the text with which it has so many entries."""
@@ -179,9 +180,9 @@ class TrainedSae(Strict):
     """d_sae / d_model."""
     corpus: str
     """The corpus, of role train, whose activations it learns from."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the first directions, and of what the recipe draws later."""
-    order_seed: int = 0
+    order_seed: Seed = 0
     """Seed of the order of the tokens, and of the texts that are held out."""
     settings: dict[str, Any] = {}
     """Settings of the recipe: k, steps, batch, lr and others, see the recipe's file."""
@@ -256,7 +257,7 @@ class TopTokens(Strict):
     """Random active examples of a feature."""
     per_quantile: Annotated[int, Field(ge=0)] = 2
     """Examples in each fifth of the activations."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the random examples."""
 
 
@@ -325,7 +326,7 @@ class Metrics(Strict):
     fit: Positive = 200_000
     """Training tokens that baselines are fitted on at most, a seeded sample; of a streamed corpus
     its first ones."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of samples, random dictionaries, and of the split of a corpus not learned from."""
 
 

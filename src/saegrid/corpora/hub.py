@@ -49,6 +49,16 @@ def names(source: Mapping[str, Any]) -> list[tuple[str, str]]:
     return _on_hub(repo, source, listed, fetching=False)
 
 
+def stand_ins(source: Mapping[str, Any]) -> list[str]:
+    """The files of a local folder that stands in for the repository; none of one on the hub.
+
+    Raises CorpusError as `rows` does.
+    """
+    if not source.get("repo") or not Path(source["repo"]).is_dir():
+        return []
+    return [path for _, path in fetched(source, _listed(source))]
+
+
 def fetched(source: Mapping[str, Any], listed: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Split and path on this machine of the files `listed`; CorpusError as of `rows`."""
     repo = source["repo"]

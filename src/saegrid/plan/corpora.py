@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from saegrid.config.check import ConfigError
+from saegrid.corpora import hub
 from saegrid.corpora.generated import files
+from saegrid.corpora.rows import CorpusError
 from saegrid.identity import file_digest, model_identity
 from saegrid.io import canonical
 from saegrid.models import FAMILIES, family_name, read_config, sizes_of
-from saegrid.paths import PathError, expand
+from saegrid.paths import PathError, expand, expand_all
 from saegrid.plan.spec import Specs, remembered
 from saegrid.registry import entry, lookup
 from saegrid.shards import numbers, shard_names
@@ -32,13 +34,21 @@ class CorpusSpecs(Specs):
         """The local files that a corpus is read from; ConfigError where one is missing."""
         source = self.study.corpora[name].source
         if source.kind == "hub":
-            return []
+            return self.stand_ins(name)
         paths = [[given] if isinstance(given, str) else given for given in source.files.values()]
         named = [path for several in paths for path in several]
         found = [self.local_file(f"corpora.{name}.source", path) for path in named]
         if source.grammar:
             found += files(self.local_file(f"corpora.{name}.source.grammar", source.grammar))
         return [str(path) for path in found]
+
+    def stand_ins(self, name: str) -> list[str]:
+        """The local files of a folder that stands in for the hub; none where a corpus is there."""
+        source = expand_all(self.study.corpora[name].source.model_dump(mode="json"))
+        try:
+            return hub.stand_ins(source)
+        except CorpusError as problem:
+            raise ConfigError(f"corpora.{name}.source: {problem}") from None
 
     @remembered
     def items_spec(self, name: str) -> str:

@@ -1,8 +1,11 @@
 """On which tokens the SAEs of a study are judged, the specs of that, and the files."""
 
+from fnmatch import fnmatch
 from typing import Any
 
 from saegrid.config.check import ConfigError
+from saegrid.identity import file_digest
+from saegrid.io import canonical
 from saegrid.metrics import METRICS
 from saegrid.plan.spec import remembered
 from saegrid.plan.verified import VerifiedSpecs
@@ -32,13 +35,52 @@ class MetricSpecs(VerifiedSpecs):
         return {"share": self.study.metrics.hold_out, "seed": self.study.metrics.seed}
 
     def check_held_out(self, cell: str, name: str) -> None:
-        """ConfigError where no token of the corpus was held out of the cell's training: told before
-        a training, not after."""
-        if not self.split(cell, name)["share"]:
+        """ConfigError where an SAE would be judged on tokens that it learns from, or on none: told
+        before a training, not after. Only of the corpus that it learns from is it known which texts
+        were held out."""
+        if not self.is_trained(cell):
+            return
+        sae, learned = f"saes.{Cell.parse(cell).sae}", self.training_corpus(cell)
+        if learned != name:
+            shared = self._shared(learned, name)
+            if shared:
+                raise ConfigError(
+                    f"metrics.corpus: {name!r} has texts of {learned!r}, from which {sae} learns: "
+                    f"{', '.join(shared)}. Name a corpus of other texts, or leave it out: SAEs are "
+                    "then judged on texts held out of their own corpus."
+                )
+        elif not self.split(cell, name)["share"]:
             raise ConfigError(
-                f"saes.{Cell.parse(cell).sae}: with hold_out 0 no token of {name} is left to judge "
-                "it on. Raise hold_out, or name another corpus in metrics.corpus."
+                f"{sae}: with hold_out 0 no token of {name} is left to judge it on. Raise "
+                "hold_out, or name another corpus in metrics.corpus."
             )
+
+    @remembered
+    def _shared(self, one: str, other: str) -> list[str]:
+        """What two corpora both take texts from: files of the same bytes, files of the same
+        repository, or a grammar with the same seed."""
+        first, second = self._texts(one), self._texts(other)
+        return sorted(
+            label
+            for (kind, mine), label in first.items()
+            for found, theirs in second
+            if kind == found and _alike(mine, theirs)
+        )
+
+    def _texts(self, name: str) -> dict[tuple[str, str], str]:
+        """Where texts come from and what they are there, each with words for a message."""
+        source, paths = self.study.corpora[name].source, self.source_files(name)
+        if source.kind == "generated":
+            digests = [file_digest(path) for path in paths]
+            known = ("generated", canonical([digests, source.seed]))
+            return {known: f"{source.grammar} with seed {source.seed}"}
+        if paths:
+            return {("file", file_digest(path)): path for path in paths}
+        given = source.files.values()
+        listed = [
+            path for files in given for path in ([files] if isinstance(files, str) else files)
+        ]
+        return {(f"hub {source.repo}", path): f"{source.repo}: {path}" for path in listed}
 
     def corpora_judged_on(self) -> list[str]:
         """The corpora on which cells are judged."""
@@ -111,3 +153,8 @@ class MetricSpecs(VerifiedSpecs):
     def baselines_file(self, name: str, site: str) -> str:
         """Baselines of a site on a corpus."""
         return f"{self.root}/{name}/baselines/{site}.parquet"
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two names are one, or `*` in either makes them one."""
+    return one == other or fnmatch(one, other) or fnmatch(other, one)

@@ -31,7 +31,7 @@ class StoreSpecs(CorpusSpecs):
     def _streamed_files(self, name: str) -> list[str]:
         source = expand_all(self.study.corpora[name].source.model_dump(mode="json"))
         if source["kind"] == "hub":
-            return []
+            return self.stand_ins(name)
         try:
             return names(source)
         except CorpusError as problem:
