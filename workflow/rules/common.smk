@@ -11,7 +11,7 @@ from pathlib import Path
 
 from saegrid.config import ConfigError, resolve
 from saegrid.figures import FIGURES, HEALTH_FIGURES, SURVEY_FIGURES
-from saegrid.plan import Plan
+from saegrid.plan import Plan, memory
 from saegrid.shards import SHARD_PATTERN
 from saegrid.plan.costs import Job
 from saegrid.plan.forecast import forecast
@@ -52,9 +52,19 @@ def stage(spec):
     return lambda wildcards: spec(*names(wildcards))
 
 
+def of_job(function, *more):
+    """Function of a job: what this one says for its names."""
+    return lambda wildcards: function(*more, *names(wildcards))
+
+
 def growing(amount):
-    """Resource function: this amount, and as much again at every attempt after a failure."""
-    return lambda wildcards, attempt: amount * attempt
+    """Resource function: this amount, or what a function of the job says, and as much again at every
+    attempt after a failure."""
+
+    def of_attempt(wildcards, attempt):
+        return attempt * (amount(wildcards) if callable(amount) else amount)
+
+    return of_attempt
 
 
 def unless_settled(activations, settled=lambda cell, *_: PLAN.is_settled(cell)):
@@ -62,11 +72,11 @@ def unless_settled(activations, settled=lambda cell, *_: PLAN.is_settled(cell)):
     cells whose files all record the present specs. Where one does not, nothing may be skipped:
     Snakemake looks for changed params only above the first job that has to run."""
 
-    def of_job(wildcards):
+    def path_of(wildcards):
         path = activations(*names(wildcards))
         return ancient(path) if path and settled(*names(wildcards)) else path
 
-    return of_job
+    return path_of
 
 
 async def put_on_record():

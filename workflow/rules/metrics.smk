@@ -60,7 +60,7 @@ rule baselines:
         "../../envs/core.yaml"
     threads: PLAN.study.threads.metrics
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(of_job(memory.baselines, PLAN, 4000)),
         runtime=growing(60),
     params:
         spec=stage(PLAN.baselines_spec),

@@ -28,11 +28,11 @@ rule train_together:
         "../../envs/core.yaml"
     threads: lambda wildcards: PLAN.training_threads(*names(wildcards))
     resources:
-        gpu=PLAN.training_gpu(),
-        mem_mb=growing(PLAN.training_memory(8000)),
+        gpu=of_job(PLAN.training_gpu),
+        mem_mb=growing(of_job(memory.training, PLAN, 8000)),
         runtime=growing(240),
-        filling_memory=growing(PLAN.filling_memory()),
-        filling_threads=PLAN.filling_threads(),
+        filling_memory=growing(of_job(PLAN.filling_memory)),
+        filling_threads=of_job(PLAN.filling_threads),
     params:
         spec=stage(PLAN.together_spec),
     script:
@@ -60,10 +60,10 @@ rule train_sae:
         "../../envs/core.yaml"
     threads: lambda wildcards: PLAN.training_threads(wildcards.cell)
     resources:
-        gpu=PLAN.training_gpu(),
-        mem_mb=growing(PLAN.training_memory(4000)),
+        gpu=of_job(PLAN.training_gpu),
+        mem_mb=growing(of_job(memory.training, PLAN, 4000)),
         runtime=growing(120),
-        filling_memory=growing(PLAN.filling_memory()),
+        filling_memory=growing(of_job(PLAN.filling_memory)),
     params:
         spec=stage(PLAN.train_spec),
     script:

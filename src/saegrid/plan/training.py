@@ -130,29 +130,23 @@ class TrainingSpecs(StoreSpecs):
         """Threads of a training: those of each SAE times how many are trained at a time, and those
         of a filling beside it."""
         threads, members = self.study.threads, self.members(*names)
-        beside = self.is_beside(self.training_corpus(members[0]))
-        filling = self.filling_threads() if beside else 0
-        return threads.train * min(len(members), threads.together) + filling
+        return threads.train * min(len(members), threads.together) + self.filling_threads(*names)
 
-    def fills_beside(self) -> bool:
-        """Whether any training of the study fills a store."""
-        return any(self.is_beside(name) for name in self.study.corpora)
+    def _fills(self, *names: str) -> bool:
+        """Whether a training fills the store that it learns from."""
+        return self.is_beside(self.training_corpus(self.members(*names)[0]))
 
-    def filling_threads(self) -> int:
-        """Threads of a filling beside a training; 0 where none of the study fills a store."""
-        return self.study.threads.capture * self.fills_beside()
+    def filling_threads(self, *names: str) -> int:
+        """Threads of a filling beside a training; 0 where there is none."""
+        return self.study.threads.capture * self._fills(*names)
 
-    def filling_memory(self) -> int:
+    def filling_memory(self, *names: str) -> int:
         """Megabytes of a filling beside a training; 0 where there is none."""
-        return self.study.memory.capture * self.fills_beside()
+        return self.study.memory.capture * self._fills(*names)
 
-    def training_memory(self, least: int) -> int:
-        """Megabytes of a training that asks for `least` itself."""
-        return least + self.filling_memory()
-
-    def training_gpu(self) -> int:
+    def training_gpu(self, *names: str) -> int:
         """GPUs of a training: the SAE needs none, a filling beside it does as a capture does."""
-        return self.gpu() if self.fills_beside() else 0
+        return self.gpu() if self._fills(*names) else 0
 
     def activations(self, name: str, site: str | Site, shard: str = "") -> str:
         """Path of a site's activations; of a streamed corpus that of the facts of its shards."""
