@@ -120,6 +120,16 @@ def test_streamed_texts_that_were_learned_from_are_no_held_out_ones():
         plan_of({"corpus": "other"}, corpora=corpora).measured_activations(CELL, "other")
 
 
+@pytest.mark.parametrize(("recipe", "key"), [("topk", "k"), ("batchtopk", "k"), ("jumprelu", "l0")])
+def test_more_active_features_than_there_are_are_refused_before_the_capture(recipe, key):
+    saes = yaml.safe_load(TEXT)["saes"]
+    saes["8x"] |= {"recipe": recipe, "settings": {key: 513}}
+    with pytest.raises(ValueError, match=f"{key} of the recipe {recipe} must be at most d_sae"):
+        plan_of(saes=saes).train_spec(CELL)
+    saes["8x"]["settings"] = {key: 512}
+    assert plan_of(saes=saes).train_spec(CELL)
+
+
 @pytest.mark.parametrize("store", [None, {}], ids=["tables", "streamed"])
 def test_a_folder_that_stands_in_for_the_hub_is_seen_to_change(store):
     Path("repo/data").mkdir(parents=True)

@@ -351,7 +351,7 @@ def test_activations_that_cannot_be_used_are_named(tmp_path):
         quick(x=X[:1], hold_out=0.0)
     with pytest.raises(ValueError, match="patience of the recipe topk needs held-out tokens"):
         quick(patience=3, hold_out=0.0)
-    with pytest.raises(ValueError, match="k must be at most d_sae; got 129"):
+    with pytest.raises(ValueError, match="of the recipe topk must be at most d_sae, 128; got 129"):
         quick(k=129)
-    with pytest.raises(ValueError, match=r"l0 must lie in 0\.\.128"):
+    with pytest.raises(ValueError, match="l0 of the recipe jumprelu must be at most d_sae, 128"):
         quick("jumprelu", l0=200.0)

@@ -15,6 +15,7 @@ from saegrid.paths import PathError, expand, expand_all
 from saegrid.plan.spec import Specs, remembered
 from saegrid.registry import entry, lookup
 from saegrid.shards import numbers, shard_names
+from saegrid.words import Site
 from saegrid.workflow import digest
 
 TOKENIZER_FILES = (
@@ -129,6 +130,14 @@ class CorpusSpecs(Specs):
         """What the checkpoint says of itself; None where it is on the hub."""
         folder = self.model_folder()
         return read_config(folder) if folder else None
+
+    def width(self, site: Site) -> int:
+        """Channels of a site; 0 where the model is on the hub."""
+        config = self.model_config()
+        if config is None:
+            return 0
+        sizes = sizes_of(config, self.study.model.family)
+        return sizes.d_mlp if site.position == "N" else sizes.d_model
 
     @remembered
     def family_code(self) -> list[str]:

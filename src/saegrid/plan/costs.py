@@ -8,7 +8,7 @@ from saegrid import estimate
 from saegrid.estimate import BYTES, Cost, Sae, Text
 from saegrid.io import recorded_spec
 from saegrid.models import sizes_of
-from saegrid.plan.counts import sae_of, source_bytes, text_of, weights_of, width_of
+from saegrid.plan.counts import sae_of, source_bytes, text_of, weights_of
 from saegrid.plan.files import Plan
 from saegrid.saes.training.settings import n_steps, parse
 from saegrid.screen import LARGE, fast_bfloat16
@@ -135,7 +135,7 @@ class Costs:
         for site in self.plan.sites:
             path = Path(self.plan.activations(job.corpus, str(site), job.shard))
             if not here(str(path.parent / "store" / path.name), spec):
-                widths.setdefault(site.layer, []).append(width_of(self.plan, site))
+                widths.setdefault(site.layer, []).append(self.plan.width(site))
         if not widths:
             return Cost(torch=True, memory=estimate.TORCH)
         # A card's rate does not grow with threads.
@@ -147,7 +147,7 @@ class Costs:
         weights, source = weights_of(self.plan), source_bytes(self.plan, job.corpus)
         if weights is None:
             return None
-        widths = {site: width_of(self.plan, site) for site in self.plan.sites}
+        widths = {site: self.plan.width(site) for site in self.plan.sites}
         depth = max(site.layer for site in self.plan.sites) + 1
         threads = self.study.threads.capture if self.study.model.device == "cpu" else 1
         text = self.text(job.corpus)
@@ -156,7 +156,7 @@ class Costs:
     def _activations(self) -> int:
         """Bytes of all activations of the study."""
         itemsize = BYTES[self.study.model.dtype]
-        widths = [width_of(self.plan, site) for site in self.plan.sites]
+        widths = [self.plan.width(site) for site in self.plan.sites]
         captured = [self.text(name).captured for name in self.plan.corpora_used()]
         return sum(estimate.activation_bytes(n, widths, itemsize) for n in captured)
 

@@ -21,7 +21,7 @@ from saegrid.registry import pick
 from saegrid.rows import tensor_files
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.training.settings import parse
-from saegrid.words import ORIGINAL, Cell, Site
+from saegrid.words import ORIGINAL, Cell
 
 CHARACTERS = 4.0
 """Characters a token where a text has not been tokenised yet; English is between 4 and 4.5."""
@@ -195,15 +195,6 @@ def tensor_sizes(folder: Path) -> dict[str, int]:
     return found
 
 
-def width_of(plan: Plan, site: Site) -> int:
-    """Channels of a site; 0 where the model is on the hub."""
-    config = plan.model_config()
-    if config is None:
-        return 0
-    sizes = sizes_of(config, plan.study.model.family)
-    return sizes.d_mlp if site.position == "N" else sizes.d_model
-
-
 # --- SAEs --------------------------------------------------------------------------------------
 
 
@@ -213,7 +204,7 @@ def sae_of(plan: Plan, cell: str) -> Sae | None:
     None where they follow from a model on the hub.
     """
     site, name = Cell.parse(cell)
-    width = width_of(plan, site)
+    width = plan.width(site)
     if plan.is_trained(cell):
         if not width:
             return None

@@ -6,7 +6,7 @@ from saegrid.config.check import ConfigError, cell_settings
 from saegrid.plan.spec import remembered
 from saegrid.plan.store import StoreSpecs
 from saegrid.registry import lookup
-from saegrid.saes.training.settings import parse
+from saegrid.saes.training.settings import check_width, parse
 from saegrid.words import Cell, Site
 
 
@@ -30,7 +30,10 @@ class TrainingSpecs(StoreSpecs):
         """Spec of a training. With whom it is trained decides nothing."""
         settings = self.settings(cell, "train")
         settings.pop("together")
-        parse(settings["recipe"], settings["settings"])
+        told = parse(settings["recipe"], settings["settings"])
+        width = self.width(Cell.parse(cell).site)
+        if width:
+            check_width(settings["recipe"], told, settings["expansion"] * width)
         recipe = lookup("saegrid.saes.training:RECIPES", settings["recipe"], "recipe")
         return self.spec(
             "train_sae",

@@ -25,7 +25,7 @@ from saegrid.store.settings import StoreError
 WINDOW = 4
 """Shards whose rows are mixed."""
 SAMPLE = 100_000
-"""Training tokens, the first of the store, that moments and samples are taken from."""
+"""Training tokens, the first of the store, that moments and small samples are taken from."""
 BLOCK = 8192
 """Tokens of a block of held-out ones, and of a sum."""
 
@@ -97,7 +97,7 @@ class StoreStream:
         Of the first `SAMPLE` training tokens: what comes behind them does not count.
         """
         n, norm, square, total = 0, 0.0, 0.0, np.zeros(self.d_model)
-        for block in self._first():
+        for block in self._first(SAMPLE):
             part = block.astype(np.float64)
             squares = np.einsum("td,td->t", part, part)
             n, norm, square = n + len(part), norm + np.sqrt(squares).sum(), square + squares.sum()
@@ -108,11 +108,13 @@ class StoreStream:
         return float(norm / n), mean, float(square / n - mean @ mean)
 
     def sample(self, n: int, seed: int) -> np.ndarray:
-        """(n, d_model) float32: tokens of those that `moments` looks at, each once; at most all."""
-        there = sum(len(part.order) for part in self._parts(False, SAMPLE, read=False))
+        """(n, d_model) float32: random ones of the first `SAMPLE` training tokens, or of the first
+        n where that is more, each once; all of them where there are fewer."""
+        most = max(n, SAMPLE)
+        there = sum(len(part.order) for part in self._parts(False, most, read=False))
         chosen = np.random.default_rng(seed).permutation(there)[:n]
         found, begin = np.empty((len(chosen), self.d_model), np.float32), 0
-        for block in self._first():
+        for block in self._first(most):
             here = (chosen >= begin) & (chosen < begin + len(block))
             found[here] = block[chosen[here] - begin]
             begin += len(block)
@@ -162,8 +164,8 @@ class StoreStream:
                 if not most:
                     return
 
-    def _first(self) -> Iterator[np.ndarray]:
-        return self._packed(self._parts(False, SAMPLE), BLOCK)
+    def _first(self, most: int) -> Iterator[np.ndarray]:
+        return self._packed(self._parts(False, most), BLOCK)
 
     def _first_held(self) -> Iterator[Part]:
         """The held-out tokens of the shards with the first `SAMPLE` training tokens."""

@@ -123,6 +123,17 @@ class MeanSettings(Settings):
     that is a sum over dimensions, where it is d_sae / d_model times as large."""
 
 
+def check_width(recipe: str, told: Settings, d_sae: int) -> None:
+    """ValueError where more features are to be active than there are."""
+    for key in ("k", "l0"):
+        value = getattr(told, key, None)
+        if value is not None and value > d_sae:
+            raise ValueError(
+                f"The setting {key} of the recipe {recipe} must be at most d_sae, {d_sae:,}; got "
+                f"{value:,}. Lower it, or raise expansion."
+            )
+
+
 def n_steps(told: Settings, n_tokens: int) -> int:
     """Steps of a training on so many tokens."""
     return ceil(told.epochs * n_tokens / told.batch) if told.epochs else told.steps

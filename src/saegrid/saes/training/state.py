@@ -15,10 +15,12 @@ from saegrid.registry import pick
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.adam import Adam, normalise, project
 from saegrid.saes.training.recipe import Batch, Moment, Outcome, Recipe, Start
-from saegrid.saes.training.settings import Settings, n_steps, parse
+from saegrid.saes.training.settings import Settings, check_width, n_steps, parse
 from saegrid.saes.training.stream import Stream
 from saegrid.saes.training.whiten import Affine, whitening_of
 
+BAR = 20
+"""Characters of the bar that shows how far a training is."""
 SAMPLE = 1 << 16
 """Most tokens that first directions are drawn from."""
 
@@ -83,6 +85,7 @@ class State:
         self.scale = float(world.scale(self.told))
         self.variance = world.variance * self.scale**2
         self.d_sae = run.expansion * world.stream.d_model
+        check_width(run.recipe, self.told, self.d_sae)
         if self.told.patience and not len(world.measured):
             raise ValueError(
                 "The setting patience needs held-out tokens to stop by: raise hold_out, or set it "
@@ -261,8 +264,9 @@ class State:
     def _print(self, row: dict[str, Any]) -> None:
         rate = (self.step - self.clock_step) / max(time.monotonic() - self.clock, 1e-9)
         held = "" if row["held_fvu"] is None else f"  held out: fvu {row['held_fvu']:.4f}"
+        bar = f"{'#' * (BAR * self.step // self.steps):.<{BAR}}"
         print(
-            f"{self.name}step {self.step}/{self.steps}  loss {row['loss']:.4f}  fvu "
+            f"{self.name}[{bar}] step {self.step}/{self.steps}  loss {row['loss']:.4f}  fvu "
             f"{row['fvu']:.4f}  l0 {row['l0']:.2f}  dead {row['dead_share']:.3f}{held}  "
             f"{rate * self.told.batch:,.0f} tokens/s, {(self.steps - self.step) / rate:.0f} s left",
             flush=True,

@@ -26,9 +26,7 @@ class Settings(AuxiliarySettings):
 
 
 def start(begin: Start, told: Settings) -> Parameters:
-    """The four and the threshold, -1 before the first batch; ValueError where k is too large."""
-    if told.k > len(begin.rows):
-        raise ValueError(f"The setting k must be at most d_sae; got {told.k}.")
+    """The four and the threshold, -1 before the first batch."""
     return begin.four() | {"threshold": begin.mean.new_full((1,), -1.0)}
 
 

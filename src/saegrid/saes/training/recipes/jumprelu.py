@@ -30,8 +30,6 @@ class Settings(AuxiliarySettings):
 def start(begin: Start, told: Settings) -> Parameters:
     """The four, and log_threshold (feature,): one value that lets through the number aimed at."""
     four, d_sae = begin.four(), len(begin.rows)
-    if not 0 < told.l0 <= d_sae:
-        raise ValueError(f"The setting l0 must lie in 0..{d_sae} (d_sae); got {told.l0}.")
     pre = (begin.x - four["b_dec"]) @ four["W_enc"].T
     n = min(pre.numel(), max(1, round(told.l0 * len(begin.x))))
     first = pre.flatten().topk(n).values[-1].clamp_min(1e-3)

@@ -27,9 +27,7 @@ class Settings(AuxiliarySettings):
 
 
 def start(begin: Start, told: Settings) -> Parameters:
-    """The four; ValueError where k is larger than d_sae."""
-    if told.k > len(begin.rows):
-        raise ValueError(f"The setting k must be at most d_sae; got {told.k}.")
+    """The four."""
     return begin.four()
 
 

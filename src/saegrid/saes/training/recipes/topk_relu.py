@@ -24,9 +24,7 @@ class Settings(MeanSettings):
 
 
 def start(begin: Start, told: Settings) -> Parameters:
-    """Encoder, decoder, and the mean, which is not learned; ValueError where k is too large."""
-    if told.k is not None and told.k > len(begin.rows):
-        raise ValueError(f"The setting k must be at most d_sae; got {told.k}.")
+    """Encoder, decoder, and the mean, which is not learned."""
     return begin.four()
 
 
