@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from checkpoints import to_bits
-from planting import X, quick, same
+from planting import DIRECTIONS, X, quick, same
 from saegrid.io import write_tensors
+from saegrid.saes.training.loop import HELD_OUT, world_of
 from saegrid.saes.training.stream import Rows, evenly, of_array, of_files
 from saegrid.split import held_out
 
@@ -129,3 +130,22 @@ def test_without_held_out_tokens_health_is_measured_on_a_sample():
 def test_nothing_to_learn_from_is_said():
     with pytest.raises(ValueError, match="here: training needs tokens; got 1 of 3"):
         Rows(TAGGED[:3], np.array([True, False, True]), "here")
+
+
+def test_held_out_tokens_are_mixed_as_batches_are():
+    """Neighbours in a text use the same features: a batch of them says nothing of shares."""
+    x = X[np.argsort(X[:, 0])]
+    stream = of_array(x, 0.2, 0)
+    world = world_of(stream, 3)
+    ordered = stream.measured(HELD_OUT)
+    assert (np.diff(ordered[:, 0]) >= 0).all()
+    assert sorted(map(bytes, world.measured)) == sorted(map(bytes, ordered))
+    assert abs(np.corrcoef(world.measured[:, 0], np.arange(len(ordered)))[0, 1]) < 0.1
+    assert world.measured.tobytes() == world_of(stream, 3).measured.tobytes()
+
+
+def test_a_term_of_batches_is_that_of_training_where_tokens_are_in_order():
+    """The KL of shares of active tokens, on tokens that come by their strongest direction."""
+    x = X[np.argsort((X @ DIRECTIONS.T).argmax(axis=1))]
+    row = quick("relu_kl", x, hold_out=0.2, log_every=20, validate_every=20).history.to_pylist()[-1]
+    assert row["held_sparsity"] == pytest.approx(row["sparsity"], rel=0.25)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 MARKERS = "os^DvPX"
 DASHES = ("-", "--", ":", "-.")
 GREY = "#6b6b6b"
+ROUND = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7))
+"""Numbers of a decade that stand on a log axis, the fewest first."""
 SETTINGS: dict[str, Any] = {
     "svg.hashsalt": "saegrid",
     "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
@@ -99,10 +102,25 @@ def sparse(layers: list[int]) -> list[int]:
 
 
 def plain_log(axis: "Axis") -> None:
-    """A log axis with ordinary numbers, and some of them even where it spans less than a decade."""
-    from matplotlib.ticker import FuncFormatter, LogLocator
+    """A log axis with a few ordinary numbers, also where it spans less than a decade."""
+    from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    class Few(Locator):
+        """The coarsest round numbers of which three are in view."""
+
+        def __call__(self) -> list[float]:
+            low, high = sorted(self.axis.get_view_interval())
+            if not 0 < low < high:
+                return []
+            for steps in ROUND:
+                decades = range(floor(log10(low)), ceil(log10(high)) + 1)
+                found = [step * 10.0**decade for decade in decades for step in steps]
+                seen = [x for x in found if low <= x <= high]
+                if len(seen) >= 3:
+                    return seen[:: -(-len(seen) // 6)]
+            return [x for x in MaxNLocator(4).tick_values(low, high) if low <= x <= high]
+
+    axis.set_major_locator(Few())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
 

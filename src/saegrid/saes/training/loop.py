@@ -127,7 +127,11 @@ def world_of(stream: Stream, order_seed: int) -> World:
     norm, mean, variance = stream.moments()
     if not variance > 0:
         raise ValueError("All tokens to learn from are equal: there is nothing to learn.")
-    return World(stream, order_seed, norm, mean, variance, stream.measured(HELD_OUT))
+    measured = stream.measured(HELD_OUT)
+    # Mixed as batches are: in the order of the texts, neighbours use the same features, and shares
+    # of active tokens of a batch (KL) would not compare with those of training.
+    mixed = np.random.default_rng(order_seed).permutation(len(measured))
+    return World(stream, order_seed, norm, mean, variance, measured[mixed])
 
 
 def _advance(states: list[State], workers: int, save_every: float) -> None:
