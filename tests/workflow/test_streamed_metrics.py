@@ -16,7 +16,7 @@ STUDY = ("--configfile", "config/streamed.yaml")
 CELL, SITE = "L1R-8x", "L1R"
 
 
-def write_study(folder, metrics=None, **store):
+def write_study(folder, metrics=None, tables="copy.txt", **store):
     study = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
     study["study"] = "streamed"
     source = {"kind": "text", "files": {"all": "texts.txt"}}
@@ -27,7 +27,7 @@ def write_study(folder, metrics=None, **store):
     }
     study["corpora"]["tables"] = {
         "role": "reference",
-        "source": source,
+        "source": {**source, "files": {"all": tables}},
         "tokens": {"edited": False, "original": False, "context": "all"},
     }
     study["metrics"] = {"baselines": ["pca", "random"], **(metrics or {})}
@@ -38,7 +38,10 @@ def write_study(folder, metrics=None, **store):
 def measured(tmp_path_factory):
     folder = checkout(tmp_path_factory.mktemp("streamed") / "saegrid")
     # Each once: a table puts texts that stand twice on one side, a store does not know of them.
-    (folder / "texts.txt").write_text("\n".join(dict.fromkeys(words(150, 1, longest=20))))
+    texts = "\n".join(dict.fromkeys(words(150, 1, longest=20)))
+    (folder / "texts.txt").write_text(texts)
+    # The same texts, but not the same bytes, which would be refused.
+    (folder / "copy.txt").write_text(texts + "\n")
     write_study(folder)
     run(folder, "metrics", study=STUDY)
     return folder
@@ -91,6 +94,13 @@ def test_the_same_text_in_tables_gives_the_same_numbers(measured):
     found, expected = facts_of(measured, "generated"), facts_of(measured, "tables")
     assert expected.pop("corpus") == "tables" and found.pop("corpus") == "generated"
     assert found == expected
+
+
+def test_texts_that_are_learned_from_are_refused(measured):
+    write_study(measured, {"corpus": "tables"}, tables="texts.txt")
+    done = snakemake(measured, "--dry-run", "metrics", study=STUDY)
+    assert done.returncode != 0
+    assert "'tables' has texts of 'generated', from which saes.8x" in done.stdout + done.stderr
 
 
 def test_means_have_no_cross_entropy(measured):
