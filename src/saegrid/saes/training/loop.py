@@ -127,11 +127,7 @@ def world_of(stream: Stream, order_seed: int) -> World:
     norm, mean, variance = stream.moments()
     if not variance > 0:
         raise ValueError("All tokens to learn from are equal: there is nothing to learn.")
-    measured = stream.measured(HELD_OUT)
-    # Mixed as batches are: in the order of the texts, neighbours use the same features, and shares
-    # of active tokens of a batch (KL) would not compare with those of training.
-    mixed = np.random.default_rng(order_seed).permutation(len(measured))
-    return World(stream, order_seed, norm, mean, variance, measured[mixed])
+    return World(stream, order_seed, norm, mean, variance, stream.measured(HELD_OUT))
 
 
 def _advance(states: list[State], workers: int, save_every: float) -> None:

@@ -50,10 +50,16 @@ class World(NamedTuple):
     variance: float
     """Mean squared distance from the mean."""
     measured: np.ndarray
-    """(token, d_model) float32: held-out tokens."""
+    """(token, d_model) float32: held-out tokens, in their order."""
     affine: Affine | None = None
     """Where activations are whitened; norm, mean and variance are then those of x'. The stream and
     what is measured stay raw."""
+
+    def mixed(self) -> np.ndarray:
+        """The held-out tokens, mixed as batches are. In the order of the texts, neighbours use the
+        same features, and what is a term of a batch (KL) would not compare with training's."""
+        order = np.random.default_rng(self.order_seed).permutation(len(self.measured))
+        return self.measured[order]
 
     def whitened(self, kind: str) -> "World":
         """The same for SAEs that learn from whitened activations: `zca`, `pca`, or `none`."""
@@ -246,7 +252,7 @@ class State:
     @torch.no_grad()
     def _measure(self) -> dict[str, float]:
         """The numbers of held-out tokens: means over their batches, by tokens."""
-        x = self.given(self.world.measured)
+        x = self.given(self.world.mixed())
         total = dict.fromkeys(NUMBERS, 0.0)
         for part in x.split(self.told.batch):
             outcome = self.recipe.step(self.parameters, self._batch(part, learn=False), self.told)
