@@ -26,7 +26,7 @@ from saegrid.figures import (
 )
 from saegrid.figures.grid import Grid, above, lengths, read_grid
 from saegrid.figures.layer_curves import l0, max_density, n_active
-from saegrid.figures.style import COLOURS, looks, render
+from saegrid.figures.style import COLOURS, looks, new, plain_log, render
 from saegrid.histogram import histogram, histograms
 from saegrid.registry import pick
 from saegrid.words import Cell
@@ -309,3 +309,21 @@ def test_published_histograms(shared_data):
             np.testing.assert_allclose(found.centers, published["x"], rtol=6e-6, atol=6e-6)
             compared += 1
     assert (len(features), compared) == (359, 74)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (7, 290, [10, 20, 50, 100, 200]),
+        (12, 34, [15, 20, 30]),
+        (27.5, 36.5, [27.5, 30, 32.5, 35]),
+        (0.001, 1000, [0.001, 0.1, 10, 1000]),
+    ],
+)
+def test_log_axes_have_few_round_numbers(low, high, ticks):
+    _, axes = new(3, 3)
+    one = axes[0, 0]
+    one.set_xscale("log")
+    plain_log(one.xaxis)
+    one.set_xlim(low, high)
+    assert one.get_xticks() == pytest.approx(ticks)

@@ -20,9 +20,10 @@ def here(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
-def plan_of(n=1, store=None):
+def plan_of(n=1, store=None, device="cpu"):
     """n SAEs of a site that are trained together."""
     study = yaml.safe_load(TEXT)
+    study["model"]["device"] = device
     base = study["saes"]["8x"] | {"together": "a"}
     study["saes"] = {f"s{i}": base for i in range(n)}
     study["grid"] = [{"layers": [1], "positions": ["r"], "saes": list(study["saes"])}]
@@ -66,3 +67,4 @@ def test_a_filling_is_asked_for_by_the_trainings_that_fill_alone():
         assert plan.filling_memory("L1R", "a") == beside * capture
         assert plan.filling_threads("L1R", "a") == beside * plan.study.threads.capture
         assert plan.training_gpu("L1R-s0") == 0
+        assert plan_of(2, {"beside": beside}, "cuda").training_gpu("L1R-s0") == beside

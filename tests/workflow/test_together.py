@@ -55,6 +55,7 @@ def test_all_members_are_trained_in_one_job_and_a_second_run_does_nothing(folder
     assert (folder / "results/tiny/saes/store/L1A-a.json").is_file()
     log = (folder / "logs/tiny/saes/L1A-together-a.log").read_text()
     assert "0 of 2 are in the store" in log
+    assert f"[{20 * '#'}] step 40/40" in log and "s left" in log
     assert "linked from" in (folder / "logs/tiny/saes/L1A-8x.log").read_text()
     assert planned(folder, study=STUDY) == {}
 

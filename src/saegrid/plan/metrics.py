@@ -4,6 +4,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 from saegrid.config.check import ConfigError
+from saegrid.corpora.rows import files
 from saegrid.identity import file_digest
 from saegrid.io import canonical
 from saegrid.metrics import METRICS
@@ -76,11 +77,8 @@ class MetricSpecs(VerifiedSpecs):
             return {known: f"{source.grammar} with seed {source.seed}"}
         if paths:
             return {("file", file_digest(path)): path for path in paths}
-        given = source.files.values()
-        listed = [
-            path for files in given for path in ([files] if isinstance(files, str) else files)
-        ]
-        return {(f"hub {source.repo}", path): f"{source.repo}: {path}" for path in listed}
+        named = [path for _, path in files(source.model_dump(mode="json"))]
+        return {(f"hub {source.repo}", path): f"{source.repo}: {path}" for path in named}
 
     def corpora_judged_on(self) -> list[str]:
         """The corpora on which cells are judged."""
