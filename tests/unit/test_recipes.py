@@ -11,12 +11,10 @@ from saegrid.registry import pick
 from saegrid.saes.formats.sae_lens import open_checkpoint, write_sae_lens
 from saegrid.saes.sae import decode, encode, fold_decoder_norms
 from saegrid.saes.training import RECIPES
-from saegrid.saes.training.dense import BLOCK, Weights, relu_pass
 from saegrid.saes.training.jump import jump
 from saegrid.saes.training.loop import world_of
 from saegrid.saes.training.recipe import Batch, Start
 from saegrid.saes.training.settings import parse
-from saegrid.saes.training.sparse import largest_of_batch
 from saegrid.saes.training.state import Run, State
 from saegrid.saes.training.stream import of_array
 
@@ -179,21 +177,6 @@ def test_the_estimate_reaches_pre_activations_where_it_is_asked_to(through):
     assert pre.grad[:, 0].tolist() == pytest.approx([1 + inside, inside, 1.0])
 
 
-def test_blocks_of_features_make_the_whole():
-    """A pass over many blocks equals one product, in float64."""
-    n = BLOCK // 64
-    g = torch.Generator().manual_seed(0)
-    x = torch.randn(n, 3, generator=g, dtype=torch.float64)
-    w = Weights(
-        *(torch.randn(s, generator=g, dtype=torch.float64) for s in ((200, 3), 200, (200, 3)))
-    )
-    found = relu_pass(x, x, w, None)
-    assert len(found.z) == 4
-    z = torch.relu(x @ w.W_enc.T + w.b_enc)
-    torch.testing.assert_close(torch.cat(found.z, dim=1), z)
-    torch.testing.assert_close(found.squared, (z @ w.W_dec - x).square().sum())
-
-
 @pytest.mark.parametrize("recipe", ["jumprelu_tanh", "tied"])
 def test_features_begin_active_on_few_tokens(recipe):
     """Each on one token in 64; from half of them none becomes a direction."""
@@ -252,17 +235,6 @@ def test_d4_topk_is_kept_in_its_own_gauge():
     folded = pick(RECIPES, "topk_relu", "").finish(p, 1.0, told("topk_relu", k=1))
     assert torch.equal(folded.tensors["W_dec"], p["W_dec"])
     assert folded.keys["rescale_acts_by_decoder_norm"] is False
-
-
-def test_batchtopk_takes_the_largest_of_a_batch_whatever_is_guessed():
-    pre = tokens(n=500).float()
-    expected = pre.flatten().sort(descending=True).values[:700]
-    for guess in (-1.0, 0.1, float(expected[-1]) * 0.8, 50.0):
-        token, feature = largest_of_batch(pre, 700, guess)
-        assert torch.equal(pre[token, feature].sort(descending=True).values, expected)
-        assert (token.diff() >= 0).all()
-    token, feature = largest_of_batch(-pre.abs() + 0.01, 10**6, 0.0)
-    assert (pre[token, feature].abs() < 0.01).all()
 
 
 def test_batchtopk_has_as_many_active_with_its_threshold():

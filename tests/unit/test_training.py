@@ -18,7 +18,6 @@ from saegrid.saes.training.adam import Adam
 from saegrid.saes.training.loop import HISTORY, train, train_many, world_of
 from saegrid.saes.training.recipe import Recipe
 from saegrid.saes.training.settings import Settings, n_steps, parse
-from saegrid.saes.training.sparse import Places, auxiliary, decode_at, largest, values_at
 from saegrid.saes.training.state import Run, State
 from saegrid.saes.training.stream import of_array
 
@@ -221,15 +220,8 @@ def test_the_auxiliary_loss_wakes_dead_features(recipe):
     assert alive[0.5] > alive[0.0] + 20, alive
 
 
-# --- sparse products ------------------------------------------------------------------------
-
-
-def generator():
-    return torch.Generator().manual_seed(0)
-
-
 def test_adam_is_adam():
-    g = generator()
+    g = torch.Generator().manual_seed(0)
     ours = [torch.randn(400, 100, generator=g), torch.randn(7, generator=g)]
     theirs = [p.clone().requires_grad_() for p in ours]
     ours = [p.requires_grad_() for p in ours]
@@ -243,54 +235,6 @@ def test_adam_is_adam():
         known.step()
     for p, q in zip(ours, theirs, strict=True):
         torch.testing.assert_close(p, q)
-
-
-@pytest.mark.parametrize(("d_sae", "k"), [(512, 5), (500, 5), (64, 20), (2048, 12)])
-def test_largest_is_topk(d_sae, k):
-    pre = torch.randn(40, d_sae, generator=generator())
-    expected = pre.topk(k, dim=1).indices
-    assert torch.equal(largest(pre, k).sort(dim=1).values, expected.sort(dim=1).values)
-
-
-@pytest.mark.parametrize("flat", [False, True])
-def test_sparse_products_have_the_gradients_of_the_dense_ones(flat):
-    g = generator()
-    x, W, b, D = (
-        torch.randn(*shape, generator=g, dtype=torch.float64, requires_grad=True)
-        for shape in ((7, 5), (11, 5), (11,), (11, 5))
-    )
-    pre = (x @ W.T + b).detach()
-    index = pre.topk(3, dim=1).indices
-    weights = torch.randn(7, 5, generator=g, dtype=torch.float64)
-    if flat:
-        token = torch.arange(7).repeat_interleave(3)
-        kept = torch.arange(21) % 5 > 0  # another number in every bag
-        places = Places(index.flatten()[kept], token[kept])
-        chosen = torch.zeros(7, 11, dtype=torch.float64)
-        chosen[places.token, places.index] = 1.0
-    else:
-        places, chosen = Places(index), torch.zeros(7, 11, dtype=torch.float64)
-        chosen.scatter_(1, index, 1.0)
-    out = decode_at(torch.relu(values_at(x, W, b, pre, places)), places, D, 7)
-    found = torch.autograd.grad((out * weights).sum(), (x, W, b, D))
-    plain = (torch.relu(x @ W.T + b) * chosen) @ D
-    expected = torch.autograd.grad((plain * weights).sum(), (x, W, b, D))
-    torch.testing.assert_close(out, plain)
-    for a, e in zip(found, expected, strict=True):
-        torch.testing.assert_close(a, e)
-
-
-def test_the_auxiliary_loss_is_a_share_of_the_error():
-    g = generator()
-    x, error = torch.randn(6, 5, generator=g), torch.randn(6, 5, generator=g)
-    W, b = torch.randn(9, 5, generator=g), torch.zeros(9)
-    dead = torch.tensor([2, 7])
-    pre = x @ W.T + b
-    nothing = auxiliary(x, W, b, torch.zeros(9, 5), pre, error, dead, 4)
-    assert float(nothing) == pytest.approx(1)
-    z = torch.relu(pre) * torch.isin(torch.arange(9), dead)
-    expected = (error - z @ W).square().sum() / error.square().sum()
-    torch.testing.assert_close(auxiliary(x, W, b, W, pre, error, dead, 4), expected)
 
 
 # --- settings and mistakes ------------------------------------------------------------------

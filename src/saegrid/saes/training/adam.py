@@ -45,10 +45,7 @@ class Adam:
         squares = [torch.linalg.vector_norm(p.grad).double() ** 2 for p in self.parameters.values()]
         norm = float(torch.stack(squares).sum().sqrt())
         if norm != norm or norm == float("inf"):
-            raise ValueError(
-                "The gradient is not finite: training has gone astray. Lower the setting lr, or "
-                "raise its warm_up."
-            )
+            raise astray("The gradient is")
         return norm
 
     @torch.no_grad()
@@ -56,6 +53,13 @@ class Adam:
         """Set the moments of some rows of a parameter to zero."""
         for moment in self.moments[name]:
             moment[rows] = 0.0
+
+
+def astray(what: str) -> ValueError:
+    """What is raised where numbers are not finite any more."""
+    return ValueError(
+        f"{what} not finite: training has gone astray. Lower the setting lr, or raise its warm_up."
+    )
 
 
 @torch.no_grad()

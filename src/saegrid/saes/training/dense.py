@@ -1,16 +1,23 @@
 """ReLU autoencoders: forward and backward pass by hand, a block of features at a time.
 
-Five products a step and nothing else that grows with them: what lies between them is done while a
-block of z is in the cache.
+Where many features are active, five products a step and nothing else that grows with them: what
+lies between them is done while a block of z is in the cache. Where few are, as soon as a training
+has begun in earnest, one product: the other four go entry by entry.
 """
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from saegrid.saes.training.entries import Entries
+
 BLOCK = 1 << 19
 """Numbers of z that are worked on at a time."""
+FEW = 1 / 16
+"""Share of active entries up to which a block goes entry by entry. At one in eight both ways cost
+the same (d_model 192 to 768, 8x to 32x)."""
 
 
 def product(a: Tensor, b: Tensor, dtype: str = "float32") -> Tensor:
@@ -53,12 +60,12 @@ class Pass(NamedTuple):
     """
     total: Tensor
     """(feature,): z summed over the tokens."""
-    z: list[Tensor]
-    """(token, feature) in blocks of features."""
+    n_active: int
+    """Entries of z that are active."""
 
     def l0(self) -> float:
         """Mean number of active features of a token."""
-        return sum(int(torch.count_nonzero(part)) for part in self.z) / len(self.error)
+        return self.n_active / len(self.error)
 
 
 @torch.no_grad()
@@ -89,22 +96,46 @@ def relu_pass(
     W_enc, b_enc, W_dec = weights
     x_hat = torch.zeros_like(target) if bias is None else bias.expand_as(target).clone()
     size = max(64, BLOCK // len(x))
-    blocks = [slice(i, i + size) for i in range(0, len(b_enc), size)]
-    total, z = torch.empty_like(b_enc), []
-    for s in blocks:
+    total, n_active = torch.zeros_like(b_enc), 0
+    dense: list[tuple[slice, Tensor]] = []
+    few: list[tuple[np.ndarray, np.ndarray, Tensor]] = []
+    for start in range(0, len(b_enc), size):
+        s = slice(start, start + size)
         if dtype == "float32":
-            part = torch.addmm(b_enc[s], x, W_enc[s].T).relu_()
+            part = torch.addmm(b_enc[s], x, W_enc[s].T)
+        else:
+            part = product(x, W_enc[s].T, dtype).add_(b_enc[s])
+        active = part.numpy() > 0  # several times faster than torch's
+        n = np.count_nonzero(active)
+        n_active += n
+        if n <= FEW * active.size:
+            place = np.flatnonzero(active)
+            token, feature = np.divmod(place, active.shape[1])
+            few.append((token, feature + start, part.view(-1)[torch.from_numpy(place)]))
+            continue
+        part.relu_()
+        if dtype == "float32":
             x_hat.addmm_(part, W_dec[s])
         else:
-            part = product(x, W_enc[s].T, dtype).add_(b_enc[s]).relu_()
             x_hat += product(part, W_dec[s], dtype)
         torch.sum(part, dim=0, out=total[s])
-        z.append(part)
+        dense.append((s, part))
+    if few:
+        token, feature = (torch.from_numpy(np.concatenate([f[i] for f in few])) for i in (0, 1))
+        shape = len(x), len(b_enc)
+        entries = Entries.of(token, feature, torch.cat([f[2] for f in few]), shape)
+        x_hat += entries.decode(entries.value, W_dec)
+        total += entries.sums(entries.value)
     error = x_hat.sub_(target)
     squared = error.square().sum()
     if gradients is not None:
         error.mul_(2 * weight)
-        for s, part in zip(blocks, z, strict=True):
+        if few:
+            g = entries.along(error, W_dec) + penalty.index_select(0, entries.feature)
+            gradients.W_dec.copy_(entries.spread(entries.value, error))
+            gradients.W_enc.copy_(entries.spread(g, x))
+            gradients.b_enc.copy_(entries.sums(g))
+        for s, part in dense:
             _into(gradients.W_dec[s], part.T, error, dtype)
             if dtype == "float32":
                 g = torch.addmm(penalty[s], error, W_dec[s].T)
@@ -113,4 +144,4 @@ def relu_pass(
             torch.ops.aten.threshold_backward.grad_input(g, part, 0.0, grad_input=g)
             _into(gradients.W_enc[s], g.T, x, dtype)
             torch.sum(g, dim=0, out=gradients.b_enc[s])
-    return Pass(squared, error, total, z)
+    return Pass(squared, error, total, n_active)

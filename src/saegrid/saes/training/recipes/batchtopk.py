@@ -32,18 +32,19 @@ def start(begin: Start, told: Settings) -> Parameters:
 
 def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
     """As of `topk`; held-out tokens are gated by the threshold."""
-    from saegrid.saes.training.sparse import Places, largest_of_batch
+    from saegrid.saes.training.chosen import largest_of_batch
+    from saegrid.saes.training.entries import Entries
 
     pre, threshold = pre_activations(parameters, batch, told), parameters["threshold"]
     before = float(threshold)
     if not batch.learn:
         token, feature = (pre > max(before, 0.0)).nonzero(as_tuple=True)
-        return explain(parameters, batch, told, pre, Places(feature, token))
+        return explain(parameters, batch, told, pre, Entries.positive(pre, token, feature))
     token, feature = largest_of_batch(pre, told.k * len(pre), 0.8 * before)
     if len(token):
         least = float(pre[token, feature].min())
         threshold.fill_(least if before < 0 else before + WEIGHT * (least - before))
-    return explain(parameters, batch, told, pre, Places(feature, token))
+    return explain(parameters, batch, told, pre, Entries.positive(pre, token, feature))
 
 
 def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:

@@ -41,8 +41,8 @@ def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
     import torch
 
     from saegrid.saes.training.dense import product
+    from saegrid.saes.training.entries import auxiliary
     from saegrid.saes.training.jump import jump
-    from saegrid.saes.training.sparse import auxiliary
 
     W_enc, b_enc, W_dec, b_dec = (parameters[n] for n in ("W_enc", "b_enc", "W_dec", "b_dec"))
     centred = batch.x - b_dec

@@ -15,7 +15,7 @@ from saegrid.saes.training.settings import AuxiliarySettings, Whole
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from saegrid.saes.training.sparse import Places
+    from saegrid.saes.training.entries import Entries
 
 
 @dataclass(frozen=True)
@@ -32,21 +32,16 @@ def start(begin: Start, told: Settings) -> Parameters:
 
 
 def explain(
-    parameters: Parameters, batch: Batch, told: AuxiliarySettings, pre: Tensor, places: Places
+    parameters: Parameters, batch: Batch, told: AuxiliarySettings, pre: Tensor, entries: Entries
 ) -> Outcome:
-    """Loss where features at some places are active, if positive. pre: (token, feature)."""
-    import torch
-
-    from saegrid.saes.training.sparse import auxiliary, decode_at, values_at
+    """Loss where some entries of pre (token, feature) are active."""
+    from saegrid.saes.training.entries import auxiliary, explained
 
     W_enc, b_enc, W_dec, b_dec = (parameters[n] for n in ("W_enc", "b_enc", "W_dec", "b_dec"))
     centred = batch.x - b_dec
-    values = torch.relu(values_at(centred, W_enc, b_enc, pre, places))
-    error = centred - decode_at(values, places, W_dec, len(centred))
+    _, x_hat = explained(centred, W_enc, b_enc, W_dec, entries)
+    error = centred - x_hat
     squared = error.square().sum()
-    active = values.detach() > 0
-    fired = torch.zeros(len(b_enc), dtype=torch.bool)
-    fired[places.index[active]] = True
     extra = 0.0
     if told.aux and len(batch.dead) and batch.learn:
         left = error.detach()
@@ -56,8 +51,8 @@ def explain(
     return Outcome(
         squared / (len(error) * batch.variance),
         squared.detach(),
-        fired,
-        lambda: float(active.sum()) / len(error),
+        entries.fired(),
+        entries.l0,
         auxiliary=extra,
     )
 
@@ -77,10 +72,12 @@ def pre_activations(parameters: Parameters, batch: Batch, told: AuxiliarySetting
 
 def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
     """Reconstruction error in units of the variance, and the auxiliary loss of dead features."""
-    from saegrid.saes.training.sparse import Places, largest
+    from saegrid.saes.training.chosen import largest
+    from saegrid.saes.training.entries import Entries, flat
 
     pre = pre_activations(parameters, batch, told)
-    return explain(parameters, batch, told, pre, Places(largest(pre, told.k)))
+    entries = Entries.positive(pre, *flat(largest(pre, told.k)))
+    return explain(parameters, batch, told, pre, entries)
 
 
 def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:

@@ -34,23 +34,19 @@ def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
 
 
 def _sparse(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
-    import torch
-
-    from saegrid.saes.training.sparse import Places, decode_at, largest, values_at
+    from saegrid.saes.training.chosen import largest
+    from saegrid.saes.training.entries import Entries, explained, flat
 
     W_enc, b_enc, centred = parameters["W_enc"], parameters["b_enc"], batch.x - parameters["b_dec"]
     pre = pre_activations(parameters, batch, told)
-    places = Places(largest(pre, told.k))
-    s = torch.relu(values_at(centred, W_enc, b_enc, pre, places))
-    error = centred - decode_at(s, places, parameters["W_dec"], len(centred))
-    squared, active = error.square().sum(), s.detach() > 0
-    fired = torch.zeros(len(b_enc), dtype=torch.bool)
-    fired[places.index[active]] = True
+    entries = Entries.positive(pre, *flat(largest(pre, told.k)))
+    s, x_hat = explained(centred, W_enc, b_enc, parameters["W_dec"], entries)
+    squared = (centred - x_hat).square().sum()
     return Outcome(
         squared / centred.numel(),
         squared.detach(),
-        fired,
-        lambda: float(active.sum()) / len(active),
+        entries.fired(),
+        entries.l0,
         sparsity=told.l1 * s.sum() / pre.numel(),
     )
 
