@@ -58,6 +58,7 @@ def write_metrics(folder):
 def write_baselines(folder):
     """The table of baselines of one site."""
     where = {"hold_out": 0.1, "order_seed": 3, "cosine": 0.9, "r2_source": 0.5, "mse": 1.0}
+    where |= {"top_token_share": 0.25}
     rows = [
         {"method": method, "k": k, "width": width, "l0": float(k), "fvu": fvu, "definition": "d"}
         for method, k, width, fvu in (

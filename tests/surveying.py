@@ -1,8 +1,10 @@
 """A small survey: two corpora at two sites, with dimensions that stand out."""
 
 import numpy as np
+import pyarrow as pa
 
 from saegrid import io
+from saegrid.base_rates import base_rates
 from saegrid.browser.survey import survey_page
 from saegrid.figures import SURVEY_FIGURES, captions
 from saegrid.survey import survey
@@ -25,6 +27,10 @@ def surveyed(folder, d_model=48, sites=("L0R", "L2A"), corpora=("jokes", "news <
     return survey(parts, 6.0)
 
 
-def page_of(found, topics=None):
-    tables = found.layers, found.dimensions, found.pairs
-    return survey_page(FACTS, *tables, topics, captions(SURVEY_FIGURES))
+RATES = base_rates(["a cat", "a dog and a cat"], {"animals": ["cat", "dog"]})
+
+
+def page_of(found):
+    topics = pa.Table.from_pylist([{"corpus": "jokes", **row} for row in RATES])
+    tables = found.layers, found.dimensions, found.pairs, topics
+    return survey_page(FACTS, *tables, captions(SURVEY_FIGURES))

@@ -1,10 +1,14 @@
 """How common the topics are in a corpus: what a feature's examples must be held against.
 
-A feature whose top tokens are on one topic says little where most of the text is.
+A feature whose top tokens are on one topic says little where most of the text is. Beside the topics
+of a study stand kinds of words that often fill a corpus, so that "all features are about sports" is
+seen for what it is (S2.20).
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -12,29 +16,41 @@ import pyarrow as pa
 
 from saegrid import io
 from saegrid.store.texts import names, texts
-from saegrid.wordlists import normal
+from saegrid.wordlists import bare, normal
+
+FORMS = {
+    "dates": re.compile(
+        r"(?:1[5-9]|20)\d\d(?:['’]?s)?"  # 1987, 1990s
+        r"|\d{1,2}([/.-])\d{1,2}\1\d{2,4}"  # 12/7/2019
+        r"|\d{4}-\d\d-\d\d"
+    ),
+    "acronyms": re.compile(r"[A-Z](?:[.&]?[A-Z])+(?:['’]?s)?"),  # NBA, U.S., AT&T, CEOs
+}
+"""Topics by what a word looks like, without marks at its ends; beside a list of that name, or
+alone. In a text without a small letter no word is an acronym."""
+KNOWN = 1 << 20
+"""Words whose topics are remembered."""
 
 
 def base_rates(found: Iterable[str], lists: Mapping[str, list[str]]) -> list[dict[str, Any]]:
-    """Of each topic the share of words that are on it, and of texts with such a word.
+    """Of each topic, those of FORMS last, the share of words that are on it, and of texts with such
+    a word.
 
-    Words are what stands between blanks, compared as `topics` compares them. A word of two lists
+    Words are what stands between blanks, compared as `topics` compares them. A word of two topics
     counts for both.
     """
-    topics: dict[str, list[str]] = {}
-    for topic, words in lists.items():
-        for word in words:
-            topics.setdefault(word.casefold(), []).append(topic)
+    topics = [*lists, *(form for form in FORMS if form not in lists)]
+    topics_of = _judge(lists)
     n_texts, n_words = 0, 0
     of_words: Counter[str] = Counter()
     of_texts: Counter[str] = Counter()
     for text in found:
-        counts = Counter(map(normal, text.split()))
-        here: Counter[str] = Counter()
-        for word in counts.keys() & topics.keys():
-            for topic in topics[word]:
-                here[topic] += counts[word]
-        n_texts, n_words = n_texts + 1, n_words + counts.total()
+        words, here = text.split(), Counter[str]()
+        for word in words:
+            here.update(topics_of(word))
+        if text.isupper():
+            del here["acronyms"]
+        n_texts, n_words = n_texts + 1, n_words + len(words)
         of_words += here
         of_texts.update(here.keys())
     return [
@@ -47,8 +63,24 @@ def base_rates(found: Iterable[str], lists: Mapping[str, list[str]]) -> list[dic
             "n_words": n_words,
             "n_texts": n_texts,
         }
-        for topic in lists
+        for topic in topics
     ]
+
+
+def _judge(lists: Mapping[str, list[str]]) -> Callable[[str], tuple[str, ...]]:
+    """What gives the topics of a word as it stands in a text."""
+    listed: dict[str, set[str]] = {}
+    for topic, words in lists.items():
+        for word in words:
+            listed.setdefault(word.casefold(), set()).add(topic)
+
+    @lru_cache(KNOWN)
+    def topics_of(word: str) -> tuple[str, ...]:
+        inner = bare(word)
+        formed = {topic for topic, form in FORMS.items() if form.fullmatch(inner)}
+        return tuple(sorted(listed.get(normal(word), set()) | formed))
+
+    return topics_of
 
 
 def texts_of(part: Mapping[str, Any]) -> Iterator[str]:

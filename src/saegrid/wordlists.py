@@ -1,6 +1,7 @@
 """Word lists of topics, and what counts as the same word."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -36,11 +37,24 @@ def read_lists(path: str | os.PathLike[str]) -> dict[str, list[str]]:
     return lists
 
 
-def normal(word: str) -> str:
-    """A word as it is compared: case-folded, without marks at its ends and without a final 's."""
-    word = word.casefold().replace("’", "'")
+def read_all(paths: Iterable[str | os.PathLike[str]]) -> dict[str, list[str]]:
+    """The word lists of several files; of a topic that two have, the first one's."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        for topic, words in read_lists(path).items():
+            found.setdefault(topic, words)
+    return found
+
+
+def bare(word: str) -> str:
+    """A word without marks at its ends."""
     if word.isalnum():  # most words: nothing to take off
         return word
     first = next((i for i, letter in enumerate(word) if letter.isalnum()), len(word))
     last = next((i for i in range(len(word), first, -1) if word[i - 1].isalnum()), first)
-    return word[first:last].removesuffix("'s")
+    return word[first:last]
+
+
+def normal(word: str) -> str:
+    """A word as it is compared: case-folded, without marks at its ends and without a final 's."""
+    return bare(word.casefold().replace("’", "'")).removesuffix("'s")

@@ -1,7 +1,9 @@
 """Baselines: planted structure comes back, and the numbers are those of the formulas."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from scipy.sparse import csr_array
 
 from saegrid import io
 from saegrid.metrics.baselines import BASELINES
@@ -23,6 +25,11 @@ def fit_of(x):
 
 def fvu(x, x_hat):
     return np.square(x - x_hat).sum() / np.square(x - x.mean(axis=0)).sum()
+
+
+def counts(codes):
+    """(token,) active directions."""
+    return np.diff(csr_array(codes).indptr)
 
 
 def only(described):
@@ -49,9 +56,9 @@ SPECTRUM = np.array([9.0, 4.0, 4.0, 1.0, 0.5, 0.25])
 def test_pca_leaves_out_the_rest_of_the_spectrum(k):
     x = planted(SPECTRUM)
     one = only(pca(fit_of(x), [Wanted(k, 99)]))
-    x_hat, active = one.describe(x)
+    x_hat, codes = one.describe(x)
     assert fvu(x, x_hat) == pytest.approx(SPECTRUM[k:].sum() / SPECTRUM.sum(), abs=1e-6)
-    assert set(active) == {k} and one.width == k
+    assert set(counts(codes)) == {k} and one.width == k
 
 
 def test_a_rank_above_the_dimension_is_the_dimension():
@@ -102,8 +109,8 @@ def test_ica_with_as_many_as_are_active_at_a_time():
     x = sources @ rng.normal(size=(4, 4)).T
     fit = fit_of(x)
     sparse, rank = only(ica(fit, [Wanted(1, 9)])), only(pca(fit, [Wanted(1, 9)]))
-    x_hat, active = sparse.describe(x)
-    assert set(active) == {1}
+    x_hat, codes = sparse.describe(x)
+    assert set(counts(codes)) == {1}
     assert fvu(x, x_hat) < 0.01 < 0.2 < fvu(x, rank.describe(x)[0])
 
 
@@ -128,9 +135,9 @@ def test_nmf_finds_planted_parts():
     weights = rng.exponential(size=(4000, 4)) * (rng.random((4000, 4)) < 0.5)
     x = weights @ parts - 7
     one = only(nmf(fit_of(x), [Wanted(4, 9)]))
-    x_hat, active = one.describe(x)
+    x_hat, codes = one.describe(x)
     assert fvu(x, x_hat) < 1e-3
-    assert active.max() <= 4
+    assert counts(codes).max() <= 4 and codes.min() >= 0
     _, found = one.describe.__defaults__[0](np.ones((1, 20)))
     cosines = (
         found @ parts.T / np.outer(np.linalg.norm(found, axis=1), np.linalg.norm(parts, axis=1))
@@ -150,9 +157,9 @@ def test_nmf_with_a_part_for_each_dimension_leaves_nothing():
     x = RNG(0).normal(size=(500, 6))
     one = only(nmf(fit_of(x), [Wanted(40, 9)]))
     assert one.width == 6
-    x_hat, active = one.describe(fit_of(x).sample)
+    x_hat, codes = one.describe(fit_of(x).sample)
     np.testing.assert_allclose(x_hat, fit_of(x).sample, rtol=1e-12, atol=1e-12)
-    assert active.max() == 6
+    assert counts(codes).max() == 6
 
 
 # --- neurons -------------------------------------------------------------------------------------
@@ -162,9 +169,9 @@ def test_neurons_keep_what_deviates_most():
     x = np.array([[1.0, 2.0, -3.0], [0.0, 0.0, 0.0], [-1.0, -2.0, 3.0]])
     fit = fit_of(x)
     assert fit.mean.tolist() == [0, 0, 0]
-    x_hat, active = only(neurons(fit, [Wanted(2, 9)])).describe(x)
+    x_hat, codes = only(neurons(fit, [Wanted(2, 9)])).describe(x)
     assert x_hat.tolist() == [[0, 2, -3], [0, 0, 0], [0, -2, 3]]
-    assert active.tolist() == [2, 2, 2]
+    assert codes.tolist() == [[0, 2, -3], [0, 0, 0], [0, -2, 3]]
 
 
 def test_all_neurons_leave_nothing():
@@ -183,9 +190,9 @@ def test_ties_go_to_the_smaller_direction():
 
 def test_random_directions_in_one_dimension_are_all_there_is():
     x = RNG(0).normal(size=(500, 1))
-    x_hat, active = only(dictionary(fit_of(x), [Wanted(1, 64)])).describe(x)
+    x_hat, codes = only(dictionary(fit_of(x), [Wanted(1, 64)])).describe(x)
     assert fvu(x, x_hat) < 1e-9
-    assert active.max() == 1
+    assert counts(codes).max() == 1
 
 
 def test_one_random_direction_takes_half_of_its_share():
@@ -193,9 +200,9 @@ def test_one_random_direction_takes_half_of_its_share():
     d = 8
     x = RNG(0).normal(size=(40_000, d))
     one = only(dictionary(fit_of(x), [Wanted(1, 1)]))
-    x_hat, active = one.describe(x)
+    x_hat, codes = one.describe(x)
     assert fvu(x, x_hat) == pytest.approx(1 - 1 / (2 * d), abs=2e-3)
-    assert active.mean() == pytest.approx(0.5, abs=0.02)
+    assert counts(codes).mean() == pytest.approx(0.5, abs=0.02)
 
 
 def test_l0_is_what_was_asked_for_and_more_is_better():
@@ -203,8 +210,8 @@ def test_l0_is_what_was_asked_for_and_more_is_better():
     found = list(dictionary(fit_of(x), [Wanted(k, 256) for k in (1, 4, 16, 64)]))
     errors = []
     for one in found:
-        x_hat, active = one.describe(x)
-        assert set(active) == {one.wanted.k}
+        x_hat, codes = one.describe(x)
+        assert set(counts(codes)) == {one.wanted.k}
         errors.append(fvu(x, x_hat))
     assert errors == sorted(errors, reverse=True) and 0 < errors[-1] < errors[0] < 1
 
@@ -256,6 +263,25 @@ def test_the_table_of_a_site(tmp_path):
         assert 0 < row["fvu"] < 1.1 and row["definition"] and row["r2"] == 1 - row["fvu"], row
         assert row["l0"] <= row["k"]
     assert table.equals(baselines_of(source, settings, files)), "the same bytes again"
+
+
+def test_both_signs_of_a_direction_have_top_tokens(tmp_path):
+    """One coordinate that is large on token 5 and small on token 6: two features of one token."""
+    token = np.flatnonzero(~TOKENS["special"].to_numpy())
+    ids = np.arange(800) % 20 + 10
+    ids[token[::3]], ids[token[1::3]] = 5, 6
+    x = np.zeros_like(X)
+    x[::3, 2], x[1::3, 2] = 4 + RNG(0).random(200), -4 - RNG(0).random(200)
+    tokens = TOKENS.set_column(2, "token_id", pa.array(ids))
+    source = Captured(written(tmp_path, x, token), tokens)
+    files = [metrics_file(tmp_path, "a", 1.0, 64)]
+    chosen = {"tokens": 500, "fit": 500, "ranks": [], "seed": 0, "baselines": ["neurons"]}
+    settings = {"splits": [{"share": 0.3, "seed": 5}], "metrics": chosen}
+    (row,) = baselines_of(source, settings, files).to_pylist()
+    assert row["top_token_share"] == 1
+    few = {**settings, "metrics": {**chosen, "tokens": 15}}
+    (row,) = baselines_of(source, few, files).to_pylist()
+    assert row["top_token_share"] is None, "no feature has 20 active tokens"
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1], ids=["zeros", "constant"])

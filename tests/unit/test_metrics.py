@@ -23,11 +23,11 @@ from saegrid.words import Site
 from subjects import RNG, ROW, TOKENS, X, identity_sae, random_sae, sae_of, written, zero_sae
 
 
-def values_of(sae, x, mean=None, size=BLOCK):
+def values_of(sae, x, mean=None, size=BLOCK, ids=None):
     """The values of all metrics on x (token, d_model)."""
     mean = np.zeros(x.shape[1]) if mean is None else mean
     coder = Coder(sae)
-    subject = Subject(sae, mean, coder.reconstruct, Site(0, "R"))
+    subject = Subject(sae, mean, coder.reconstruct, Site(0, "R"), ids=ids)
     parts = (x[a:b] for a, b in reference.blocks(len(x), size))
     return measure(subject, coder, parts).values
 
@@ -329,7 +329,8 @@ def test_facts_of_a_cell(captured):
     assert facts == json.loads(json.dumps(facts, allow_nan=False))
     given = captured.split(0.3, 5, 1, 1)
     mean = X[given.learned].mean(axis=0, dtype=np.float64)
-    direct = values_of(sae, X[given.measured], mean)
+    ids = TOKENS["token_id"].to_numpy()[~TOKENS["special"].to_numpy()][given.measured]
+    direct = values_of(sae, X[given.measured], mean, ids=ids)
     told = {name: entry["value"] for name, entry in facts["metrics"].items()}
     assert told == plain(direct)
     assert facts["tokens"] == {

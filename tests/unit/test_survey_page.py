@@ -3,10 +3,8 @@
 import sys
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from saegrid.base_rates import base_rates
 from saegrid.browser.survey import NAMED
 from saegrid.figures import SURVEY_FIGURES, captions, svg
 from saegrid.figures.dimensions import MANY
@@ -21,16 +19,14 @@ from surveying import FACTS, page_of, surveyed
 
 def test_the_page_says_what_the_tables_do(tmp_path):
     found = surveyed(tmp_path)
-    rates = base_rates(["a cat", "a dog and a cat"], {"animals": ["cat", "dog"]})
-    topics = pa.Table.from_pylist([{"corpus": "jokes", **row} for row in rates])
-    page = page_of(found, topics)
+    page = page_of(found)
     document = Document(page)
     for text in ("st<udy", "m&m", "news <b>", "animals", "0.42857", "more than 6.0"):
         assert text in document.text, text
     assert "<b>" not in page.replace('{"a": "<b>"}', "")
     assert document.images == [path for path, _ in captions(SURVEY_FIGURES)]
     assert document.metas["saegrid-spec"] == FACTS["spec"]
-    assert page == page_of(found, topics)
+    assert page == page_of(found)
     # Of all tokens 7 and 11 in jokes, 7 alone in news; of one token none are told.
     assert ">7, 11<" in page or ">11, 7<" in page
     assert page.count(">7</td>") >= 2
@@ -38,9 +34,9 @@ def test_the_page_says_what_the_tables_do(tmp_path):
     assert page.count('data-sort="nan">–</td>') == 4, "one token has no other"
 
 
-def test_without_lists_or_a_second_corpus_there_are_fewer_tables(tmp_path):
+def test_without_a_second_corpus_none_is_compared(tmp_path):
     page = page_of(surveyed(tmp_path, corpora=("jokes",)))
-    assert page.count("<table") == 1
+    assert page.count("<table") == 2
     assert "Corpora compared" not in page
 
 

@@ -23,6 +23,8 @@ NUMBERS = (
     Column("gini", "Gini", "{:.3f}"),
     Column("cosine", "cosine", "{:.4f}"),
     Column("norm_ratio", "norm ratio", "{:.3f}"),
+    Column("top_token_share", "top token", "{:.3f}"),
+    Column("null_top_token_share", "null", "{:.3f}"),
     Column("decoder_cosine_mean", "cos mean", "{:.2g}"),
     Column("decoder_cosine_p95", "cos p95", "{:.3f}"),
     Column("null_cosine_p95", "null", "{:.3f}"),
@@ -51,6 +53,7 @@ BASELINES = (
     Column("mse", "MSE", "{:.4g}"),
     Column("r2_source", "R2, source", "{:.4f}"),
     Column("cosine", "cosine", "{:.4f}"),
+    Column("top_token_share", "top token", "{:.3f}"),
 )
 """Columns of a table of baselines."""
 RANK = {"green": 0, "amber": 1, "red": 100}

@@ -335,6 +335,9 @@ class Survey(Strict):
 
     cut: Annotated[float, Field(gt=0)] = 6.0
     """Robust deviations from the median from which a dimension is an outlier."""
+    lists: str | None = "resources/topics/common.yaml"
+    """YAML file of kinds of words that often fill a corpus, such as sports: how common they are is
+    told beside the topics of `topics.lists`. null: acronyms and dates alone."""
 
 
 class Threads(Strict):

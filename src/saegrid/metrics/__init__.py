@@ -4,6 +4,7 @@ METRICS = {
     "reconstruction": "saegrid.metrics.reconstruction:Reconstruction",
     "sparsity": "saegrid.metrics.sparsity:Sparsity",
     "latents": "saegrid.metrics.latents:Latents",
+    "tops": "saegrid.metrics.tops:TopTokens",
     "decoder": "saegrid.metrics.decoder:Decoder",
     "spliced": "saegrid.metrics.spliced:Spliced",
 }

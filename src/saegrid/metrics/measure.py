@@ -89,6 +89,7 @@ def metrics_of(
         settings["model"],
         memory_mb,
         threads,
+        None if given.ids is None else given.ids[rows],
     )
     parts = (given.x[rows[start:stop]] for start, stop in blocks(len(rows), BLOCK))
     values, more = measure(subject, coder, parts)

@@ -76,6 +76,9 @@ class Subject(NamedTuple):
     memory_mb: int = 6000
     """Megabytes that the model may hold."""
     threads: int = 1
+    ids: np.ndarray | None = None
+    """(token,) int64: token ids of the tokens measured, in order; None where they are no token's
+    own activations."""
 
 
 class Metric:

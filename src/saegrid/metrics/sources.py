@@ -39,6 +39,8 @@ class Tokens(NamedTuple):
     """(n,) int64 ascending: rows of x."""
     learned: np.ndarray
     """(n,) int64 ascending: rows of x."""
+    ids: np.ndarray | None = None
+    """(token,) int64: the token id of each row of x; None where rows are means over texts."""
 
 
 class Source(Protocol):
@@ -82,7 +84,8 @@ class Captured:
         """See `Source`; all tokens, whatever is wanted."""
         token = np.concatenate([activations.read(path)[1] for path in self.paths])
         apart = held_out(self.owner[token], share, order_seed)
-        found = Tokens(open_rows(self.paths), np.flatnonzero(apart), np.flatnonzero(~apart))
+        ids = self.tokens["token_id"].to_numpy()[token].astype(np.int64)
+        found = Tokens(open_rows(self.paths), np.flatnonzero(apart), np.flatnonzero(~apart), ids)
         return _both(found, self.name, share)
 
     def text(
@@ -114,7 +117,7 @@ class Stored:
         and as many others as are wanted, the first ones. Neither depends on the other's number, so
         that SAEs and baselines, which learn from other numbers, are measured on the same tokens."""
         parts: list[np.ndarray] = []
-        held, others = [], []
+        held, others, ids = [], [], []
         n = n_held = n_others = 0
         for shard, apart in self._shards(share, order_seed):
             if n_held < measured:
@@ -123,10 +126,17 @@ class Stored:
             others.append(n + np.flatnonzero(~apart)[: learned - n_others])
             n_others += len(others[-1])
             parts.append(shard["x"])
+            ids.append(np.asarray(shard["token_id"], np.int64))
             n += len(apart)
             if n_held >= measured and n_others >= learned:
                 break
-        found = Tokens(Joined(parts), np.concatenate(held), np.concatenate(others))
+        own = settings_of(self.reader.manifest.settings).choice != "mean"
+        found = Tokens(
+            Joined(parts),
+            np.concatenate(held),
+            np.concatenate(others),
+            np.concatenate(ids) if own else None,
+        )
         return _both(found, self.name, share)
 
     def text(

@@ -54,32 +54,36 @@ class SurveySpecs(VerifiedSpecs):
         """All files of a study that tell its texts."""
         return [part.get("items") or part["facts"] for part in self.topics_parts()]
 
+    def word_lists(self) -> dict[str, str]:
+        """Files of word lists that base rates are told of, by the key that names them."""
+        given = {"topics.lists": self.study.topics.lists, "survey.lists": self.study.survey.lists}
+        return {key: str(path) for key, path in given.items() if path}
+
     @remembered
     def base_rates_spec(self) -> str:
         """Spec of how common topics are."""
-        used, lists = self.corpora_used(), str(self.study.topics.lists)
+        used, lists = self.corpora_used(), self.word_lists()
         return self.spec(
             "base_rates",
             [],
             [self.store_spec(n) if self.is_streamed(n) else self.items_spec(n) for n in used],
             parts=self.topics_parts(),
-            lists=lists,
-            content=file_digest(self.local_file("topics.lists", lists)),
+            lists=list(lists.values()),
+            content=[file_digest(self.local_file(key, path)) for key, path in lists.items()],
         )
 
     def survey_tables(self) -> dict[str, str]:
-        """The tables by name; base rates where there are lists of topics."""
-        topics = ["base_rates"] if self.study.topics.lists else []
-        return {name: f"{self.root}/survey/{name}.parquet" for name in (*SURVEY, *topics)}
+        """The tables by name."""
+        names = (*SURVEY, "base_rates")
+        return {name: f"{self.root}/survey/{name}.parquet" for name in names}
 
     @remembered
     def survey_page_spec(self) -> str:
         """Spec of the page and the figures."""
-        topics = [self.base_rates_spec()] if self.study.topics.lists else []
         return self.spec(
             "survey_page",
             sorted(SURVEY_FIGURES.values()),
-            [self.survey_spec(), *topics],
+            [self.survey_spec(), self.base_rates_spec()],
             study=self.study.study,
             title=self.study.pages.title,
             model=self.study.model.path,

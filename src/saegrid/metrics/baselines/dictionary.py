@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from saegrid.metrics.baselines.fit import Described, Fit, Wanted
 from saegrid.metrics.decoder import random_rows
@@ -30,10 +30,10 @@ def dictionary(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
 
         def describe(
             x: np.ndarray, rows: np.ndarray = rows, k: int = one.k, g: float = g
-        ) -> tuple[np.ndarray, np.ndarray]:
+        ) -> tuple[np.ndarray, csr_array]:
             parts = [_codes(x[a:b] - fit.mean, rows, k) for a, b in blocks(len(x), TILE)]
             x_hat = np.concatenate([fit.mean + g * (z @ rows) for z in parts])
-            return x_hat, np.concatenate([np.diff(z.indptr) for z in parts])
+            return x_hat, vstack(parts)
 
         yield Described(one, len(rows), describe, TOLD.format(g))
 

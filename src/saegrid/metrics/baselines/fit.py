@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from saegrid.metrics.codes import widened
 from saegrid.metrics.sources import at_most
@@ -32,8 +33,9 @@ class Described(NamedTuple):
     wanted: Wanted
     width: int
     """Directions that it chooses from."""
-    describe: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-    """x (token, d_model) float64 to x_hat (token, d_model) and active directions (token,)."""
+    describe: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | csr_array]]
+    """x (token, d_model) float64 to x_hat (token, d_model) and codes (token, direction), which are
+    zero where a direction is not active."""
     definition: str
 
 

@@ -53,6 +53,7 @@ def ica(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
         def describe(x: np.ndarray, k: int = one.k) -> tuple[np.ndarray, np.ndarray]:
             s = (x - fit.mean) @ unmixing.T
             chosen = largest(np.abs(s) * lengths, k)
-            return fit.mean + np.where(chosen, s, 0) @ mixing.T, chosen.sum(axis=1)
+            s = np.where(chosen, s, 0)
+            return fit.mean + s @ mixing.T, s
 
         yield Described(one, len(unmixing), describe, TOLD.format(len(unmixing), steps))

@@ -14,7 +14,8 @@ def neurons(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
     for one in each_k(wanted):
 
         def describe(x: np.ndarray, k: int = one.k) -> tuple[np.ndarray, np.ndarray]:
-            chosen = largest(np.abs(x - fit.mean), k)
-            return np.where(chosen, x, fit.mean), chosen.sum(axis=1)
+            away = x - fit.mean
+            chosen = largest(np.abs(away), k)
+            return np.where(chosen, x, fit.mean), np.where(chosen, away, 0)
 
         yield Described(one, fit.d_model, describe, TOLD)

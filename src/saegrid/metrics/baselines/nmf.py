@@ -29,7 +29,7 @@ def nmf(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
 
         def describe(x: np.ndarray, parts: Parts = parts) -> tuple[np.ndarray, np.ndarray]:
             W, H = parts(np.maximum(x - low, 0))
-            return low + W @ H, (W > 0).sum(axis=1)
+            return low + W @ H, W
 
         yield Described(one, k, describe, TOLD)
 

@@ -17,6 +17,6 @@ def pca(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
 
         def describe(x: np.ndarray, basis: np.ndarray = basis) -> tuple[np.ndarray, np.ndarray]:
             codes = (x - fit.mean) @ basis.T
-            return fit.mean + codes @ basis, np.full(len(x), len(basis))
+            return fit.mean + codes @ basis, codes
 
         yield Described(one, len(basis), describe, TOLD)

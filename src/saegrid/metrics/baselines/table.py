@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from scipy.sparse import csr_array
 
 from saegrid.io import read_json
 from saegrid.metrics.baselines import BASELINES
@@ -13,6 +14,7 @@ from saegrid.metrics.baselines.fit import Described, Fit, Wanted
 from saegrid.metrics.codes import widened
 from saegrid.metrics.reconstruction import Errors
 from saegrid.metrics.sources import Source, Tokens, at_most
+from saegrid.metrics.tops import Tops
 from saegrid.registry import pick
 from saegrid.saes.sae import blocks
 
@@ -30,6 +32,7 @@ SCHEMA = pa.schema(
         ("n_learned", pa.int64()),
         ("hold_out", pa.float64()),
         ("order_seed", pa.int64()),
+        ("top_token_share", pa.float64()),
         ("definition", pa.string()),
     ]
 )
@@ -58,7 +61,8 @@ def baselines_of(
 
     Columns: method; k (L0 or rank that was asked for); width (directions it chooses from); l0;
     fvu, mse, r2, r2_source, r2_dimensions, cosine, norm_ratio (see `reconstruction`); n (tokens
-    measured); n_learned (tokens fitted on); hold_out, order_seed (which those are); definition.
+    measured); n_learned (tokens fitted on); hold_out, order_seed (which those are);
+    top_token_share (see `tops`; the two signs of a direction are two features); definition.
 
     Args:
         source: the corpus at the site.
@@ -88,12 +92,24 @@ def baselines_of(
 def numbers(
     described: Described, given: Tokens, measured: np.ndarray, mean: np.ndarray
 ) -> dict[str, float | None]:
-    """How near a baseline comes to the tokens measured, and its L0."""
-    errors, active = Errors(mean), 0
+    """How near a baseline comes to the tokens measured, its L0 and its top tokens."""
+    errors, active, tops = Errors(mean), 0, Tops(2 * described.width)
     for start, stop in blocks(len(measured), BLOCK):
         x = widened(given.x[measured[start:stop]])
-        x_hat, count = described.describe(x)
+        x_hat, codes = described.describe(x)
         errors.add(x, x_hat)
-        active += int(count.sum())
-    values = errors.values()
-    return {"l0": active / len(measured)} | {name: values[name].value for name in NUMBERS}
+        token, direction, value = entries(codes)
+        active += len(value)
+        if given.ids is not None:
+            feature = 2 * direction + (value < 0)
+            tops.add(feature, np.abs(value), given.ids[measured[start + token]])
+    values, shares = errors.values(), tops.shares()
+    found = {"l0": active / len(measured)} | {name: values[name].value for name in NUMBERS}
+    return found | {"top_token_share": float(shares.mean()) if len(shares) else None}
+
+
+def entries(codes: np.ndarray | csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Token, direction and value (entry,) of what is not zero in codes (token, direction), by
+    token."""
+    given = csr_array(codes).tocoo()
+    return given.row.astype(np.int64), given.col.astype(np.int64), given.data
