@@ -1,43 +1,107 @@
-"""Steps whose derivative is estimated in a window around them."""
+"""Steps whose derivative is estimated in a window around them.
+
+The derivative of a step is taken as 1 / bandwidth inside a window of that width around its
+threshold, and 0 outside. Rajamanoharan et al. 2024, arXiv 2407.14435.
+"""
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from saegrid.saes.training.dense import BLOCK, product
+from saegrid.saes.training.entries import Entries
+
+
+class _Jumped(torch.autograd.Function):
+    """What the entries above their thresholds decode to, and how many a token has."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        W_enc: Tensor,
+        b_enc: Tensor,
+        W_dec: Tensor,
+        threshold: Tensor,
+        given: tuple[Tensor, Entries, float, str],
+    ) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(x, W_enc, W_dec, threshold)
+        ctx.given = given
+        entries = given[1]
+        return entries.decode(entries.value, W_dec), x.new_tensor(entries.l0())
+
+    @staticmethod
+    def backward(ctx: Any, grad_x_hat: Tensor, grad_l0: Tensor) -> tuple[Tensor | None, ...]:
+        x, W_enc, W_dec, threshold = ctx.saved_tensors
+        pre, entries, bandwidth, dtype = ctx.given
+        grad = entries.along(grad_x_hat, W_dec)
+        pull, size = torch.empty_like(threshold), max(64, BLOCK // len(x))
+        for start in range(0, len(threshold), size):
+            s = slice(start, start + size)
+            away = (pre[:, s] - threshold[s]).abs_().numpy()
+            near = torch.from_numpy(away < bandwidth / 2)
+            felt = product(grad_x_hat, W_dec[s].T, dtype).mul_(near).sum(dim=0)
+            pull[s] = felt * threshold[s] + near.sum(dim=0) * (grad_l0 / len(x))
+        return (
+            entries.decode(grad, W_enc) if ctx.needs_input_grad[0] else None,
+            entries.spread(grad, x),
+            entries.sums(grad),
+            entries.spread(entries.value, grad_x_hat),
+            -pull / bandwidth,
+            None,
+        )
+
+
+def jumped(
+    x: Tensor,
+    weights: tuple[Tensor, Tensor, Tensor],
+    threshold: Tensor,
+    pre: Tensor,
+    bandwidth: float,
+    dtype: str = "float32",
+) -> tuple[Tensor, Tensor, Entries]:
+    """z W_dec (token, channel) with z = pre where pre > threshold, else 0; the mean number of
+    active features a token; and the active entries. Differentiable but for the last; the estimate
+    reaches the thresholds alone.
+
+    Args:
+        x: (token, channel).
+        weights: W_enc (feature, channel), b_enc (feature,), W_dec (feature, channel).
+        threshold: (feature,), above zero.
+        pre: (token, feature) = x W_enc + b_enc, computed before without a gradient.
+        bandwidth: of the window around a threshold.
+        dtype: of the factors of the dense product.
+    """
+    active = np.flatnonzero(pre.numpy() > threshold.detach().numpy())
+    token, feature = map(torch.from_numpy, np.divmod(active, pre.shape[1]))
+    value = pre.view(-1).index_select(0, torch.from_numpy(active))
+    entries = Entries.of(token, feature, value, tuple(pre.shape))
+    x_hat, l0 = _Jumped.apply(x, *weights, threshold, (pre, entries, bandwidth, dtype))
+    return x_hat, l0, entries
 
 
 class _Jump(torch.autograd.Function):
     """z and the mean number of active features a token, of pre and threshold."""
 
     @staticmethod
-    def forward(
-        ctx: Any, pre: Tensor, threshold: Tensor, bandwidth: float, through: bool
-    ) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, pre: Tensor, threshold: Tensor, bandwidth: float) -> tuple[Tensor, ...]:
         z = pre * (pre > threshold)
         ctx.save_for_backward(pre, threshold, z)
-        ctx.bandwidth, ctx.through = bandwidth, through
+        ctx.bandwidth = bandwidth
         return z, (z > 0).sum() / float(len(z))
 
     @staticmethod
     def backward(ctx: Any, grad_z: Tensor, grad_l0: Tensor) -> tuple[Tensor | None, ...]:
         pre, threshold, z = ctx.saved_tensors
         near = (pre - threshold).abs_() < ctx.bandwidth / 2
-        grad_pre = grad_z * (z > 0)
-        if ctx.through:
-            estimate = (grad_z * threshold + grad_l0 / len(pre)) * near / ctx.bandwidth
-            return grad_pre + estimate, -estimate.sum(dim=0), None, None
-        pull = (grad_z * near).sum(dim=0) * threshold + near.sum(dim=0) * (grad_l0 / len(pre))
-        return grad_pre, -pull / ctx.bandwidth, None, None
+        estimate = (grad_z * threshold + grad_l0 / len(pre)) * near / ctx.bandwidth
+        return grad_z * (z > 0) + estimate, -estimate.sum(dim=0), None
 
 
-def jump(
-    pre: Tensor, threshold: Tensor, bandwidth: float, through: bool = False
-) -> tuple[Tensor, Tensor]:
-    """z (token, feature) = pre where pre > threshold, else 0, and the mean number a token of those.
-
-    The derivative of the step is taken as 1 / bandwidth inside a window of that width around the
-    threshold (feature,), and 0 outside. Rajamanoharan et al. 2024, arXiv 2407.14435.
-
-    through: pre feels the estimate too, not the threshold alone.
+def jump(pre: Tensor, threshold: Tensor, bandwidth: float) -> tuple[Tensor, Tensor]:
+    """z (token, feature) = pre where pre > threshold (feature,), else 0, and the mean number a
+    token of those. The estimate reaches thresholds and pre-activations.
     """
-    return _Jump.apply(pre, threshold, bandwidth, through)
+    return _Jump.apply(pre, threshold, bandwidth)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from saegrid.saes.training.recipe import Batch, Folded, Outcome, Parameters, Recipe, Start, fold
+from saegrid.saes.training.recipes.topk import pre_activations
 from saegrid.saes.training.settings import AuxiliarySettings, Number, Positive
 
 WARM_UP = 0.2
@@ -38,20 +39,16 @@ def start(begin: Start, told: Settings) -> Parameters:
 
 def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
     """Reconstruction error in units of the variance, and the squared distance from the l0 aim."""
-    import torch
-
-    from saegrid.saes.training.dense import product
     from saegrid.saes.training.entries import auxiliary
-    from saegrid.saes.training.jump import jump
+    from saegrid.saes.training.jump import jumped
 
     W_enc, b_enc, W_dec, b_dec = (parameters[n] for n in ("W_enc", "b_enc", "W_dec", "b_dec"))
-    centred = batch.x - b_dec
-    if told.dtype == "float32":
-        pre = torch.addmm(b_enc, centred, W_enc.T)
-    else:
-        pre = product(centred, W_enc.T, told.dtype) + b_enc
-    z, l0 = jump(pre, parameters["log_threshold"].exp(), told.bandwidth)
-    error = centred - product(z, W_dec, told.dtype)
+    centred, pre = batch.x - b_dec, pre_activations(parameters, batch, told)
+    threshold = parameters["log_threshold"].exp()
+    x_hat, l0, active = jumped(
+        centred, (W_enc, b_enc, W_dec), threshold, pre, told.bandwidth, told.dtype
+    )
+    error = centred - x_hat
     squared = error.square().sum()
     # Whole on held-out tokens, so that these losses can be compared.
     weight = told.l0_weight * (min(1.0, batch.progress / WARM_UP) if batch.learn else 1.0)
@@ -59,13 +56,13 @@ def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
     if told.aux and len(batch.dead) and batch.learn:
         left = error.detach()
         extra = told.aux * auxiliary(
-            centred, W_enc, b_enc, W_dec, pre.detach(), left, batch.dead, told.k_aux
+            centred, W_enc, b_enc, W_dec, pre, left, batch.dead, told.k_aux
         )
     return Outcome(
         squared / (len(error) * batch.variance),
         squared.detach(),
-        (z.detach() > 0).any(dim=0),
-        lambda: float(l0.detach()),
+        active.fired(),
+        active.l0,
         sparsity=weight * (l0 / told.l0 - 1).square(),
         auxiliary=extra,
     )

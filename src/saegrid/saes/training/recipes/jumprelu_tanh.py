@@ -73,7 +73,7 @@ def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
     W_dec, n = parameters["W_dec"], len(batch.x)
     pre = product(batch.x, parameters["W_enc"].T, told.dtype) + parameters["b_enc"]
     threshold, norms = parameters["log_threshold"].exp(), norms_of(W_dec)
-    z, l0 = jump(pre, threshold, told.bandwidth, through=True)
+    z, l0 = jump(pre, threshold, told.bandwidth)
     error = product(z, W_dec, told.dtype) + parameters["b_dec"] - batch.x
     squared = error.square().sum()
     weight = told.sparsity * (batch.progress if batch.learn else 1.0)
