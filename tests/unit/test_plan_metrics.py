@@ -1,6 +1,7 @@
 """Which tokens cells are judged on, and what makes their numbers run again."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -42,6 +43,27 @@ def with_checkpoint(metrics=None):
 
 
 JUDGED = ("health.parquet", "health.html", *(f"figures/{n}.svg" for n in sorted(HEALTH_FIGURES)))
+
+
+def test_a_model_that_does_not_fit_is_told_before_a_training(tmp_path):
+    """The formula that the job itself goes by (`models.load.fits`)."""
+    model = yaml.safe_load(TEXT)["model"]
+    stored = sum(f.stat().st_size for f in Path(model["path"]).glob("*.safetensors"))
+    needed = math.ceil((1e9 + 1.1 * stored) / 1e6)
+    small = {"memory": {"capture": needed - 1, "encode": 1}}
+    with pytest.raises(ConfigError) as error:
+        plan_of(**small).measured_activations(CELL, "generated")
+    assert str(error.value) == (
+        f"metrics.rows: cross-entropy needs the whole model, {needed:,} MB, and may hold "
+        f"{needed - 1:,} MB. Raise memory.capture, or set metrics.rows to 0."
+    )
+    for plan in (
+        plan_of({"rows": 0}, **small),
+        plan_of(memory={"capture": needed, "encode": 1}),
+        plan_of(**small, model={**model, "device": "cuda"}),
+        plan_of(**small, model={**model, "weights": "random"}),
+    ):
+        assert plan.measured_activations(CELL, "generated")
 
 
 def test_a_trained_sae_is_judged_on_texts_held_out_of_its_own_corpus():

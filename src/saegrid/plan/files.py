@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from math import ceil
 from pathlib import Path
 from typing import TypeVar
 
+from saegrid import estimate
 from saegrid.config.check import ConfigError
 from saegrid.figures import FIGURES
 from saegrid.io import recorded_spec, write_json
@@ -83,7 +85,23 @@ class Plan(HealthSpecs, SurveySpecs):
         """The activations on which a cell is judged, shards in order."""
         self.check_norm(cell, name)
         self.check_held_out(cell, name)
+        self.check_whole_model()
         return self.site_activations(name, str(Cell.parse(cell).site))
+
+    @remembered
+    def check_whole_model(self) -> None:
+        """ConfigError where cross-entropy is asked for and the model does not fit in the memory of
+        that job: told before a training, not after. What a GPU holds is known there alone."""
+        model, megabytes = self.study.model, self.memory_of_metrics()
+        if not self.study.metrics.rows or self.gpu() or model.weights == "random":
+            return
+        stored = sum(Path(path).stat().st_size for path in self.model_files())
+        needed = ceil((estimate.ROOM + estimate.WORKING * stored) / 10**6)
+        if stored and needed > megabytes:
+            raise ConfigError(
+                f"metrics.rows: cross-entropy needs the whole model, {needed:,} MB, and may hold "
+                f"{megabytes:,} MB. Raise memory.capture, or set metrics.rows to 0."
+            )
 
     def memory_of_metrics(self) -> int:
         """Megabytes of a job that encodes and runs the model."""
