@@ -5,7 +5,8 @@ of its own (README.md of this folder says how its environment is made), on the s
 and threads; in each, steps and bare products take turns, so that the share holds on a busy machine
 too. TopK may exceed 1: of its five products one is dense.
 
-- peers: ReLU + L1 and TopK, d_model 192 and 768, 8x and 32x.
+- peers: ReLU + L1 and TopK, d_model 192 and 768, 8x and 32x. ReLU stands at its beginning, where
+  about half of its features are active and all five products are dense, as they are on every side.
 - captured: four widths on one stream that is captured for them, beside one after another where each
   has its own captured, as it is where every training runs the model (as the peers do): stories3M on
   TinyStories, batches and rates of the recipes, long enough for their L0 to come down. Target: 0.6
@@ -66,7 +67,7 @@ def peers(given: argparse.Namespace, folder: Path) -> None:
         path = folder / f"{d_model}.npy"
         np.save(path, tokens(given.batch * 32, d_model))
         for expansion in given.expansions:
-            for recipe in ("relu_l1", "topk"):
+            for recipe in given.recipes:
                 for name, python, side in sides:
                     case = {"d_model": d_model, "d_sae": expansion * d_model, "recipe": recipe}
                     case |= {"k": 32, "batch": given.batch, "x": path, "rounds": given.rounds}
@@ -108,7 +109,7 @@ def captured(given: argparse.Namespace, folder: Path) -> None:
 
 def compare(given: argparse.Namespace, told: str, train: Callable[..., None]) -> None:
     """Print the ratios; `train` takes runs, the threads of each and how many go at a time."""
-    for recipe in ("relu_l1", "topk"):
+    for recipe in given.recipes:
         settings = {"batch": given.batch, "steps": given.steps}
         runs = [Run(recipe, settings, expansion) for expansion in WIDTHS]
         ratios: dict[str, list[float]] = {"one core": [], "as many cores": [], "CPU time": []}
@@ -152,14 +153,18 @@ def main() -> None:
     parser.add_argument("--dictionary-learning", help="its environment")
     parser.add_argument("--d-model", type=int, nargs="+", default=[192, 768])
     parser.add_argument("--expansions", type=int, nargs="+", default=[8, 32])
+    parser.add_argument("--recipes", nargs="+", default=["relu_l1", "topk"])
     parser.add_argument("--batch", type=int, help="tokens a step: 2048 for peers, else 512")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cores", type=int, default=2, help="SAEs that are trained at a time")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=400, help="of each width")
+    parser.add_argument("--rounds", type=int, help="5 for peers, else 2")
+    parser.add_argument("--steps", type=int, help="of each width: 400 captured, else 100")
     parser.add_argument("--work", type=float, default=6e9, help="of a round; peers")
     given = parser.parse_args()
-    given.batch = given.batch or (2048 if given.what == "peers" else 512)
+    usual = {"peers": (2048, 5, 0), "together": (512, 2, 100), "captured": (512, 2, 400)}
+    batch, rounds, steps = usual[given.what]
+    given.batch, given.rounds = given.batch or batch, given.rounds or rounds
+    given.steps = given.steps or steps
     with tempfile.TemporaryDirectory() as folder:
         kinds = {"peers": peers, "together": together, "captured": captured}
         kinds[given.what](given, Path(folder))

@@ -30,7 +30,7 @@ def surveyed(folder, d_model=48, sites=("L0R", "L2A"), corpora=("jokes", "news <
 RATES = base_rates(["a cat", "a dog and a cat"], {"animals": ["cat", "dog"]})
 
 
-def page_of(found):
-    topics = pa.Table.from_pylist([{"corpus": "jokes", **row} for row in RATES])
+def page_of(found, rates=RATES):
+    topics = pa.Table.from_pylist([{"corpus": "jokes", **row} for row in rates]) if rates else None
     tables = found.layers, found.dimensions, found.pairs, topics
     return survey_page(FACTS, *tables, captions(SURVEY_FIGURES))

@@ -24,17 +24,17 @@ FORMS = {
         r"|\d{1,2}([/.-])\d{1,2}\1\d{2,4}"  # 12/7/2019
         r"|\d{4}-\d\d-\d\d"
     ),
-    "acronyms": re.compile(r"[A-Z](?:[.&]?[A-Z])+(?:['’]?s)?"),  # NBA, U.S., AT&T, CEOs
+    "acronyms": re.compile(r"[A-Z](?:[.&]?[A-Z])+\.?(?:['’]?s)?"),  # NBA, U.S., AT&T, CEOs
 }
 """Topics by what a word looks like, without marks at its ends; beside a list of that name, or
-alone. In a text without a small letter no word is an acronym."""
+alone. In a text without a small letter no word has the form of an acronym."""
 KNOWN = 1 << 20
 """Words whose topics are remembered."""
 
 
 def base_rates(found: Iterable[str], lists: Mapping[str, list[str]]) -> list[dict[str, Any]]:
-    """Of each topic, those of FORMS last, the share of words that are on it, and of texts with such
-    a word.
+    """Of each topic the share of words that are on it, and of texts with such a word; those of
+    FORMS without a list come last.
 
     Words are what stands between blanks, compared as `topics` compares them. A word of two topics
     counts for both.
@@ -45,11 +45,9 @@ def base_rates(found: Iterable[str], lists: Mapping[str, list[str]]) -> list[dic
     of_words: Counter[str] = Counter()
     of_texts: Counter[str] = Counter()
     for text in found:
-        words, here = text.split(), Counter[str]()
+        words, here = (text.casefold() if text.isupper() else text).split(), Counter[str]()
         for word in words:
             here.update(topics_of(word))
-        if text.isupper():
-            del here["acronyms"]
         n_texts, n_words = n_texts + 1, n_words + len(words)
         of_words += here
         of_texts.update(here.keys())

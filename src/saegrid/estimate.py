@@ -216,7 +216,8 @@ def survey(activations: int) -> Cost:
 def train_sae(
     sae: Sae, captured: int, steps: int, batch: int, threads: int = 1, white: bool = False
 ) -> Cost:
-    """A training. Encoder and its gradient are dense; four copies of the weights are held.
+    """A training. Of its products two are counted as dense, others go by active entries; four
+    copies of the weights are held.
 
     white: activations are whitened: a sample of them is held, and in the end two more copies of the
     weights in float64.

@@ -6,6 +6,7 @@ from saegrid import io
 from saegrid.base_rates import base_rates, table
 from saegrid.config.models import Survey
 from saegrid.corpora.items import items
+from saegrid.paths import expand
 from saegrid.wordlists import read_all
 
 LISTS = {"animals": ["dog", "chicken"], "food": ["chicken", "soup"], "sport": ["goal"]}
@@ -32,7 +33,7 @@ def test_words_and_texts_of_each_topic():
 
 DATES = ["1987", "(1990s)", "2001's", "12/7/2019.", "2019-12-07", "Monday,"]
 NO_DATES = ["987", "20001", "12/7-2019", "1:1987", "monday-ish", "1987x"]
-ACRONYMS = ["NBA", "U.S.", "(FBI)", "CEOs", "AT&T", "NATO's", "II"]
+ACRONYMS = ["NBA", "U.S.", "(FBI)", "CEOs", "AT&T", "NATO's", "U.S.A.'s", "II"]
 NO_ACRONYMS = ["I", "A", "Nba", "iPhone", "3D", "U.", "McDONALD"]
 
 
@@ -49,13 +50,15 @@ def test_some_kinds_of_words_are_known_by_their_form(topic, there, absent):
 
 
 def test_capitals_alone_make_no_acronym():
-    rows = base_rates(["THE NBA TODAY", "the NBA today"], LISTS)
-    assert {row["topic"]: row["words"] for row in rows}["acronyms"] == 1
+    texts = ["THE NBA OF THE 1990S TODAY", "the NBA today"]
+    for lists, expected in ((LISTS, 1), (LISTS | {"acronyms": ["nba"]}, 2)):
+        words = {row["topic"]: row["words"] for row in base_rates(texts, lists)}
+        assert (words["acronyms"], words["dates"]) == (expected, 1)
 
 
 def test_a_corpus_of_one_kind_is_seen_as_such():
     """S2.20, with the lists that a study has by default."""
-    lists = read_all([Survey().lists])
+    lists = read_all([expand(Survey().lists)])
     assert set(lists) == {"sports", "dates"}
     texts = ["The coach of the NBA team spoke on Monday", "A cat sat there in 1987"]
     found = {row["topic"]: row["text_share"] for row in base_rates(texts, lists)}

@@ -204,6 +204,29 @@ def test_what_lies_above_thresholds_has_the_gradients_of_the_formula(features, m
         torch.testing.assert_close(a, e)
 
 
+def test_nothing_above_its_threshold_moves_thresholds_alone():
+    x, W = torch.ones(3, 2), torch.ones(4, 2).requires_grad_()
+    threshold = torch.full((4,), 9.0).requires_grad_()
+    b = torch.zeros(4, requires_grad=True)
+    x_hat, l0, active = jumped(x, (W, b, W), threshold, (x @ W.T).detach(), 20.0)
+    (x_hat.sum() + l0).backward()
+    assert not x_hat.any() and active.l0() == 0 and not W.grad.any() and not b.grad.any()
+    # All pre-activations are 2 and within the window: -(2 * 9 * 3 + 1) / 20 each.
+    torch.testing.assert_close(threshold.grad, torch.full((4,), -(2 * 9 * 3 + 1) / 20))
+
+
+def test_bfloat16_changes_what_thresholds_feel_by_its_rounding():
+    g = torch.Generator().manual_seed(0)
+    x, W = torch.randn(200, 32, generator=g), torch.randn(96, 32, generator=g)
+    found = []
+    for dtype in ("float32", "bfloat16"):
+        threshold = torch.full((96,), 5.0).requires_grad_()
+        x_hat, l0, _ = jumped(x, (W, torch.zeros(96), W), threshold, x @ W.T, 2.0, dtype)
+        ((x_hat - x).square().sum() + l0).backward()
+        found.append(threshold.grad)
+    assert 0 < (found[0] - found[1]).abs().max() < 0.02 * found[0].abs().max()
+
+
 @pytest.mark.parametrize("recipe", ["jumprelu_tanh", "tied"])
 def test_features_begin_active_on_few_tokens(recipe):
     """Each on one token in 64; from half of them none becomes a direction."""

@@ -253,3 +253,20 @@ def test_texts_that_are_truncated_at_a_character_are_whole_rows(filled, settings
     store = filled(LONG, max_characters=60, cut="truncate")
     found = metrics_of(SAE, Stored(store), settings, 2000)
     assert found["metrics"]["kl"]["value"] > 0
+
+
+def test_means_over_texts_are_no_tokens_own(filled, model):
+    """Other choices keep the token ids of their entries."""
+    settings = {"cell": f"{SITE}-8x", "corpus": "c", "split": {"share": SHARE, "seed": SEED}}
+    settings |= {"metrics": {"tokens": 500, "rows": 0, "seed": 0}, "model": model, "threads": 1}
+    for choice, there in (("mean", False), ("all", True)):
+        source = Stored(filled(SHORT, choice=choice))
+        given = source.split(SHARE, SEED, 500, 500)
+        assert (given.ids is not None) == there
+        sae = random_sae(given.x.shape[1])
+        found = metrics_of(sae, source, settings, 2000)["metrics"]
+        assert (found["null_top_token_share"]["value"] is not None) == there
+        chosen = {"tokens": 500, "fit": 500, "ranks": [4], "seed": 0, "baselines": ["neurons"]}
+        told = {"splits": [{"share": SHARE, "seed": SEED}], "metrics": chosen}
+        rows = baselines_of(source, told, []).to_pylist()
+        assert all((row["top_token_share"] is not None) == there for row in rows), choice

@@ -34,9 +34,11 @@ def test_the_page_says_what_the_tables_do(tmp_path):
     assert page.count('data-sort="nan">–</td>') == 4, "one token has no other"
 
 
-def test_without_a_second_corpus_none_is_compared(tmp_path):
-    page = page_of(surveyed(tmp_path, corpora=("jokes",)))
+def test_without_lists_or_a_second_corpus_there_are_fewer_tables(tmp_path):
+    found = surveyed(tmp_path, corpora=("jokes",))
+    page = page_of(found)
     assert page.count("<table") == 2
+    assert page_of(found, rates=()).count("<table") == 1
     assert "Corpora compared" not in page
 
 

@@ -13,7 +13,7 @@ from saegrid.registry import pick
 from saegrid.saes.formats.sae_lens import open_checkpoint, write_sae_lens
 from saegrid.saes.health import health
 from saegrid.saes.sae import encode
-from saegrid.saes.training import RECIPES
+from saegrid.saes.training import RECIPES, loop
 from saegrid.saes.training.adam import Adam
 from saegrid.saes.training.loop import HISTORY, train, train_many, world_of
 from saegrid.saes.training.recipe import Recipe
@@ -218,6 +218,25 @@ def test_the_auxiliary_loss_wakes_dead_features(recipe):
             state.learn(torch.from_numpy(batch * np.float32(state.scale)))
         alive[aux] = int((state.idle[silent] < 5000).sum())
     assert alive[0.5] > alive[0.0] + 20, alive
+
+
+def test_weights_that_are_not_finite_are_not_written():
+    """However they came about: features that are NaN would pass for dead ones."""
+    state = State(Run("relu_l1", QUICK["relu_l1"], 2), world_of(of_array(X, 0.1, 0), 0))
+    with torch.no_grad():
+        state.parameters["b_enc"][3] = torch.nan
+    with pytest.raises(ValueError, match=r"^The weights are not finite: training has gone astray"):
+        loop._trained(state, SITE, {})
+
+
+def test_a_gradient_times_a_factor_moves_as_that_gradient_does():
+    first, second = (torch.randn(300, generator=torch.Generator().manual_seed(0)) for _ in "ab")
+    for p, scale in ((first, 1.0), (second, 0.25)):
+        p.requires_grad_()
+        p.grad = torch.linspace(-2, 2, 300) * scale
+    Adam({"p": first}, 0.9, 0.99).step(0.1, 0.25)
+    Adam({"p": second}, 0.9, 0.99).step(0.1)
+    torch.testing.assert_close(first, second)
 
 
 def test_adam_is_adam():

@@ -39,8 +39,9 @@ def test_of_equal_entries_as_many_are_taken_as_there_is_room_for(d_sae):
 
 @pytest.mark.parametrize("d_sae", [12, 8 * 12])
 def test_a_training_that_has_gone_astray_is_told(d_sae):
-    pre = torch.zeros(3, d_sae)
-    pre[1] = torch.nan
+    pre = torch.zeros(3, d_sae)  # equal entries, of which there are too many
+    pre[1] = torch.arange(d_sae)
+    pre[1, 0] = torch.nan
     with pytest.raises(ValueError, match=r"^Pre-activations are not finite: training has gone"):
         largest(pre, 3)
 
@@ -68,7 +69,8 @@ def test_products_by_entries_are_those_of_the_whole_matrix(share):
     token, feature = z.nonzero(as_tuple=True)
     mixed = torch.randperm(len(token), generator=generator)
     token, feature = token[mixed], feature[mixed]
-    entries = Entries.of(token, feature, z[token, feature], (9, 13))
+    entries = Entries.of(token.numpy(), feature.numpy(), z[token, feature], (9, 13))
+    assert all(t.dtype == torch.int32 for t in entries[1:])
     torch.testing.assert_close(entries.decode(entries.value, W), z @ W)
     torch.testing.assert_close(entries.spread(entries.value, rows), z.T @ rows)
     torch.testing.assert_close(entries.sums(entries.value), z.sum(dim=0))
@@ -85,7 +87,12 @@ def test_only_positive_entries_count():
     token, feature = torch.tensor([1, 0, 0, 0, 1]), torch.tensor([1, 2, 1, 0, 2])
     found = Entries.positive(pre, token, feature)
     assert (found.value.tolist(), found.feature.tolist()) == ([1.0, 4.0], [0, 1])
-    assert found.first_of_token.tolist() == [0, 1]
+    assert found.token_starts.tolist() == [0, 1, 2]
+    for threshold in (0.0, torch.zeros(3)):
+        above = Entries.above(pre, threshold)
+        assert (above.value.tolist(), above.feature.tolist()) == ([1.0, 3.0, 4.0], [0, 0, 1])
+    own = Entries.above(pre, torch.tensor([1.0, 3.5, -9.0]))
+    assert own.value.tolist() == [0.0, 3.0, 4.0, -1.0]
 
 
 def test_products_by_entries_have_the_gradients_of_the_dense_ones():

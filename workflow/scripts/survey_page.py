@@ -17,7 +17,7 @@ with workflow.job(snakemake) as job:
         read["layers"],
         read["dimensions"],
         read["pairs"],
-        read["base_rates"],
+        read.get("base_rates"),
         captions(SURVEY_FIGURES),
     )
     io.write_text(job.output.page, page)

@@ -59,22 +59,23 @@ def survey_page(
     layers: pa.Table,
     dimensions: pa.Table,
     pairs: pa.Table,
-    topics: pa.Table,
+    topics: pa.Table | None = None,
     figures: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The text of survey.html. The same arguments give the same bytes.
 
     facts: study, model, spec, cut (of dimensions that stand out), and where known `title`.
-    layers, dimensions, pairs: see `survey.Survey`. topics: see `base_rates.table`.
-    figures: (path relative to the page, caption).
+    layers, dimensions, pairs: see `survey.Survey`. topics: see `base_rates.table`, None without
+    lists. figures: (path relative to the page, caption).
     """
     require(facts, REQUIRED, "The facts of a page of a survey")
     tables = [("Sites", "", LAYERS, _with_outliers(layers, dimensions))]
     if pairs.num_rows:
         words = "By mean and deviation of each dimension over all tokens."
         tables.append(("Corpora compared", words, PAIRS, pairs.to_pylist()))
-    words = "What topics of features must be held against; a word of two topics counts twice."
-    tables.append(("How common topics are", words, TOPICS, topics.to_pylist()))
+    if topics is not None:
+        words = "What topics of features must be held against; a word of two topics counts twice."
+        tables.append(("How common topics are", words, TOPICS, topics.to_pylist()))
     return render_study(
         "survey.html.jinja",
         facts,

@@ -335,9 +335,10 @@ class Survey(Strict):
 
     cut: Annotated[float, Field(gt=0)] = 6.0
     """Robust deviations from the median from which a dimension is an outlier."""
-    lists: str | None = "resources/topics/common.yaml"
-    """YAML file of kinds of words that often fill a corpus, such as sports: how common they are is
-    told beside the topics of `topics.lists`. null: acronyms and dates alone."""
+    lists: str | None = "package:saegrid/topic_lists/common.yaml"
+    """YAML file of kinds of words that often fill a corpus, such as sports: how common these are,
+    and acronyms, is told beside the topics of `topics.lists`; a topic of both has the words of
+    those. Texts of streamed corpora are read again for it. Without either file nothing is told."""
 
 
 class Threads(Strict):

@@ -34,7 +34,8 @@ class Tops:
         self.least = np.zeros(width, np.float32)
 
     def add(self, feature: np.ndarray, value: np.ndarray, ids: np.ndarray) -> None:
-        """Some more entries (entry,), by token: features, activations above zero, token ids."""
+        """Some more entries (entry,), of each feature by token: features, activations above zero,
+        token ids."""
         value = value.astype(np.float32)
         kept = value > self.least[feature]
         feature = np.concatenate([self.feature, feature[kept]]).astype(np.int64)

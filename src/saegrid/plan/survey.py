@@ -73,17 +73,18 @@ class SurveySpecs(VerifiedSpecs):
         )
 
     def survey_tables(self) -> dict[str, str]:
-        """The tables by name."""
-        names = (*SURVEY, "base_rates")
+        """The tables by name; base rates where there are lists of words."""
+        names = (*SURVEY, "base_rates") if self.word_lists() else SURVEY
         return {name: f"{self.root}/survey/{name}.parquet" for name in names}
 
     @remembered
     def survey_page_spec(self) -> str:
         """Spec of the page and the figures."""
+        rates = [self.base_rates_spec()] if self.word_lists() else []
         return self.spec(
             "survey_page",
             sorted(SURVEY_FIGURES.values()),
-            [self.survey_spec(), self.base_rates_spec()],
+            [self.survey_spec(), *rates],
             study=self.study.study,
             title=self.study.pages.title,
             model=self.study.model.path,

@@ -25,6 +25,14 @@ def product(a: Tensor, b: Tensor, dtype: str = "float32") -> Tensor:
     return a @ b if dtype == "float32" else (a.bfloat16() @ b.bfloat16()).float()
 
 
+@torch.no_grad()
+def affine(x: Tensor, W: Tensor, b: Tensor, dtype: str = "float32") -> Tensor:
+    """(token, feature) = x W + b of W (feature, channel), in float32 and without a gradient."""
+    if dtype == "float32":
+        return torch.addmm(b, x, W.T)
+    return product(x, W.T, dtype).add_(b)
+
+
 def _into(out: Tensor, a: Tensor, b: Tensor, dtype: str) -> None:
     if dtype == "float32":
         torch.mm(a, b, out=out)
@@ -91,7 +99,7 @@ def relu_pass(
         weight: of the squared error.
         penalty: (feature,); needed with `gradients`.
         gradients: where the gradients are written; None: none are wanted.
-        dtype: of the factors of the products.
+        dtype: of the factors of the dense products.
     """
     W_enc, b_enc, W_dec = weights
     x_hat = torch.zeros_like(target) if bias is None else bias.expand_as(target).clone()
@@ -101,10 +109,7 @@ def relu_pass(
     few: list[tuple[np.ndarray, np.ndarray, Tensor]] = []
     for start in range(0, len(b_enc), size):
         s = slice(start, start + size)
-        if dtype == "float32":
-            part = torch.addmm(b_enc[s], x, W_enc[s].T)
-        else:
-            part = product(x, W_enc[s].T, dtype).add_(b_enc[s])
+        part = affine(x, W_enc[s], b_enc[s], dtype)
         active = part.numpy() > 0  # several times faster than torch's
         n = np.count_nonzero(active)
         n_active += n
@@ -121,7 +126,7 @@ def relu_pass(
         torch.sum(part, dim=0, out=total[s])
         dense.append((s, part))
     if few:
-        token, feature = (torch.from_numpy(np.concatenate([f[i] for f in few])) for i in (0, 1))
+        token, feature = (np.concatenate([f[i] for f in few]) for i in (0, 1))
         shape = len(x), len(b_enc)
         entries = Entries.of(token, feature, torch.cat([f[2] for f in few]), shape)
         x_hat += entries.decode(entries.value, W_dec)
@@ -137,10 +142,7 @@ def relu_pass(
             gradients.b_enc.copy_(entries.sums(g))
         for s, part in dense:
             _into(gradients.W_dec[s], part.T, error, dtype)
-            if dtype == "float32":
-                g = torch.addmm(penalty[s], error, W_dec[s].T)
-            else:
-                g = product(error, W_dec[s].T, dtype).add_(penalty[s])
+            g = affine(error, W_dec[s], penalty[s], dtype)
             torch.ops.aten.threshold_backward.grad_input(g, part, 0.0, grad_input=g)
             _into(gradients.W_enc[s], g.T, x, dtype)
             torch.sum(g, dim=0, out=gradients.b_enc[s])

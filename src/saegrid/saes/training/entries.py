@@ -5,6 +5,7 @@ active, going by the entries is several times faster. Every sum has a fixed orde
 token as they were given, tokens of a feature in rising order.
 """
 
+import warnings
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -12,6 +13,9 @@ import torch
 from scipy.sparse import coo_array
 from torch import Tensor
 from torch.nn.functional import embedding_bag
+
+# What torch says of its compressed matrices at their first use does not help who reads a log.
+warnings.filterwarnings("ignore", "Sparse (invariant checks|CSR tensor support)")
 
 
 class Entries(NamedTuple):
@@ -21,31 +25,31 @@ class Entries(NamedTuple):
     """(entry,) by token."""
     feature: Tensor
     """(entry,) int32, by token."""
-    first_of_token: Tensor
-    """(token,) int32: place of a token's first entry."""
+    token_starts: Tensor
+    """(token + 1,) int32: by token, place of a token's first entry."""
     order: Tensor
     """(entry,) int32: by feature, the places by token."""
     token: Tensor
     """(entry,) int32, by feature."""
-    first_of_feature: Tensor
-    """(feature,) int32: by feature, place of a feature's first entry."""
+    feature_starts: Tensor
+    """(feature + 1,) int32: by feature, place of a feature's first entry."""
 
     @classmethod
-    def of(cls, token: Tensor, feature: Tensor, value: Tensor, shape: tuple[int, int]) -> Self:
+    def of(
+        cls, token: np.ndarray, feature: np.ndarray, value: Tensor, shape: tuple[int, int]
+    ) -> Self:
         """Entries (entry,) in any order, each place at most once, of a matrix of that shape."""
         places = np.arange(len(value), dtype=np.int32)
-        given = coo_array((places, (token.numpy(), feature.numpy())), shape=shape)
+        where = token.astype(np.int32), feature.astype(np.int32)
+        given = coo_array((places, where), shape=shape)
         given.has_canonical_format = True  # no place twice: nothing to be summed
         by_token = given.tocsr()
         value = value.index_select(0, torch.from_numpy(by_token.data))
         by_token.data = places
         by_feature = by_token.tocsc()
         found = (
-            by_token.indices,
-            by_token.indptr[:-1],
-            by_feature.data,
-            by_feature.indices,
-            by_feature.indptr[:-1],
+            *(by_token.indices, by_token.indptr),
+            *(by_feature.data, by_feature.indices, by_feature.indptr),
         )
         return cls(value, *map(torch.from_numpy, found))
 
@@ -56,42 +60,56 @@ class Entries(NamedTuple):
         kept = value > 0
         if not kept.all():
             token, feature, value = token[kept], feature[kept], value[kept]
+        return cls.of(token.numpy(), feature.numpy(), value, tuple(pre.shape))
+
+    @classmethod
+    def above(cls, pre: Tensor, threshold: Tensor | float) -> Self:
+        """The entries of pre (token, feature) above a threshold, or above one (feature,) each."""
+        least = threshold.numpy() if isinstance(threshold, Tensor) else threshold
+        place = np.flatnonzero(pre.numpy() > least)
+        token, feature = np.divmod(place, pre.shape[1])
+        value = pre.view(-1).index_select(0, torch.from_numpy(place))
         return cls.of(token, feature, value, tuple(pre.shape))
 
     def decode(self, value: Tensor, W: Tensor) -> Tensor:
         """(token, channel): of each token the sum of its values times rows of W (feature,
         channel)."""
-        return embedding_bag(
-            self.feature, W, self.first_of_token, per_sample_weights=value, mode="sum"
-        )
+        return _sums_of_rows(self.feature, W, self.token_starts, value)
 
     def along(self, rows: Tensor, W: Tensor) -> Tensor:
         """(entry,) by token: product of the token's row of rows (token, channel) with the feature's
         of W (feature, channel)."""
-        with torch.enable_grad():
-            # The gradient of `decode` for the values.
-            value = torch.zeros_like(self.value).requires_grad_()
-            return torch.autograd.grad(self.decode(value, W.detach()), value, rows)[0]
+        if not len(self.feature):
+            return torch.zeros_like(self.value)
+        shape = len(rows), len(W)
+        at = torch.sparse_csr_tensor(
+            self.token_starts, self.feature, torch.zeros_like(self.value), shape
+        )
+        return torch.sparse.sampled_addmm(at, rows, W.detach().T, beta=0.0).values()
 
     def spread(self, value: Tensor, rows: Tensor) -> Tensor:
         """(feature, channel): of each feature the sum of its values times rows (token, channel)."""
         value = value.index_select(0, self.order)
-        return embedding_bag(
-            self.token, rows, self.first_of_feature, per_sample_weights=value, mode="sum"
-        )
+        return _sums_of_rows(self.token, rows, self.feature_starts, value)
 
     def sums(self, value: Tensor) -> Tensor:
         """(feature,): the sum of its values, taken in float64."""
-        n = len(self.first_of_feature)
+        n = len(self.feature_starts) - 1
         return torch.bincount(self.feature, value.double(), minlength=n).to(value.dtype)
 
     def fired(self) -> Tensor:
         """(feature,) bool: has an entry."""
-        return torch.bincount(self.feature, minlength=len(self.first_of_feature)) > 0
+        return self.feature_starts.diff() > 0
 
     def l0(self) -> float:
         """Mean number of entries of a token."""
-        return len(self.value) / len(self.first_of_token)
+        return len(self.value) / (len(self.token_starts) - 1)
+
+
+def _sums_of_rows(index: Tensor, rows: Tensor, starts: Tensor, value: Tensor) -> Tensor:
+    return embedding_bag(
+        index, rows, starts, per_sample_weights=value, mode="sum", include_last_offset=True
+    )
 
 
 class _Explained(torch.autograd.Function):

@@ -6,7 +6,6 @@ threshold, and 0 outside. Rajamanoharan et al. 2024, arXiv 2407.14435.
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -74,10 +73,7 @@ def jumped(
         bandwidth: of the window around a threshold.
         dtype: of the factors of the dense product.
     """
-    active = np.flatnonzero(pre.numpy() > threshold.detach().numpy())
-    token, feature = map(torch.from_numpy, np.divmod(active, pre.shape[1]))
-    value = pre.view(-1).index_select(0, torch.from_numpy(active))
-    entries = Entries.of(token, feature, value, tuple(pre.shape))
+    entries = Entries.above(pre, threshold.detach())
     x_hat, l0 = _Jumped.apply(x, *weights, threshold, (pre, entries, bandwidth, dtype))
     return x_hat, l0, entries
 

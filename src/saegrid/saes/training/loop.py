@@ -22,6 +22,7 @@ from torch import Tensor
 from saegrid.saes.formats.sae_lens import FACTS, WEIGHTS, config, view
 from saegrid.saes.health import health
 from saegrid.saes.store import Tensors
+from saegrid.saes.training.adam import astray
 from saegrid.saes.training.settings import parse
 from saegrid.saes.training.state import NUMBERS, Run, State, World
 from saegrid.saes.training.stream import Stream
@@ -178,7 +179,10 @@ def _through(state: State, chunk: list[Tensor], at: int) -> None:
 def _trained(state: State, site: Site, metadata: dict[str, Any]) -> Trained:
     """What a training came to, for raw activations, and how well it does."""
     run, told = state.run, state.told
-    found = state.recipe.finish(state.final(), state.scale, told)
+    final = state.final()
+    if not all(bool(value.isfinite().all()) for value in final.values()):
+        raise astray("The weights are")
+    found = state.recipe.finish(final, state.scale, told)
     tensors = {name: np.ascontiguousarray(t.numpy()) for name, t in found.tensors.items()}
     if state.world.affine is not None:
         centred = found.keys.get("apply_b_dec_to_input", True)

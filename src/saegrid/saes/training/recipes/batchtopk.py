@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from saegrid.saes.training.recipe import Batch, Folded, Outcome, Parameters, Recipe, Start, fold
-from saegrid.saes.training.recipes.topk import explain, pre_activations
+from saegrid.saes.training.recipes.topk import explain
 from saegrid.saes.training.settings import AuxiliarySettings, Whole
 
 WEIGHT = 0.02
@@ -33,13 +33,15 @@ def start(begin: Start, told: Settings) -> Parameters:
 def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
     """As of `topk`; held-out tokens are gated by the threshold."""
     from saegrid.saes.training.chosen import largest_of_batch
+    from saegrid.saes.training.dense import affine
     from saegrid.saes.training.entries import Entries
 
-    pre, threshold = pre_activations(parameters, batch, told), parameters["threshold"]
+    W_enc, b_enc, b_dec = (parameters[name] for name in ("W_enc", "b_enc", "b_dec"))
+    pre = affine(batch.x - b_dec, W_enc, b_enc, told.dtype)
+    threshold = parameters["threshold"]
     before = float(threshold)
     if not batch.learn:
-        token, feature = (pre > max(before, 0.0)).nonzero(as_tuple=True)
-        return explain(parameters, batch, told, pre, Entries.positive(pre, token, feature))
+        return explain(parameters, batch, told, pre, Entries.above(pre, max(before, 0.0)))
     token, feature = largest_of_batch(pre, told.k * len(pre), 0.8 * before)
     if len(token):
         least = float(pre[token, feature].min())

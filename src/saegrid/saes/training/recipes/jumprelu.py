@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from saegrid.saes.training.recipe import Batch, Folded, Outcome, Parameters, Recipe, Start, fold
-from saegrid.saes.training.recipes.topk import pre_activations
 from saegrid.saes.training.settings import AuxiliarySettings, Number, Positive
 
 WARM_UP = 0.2
@@ -39,11 +38,13 @@ def start(begin: Start, told: Settings) -> Parameters:
 
 def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
     """Reconstruction error in units of the variance, and the squared distance from the l0 aim."""
+    from saegrid.saes.training.dense import affine
     from saegrid.saes.training.entries import auxiliary
     from saegrid.saes.training.jump import jumped
 
     W_enc, b_enc, W_dec, b_dec = (parameters[n] for n in ("W_enc", "b_enc", "W_dec", "b_dec"))
-    centred, pre = batch.x - b_dec, pre_activations(parameters, batch, told)
+    centred = batch.x - b_dec
+    pre = affine(centred, W_enc, b_enc, told.dtype)
     threshold = parameters["log_threshold"].exp()
     x_hat, l0, active = jumped(
         centred, (W_enc, b_enc, W_dec), threshold, pre, told.bandwidth, told.dtype

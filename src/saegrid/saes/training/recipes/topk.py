@@ -57,25 +57,14 @@ def explain(
     )
 
 
-def pre_activations(parameters: Parameters, batch: Batch, told: AuxiliarySettings) -> Tensor:
-    """(token, feature), without a gradient."""
-    import torch
-
-    from saegrid.saes.training.dense import product
-
-    with torch.no_grad():
-        centred = batch.x - parameters["b_dec"]
-        if told.dtype == "float32":
-            return torch.addmm(parameters["b_enc"], centred, parameters["W_enc"].T)
-        return product(centred, parameters["W_enc"].T, told.dtype).add_(parameters["b_enc"])
-
-
 def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
     """Reconstruction error in units of the variance, and the auxiliary loss of dead features."""
     from saegrid.saes.training.chosen import largest
+    from saegrid.saes.training.dense import affine
     from saegrid.saes.training.entries import Entries, flat
 
-    pre = pre_activations(parameters, batch, told)
+    W_enc, b_enc, b_dec = (parameters[name] for name in ("W_enc", "b_enc", "b_dec"))
+    pre = affine(batch.x - b_dec, W_enc, b_enc, told.dtype)
     entries = Entries.positive(pre, *flat(largest(pre, told.k)))
     return explain(parameters, batch, told, pre, entries)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from saegrid.saes.training.recipe import Batch, Folded, Outcome, Parameters, Recipe, Start, fold
-from saegrid.saes.training.recipes.topk import pre_activations
 from saegrid.saes.training.settings import Maybe, MeanSettings
 
 
@@ -35,10 +34,11 @@ def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
 
 def _sparse(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
     from saegrid.saes.training.chosen import largest
+    from saegrid.saes.training.dense import affine
     from saegrid.saes.training.entries import Entries, explained, flat
 
     W_enc, b_enc, centred = parameters["W_enc"], parameters["b_enc"], batch.x - parameters["b_dec"]
-    pre = pre_activations(parameters, batch, told)
+    pre = affine(centred, W_enc, b_enc, told.dtype)
     entries = Entries.positive(pre, *flat(largest(pre, told.k)))
     s, x_hat = explained(centred, W_enc, b_enc, parameters["W_dec"], entries)
     squared = (centred - x_hat).square().sum()

@@ -1,0 +1,58 @@
+"""What a survey is told, and what makes its tables again."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from saegrid.config import ConfigError, resolve
+from saegrid.plan import Plan
+from saegrid.plan.survey import SURVEY
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "config/tiny.yaml").read_text()
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch, tmp_path):
+    """Paths of a config are relative to the repository; nothing is written there."""
+    for part in ("resources", "workflow"):
+        (tmp_path / part).symlink_to(ROOT / part)
+    monkeypatch.chdir(tmp_path)
+
+
+def plan_of(**changed):
+    return Plan(resolve({**yaml.safe_load(TEXT), **changed}))
+
+
+def test_common_kinds_of_words_stand_beside_the_studys_topics():
+    plan = plan_of()
+    assert list(plan.word_lists()) == ["topics.lists", "survey.lists"]
+    assert list(plan.survey_tables()) == [*SURVEY, "base_rates"]
+    alone = plan_of(topics={"lists": None})
+    assert list(alone.word_lists()) == ["survey.lists"], "found from any folder"
+    assert alone.base_rates_spec() != plan.base_rates_spec()
+
+
+def test_without_lists_there_are_no_base_rates():
+    plan = plan_of(topics={"lists": None}, survey={"lists": None})
+    assert plan.word_lists() == {}
+    assert list(plan.survey_tables()) == list(SURVEY)
+    assert not [path for path in plan.survey_targets() if "base_rates" in path]
+    assert "base_rates" not in plan.survey_page_spec()
+
+
+def test_other_words_make_base_rates_and_the_page_again_and_nothing_else(tmp_path):
+    lists = tmp_path / "own.yaml"
+    lists.write_text("topics: {weather: [rain]}")
+    before, after = [], []
+    for found in (before, after):
+        plan = plan_of(survey={"lists": str(lists)})
+        found += [plan.survey_spec(), plan.base_rates_spec(), plan.survey_page_spec()]
+        lists.write_text("topics: {weather: [rain, snow]}")
+    assert [one != other for one, other in zip(before, after, strict=True)] == [False, True, True]
+
+
+def test_a_missing_file_is_named_by_its_key():
+    with pytest.raises(ConfigError, match=r"^survey\.lists: the file nowhere\.yaml is not there"):
+        plan_of(survey={"lists": "nowhere.yaml"}).base_rates_spec()
