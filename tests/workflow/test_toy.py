@@ -72,9 +72,13 @@ def test_each_topic_has_a_feature_in_the_median_cell(toy):
 
 
 def test_a_found_topic_is_what_the_definition_says(toy):
+    """Enough tokens, enough words, and no form that more of the tokens bear."""
     for rows in judged(toy).values():
         for row in rows:
-            assert row["found"] == (row["n_topic"] >= 16 and row["n_words"] >= 6)
+            enough = row["n_topic"] >= 16 and row["n_words"] >= 6
+            bear = {"e": row["n_suffix"], "s": row["n_letter"]}
+            n_form = bear[row["form"][0]] if row["form"] else 0  # ends with, or starts with
+            assert row["found"] == (enough and row["n_topic"] >= n_form), row
 
 
 def test_spelling_is_found_and_named_as_such(toy):
