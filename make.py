@@ -50,7 +50,8 @@ def toy() -> None:
 
 def test() -> None:
     """All tests."""
-    run("python", "-m", "pytest", "-n", "2", "--dist", "loadfile", "tests")
+    in_order = ("--dist", "loadfile", "--no-loadscope-reorder")
+    run("python", "-m", "pytest", "-n", "2", *in_order, "tests")
 
 
 def lint() -> None:

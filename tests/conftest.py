@@ -13,6 +13,11 @@ settings.load_profile("saegrid")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs of the pipeline first: they take minutes, and at the end a core would wait for them."""
+    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the public data files; tests that need it are skipped where it is absent."""
@@ -24,3 +29,11 @@ def shared_data() -> Path:
         )
         pytest.skip(f"needs the public data files: {where}; set SAEGRID_DATA to their folder")
     return folder
+
+
+@pytest.fixture
+def beside_repository(monkeypatch, tmp_path) -> None:
+    """Paths of the configs, relative to the repository, hold; nothing is written there."""
+    for part in ("resources", "workflow"):
+        (tmp_path / part).symlink_to(REPOSITORY / part)
+    monkeypatch.chdir(tmp_path)

@@ -44,8 +44,16 @@ def _path(module: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None) if name == PACKAGE else None
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and all statements in it: expressions, most of a tree, hold none."""
+    yield node
+    for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for inner in getattr(node, block, ()):
+            yield from _statements(inner)
+
+
 def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -67,7 +75,7 @@ def _is_registry(node: ast.AST) -> bool:
 
 def _normalised(tree: ast.Module) -> str:
     """Source without comments, layout, docstrings and registries."""
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             kept = [
                 statement

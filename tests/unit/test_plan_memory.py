@@ -10,14 +10,11 @@ from saegrid.config import resolve
 from saegrid.estimate import Sae
 from saegrid.plan import Plan, memory
 
+pytestmark = pytest.mark.usefixtures("beside_repository")
+
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "config/tiny.yaml").read_text()
 D, EIGHT = 4096, 8 * 4096
-
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch):
-    monkeypatch.chdir(ROOT)
 
 
 def plan_of(n=1, store=None, device="cpu"):

@@ -17,17 +17,11 @@ from saegrid.plan import Plan
 from saegrid.plan.costs import Costs, Job
 from saegrid.plan.forecast import jobs_of
 
+pytestmark = pytest.mark.usefixtures("beside_repository")
+
 ROOT = Path(__file__).parents[2]
 CELL, SITE = "L1R-8x", "L1R"
 TEXT = (ROOT / "config/tiny.yaml").read_text()
-
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch, tmp_path):
-    """Paths of a config are relative to the repository; nothing is written there."""
-    for part in ("resources", "workflow"):
-        (tmp_path / part).symlink_to(ROOT / part)
-    monkeypatch.chdir(tmp_path)
 
 
 def plan_of(metrics=None, **changed):

@@ -9,16 +9,10 @@ from saegrid.config import ConfigError, resolve
 from saegrid.plan import Plan
 from saegrid.plan.survey import SURVEY
 
+pytestmark = pytest.mark.usefixtures("beside_repository")
+
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "config/tiny.yaml").read_text()
-
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch, tmp_path):
-    """Paths of a config are relative to the repository; nothing is written there."""
-    for part in ("resources", "workflow"):
-        (tmp_path / part).symlink_to(ROOT / part)
-    monkeypatch.chdir(tmp_path)
 
 
 def plan_of(**changed):
