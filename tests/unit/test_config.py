@@ -8,7 +8,9 @@ import yaml
 
 from saegrid.config import ConfigError, resolve
 from saegrid.config.check import cell_settings, cells
+from saegrid.config.models import Sweep
 from saegrid.config.schema import schema_text
+from saegrid.config.sweeps import members
 from saegrid.words import Cell
 
 ROOT = Path(__file__).parents[2]
@@ -170,6 +172,29 @@ def test_mistakes_in_a_sweep_name_the_key():
         swept(over={"expansion": [0]})
     with pytest.raises(ConfigError, match=r"s.k_8.corpus_h\.corpus must name a corpus of role"):
         swept(over={"k": [8], "corpus": ["h"]}, rows=[])
+    for changes in (
+        {"over": {"settings": [{"k": 4}, {"k": 16}]}},
+        {"rows": [{"settings": {"k": 4}}]},
+        {"over": {"k": [[8, 16]]}},
+    ):
+        with pytest.raises(ConfigError, match=r"^sweeps\.s: (settings|k) is one of its values, "):
+            swept(**changes)
+    with pytest.raises(ConfigError, match=r"^sweeps\.s: two SAEs would be named s\.k_8\.seed_0;"):
+        swept(over={"k": [8, 8.0], "seed": [0]}, rows=[])
+
+
+def test_a_sweeps_name_stands_for_its_saes_alone():
+    """It would hide the SAE of that name in every grid."""
+    sweeps = {"8x": SWEEP}
+    with pytest.raises(ConfigError, match=r"^sweeps\.8x: 8x is the name of one of saes as well"):
+        resolve({**SMALL, "sweeps": sweeps})
+
+
+def test_a_member_is_named_as_an_sae_may_be():
+    changes = {"over": {"corpus": ["gen-2"], "threshold": [-0.5]}, "rows": []}
+    (name,) = members("s", Sweep(**{**SWEEP, **changes}))
+    assert name == "s.corpus_gen_2.threshold__0.5"
+    assert Cell.parse(f"L1R-{name}").sae == name
 
 
 def test_pairs_that_are_learned_from_are_not_packed():

@@ -225,8 +225,8 @@ def test_weights_that_are_not_finite_are_not_written():
     state = State(Run("relu_l1", QUICK["relu_l1"], 2), world_of(of_array(X, 0.1, 0), 0))
     with torch.no_grad():
         state.parameters["b_enc"][3] = torch.nan
-    with pytest.raises(ValueError, match=r"^The weights are not finite: training has gone astray"):
-        loop._trained(state, SITE, {})
+    outcome = loop._trained(state, SITE, {})
+    assert str(outcome).startswith("The weights are not finite: training has gone astray")
 
 
 def test_a_gradient_times_a_factor_moves_as_that_gradient_does():

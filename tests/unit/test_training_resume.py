@@ -202,6 +202,24 @@ def test_a_change_of_one_member_trains_that_one(corpus, tmp_path, capsys):
     assert {name for name, _ in changed} == {"L1R-a"}
 
 
+def test_one_that_goes_astray_does_not_take_the_others_along(corpus, tmp_path, capsys):
+    """What they have learned is kept, and the one is named; without it they are done."""
+    members = {"L1R-a": spec("a"), "L1R-b": spec("b", lr=1e30, clip=0.0), "L1R-c": spec("c")}
+    with pytest.raises(ValueError) as lost:
+        train_together(stream_of(corpus), members, tmp_path)
+    first, second = str(lost.value).splitlines()
+    assert first == "1 of 3 have no SAE. The other 2 are kept and not trained again."
+    assert second.startswith("L1R-b: ") and "not finite: training has gone astray" in second
+    del members["L1R-b"]
+    capsys.readouterr()
+    train_together(stream_of(corpus), members, tmp_path)
+    assert "2 of 2 are in the store" in capsys.readouterr().out
+    train_cell(nullcontext(stream_of(corpus)), "L1R-c", spec("c"), tmp_path / "alone")
+    for name in ("cfg.json", "sae_weights.safetensors"):
+        (kept,) = (tmp_path / "store").glob(f"L1R-c-*/{name}")
+        assert kept.read_bytes() == (tmp_path / "alone/L1R-c" / name).read_bytes()
+
+
 def test_what_its_own_folder_holds_is_not_trained_again(corpus, tmp_path, capsys):
     train_cell(nullcontext(stream_of(corpus)), "L1R-a", spec("a"), tmp_path)
     capsys.readouterr()

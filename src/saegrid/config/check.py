@@ -6,7 +6,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from saegrid.config.models import Block, Corpus, Study
-from saegrid.config.sweeps import expand
+from saegrid.config.sweeps import SweepError, expand
 from saegrid.registry import nearest
 from saegrid.words import Cell, Site
 
@@ -201,5 +201,7 @@ def resolve(config: Mapping[str, Any]) -> Study:
     except ValidationError as problem:
         lines = [_explain(error) for error in problem.errors()]
         raise ConfigError("A sweep makes SAEs that cannot be:\n  " + "\n  ".join(lines)) from None
+    except SweepError as problem:
+        raise ConfigError(str(problem)) from None
     _check_references(study)
     return study

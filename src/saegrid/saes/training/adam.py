@@ -49,11 +49,11 @@ class Adam:
 
     @torch.no_grad()
     def norm(self) -> float:
-        """Norm of the whole gradient; ValueError where it is not finite."""
+        """Norm of the whole gradient; Astray where it is not finite."""
         squares = [torch.linalg.vector_norm(p.grad).double() ** 2 for p in self.parameters.values()]
         norm = float(torch.stack(squares).sum().sqrt())
         if norm != norm or norm == float("inf"):
-            raise astray("The gradient is")
+            raise Astray("The gradient is")
         return norm
 
     @torch.no_grad()
@@ -63,11 +63,14 @@ class Adam:
             moment[rows] = 0.0
 
 
-def astray(what: str) -> ValueError:
-    """What is raised where numbers are not finite any more."""
-    return ValueError(
-        f"{what} not finite: training has gone astray. Lower the setting lr, or raise its warm_up."
-    )
+class Astray(ValueError):
+    """A training's numbers are not finite any more."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} not finite: training has gone astray. Lower the setting lr, or raise its "
+            "warm_up."
+        )
 
 
 @torch.no_grad()

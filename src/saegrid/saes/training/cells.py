@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from saegrid import io
 from saegrid.saes.formats.sae_lens import FACTS, WEIGHTS, write_sae_lens
-from saegrid.saes.training.loop import SAVE_EVERY, Trained, train_many
+from saegrid.saes.training.adam import Astray
+from saegrid.saes.training.loop import SAVE_EVERY, Trained, train_each
 from saegrid.saes.training.settings import parse
 from saegrid.saes.training.state import Run
 from saegrid.saes.training.stream import Opener
@@ -102,6 +103,8 @@ def train_cell(
     cell.forget_others()
     with opened as stream:
         (trained,) = _train([cell], stream, 1, save_every)
+        if isinstance(trained, Astray):
+            raise trained
         cell.write(cell.folder, trained)
     cell.part.unlink(missing_ok=True)
 
@@ -118,6 +121,8 @@ def train_together(
     members: the spec of each cell; cores: by which as many cells are trained at a time as their
     threads allow. Cells that are finished, in the store or in their own folder, are not trained
     again. Else as `train_cell`.
+
+    Raises ValueError, once all others are in the store, where some have gone astray.
     """
     cells = [_Cell(name, spec, Path(saes)) for name, spec in sorted(members.items())]
     for cell in cells:
@@ -126,21 +131,30 @@ def train_together(
         cell.forget_others()
     missing = [cell for cell in cells if not cell.is_in(cell.finished)]
     print(f"{len(cells) - len(missing)} of {len(cells)} are in the store")
+    lost = []
     if missing:
         for cell, trained in zip(missing, _train(missing, stream, cores, save_every), strict=True):
+            if isinstance(trained, Astray):
+                lost.append(f"{cell.name}: {trained}")
+                continue
             cell.write(cell.finished, trained)
             cell.part.unlink(missing_ok=True)
+    if lost:
+        kept = f"The other {len(cells) - len(lost)} are kept and not trained again."
+        raise ValueError("\n".join([f"{len(lost)} of {len(cells)} have no SAE. {kept}", *lost]))
     return {cell.name: cell.digest for cell in cells}
 
 
-def _train(cells: list[_Cell], stream: Opener, cores: int, save_every: float) -> list[Trained]:
-    """The trained SAEs of cells that share a stream."""
+def _train(
+    cells: list[_Cell], stream: Opener, cores: int, save_every: float
+) -> list[Trained | Astray]:
+    """The trained SAEs of cells that share a stream, see `train_each`."""
     told = [cell.told for cell in cells]
     first, sae = told[0], told[0]["sae"]
     settings = parse(sae["recipe"], sae["settings"])
     for cell in cells:
         print(f"{cells.index(cell) + 1}: {cell.name} {io.canonical(cell.told['sae'])}")
-    return train_many(
+    return train_each(
         stream(settings.hold_out, sae["order_seed"]),
         [
             Run(t["sae"]["recipe"], t["sae"]["settings"], t["sae"]["expansion"], t["sae"]["seed"])

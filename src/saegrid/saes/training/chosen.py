@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saegrid.saes.training.adam import astray
+from saegrid.saes.training.adam import Astray
 
 GROUPS = 8
 
@@ -34,7 +34,7 @@ def _largest(values: Tensor, k: int) -> Tensor:
     row = values.numpy()
     parted = np.partition(row, width - k, axis=1)[:, width - k :]
     if np.isnan(parted).any():  # NaN stands behind all numbers
-        raise astray("Pre-activations are")
+        raise Astray("Pre-activations are")
     least = parted[:, :1]
     chosen = row >= least
     if np.count_nonzero(chosen) > n * k:

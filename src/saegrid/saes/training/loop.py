@@ -22,7 +22,7 @@ from torch import Tensor
 from saegrid.saes.formats.sae_lens import FACTS, WEIGHTS, config, view
 from saegrid.saes.health import health
 from saegrid.saes.store import Tensors
-from saegrid.saes.training.adam import astray
+from saegrid.saes.training.adam import Astray
 from saegrid.saes.training.settings import parse
 from saegrid.saes.training.state import NUMBERS, Run, State, World
 from saegrid.saes.training.stream import Stream
@@ -66,7 +66,16 @@ def train(stream: Stream, recipe: str, settings: dict[str, Any], **more: Any) ->
     return train_many(stream, [run], **more)[0]
 
 
-def train_many(
+def train_many(stream: Stream, runs: Sequence[Run], **more: Any) -> list[Trained]:
+    """As `train_each`; raises Astray where one of them has gone astray."""
+    found = train_each(stream, runs, **more)
+    for outcome in found:
+        if isinstance(outcome, Astray):
+            raise outcome
+    return found
+
+
+def train_each(
     stream: Stream,
     runs: Sequence[Run],
     *,
@@ -77,8 +86,11 @@ def train_many(
     metadata: dict[str, Any] | None = None,
     kept: Sequence[Path] | None = None,
     save_every: float = SAVE_EVERY,
-) -> list[Trained]:
+) -> list[Trained | Astray]:
     """Train SAEs on one stream; equal arguments give equal bytes on one type of machine.
+
+    What comes back stands in the order of the runs. One that goes astray stops no other: in its
+    place stands why.
 
     Args:
         stream: raw activations.
@@ -176,12 +188,14 @@ def _through(state: State, chunk: list[Tensor], at: int) -> None:
             state.learn(x)
 
 
-def _trained(state: State, site: Site, metadata: dict[str, Any]) -> Trained:
+def _trained(state: State, site: Site, metadata: dict[str, Any]) -> Trained | Astray:
     """What a training came to, for raw activations, and how well it does."""
     run, told = state.run, state.told
     final = state.final()
+    if state.astray is not None:
+        return state.astray
     if not all(bool(value.isfinite().all()) for value in final.values()):
-        raise astray("The weights are")
+        return Astray("The weights are")
     found = state.recipe.finish(final, state.scale, told)
     tensors = {name: np.ascontiguousarray(t.numpy()) for name, t in found.tensors.items()}
     if state.world.affine is not None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from saegrid import io
 from saegrid.registry import pick
 from saegrid.saes.training import RECIPES
-from saegrid.saes.training.adam import Adam, normalise, project
+from saegrid.saes.training.adam import Adam, Astray, normalise, project
 from saegrid.saes.training.recipe import Batch, Moment, Outcome, Recipe, Start
 from saegrid.saes.training.settings import Settings, check_width, n_steps, parse
 from saegrid.saes.training.stream import Stream
@@ -98,6 +98,7 @@ class State:
                 "to 0."
             )
         self.step, self.best_loss, self.waited = 0, float("inf"), 0
+        self.astray: Astray | None = None
         self.rows: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] = {}
         self.idle = torch.zeros(self.d_sae, dtype=torch.int64)
@@ -149,7 +150,11 @@ class State:
     @property
     def done(self) -> bool:
         """Whether nothing is left to be learned."""
-        return self.step >= self.steps or 0 < self.told.patience <= self.waited
+        return (
+            self.astray is not None
+            or self.step >= self.steps
+            or 0 < self.told.patience <= self.waited
+        )
 
     def rate(self) -> float:
         """Learning rate of the next step."""
@@ -163,7 +168,14 @@ class State:
         return Batch(x, self.variance, dead, self.step / self.steps, learn)
 
     def learn(self, x: Tensor) -> None:
-        """One step on a batch x (token, d_model), scaled."""
+        """One step on a batch x (token, d_model), scaled; the last one where it goes astray."""
+        try:
+            self._learn(x)
+        except Astray as problem:
+            self.astray = problem
+            print(f"{self.name}step {self.step}: {problem}", flush=True)
+
+    def _learn(self, x: Tensor) -> None:
         rate, told = self.rate(), self.told
         outcome = self.recipe.step(self.parameters, self._batch(x), told)
         norm = self._update(outcome, rate)
