@@ -5,7 +5,9 @@ All sums are float64 and taken in one pass over a site's activations, in file or
     anisotropy    mean cosine of two different tokens: (n |mean unit vector|^2 - 1) / (n - 1)
     outlier       a dimension whose mean or deviation lies more than `cut` robust deviations from
                   the median of all dimensions: |v - median| > cut * 1.4826 * median |v - median|
-                  (1.4826 makes it the standard deviation of a normal distribution)
+                  (1.4826 makes it the standard deviation of a normal distribution). Where more
+                  than half of the dimensions agree, that median is 0, and 1.2533 times the mean of
+                  |v - median| stands for it (Iglewicz and Hoaglin 1993)
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +28,8 @@ BLOCK = 8192
 """Tokens of a sum."""
 ROBUST = 1.4826
 """Median absolute deviation to standard deviation, of a normal distribution."""
+MEAN_ROBUST = float(np.sqrt(np.pi / 2))
+"""Mean absolute deviation to standard deviation, likewise."""
 
 
 class Dimensions(NamedTuple):
@@ -91,9 +95,10 @@ def dimensions(parts: Iterable[np.ndarray]) -> Dimensions:
 
 
 def robust(values: np.ndarray) -> np.ndarray:
-    """(dimension,): robust deviations from the median; 0 where the median deviation is 0."""
+    """(dimension,): robust deviations from the median; 0 where all are equal."""
     apart = values - np.median(values)
-    spread = ROBUST * np.median(np.abs(apart))
+    far = np.abs(apart)
+    spread = ROBUST * np.median(far) or MEAN_ROBUST * far.mean()
     return apart / spread if spread > 0 else np.zeros(len(values))
 
 
@@ -104,6 +109,8 @@ class Part(NamedTuple):
     site: str
     files: list[str]
     """Activations of its shards, or the facts file of a store (`L0R.json`)."""
+    normed: str = "none"
+    """What was done to the activations: none, layer or final."""
 
 
 def open_parts(part: Part) -> Iterator[np.ndarray]:
@@ -178,11 +185,11 @@ class Survey(NamedTuple):
     """The tables of a survey."""
 
     layers: pa.Table
-    """corpus, site, layer, position and `layer_row`: of one token and of all."""
+    """corpus, site, layer, position, normed and `layer_row`: of one token and of all."""
     dimensions: pa.Table
     """corpus, site and `dimension_table`."""
     pairs: pa.Table
-    """site, corpus_a, corpus_b and `compare`."""
+    """site, corpus_a, corpus_b and `compare`: of what is normed alike."""
 
 
 def survey(parts: Iterable[Mapping[str, Any]], cut: float) -> Survey:
@@ -192,12 +199,14 @@ def survey(parts: Iterable[Mapping[str, Any]], cut: float) -> Survey:
     """
     layers: list[dict[str, Any]] = []
     tables: dict[tuple[str, str], pa.Table] = {}
+    normed: dict[tuple[str, str], str] = {}
     for part in (Part(**told) for told in parts):
         site = Site.parse(part.site)
         last: list[np.ndarray] = []
         every = dimensions(_noting(last, open_parts(part)))
         where = {"corpus": part.corpus, "site": part.site}
-        where |= {"layer": site.layer, "position": site.position}
+        where |= {"layer": site.layer, "position": site.position, "normed": part.normed}
+        normed[part.corpus, part.site] = part.normed
         one = Dimensions.of(widen(last[0]))
         layers += [{**where, **layer_row(name, x)} for name, x in (("one", one), ("all", every))]
         tables[part.corpus, part.site] = dimension_table(every, cut)
@@ -205,7 +214,7 @@ def survey(parts: Iterable[Mapping[str, Any]], cut: float) -> Survey:
     pairs = [
         {"site": site, "corpus_a": a, "corpus_b": b, **compare(tables[a, site], tables[b, site])}
         for (a, site), (b, other) in combinations(tables, 2)
-        if site == other
+        if site == other and normed[a, site] == normed[b, site]
     ]
     named = [
         table.add_column(

@@ -50,3 +50,15 @@ def test_other_words_make_base_rates_and_the_page_again_and_nothing_else(tmp_pat
 def test_a_missing_file_is_named_by_its_key():
     with pytest.raises(ConfigError, match=r"^survey\.lists: the file nowhere\.yaml is not there"):
         plan_of(survey={"lists": "nowhere.yaml"}).base_rates_spec()
+
+
+def test_what_is_done_to_the_activations_of_each_corpus_is_told(tmp_path):
+    (tmp_path / "t.txt").write_text("a text\n")
+    source = {"kind": "text", "files": {"all": "t.txt"}}
+    corpora = yaml.safe_load(TEXT)["corpora"]
+    corpora["generated"] = {"role": "train", "source": source, "store": {"norm": "layer"}}
+    parts = plan_of(corpora=corpora).survey_parts()
+    assert {(part["corpus"], part["normed"]) for part in parts} == {
+        ("headlines", "none"),
+        ("generated", "layer"),
+    }

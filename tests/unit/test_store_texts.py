@@ -117,9 +117,24 @@ def test_mistakes_name_file_and_column(tmp_path):
         names({"kind": "generated"})
     with pytest.raises(CorpusError, match=r"nowhere\.txt is not there"):
         names({"kind": "text", "files": {"all": "nowhere.txt"}})
-    (tmp_path / "blank.txt").write_text("\n \n")
-    with pytest.raises(CorpusError, match=r"blank\.txt holds no text"):
-        read({"kind": "text", "files": {"all": str(tmp_path / "blank.txt")}})
+
+
+def test_a_file_without_text_stops_no_stream(tmp_path):
+    """It is met hours after the start, and is set aside as a text would be."""
+    for name, text in (("a", "one\ntwo\n"), ("b", "\n \n"), ("c", "three\n")):
+        (tmp_path / f"{name}.txt").write_text(text)
+    source = {"kind": "text", "files": {"all": str(tmp_path / "*.txt")}}
+    found = list(texts(source, names(source)))
+    assert [(text.file, text.index, text.text) for text in found] == [
+        (0, 0, "one"),
+        (0, 1, "two"),
+        (1, 0, ""),
+        (2, 0, "three"),
+    ]
+    assert [text.problem for text in found] == [None, None, "a file without text", None]
+    for n, place in ((1, Place(1, 0, 2)), (0, Place(1, 1, 3))):
+        later = list(texts(source, names(source), place))
+        assert [text.text for text in later] == [""] * n + ["three"]
 
 
 def test_a_text_without_end_is_refused(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 
 from saegrid import io
 from saegrid.survey import (
+    MEAN_ROBUST,
     Dimensions,
     compare,
     dimension_table,
@@ -67,7 +68,31 @@ def test_planted_outliers_are_found_and_no_others():
     assert abs(table["sd_robust"][11]) > 100
     # Of a normal distribution the robust deviation is the standard one.
     assert np.std(robust(rng.normal(3, 2, 100_000))) == pytest.approx(1, rel=0.02)
-    assert robust(np.array([1.0, 1.0, 1.0, 5.0])).tolist() == [0, 0, 0, 0]
+
+
+def test_a_dimension_stands_out_from_silent_ones():
+    """More than half of the dimensions agree, so that the median deviation is 0."""
+    values = np.zeros(64)
+    values[3] = 500.0
+    far = robust(values)
+    assert far[3] == pytest.approx(64 / np.sqrt(np.pi / 2)) and not far[:3].any()
+    # Of a normal distribution the mean deviation gives the standard one, too.
+    many = np.random.default_rng(6).normal(3, 2, 100_000)
+    assert MEAN_ROBUST * np.abs(many - 3).mean() == pytest.approx(2, rel=0.02)
+    assert robust(np.full(4, 5.0)).tolist() == [0, 0, 0, 0]
+
+
+def test_what_is_normed_differently_is_not_compared(tmp_path):
+    parts = []
+    for corpus, normed in (("a", "none"), ("b", "layer"), ("c", "none")):
+        path = tmp_path / f"{corpus}.safetensors"
+        x = np.random.default_rng(len(parts)).normal(size=(20, 4)).astype(np.float32)
+        io.write_tensors(path, {"x": x, "token": np.arange(20)})
+        parts.append({"corpus": corpus, "site": "L0R", "files": [str(path)], "normed": normed})
+    found = survey(parts, 8.0)
+    assert found.layers["normed"].to_pylist() == ["none"] * 2 + ["layer"] * 2 + ["none"] * 2
+    pairs = found.pairs.to_pylist()
+    assert [(row["corpus_a"], row["corpus_b"]) for row in pairs] == [("a", "c")]
 
 
 def test_two_corpora_compared():

@@ -17,6 +17,7 @@ NAMED = 6
 LAYERS = (
     Column("corpus", "corpus"),
     Column("site", "site"),
+    Column("normed", "normed", told="none, layer (no scale or shift) or final (the model's own)"),
     Column("tokens", "of", told="all tokens, or one: the last of the corpus"),
     Column("n", "tokens", "{:,}"),
     Column("sum", "sum", "{:.6g}", "of all numbers of the tokens"),
@@ -71,7 +72,7 @@ def survey_page(
     require(facts, REQUIRED, "The facts of a page of a survey")
     tables = [("Sites", "", LAYERS, _with_outliers(layers, dimensions))]
     if pairs.num_rows:
-        words = "By mean and deviation of each dimension over all tokens."
+        words = "By mean and deviation of each dimension over all tokens, of what is normed alike."
         tables.append(("Corpora compared", words, PAIRS, pairs.to_pylist()))
     if topics is not None:
         words = "What topics of features must be held against; a word of two topics counts twice."

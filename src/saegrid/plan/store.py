@@ -23,6 +23,10 @@ class StoreSpecs(CorpusSpecs):
         """Whether a corpus is streamed into a store."""
         return self.study.corpora[name].store is not None
 
+    def norm_of(self, name: str) -> str:
+        """What is done to the activations of a corpus: none, layer or final."""
+        return self.study.corpora[name].store.norm if self.is_streamed(name) else "none"
+
     def source_files(self, name: str) -> list[str]:
         """The local files that a corpus is read from; ConfigError where one is missing."""
         return self._streamed_files(name) if self.is_streamed(name) else super().source_files(name)

@@ -15,12 +15,13 @@ class SurveySpecs(VerifiedSpecs):
     """What the survey looks at: every site of the grid on every corpus in use."""
 
     def survey_parts(self) -> list[dict[str, Any]]:
-        """Corpus, site and files of each part."""
+        """Corpus, site, files and norm of each part."""
         return [
             {
                 "corpus": name,
                 "site": str(site),
                 "files": [self.activations(name, str(site), shard) for shard in self.shards(name)],
+                "normed": self.norm_of(name),
             }
             for name in self.corpora_used()
             for site in self.sites

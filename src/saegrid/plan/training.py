@@ -117,7 +117,7 @@ class TrainingSpecs(StoreSpecs):
         of them means nothing. Asked where such a job is planned, since its training and metrics
         on its own store stand."""
         learned = self.training_corpus(cell) if self.is_trained(cell) else name
-        norm = self.study.corpora[learned].store.norm if self.is_streamed(learned) else "none"
+        norm = self.norm_of(learned)
         if learned != name and norm != "none":
             raise ConfigError(
                 f"corpora.{learned}.store.norm: the SAE of {cell} learns from activations with "
