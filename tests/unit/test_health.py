@@ -11,7 +11,7 @@ from saegrid import io
 from saegrid.figures import HEALTH_FIGURES, captions, svg
 from saegrid.figures.judged import Judged, read_judged
 from saegrid.health import health, told, varying
-from saegrid.metrics.lights import READINGS
+from saegrid.metrics.lights import FEWER, MORE, READINGS, REVIVE
 from saegrid.summary import StaleCell
 from saegrid.workflow import digest
 
@@ -72,6 +72,13 @@ def test_settings_that_are_told():
 def test_a_file_of_other_settings_is_refused(files):
     with pytest.raises(StaleCell, match="was made with other settings"):
         health(files, dict.fromkeys(files, digest("other")), SAES)
+
+
+def test_what_to_do_stands_in_the_open(files, baselines):
+    """Not only where a light is pointed at: on paper and on a phone nothing is."""
+    text = Document(page_of(files, baselines)).text
+    assert f"good .05-.2, high > .3, low ~0{REVIVE} (3)" in text, "all have 0.4"
+    assert f"good .02-.1, high > .2-.3, low < .01{FEWER} (1) {MORE} (1)" in text, "0.12 and 0"
 
 
 def test_the_page_says_what_the_table_does(files, baselines):

@@ -1,5 +1,6 @@
 """The page of a sweep: SAEs as a sortable table with health lights, baselines, figures."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -130,9 +131,14 @@ def _sentence(light: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
 
 
 def _limits(lights: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> list[Any]:
-    """Heading and (name, words) of each reading: the same for all cells."""
-    first = next(iter(lights.values()), {})
-    return [
-        (heading, [(light["name"], light["words"]) for light in first.get(reading, ())])
-        for reading, (heading, _) in READINGS.items()
-    ]
+    """Heading and (name, words, advice) of each reading; advice: (number of SAEs, what to do)."""
+    found = []
+    for reading, (heading, _) in READINGS.items():
+        columns = zip(*(given[reading] for given in lights.values()), strict=True)
+        lines = []
+        for column in columns:
+            advice = Counter(light["advice"] for light in column if light["advice"])
+            told = [(n, words) for words, n in advice.most_common()]
+            lines.append((column[0]["name"], column[0]["words"], told))
+        found.append((heading, lines))
+    return found
