@@ -220,6 +220,14 @@ def streamed(metrics=None, **store):
     return plan_of(metrics, corpora=corpora)
 
 
+def test_a_text_has_one_last_token():
+    """Not one a row of it, unless the config says so."""
+    cases = [({}, "rows"), ({"choice": "last"}, "truncate"), ({"choice": "mean"}, "truncate")]
+    cases += [({"choice": "last", "cut": "rows"}, "rows"), ({"cut": "truncate"}, "truncate")]
+    for told, cut in cases:
+        assert streamed(**told).store_settings("generated")["cut"] == cut, told
+
+
 def test_an_sae_of_a_streamed_corpus_is_judged_on_it():
     plan = streamed()
     assert plan.measured_corpus(CELL) == "generated"

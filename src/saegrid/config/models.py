@@ -116,14 +116,15 @@ class Store(Strict):
     """A streamed corpus: text that never stands in tables, captured into shards."""
 
     choice: Literal["all", "last", "random", "mean"] = "all"
-    """Which tokens of a row are kept: all, the last, a random one, or their mean; special tokens
-    never."""
+    """Which tokens of a row (see cut) are kept: all, the last, a random one, or their mean; special
+    tokens never."""
     norm: Literal["none", "layer", "final"] = "none"
     """What is done to activations: nothing, a norm without scale and shift, or the model's own last
     norm."""
-    cut: Literal["rows", "truncate"] = "rows"
+    cut: Literal["rows", "truncate"] | None = None
     """What becomes of the rest of a text that is longer than a row, or than max_characters: it goes
-    on in further rows, or is dropped."""
+    on in further rows, or is dropped. null: rows where all tokens are kept, else truncate, so that
+    a text has one last, random or mean token, and not one a row."""
     seed: Seed = 0
     """Seed of the random tokens."""
     shard_tokens: Positive = 65_536

@@ -45,8 +45,10 @@ class StoreSpecs(CorpusSpecs):
     def store_settings(self, name: str) -> dict[str, Any]:
         """Settings of a store, see `saegrid.store.settings`."""
         corpus = self.study.corpora[name]
+        store = corpus.store
         return {
-            **corpus.store.model_dump(mode="json", exclude={"beside"}),
+            **store.model_dump(mode="json", exclude={"beside"}),
+            "cut": store.cut or ("rows" if store.choice == "all" else "truncate"),
             "max_characters": corpus.source.max_characters,
             "max_texts": corpus.source.n,
             "max_length": corpus.max_length or self.context(),
