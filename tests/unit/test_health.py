@@ -158,6 +158,15 @@ def test_the_frontier_shows_what_has_an_l0(files, baselines):
         assert f">{label}<" in text
 
 
+def test_what_is_recovered_is_shown_where_it_is_known(files):
+    table = table_of(files)
+    known = table.append_column("ce_recovered", pa.array([0.5, None, 0.9]))
+    text = svg("recovered", Judged(known))
+    assert ">L1R<" in text and ">topk<" in text
+    assert ">tied<" not in text, "no feature is active"
+    assert ">topk<" not in svg("recovered", Judged(table)), "never measured"
+
+
 def test_latents_are_shown_where_any_is_active(files, baselines):
     table = table_of(files, baselines)
     text = svg("latents", read_judged(table, baselines, [], files))

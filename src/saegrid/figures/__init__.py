@@ -29,6 +29,7 @@ HEALTH_FIGURES = {
     "frontier": "saegrid.figures.frontier:draw",
     "latents": "saegrid.figures.latents:draw",
     "loss_curves": "saegrid.figures.loss_curves:draw",
+    "recovered": "saegrid.figures.recovered:draw",
     "shares": "saegrid.figures.shares:draw",
 }
 """Name: function from a `figures.judged.Judged` to a matplotlib figure."""
