@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from saegrid import io
+from saegrid.corpora.text import parts as pieces
 from saegrid.store.texts import names, texts
 from saegrid.wordlists import bare, normal
 
@@ -84,15 +85,18 @@ def _judge(lists: Mapping[str, list[str]]) -> Callable[[str], tuple[str, ...]]:
 def texts_of(part: Mapping[str, Any]) -> Iterator[str]:
     """The texts of a corpus: of its table of items, or of its stream as far as its store goes.
 
-    part: `items`, or `source` and `facts` of a site. Texts that are cut count whole; originals of
-    pairs do not count.
+    part: `items`, or `source` and `facts` of a site, and `longest`, characters behind which the
+    store drops the rest of a text, or None. What it drops as it has too many tokens counts;
+    originals of pairs do not.
     """
     if "items" in part:
         yield from io.read_table(part["items"], ["edited"])["edited"].to_pylist()
         return
     stream = texts(part["source"], names(part["source"]))
     n = io.read_json(part["facts"])["texts"]
-    yield from (text.text for text in islice(stream, n) if not text.problem)
+    for text in islice(stream, n):
+        if not text.problem:
+            yield next(pieces(text.text.strip(), part.get("longest")))
 
 
 def table(parts: Iterable[Mapping[str, Any]], lists: Mapping[str, list[str]]) -> pa.Table:

@@ -72,6 +72,18 @@ def test_of_a_topic_of_two_files_the_first_ones_words_count(tmp_path):
     assert read_all([]) == {}
 
 
+def test_what_a_store_drops_does_not_count(tmp_path):
+    """No SAE has seen it."""
+    (tmp_path / "t.txt").write_text(" a dog. goal goal\na goal\n")
+    io.write_json(tmp_path / "L0R.json", {"texts": 2})
+    source = {"kind": "text", "files": {"all": str(tmp_path / "t.txt")}}
+    part = {"corpus": "c", "source": source, "facts": str(tmp_path / "L0R.json")}
+    for longest, words in ((None, 3), (6, 1)):
+        rows = table([{**part, "longest": longest}], LISTS).to_pylist()
+        (sport,) = (row for row in rows if row["topic"] == "sport")
+        assert sport["words"] == words
+
+
 def test_tables_and_streams_as_far_as_the_store_goes(tmp_path):
     path = tmp_path / "t.txt"
     path.write_text("a dog\na goal\nsoup soup\n")

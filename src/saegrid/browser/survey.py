@@ -51,7 +51,9 @@ TOPICS = (
     Column("word_share", "share of words", "{:.5f}", "words that are on the topic / all words"),
     Column("text_share", "share of texts", "{:.4f}", "texts with such a word / all texts"),
     Column("words", "words", "{:,}"),
+    Column("n_words", "of", "{:,}", "all words"),
     Column("texts", "texts", "{:,}"),
+    Column("n_texts", "of", "{:,}", "all texts"),
 )
 
 

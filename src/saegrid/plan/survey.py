@@ -46,6 +46,8 @@ class SurveySpecs(VerifiedSpecs):
             if self.is_streamed(name):
                 part["source"] = self.study.corpora[name].source.model_dump(mode="json")
                 part["facts"] = self.store_facts(name, str(self.sites[0]))
+                told = self.store_settings(name)
+                part["longest"] = told["max_characters"] if told["cut"] == "truncate" else None
             else:
                 part["items"] = f"{self.root}/{name}/items.parquet"
             parts.append(part)
