@@ -16,7 +16,7 @@ from saegrid.split import held_out
 from saegrid.store import reader, stream
 from saegrid.store.beside import filling
 from saegrid.store.fill import WAIT, fill_as
-from saegrid.store.manifest import LOCK, read_manifest
+from saegrid.store.manifest import LOCK, read_manifest, shard_path
 from saegrid.store.settings import StoreError
 from saegrid.store.stream import StoreStream
 from saegrid.words import Site
@@ -286,6 +286,19 @@ def test_held_out_tokens_of_the_first_shards_are_measured(tagged, tokens, monkey
     some = numbers_of(found.measured(9), x)
     assert 5 <= len(some) <= 9
     assert len(set(np.diff(np.searchsorted(np.flatnonzero(held), some)))) == 1  # evenly spaced
+
+
+def test_a_shard_that_is_not_whole_can_be_mended(tmp_path, model, source):
+    """As where a disk was full while a store was copied: by deleting it, to the same bytes."""
+    make(tmp_path, model, source, ["L1R"], shard_tokens=120)
+    path = shard_path(tmp_path, "L1R", 1)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    with pytest.raises(StoreError, match=r"(?s)truncated.*shard 1 of L1R.*delete it and .*json"):
+        list(StoreStream(tmp_path, "L1R").held_out())
+    path.unlink()
+    make(tmp_path, model, source, ["L1R"], shard_tokens=120)
+    assert path.read_bytes() == whole
 
 
 def test_who_waits_for_nobody_is_told(tmp_path, model, source, monkeypatch):

@@ -10,6 +10,7 @@ from threading import Event
 import numpy as np
 
 from saegrid.saes.cache.locks import open_lock, try_flock
+from saegrid.saes.matrix import CheckpointError
 from saegrid.saes.store import Tensors, open_tensors
 from saegrid.store.manifest import LOCK, read_manifest, shard_path
 from saegrid.store.settings import StoreError
@@ -69,7 +70,14 @@ class Reader:
         return manifest.there(self.site) > number or manifest.is_complete(self.site)
 
     def _open(self, number: int) -> Tensors:
-        return open_tensors(shard_path(self.folder, self.site, number))
+        path = shard_path(self.folder, self.site, number)
+        try:
+            return open_tensors(path)
+        except CheckpointError as problem:
+            raise StoreError(
+                f"{problem}\nIt is shard {number} of {self.site} of a store, which makes it again "
+                f"as it was: delete it and {self.folder / self.site}.json, and run again."
+            ) from None
 
     def entries(self, number: int) -> int:
         """Entries of a shard."""
