@@ -7,7 +7,7 @@ All sums are float64 and taken in one pass over a site's activations, in file or
                   the median of all dimensions: |v - median| > cut * 1.4826 * median |v - median|
                   (1.4826 makes it the standard deviation of a normal distribution). Where more
                   than half of the dimensions agree, that median is 0, and 1.2533 times the mean of
-                  |v - median| stands for it (Iglewicz and Hoaglin 1993)
+                  |v - median| stands for it: of a normal distribution the deviation, too
 """
 
 from collections.abc import Iterable, Iterator, Mapping
