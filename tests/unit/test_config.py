@@ -190,6 +190,11 @@ def test_a_sweeps_name_stands_for_its_saes_alone():
         resolve({**SMALL, "sweeps": sweeps})
 
 
+def test_a_resolved_sweep_can_be_resolved_again():
+    study = swept()
+    assert resolve(study.model_dump(mode="json")) == study
+
+
 def test_a_member_is_named_as_an_sae_may_be():
     changes = {"over": {"corpus": ["gen-2"], "threshold": [-0.5]}, "rows": []}
     (name,) = members("s", Sweep(**{**SWEEP, **changes}))

@@ -65,10 +65,12 @@ def expand(study: Study) -> Study:
     """The study with the SAEs of its sweeps in its catalogue and in its grids."""
     named = {name: members(name, sweep) for name, sweep in study.sweeps.items()}
     for name, found in named.items():
-        for taken in study.saes.keys() & {name, *found}:
-            raise SweepError(
-                f"sweeps.{name}: {taken} is the name of one of saes as well; rename one of them."
-            )
+        for taken in sorted(study.saes.keys() & {name, *found}):
+            # A resolved config, given again, has the members already.
+            if study.saes[taken] != found.get(taken):
+                raise SweepError(
+                    f"sweeps.{name}: {taken} is the name of one of saes as well; rename one."
+                )
 
     def widened(block: Block) -> Block:
         saes = [member for sae in block.saes for member in named.get(sae, [sae])]
