@@ -7,6 +7,7 @@ from saegrid import io
 from saegrid.base_rates import base_rates
 from saegrid.browser.survey import survey_page
 from saegrid.figures import SURVEY_FIGURES, captions
+from saegrid.figures.surveyed import Surveyed
 from saegrid.survey import survey
 
 FACTS = {"study": "st<udy", "model": "m&m", "spec": '{"a": "<b>"}', "cut": 6.0}
@@ -25,6 +26,11 @@ def surveyed(folder, d_model=48, sites=("L0R", "L2A"), corpora=("jokes", "news <
             io.write_tensors(file, {"x": x, "token": np.arange(n)}, "s")
             parts.append({"corpus": corpus, "site": site, "files": [str(file)]})
     return survey(parts, 6.0)
+
+
+def drawn_from(found):
+    """What the figures are drawn from."""
+    return Surveyed(found.layers, found.dimensions, found.passes)
 
 
 RATES = base_rates(["a cat", "a dog and a cat"], {"animals": ["cat", "dog"]})

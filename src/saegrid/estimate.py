@@ -205,9 +205,14 @@ def fill_store(
     )
 
 
-def survey(activations: int) -> Cost:
-    """A survey of that many bytes of activations, in blocks of float64."""
-    return Cost(read=activations, write=3 * HEADER, memory=NUMPY + (1 << 30))
+def survey(activations: int, dimensions: int) -> Cost:
+    """A survey of that many bytes of activations, in blocks of float64.
+
+    dimensions: of all sites and corpora: each is a row of a table (36 bytes), and a float32 in ten
+    single tokens.
+    """
+    write = 4 * HEADER + 76 * dimensions
+    return Cost(read=activations, write=write, memory=NUMPY + (1 << 30))
 
 
 # --- SAEs --------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ All sums are float64 and taken in one pass over a site's activations, in file or
                   |v - median| stands for it: of a normal distribution the deviation, too
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -26,6 +27,9 @@ from saegrid.words import Site
 
 BLOCK = 8192
 """Tokens of a sum."""
+PASSES = 10
+"""Single tokens of a site that are kept, from all over the corpus: each of another pass of the
+model, unless a text is longer than a tenth of it."""
 ROBUST = 1.4826
 """Median absolute deviation to standard deviation, of a normal distribution."""
 MEAN_ROBUST = float(np.sqrt(np.pi / 2))
@@ -113,16 +117,24 @@ class Part(NamedTuple):
     """What was done to the activations: none, layer or final."""
 
 
-def open_parts(part: Part) -> Iterator[np.ndarray]:
-    """The activations x (token, dimension) as stored, in file order."""
+def open_parts(part: Part) -> Iterator[tuple[int, Callable[[], np.ndarray]]]:
+    """How many tokens each file or shard has, and what gives its x (token, dimension) as stored;
+    in file order."""
     for file in part.files:
         path = Path(file)
         if path.suffix != ".json":
-            yield read(path)[0]
+            x = read(path)[0]
+            yield len(x), partial(np.asarray, x)
             continue
         reader = Reader(path.parent, path.stem)
         for number in reader.numbers():
-            yield reader.read(number, reader.entries(number))
+            n = reader.entries(number)
+            yield n, partial(reader.read, number, n)
+
+
+def spread(n: int) -> list[int]:
+    """`PASSES` of n tokens, evenly spread; all where there are fewer."""
+    return sorted({(2 * at + 1) * n // (2 * PASSES) for at in range(PASSES)}) if n else []
 
 
 def layer_row(tokens: str, found: Dimensions) -> dict[str, Any]:
@@ -190,6 +202,8 @@ class Survey(NamedTuple):
     """corpus, site and `dimension_table`."""
     pairs: pa.Table
     """site, corpus_a, corpus_b and `compare`: of what is normed alike."""
+    passes: pa.Table
+    """corpus, site, token (its number in file order) and values (dimension,) of single tokens."""
 
 
 def survey(parts: Iterable[Mapping[str, Any]], cut: float) -> Survey:
@@ -200,16 +214,21 @@ def survey(parts: Iterable[Mapping[str, Any]], cut: float) -> Survey:
     layers: list[dict[str, Any]] = []
     tables: dict[tuple[str, str], pa.Table] = {}
     normed: dict[tuple[str, str], str] = {}
+    single: list[dict[str, Any]] = []
     for part in (Part(**told) for told in parts):
         site = Site.parse(part.site)
-        last: list[np.ndarray] = []
-        every = dimensions(_noting(last, open_parts(part)))
-        where = {"corpus": part.corpus, "site": part.site}
-        where |= {"layer": site.layer, "position": site.position, "normed": part.normed}
+        opened = list(open_parts(part))
+        n = sum(size for size, _ in opened)
+        chosen = spread(n)
+        tokens: dict[int, np.ndarray] = {}
+        every = dimensions(_noting({*chosen, n - 1}, tokens, (take() for _, take in opened)))
+        which = {"corpus": part.corpus, "site": part.site}
+        where = which | {"layer": site.layer, "position": site.position, "normed": part.normed}
         normed[part.corpus, part.site] = part.normed
-        one = Dimensions.of(widen(last[0]))
+        one = Dimensions.of(tokens[n - 1])
         layers += [{**where, **layer_row(name, x)} for name, x in (("one", one), ("all", every))]
         tables[part.corpus, part.site] = dimension_table(every, cut)
+        single += [{**which, "token": token, "values": tokens[token][0]} for token in chosen]
         print(f"{part.corpus} {part.site}: {every.n:,} tokens", flush=True)
     pairs = [
         {"site": site, "corpus_a": a, "corpus_b": b, **compare(tables[a, site], tables[b, site])}
@@ -226,18 +245,33 @@ def survey(parts: Iterable[Mapping[str, Any]], cut: float) -> Survey:
         pa.Table.from_pylist(layers),
         pa.concat_tables(named).unify_dictionaries(),
         pa.Table.from_pylist(pairs, None if pairs else PAIRS),
+        pa.Table.from_pylist(single, SINGLE),
     )
 
 
 PAIRS = pa.schema([("site", pa.string()), ("corpus_a", pa.string()), ("corpus_b", pa.string())])
 """Columns of a comparison of nothing."""
+SINGLE = pa.schema(
+    [
+        ("corpus", pa.string()),
+        ("site", pa.string()),
+        ("token", pa.int64()),
+        ("values", pa.list_(pa.float32())),
+    ]
+)
+"""Columns of `Survey.passes`."""
 
 
-def _noting(last: list[np.ndarray], parts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same parts; `last` holds the last token of those so far (1, dimension)."""
+def _noting(
+    wanted: Collection[int], noted: dict[int, np.ndarray], parts: Iterable[np.ndarray]
+) -> Iterator[np.ndarray]:
+    """The same parts; `noted` gets the tokens of the numbers `wanted`, each (1, dimension)."""
+    start = 0
     for x in parts:
-        if len(x):
-            last[:] = [np.array(x[-1:])]
+        for token in wanted:
+            if start <= token < start + len(x):
+                noted[token] = widen(np.array(x[token - start : token - start + 1]))
+        start += len(x)
         yield x
 
 

@@ -3,15 +3,14 @@
 import pytest
 
 from saegrid.figures import SURVEY_FIGURES, draw_all
-from saegrid.figures.surveyed import Surveyed
-from surveying import page_of, surveyed
+from surveying import drawn_from, page_of, surveyed
 
 pytestmark = pytest.mark.browser
 
 
 def test_each_table_sorts_by_itself(visit, tmp_path):
     found = surveyed(tmp_path, sites=("L2R", "L10R"))
-    draw_all(Surveyed(found.layers, found.dimensions), tmp_path / "figures", SURVEY_FIGURES)
+    draw_all(drawn_from(found), tmp_path / "figures", SURVEY_FIGURES)
     path = tmp_path / "survey.html"
     path.write_text(page_of(found), encoding="utf-8")
     tab = visit(path)

@@ -52,6 +52,25 @@ def test_a_missing_file_is_named_by_its_key():
         plan_of(survey={"lists": "nowhere.yaml"}).base_rates_spec()
 
 
+def test_a_corpus_beside_those_in_use_is_surveyed_where_it_is_asked_for():
+    corpora = yaml.safe_load(TEXT)["corpora"]
+    corpora["other"] = corpora["generated"] | {"role": "reference"}
+    plan, asked = plan_of(corpora=corpora), plan_of(corpora=corpora, survey={"corpora": ["other"]})
+    assert plan.survey_corpora() == ["headlines", "generated"]
+    again = plan_of(corpora=corpora, survey={"corpora": ["generated", "other", "headlines"]})
+    assert again.survey_corpora() == asked.survey_corpora() == ["headlines", "generated", "other"]
+    files = [file for file in asked.survey_inputs() if file not in plan.survey_inputs()]
+    assert [file.split("/")[2] for file in files] == ["other", "other"]
+    assert asked.topics_inputs()[-1] == "results/tiny/other/items.parquet"
+    # Nothing else needs it.
+    assert asked.activation_targets() == plan.activation_targets()
+    assert asked.metric_targets() == plan.metric_targets()
+    with pytest.raises(
+        ConfigError, match=r"^survey\.corpora must name one of the corpora; got 'oth"
+    ):
+        plan_of(corpora=corpora, survey={"corpora": ["othr"]})
+
+
 def test_what_is_done_to_the_activations_of_each_corpus_is_told(tmp_path):
     (tmp_path / "t.txt").write_text("a text\n")
     source = {"kind": "text", "files": {"all": "t.txt"}}

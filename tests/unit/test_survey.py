@@ -1,10 +1,13 @@
 """The survey of layers: numbers that are known, and laws."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
-from saegrid import io
+from saegrid import estimate, io
 from saegrid.survey import (
     MEAN_ROBUST,
     Dimensions,
@@ -13,7 +16,9 @@ from saegrid.survey import (
     dimensions,
     layer_row,
     robust,
+    spread,
     survey,
+    write,
 )
 
 
@@ -93,6 +98,43 @@ def test_what_is_normed_differently_is_not_compared(tmp_path):
     assert found.layers["normed"].to_pylist() == ["none"] * 2 + ["layer"] * 2 + ["none"] * 2
     pairs = found.pairs.to_pylist()
     assert [(row["corpus_a"], row["corpus_b"]) for row in pairs] == [("a", "c")]
+
+
+def test_tokens_are_spread_evenly():
+    assert spread(1000) == [50, 150, 250, 350, 450, 550, 650, 750, 850, 950]
+    assert spread(7) == list(range(7))
+    assert spread(1) == [0]
+    assert spread(0) == []
+    for n in (10, 11, 23, 99):
+        assert len(spread(n)) == 10 and spread(n)[0] >= 0 and spread(n)[-1] < n
+
+
+def test_single_tokens_are_those_of_the_files(tmp_path):
+    """Over the borders of files, bfloat16 widened; the last token is `one` of the layers."""
+    x = torch.randn(53, 6, generator=torch.Generator().manual_seed(7)).bfloat16()
+    files = []
+    for number, part in enumerate(x.tensor_split([3, 3, 40])):
+        files.append(str(tmp_path / f"{number}.safetensors"))
+        io.write_tensors(files[-1], {"x": part, "token": np.arange(len(part))})
+    found = survey([{"corpus": "a", "site": "L0R", "files": files}], cut=6.0)
+    rows = found.passes.to_pylist()
+    assert [row["token"] for row in rows] == [2, 7, 13, 18, 23, 29, 34, 39, 45, 50]
+    for row in rows:
+        assert (row["corpus"], row["site"]) == ("a", "L0R")
+        assert row["values"] == x[row["token"]].tolist()
+    one = found.layers.to_pylist()[0]
+    assert (one["tokens"], one["max"]) == ("one", x[52].max())
+
+
+def test_the_estimate_is_near_what_is_written(tmp_path):
+    path = tmp_path / "x.safetensors"
+    x = np.random.default_rng(8).normal(size=(20, 4000)).astype(np.float32)
+    io.write_tensors(path, {"x": x, "token": np.arange(20)})
+    found = survey([{"corpus": "a", "site": "L0R", "files": [str(path)]}], cut=6.0)
+    paths = {name: str(tmp_path / f"{name}.parquet") for name in found._fields}
+    write(found, paths, "s")
+    written = sum(Path(path).stat().st_size for path in paths.values())
+    assert estimate.survey(0, 4000).write == pytest.approx(written, rel=0.5)
 
 
 def test_two_corpora_compared():

@@ -8,13 +8,14 @@ import pytest
 from saegrid.browser.survey import NAMED
 from saegrid.figures import SURVEY_FIGURES, captions, svg
 from saegrid.figures.dimensions import MANY
+from saegrid.figures.passes import draw
 from saegrid.figures.surveyed import Surveyed
-from saegrid.survey import survey
+from saegrid.survey import PASSES, survey
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 from reading import Document
 
-from surveying import FACTS, page_of, surveyed
+from surveying import FACTS, drawn_from, page_of, surveyed
 
 
 def test_the_page_says_what_the_tables_do(tmp_path):
@@ -55,25 +56,41 @@ def test_at_most_some_dimensions_are_named(tmp_path):
 @pytest.mark.parametrize("name", SURVEY_FIGURES)
 def test_figures_are_the_same_for_the_same_tables(tmp_path, name):
     found = surveyed(tmp_path)
-    shown = Surveyed(found.layers, found.dimensions)
+    shown = drawn_from(found)
     assert svg(name, shown) == svg(name, shown)
     for label in ("jokes", "news"):
         assert label in svg(name, shown)
-    nothing = Surveyed(found.layers.slice(0, 0), found.dimensions.slice(0, 0))
+    nothing = Surveyed(
+        *(table.slice(0, 0) for table in (found.layers, found.dimensions, found.passes))
+    )
     assert svg(name, nothing).startswith("<?xml")
 
 
 def test_dimensions_that_stand_out_have_their_number(tmp_path):
     found = surveyed(tmp_path)
-    text = svg("dimensions", Surveyed(found.layers, found.dimensions))
+    text = svg("dimensions", drawn_from(found))
     assert text.count(">7<") == 4
     assert text.count(">11<") == 2
     assert ">L0R<" in text and ">L2A<" in text and "<image" not in text
 
 
+def test_a_line_is_drawn_for_each_single_token(tmp_path):
+    found = surveyed(tmp_path, corpora=("jokes",), sites=("L0R",))
+    shown = drawn_from(found)
+    (panel,) = [one for one in draw(shown).axes if one.get_visible()]
+    assert len(panel.lines) == PASSES == found.passes.num_rows
+    for line, values in zip(panel.lines, found.passes["values"].to_pylist(), strict=True):
+        assert line.get_ydata().tolist() == values
+    # Dimension 7 stands out in all of them, and the others are still to be told apart.
+    assert min(line.get_ydata()[7] for line in panel.lines) > 70
+    assert panel.get_yscale() == "symlog"
+
+
 def test_many_dimensions_are_a_picture_within_the_figure(tmp_path):
     found = surveyed(tmp_path, d_model=MANY // 8 + 1, n=8)
-    text = svg("dimensions", Surveyed(found.layers, found.dimensions))
-    assert "<image" in text
-    assert text == svg("dimensions", Surveyed(found.layers, found.dimensions))
-    assert len(text) < 1_500_000
+    shown = drawn_from(found)
+    for name in ("dimensions", "passes"):
+        text = svg(name, shown)
+        assert "<image" in text
+        assert text == svg(name, shown)
+        assert len(text) < 1_500_000

@@ -113,6 +113,10 @@ def test_layers_of_tables_and_streams_are_surveyed(folder):
     assert here["n"] == len(x)
     assert here["sum"] == pytest.approx(x.sum(), rel=1e-9)
     assert here["max"] == x.max()
+    passes = pq.read_table(folder / "results/streamed/survey/passes.parquet").to_pandas()
+    assert len(passes) == 10 * 2 * 4
+    single = passes.query("corpus == 'generated' and site == 'L3R'")
+    assert (np.stack(single["values"]) == x[single["token"]]).all()
     assert len(dimensions) == 2 * 4 * x.shape[1]
     assert len(pairs) == 4
     topics = pq.read_table(folder / "results/streamed/survey/base_rates.parquet").to_pandas()

@@ -1,9 +1,11 @@
 """
 Layers before any SAE; asked for as `layers`, no part of `all`.
-IN   activations of all sites of the grid on the corpora in use, captured or in a store
+IN   activations of all sites of the grid on the corpora in use, and on those that the config names
+     beside (survey: corpora), captured or in a store
 OUT  results/{study}/survey/layers.parquet      sum, max, average, norm, anisotropy of a site
      results/{study}/survey/dimensions.parquet  mean and deviation of each dimension, outliers
      results/{study}/survey/pairs.parquet       two corpora compared by these
+     results/{study}/survey/passes.parquet      single tokens, to be laid over each other
      results/{study}/survey/base_rates.parquet  how common each topic is in a corpus
      results/{study}/survey.html                all of these as a page, with figures
 """
@@ -16,6 +18,7 @@ rule survey:
         layers="results/{study}/survey/layers.parquet",
         dimensions="results/{study}/survey/dimensions.parquet",
         pairs="results/{study}/survey/pairs.parquet",
+        passes="results/{study}/survey/passes.parquet",
     log:
         "logs/{study}/survey.log",
     benchmark:

@@ -9,7 +9,7 @@ from saegrid.figures.surveyed import Surveyed
 
 with workflow.job(snakemake) as job:
     read = {name: io.read_table(path) for name, path in job.input.items()}
-    surveyed = Surveyed(read["layers"], read["dimensions"])
+    surveyed = Surveyed(read["layers"], read["dimensions"], read["passes"])
     draw_all(surveyed, Path(job.output.figures[0]).parent, SURVEY_FIGURES)
     facts = {name: job.written[name] for name in ("study", "title", "model", "cut")}
     page = survey_page(

@@ -101,11 +101,13 @@ def _check_references(study: Study) -> None:
             _check_learned(study, f"saes.{name}.corpus", sae.corpus)
         if sae.source == "checkpoint" and sae.path is None and sae.repo is None:
             raise ConfigError(f"saes.{name}: give path (of local copies) or repo (on the hub).")
-    if study.metrics.corpus is not None and study.metrics.corpus not in roles:
-        raise ConfigError(
-            f"metrics.corpus must name one of the corpora; got {study.metrics.corpus!r}."
-            f"{nearest(study.metrics.corpus, list(roles))}"
-        )
+    named = {"metrics.corpus": [study.metrics.corpus], "survey.corpora": study.survey.corpora}
+    for key, names in named.items():
+        for name in names:
+            if name is not None and name not in roles:
+                raise ConfigError(
+                    f"{key} must name one of the corpora; got {name!r}.{nearest(name, list(roles))}"
+                )
     known = {str(cell) for cell in cells(study)}
     for cell, stages in study.overrides.items():
         Cell.parse(cell)

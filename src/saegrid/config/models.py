@@ -336,6 +336,8 @@ class Survey(Strict):
 
     cut: Annotated[float, Field(gt=0)] = 6.0
     """Robust deviations from the median from which a dimension is an outlier."""
+    corpora: list[str] = []
+    """Corpora that are looked at beside the main one and those that SAEs learn from."""
     lists: str | None = "package:saegrid/topic_lists/common.yaml"
     """YAML file of kinds of words that often fill a corpus, such as sports: how common these are,
     and acronyms, is told beside the topics of `topics.lists`; a topic of both has the words of

@@ -37,6 +37,7 @@ HEALTH_FIGURES = {
 SURVEY_FIGURES = {
     "dimensions": "saegrid.figures.dimensions:draw",
     "layer_sizes": "saegrid.figures.layer_sizes:draw",
+    "passes": "saegrid.figures.passes:draw",
 }
 """Name: function from a `figures.surveyed.Surveyed` to a matplotlib figure."""
 

@@ -125,11 +125,14 @@ def plain_log(axis: "Axis") -> None:
     axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
 
 
-def plain_symlog(axis: "Axis") -> None:
-    """A symlog axis with ordinary numbers."""
+def linear_near_zero(axes: "Axes", typical: float) -> None:
+    """A y axis of ordinary numbers that is logarithmic beyond the `typical` size, if that is not 0:
+    beside a few that are far larger the others would be one line."""
     from matplotlib.ticker import FuncFormatter
 
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    if typical > 0 and axes.get_yscale() == "linear":
+        axes.set_yscale("symlog", linthresh=10.0 ** ceil(log10(typical)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def thousands(axis: "Axis") -> None:

@@ -109,9 +109,9 @@ class Costs:
         if job.rule == "baselines":
             return self._baselines(job)
         if job.rule == "base_rates":
-            return Cost(read=sum(source_bytes(self.plan, n) for n in self.plan.corpora_used()))
+            return Cost(read=sum(source_bytes(self.plan, n) for n in self.plan.survey_corpora()))
         if job.rule == "survey":
-            return estimate.survey(self._activations())
+            return self._survey()
         # Who learns first fills a store that has been begun.
         if job.rule in ("fill_store", "begin_store"):
             return self._fill_store(job)
@@ -153,12 +153,12 @@ class Costs:
         text = self.text(job.corpus)
         return estimate.fill_store(weights, text, list(widths.values()), depth, source, threads)
 
-    def _activations(self) -> int:
-        """Bytes of all activations of the study."""
+    def _survey(self) -> Cost:
         itemsize = BYTES[self.study.model.dtype]
         widths = [self.plan.width(site) for site in self.plan.sites]
-        captured = [self.text(name).captured for name in self.plan.corpora_used()]
-        return sum(estimate.activation_bytes(n, widths, itemsize) for n in captured)
+        captured = [self.text(name).captured for name in self.plan.survey_corpora()]
+        activations = sum(estimate.activation_bytes(n, widths, itemsize) for n in captured)
+        return estimate.survey(activations, len(captured) * sum(widths))
 
     def _train_sae(self, job: Job, sae: Sae) -> Cost:
         settings = self.plan.settings(job.cell, "train")

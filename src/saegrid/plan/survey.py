@@ -7,12 +7,16 @@ from saegrid.identity import file_digest
 from saegrid.plan.spec import remembered
 from saegrid.plan.verified import VerifiedSpecs
 
-SURVEY = ("layers", "dimensions", "pairs")
+SURVEY = ("layers", "dimensions", "pairs", "passes")
 """Tables of a survey."""
 
 
 class SurveySpecs(VerifiedSpecs):
-    """What the survey looks at: every site of the grid on every corpus in use."""
+    """What the survey looks at: every site of the grid on every corpus in use, or asked for."""
+
+    def survey_corpora(self) -> list[str]:
+        """The corpora in use, and those that the config names beside."""
+        return list(dict.fromkeys([*self.corpora_used(), *self.study.survey.corpora]))
 
     def survey_parts(self) -> list[dict[str, Any]]:
         """Corpus, site, files and norm of each part."""
@@ -23,7 +27,7 @@ class SurveySpecs(VerifiedSpecs):
                 "files": [self.activations(name, str(site), shard) for shard in self.shards(name)],
                 "normed": self.norm_of(name),
             }
-            for name in self.corpora_used()
+            for name in self.survey_corpora()
             for site in self.sites
         ]
 
@@ -34,14 +38,14 @@ class SurveySpecs(VerifiedSpecs):
     @remembered
     def survey_spec(self) -> str:
         """Spec of the survey."""
-        captures = [self.capture_spec(name) for name in self.corpora_used()]
+        captures = [self.capture_spec(name) for name in self.survey_corpora()]
         parts, cut = self.survey_parts(), self.study.survey.cut
         return self.spec("survey", [], captures, parts=parts, cut=cut)
 
     def topics_parts(self) -> list[dict[str, Any]]:
-        """Corpora in use, each with the files that tell its texts."""
+        """Its corpora, each with the files that tell its texts."""
         parts = []
-        for name in self.corpora_used():
+        for name in self.survey_corpora():
             part: dict[str, Any] = {"corpus": name}
             if self.is_streamed(name):
                 part["source"] = self.study.corpora[name].source.model_dump(mode="json")
@@ -65,7 +69,7 @@ class SurveySpecs(VerifiedSpecs):
     @remembered
     def base_rates_spec(self) -> str:
         """Spec of how common topics are."""
-        used, lists = self.corpora_used(), self.word_lists()
+        used, lists = self.survey_corpora(), self.word_lists()
         return self.spec(
             "base_rates",
             [],
