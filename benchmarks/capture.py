@@ -19,11 +19,11 @@ import numpy as np
 import torch
 import transformers
 
+from saegrid.base.words import Site
 from saegrid.capture import capture_sites
 from saegrid.models import family_of
 from saegrid.models.load import Loaded, load
 from saegrid.models.tiles import Rows, make_tiles
-from saegrid.words import Site
 
 DATA = Path(os.environ.get("SAEGRID_DATA", Path(__file__).resolve().parents[2] / "shared/data"))
 

@@ -148,10 +148,10 @@ def imported(folder: Path) -> dict[str, float]:
 
 def cell(folder: Path, n: int, threads: int, memory: int) -> dict[str, Any]:
     """The rule encode, without the start of its process."""
-    from saegrid.encode import encode
+    from saegrid.codes.encode import encode
+    from saegrid.codes.screen import choose, fast_bfloat16
+    from saegrid.codes.sparse import write_features
     from saegrid.saes.reference import open_sae
-    from saegrid.screen import choose, fast_bfloat16
-    from saegrid.sparse import write_features
 
     facts = json.loads((folder / "hyperparams.json").read_text(encoding="utf-8"))
     fast_bfloat16()  # imports torch where it is worth it, and imports are not timed

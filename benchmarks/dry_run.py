@@ -27,9 +27,9 @@ sys.path.insert(0, str(ROOT / "tests/workflow"))
 from pipeline import SNAKEMAKE, checkout  # noqa: E402
 from test_dag import grid_of  # noqa: E402
 
-from saegrid import io  # noqa: E402
+from saegrid.base import io  # noqa: E402
 from saegrid.config import resolve  # noqa: E402
-from saegrid.plan import Plan  # noqa: E402
+from saegrid.stages.plan import Plan  # noqa: E402
 
 
 def seconds(folder: Path, study: tuple[str, ...], *options: str) -> tuple[float, str]:

@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from saegrid.screen import fast_bfloat16, narrow
-from saegrid.words import SIDES
+from saegrid.base.words import SIDES
+from saegrid.codes.screen import fast_bfloat16, narrow
 
 BLOCK = 2048
 NORM = 10.8125
@@ -147,11 +147,11 @@ def bare(folder: Path, n: int, dtype: str, threads: int) -> dict[str, Any]:
 
 def cell(folder: Path, n: int, dtype: str, threads: int, screen: str) -> dict[str, Any]:
     """From opening the checkpoint to the top tokens."""
-    from saegrid.density import density
-    from saegrid.encode import encode
-    from saegrid.examples import top_tokens
+    from saegrid.codes.encode import encode
+    from saegrid.codes.screen import choose
+    from saegrid.features.density import density
+    from saegrid.features.examples import top_tokens
     from saegrid.saes.formats.llama_scope import open_checkpoint
-    from saegrid.screen import choose
 
     if screen == "bfloat16":
         import torch  # noqa: F401  (imports are not timed)

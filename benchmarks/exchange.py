@@ -19,12 +19,12 @@ import numpy as np
 from beside.running import python_of, run
 from planted import SETTINGS, planted
 
+from saegrid.base.words import Site
 from saegrid.saes.formats.sae_lens import open_checkpoint, write_sae_lens
 from saegrid.saes.sae import decode, encode
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.loop import train
 from saegrid.saes.training.stream import of_array
-from saegrid.words import Site
 
 NEAR = 1e-5
 

@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from encode import activations, write_checkpoint
 
-from saegrid.encode import encode
+from saegrid.codes.encode import encode
+from saegrid.codes.sparse import Features
 from saegrid.saes.formats.llama_scope import open_checkpoint
-from saegrid.sparse import Features
 
 HEADLINES = {930 + 10_000: "630 headlines", 14_880 + 20_000: "10,000 headlines"}
 BLOCK, TILE = 8192, 4096

@@ -33,10 +33,11 @@ import numpy as np
 from beside import agreement
 from encode import BLOCK, activations, make_tokens, write_checkpoint
 
-from saegrid import io, tokenizer
+from saegrid.base import io
+from saegrid.base.words import Site
+from saegrid.codes.screen import narrow
 from saegrid.saes.formats.llama_scope import names
-from saegrid.screen import narrow
-from saegrid.words import Site
+from saegrid.text import tokenizer
 
 HERE = Path(__file__).resolve().parent
 SITE, EXPANSION = Site(15, "R"), 32

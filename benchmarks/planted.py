@@ -15,10 +15,10 @@ import time
 
 import numpy as np
 
+from saegrid.base.words import Site
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.loop import train
 from saegrid.saes.training.stream import of_array
-from saegrid.words import Site
 
 SETTINGS = {
     "batchtopk": {"k": 8},

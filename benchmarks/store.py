@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from saegrid import tokenizer
+from saegrid.base.words import Site
 from saegrid.models.forward import capture
 from saegrid.models.load import load
 from saegrid.store.choice import Entries
@@ -30,7 +30,7 @@ from saegrid.store.settings import settings_of
 from saegrid.store.shard import writing
 from saegrid.store.stream import StoreStream
 from saegrid.store.texts import Place, names, texts
-from saegrid.words import Site
+from saegrid.text import tokenizer
 
 DATA = Path(os.environ.get("SAEGRID_DATA", Path(__file__).resolve().parents[2] / "shared/data"))
 SITES = ["L2R", "L5R"]

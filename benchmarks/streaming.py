@@ -25,11 +25,11 @@ import torch
 from capture import headlines
 from safetensors.torch import save_file
 
+from saegrid.base.words import Site
 from saegrid.capture import capture_layers
 from saegrid.models.layers import architecture
 from saegrid.models.tiles import Rows, plan_tiles
 from saegrid.models.weights import Weights
-from saegrid.words import Site
 
 D, MLP, HEADS, KV, VOCAB = 4096, 14336, 32, 8, 128256
 SHARDS = 4

@@ -34,14 +34,14 @@ import numpy as np
 import torch
 from beside.running import python_of, run
 
-from saegrid import tokenizer
+from saegrid.base.words import Site
 from saegrid.saes.training.loop import train_many
 from saegrid.saes.training.state import Run
 from saegrid.saes.training.stream import Stream, of_array
 from saegrid.store.fill import fill
 from saegrid.store.settings import settings_of
 from saegrid.store.stream import StoreStream
-from saegrid.words import Site
+from saegrid.text import tokenizer
 
 DATA = Path(os.environ.get("SAEGRID_DATA", Path(__file__).resolve().parents[2] / "shared/data"))
 SITE = "L5R"

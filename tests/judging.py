@@ -2,14 +2,14 @@
 
 import pyarrow as pa
 
-from saegrid import io
-from saegrid.browser.health import health_page
-from saegrid.figures import HEALTH_FIGURES, captions
-from saegrid.figures.judged import read_judged
-from saegrid.health import advice, definitions, health, reasons
+from saegrid.base import io
+from saegrid.base.digest import digest
+from saegrid.metrics.health import advice, definitions, health, reasons
 from saegrid.metrics.latents import edges
 from saegrid.metrics.lights import READINGS, lights
-from saegrid.workflow import digest
+from saegrid.pages.browser.health import health_page
+from saegrid.pages.figures import HEALTH_FIGURES, captions
+from saegrid.pages.figures.judged import read_judged
 
 SPEC = "s"
 SAES = {

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from saegrid.base.words import Site
 from saegrid.saes.training.loop import train
 from saegrid.saes.training.stream import of_array
-from saegrid.words import Site
 
 D_MODEL, PLANTED = 32, 64
 SITE = Site(1, "R")

@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from saegrid import tokenizer
+from saegrid.base.tensors import open_tensors, widen
 from saegrid.models.load import load
-from saegrid.saes.sae import widen
-from saegrid.saes.store import open_tensors
 from saegrid.store.fill import fill
 from saegrid.store.settings import settings_of
+from saegrid.text import tokenizer
 from toys import save, toy_llama
 
 TOKENIZER = Path(__file__).parents[1] / "resources/toy/model"

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from saegrid import io
+from saegrid.base import io
 from saegrid.saes.norms import row_norms
 from saegrid.saes.sae import SAE, Decoder, Encoder
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pyarrow as pa
 
-from saegrid import io
-from saegrid.base_rates import base_rates
-from saegrid.browser.survey import survey_page
-from saegrid.figures import SURVEY_FIGURES, captions
-from saegrid.figures.surveyed import Surveyed
-from saegrid.survey import survey
+from saegrid.base import io
+from saegrid.pages.browser.survey import survey_page
+from saegrid.pages.figures import SURVEY_FIGURES, captions
+from saegrid.pages.figures.surveyed import Surveyed
+from saegrid.survey.base_rates import base_rates
+from saegrid.survey.layers import survey
 
 FACTS = {"study": "st<udy", "model": "m&m", "spec": '{"a": "<b>"}', "cut": 6.0}
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import torch
 import transformers
 
+from saegrid.base.words import SIDES
 from saegrid.models import family_of
 from saegrid.models.load import Loaded
-from saegrid.words import SIDES
 
 # Toys are too small for more, and tests run side by side.
 torch.set_num_threads(1)

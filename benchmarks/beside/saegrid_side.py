@@ -12,26 +12,27 @@ import numpy as np
 import pyarrow.compute as pc
 from common import Clock, main
 
-from saegrid import activations, io, tokenizer
-from saegrid.browser.page import page
-from saegrid.capture import capture_sites, captured_tokens
-from saegrid.corpora.items import items
-from saegrid.density import density, facts
-from saegrid.encode import encode
-from saegrid.examples import examples, top_tokens
-from saegrid.logits import model_logit_effects
+from saegrid.base import io
+from saegrid.base.words import Site
+from saegrid.capture import activations, capture_sites, captured_tokens
+from saegrid.codes.encode import encode
+from saegrid.codes.sparse import read_features, write_features
+from saegrid.features.density import density, facts
+from saegrid.features.examples import examples, top_tokens
+from saegrid.features.logits import model_logit_effects
+from saegrid.features.topics import judge_with
 from saegrid.models.load import load
 from saegrid.models.tiles import rows_of
+from saegrid.pages.browser.page import page
 from saegrid.saes.formats import llama_scope
 from saegrid.saes.formats.sae_lens import write_sae_lens
 from saegrid.saes.reference import open_sae
 from saegrid.saes.training.loop import train
 from saegrid.saes.training.stream import of_array
-from saegrid.selection import kept_of, selection
-from saegrid.sparse import read_features, write_features
-from saegrid.tokens import tokens as make_tokens
-from saegrid.topics import judge_with
-from saegrid.words import Site
+from saegrid.text import tokenizer
+from saegrid.text.corpora.items import items
+from saegrid.text.selection import kept_of, selection
+from saegrid.text.tokens import tokens as make_tokens
 
 TOPICS = {"lists": None, "need_on_topic": 16, "need_words": 6}
 

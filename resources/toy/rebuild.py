@@ -31,7 +31,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "src"))
 
-from saegrid.corpora import generated  # noqa: E402
+from saegrid.text.corpora import generated  # noqa: E402
 
 BOS, EOS, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|pad|>"
 SEEDS = {"headlines": 11, "tokenizer": 12, "model": 13, "train": 14, "heldout": 15, "embedding": 16}

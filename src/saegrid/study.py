@@ -14,12 +14,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import safetensors
 
-from saegrid import io
-from saegrid.density import counted
-from saegrid.histogram import histogram
-from saegrid.registry import nearest
-from saegrid.selection import kept_of
-from saegrid.words import Cell
+from saegrid.base import io
+from saegrid.base.registry import nearest
+from saegrid.base.words import Cell
+from saegrid.features.density import counted
+from saegrid.features.histogram import histogram
+from saegrid.text.selection import kept_of
 
 
 class NotThere(LookupError):

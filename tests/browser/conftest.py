@@ -5,7 +5,7 @@ import shutil
 import pageworld
 import pytest
 
-from saegrid.browser.page import page
+from saegrid.pages.browser.page import page
 
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from saegrid.sparse import Features
+from saegrid.codes.sparse import Features
 
 NASTY = (
     "</script>", " <b>&amp;", "&amp;", " 😀", " مرحبا", "\ufffd", "<0xE2>", " " + "x" * 300,

@@ -3,8 +3,8 @@
 import pytest
 
 from judging import page_of, table_of, write_baselines, write_metrics
-from saegrid.figures import HEALTH_FIGURES, draw_all
-from saegrid.figures.judged import read_judged
+from saegrid.pages.figures import HEALTH_FIGURES, draw_all
+from saegrid.pages.figures.judged import read_judged
 
 pytestmark = pytest.mark.browser
 

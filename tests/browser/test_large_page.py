@@ -8,8 +8,8 @@ import pageworld
 import pytest
 from reading import at, ids
 
-from saegrid.browser.index import index
-from saegrid.browser.page import page
+from saegrid.pages.browser.index import index
+from saegrid.pages.browser.page import page
 
 pytestmark = pytest.mark.browser
 

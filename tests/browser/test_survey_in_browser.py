@@ -2,7 +2,7 @@
 
 import pytest
 
-from saegrid.figures import SURVEY_FIGURES, draw_all
+from saegrid.pages.figures import SURVEY_FIGURES, draw_all
 from surveying import drawn_from, page_of, surveyed
 
 pytestmark = pytest.mark.browser

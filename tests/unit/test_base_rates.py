@@ -2,12 +2,12 @@
 
 import pytest
 
-from saegrid import io
-from saegrid.base_rates import base_rates, table
+from saegrid.base import io
+from saegrid.base.paths import expand
 from saegrid.config.models import Survey
-from saegrid.corpora.items import items
-from saegrid.paths import expand
-from saegrid.wordlists import read_all
+from saegrid.survey.base_rates import base_rates, table
+from saegrid.text.corpora.items import items
+from saegrid.text.wordlists import read_all
 
 LISTS = {"animals": ["dog", "chicken"], "food": ["chicken", "soup"], "sport": ["goal"]}
 

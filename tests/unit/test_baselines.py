@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 from scipy.sparse import csr_array
 
-from saegrid import io
+from saegrid.base import io
+from saegrid.base.registry import pick
 from saegrid.metrics.baselines import BASELINES
 from saegrid.metrics.baselines.dictionary import dictionary
 from saegrid.metrics.baselines.fit import Fit, Wanted, each_k, largest
@@ -15,7 +16,6 @@ from saegrid.metrics.baselines.nmf import nmf
 from saegrid.metrics.baselines.pca import pca
 from saegrid.metrics.baselines.table import baselines_of, wanted_of
 from saegrid.metrics.sources import Captured
-from saegrid.registry import pick
 from subjects import RNG, TOKENS, X, written
 
 

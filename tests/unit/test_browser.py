@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from saegrid.browser import shown
-from saegrid.browser.page import CHUNK, page
-from saegrid.sparse import Features
+from saegrid.codes.sparse import Features
+from saegrid.pages.browser import shown
+from saegrid.pages.browser.page import CHUNK, page
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 import pageworld
@@ -145,7 +145,7 @@ def test_features_without_logit_effects(world):
 
 
 def test_blocks_change_no_byte(world, text, monkeypatch):
-    monkeypatch.setattr("saegrid.browser.bodies.BLOCK", 7)
+    monkeypatch.setattr("saegrid.pages.browser.bodies.BLOCK", 7)
     assert page(**world) == text
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from saegrid.browser.index import index
+from saegrid.pages.browser.index import index
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 import pageworld

@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saegrid.browser import pack
+from saegrid.pages.browser import pack
 
 
 def test_strings_are_numbered_by_frequency():

@@ -13,9 +13,9 @@ import pytest
 from test_encode import draw, make_encoder, same
 
 from checkpoints import hyperparams
-from saegrid import budget
-from saegrid.budget import describe, fit
-from saegrid.encode import encode
+from saegrid.codes import budget
+from saegrid.codes.budget import describe, fit
+from saegrid.codes.encode import encode
 
 
 def large(d_sae=131_072, dtype="bfloat16", k=None):
@@ -81,7 +81,7 @@ def test_the_same_bytes_for_any_memory(k, device, monkeypatch):
 CELL = """
 import re, sys, numpy as np
 from pathlib import Path
-from saegrid.encode import encode
+from saegrid.codes.encode import encode
 from saegrid.saes.formats.llama_scope import open_checkpoint
 encoder = open_checkpoint(sys.argv[1], np.ones(400_000)).encoder
 x = np.random.default_rng(0).standard_normal((50, 1024)).astype(np.float32)

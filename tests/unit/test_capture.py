@@ -11,21 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saegrid import capture as capture_module
-from saegrid import io
+from saegrid.base import io
+from saegrid.base.paths import PathError, expand
+from saegrid.base.words import POSITIONS, Site
 from saegrid.capture import (
     CaptureError,
     capture,
     capture_corpus,
     captured_tokens,
     rows_of,
-    store,
     whole,
+)
+from saegrid.capture import (
+    finished as store,
 )
 from saegrid.models.hooks import reading
 from saegrid.models.load import load
 from saegrid.models.tiles import TILE_TOKENS, make_tile, plan_tiles, tile_shape
-from saegrid.paths import PathError, expand
-from saegrid.words import POSITIONS, Site
 from toys import TOYS, random_rows, save, tokens_table, toy_bert, toy_gpt2, toy_llama
 
 LENGTHS = [3, 17, 8, 9, 24, 1, 17, 40, 5, 12]

@@ -8,13 +8,13 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from saegrid import io
+from saegrid.base import io
+from saegrid.base.words import POSITIONS, Site
 from saegrid.capture import capture_corpus, capture_layers, capture_sites, layers
 from saegrid.models.forward import CaptureError
 from saegrid.models.layers import architecture, open_layers
 from saegrid.models.load import ModelError, fits, load
 from saegrid.models.tiles import rows_of
-from saegrid.words import POSITIONS, Site
 from toys import TOYS, random_rows, save, tokens_table, toy_gpt2, toy_llama
 
 LENGTHS = [3, 17, 8, 9, 24, 1, 17, 40, 5, 12]

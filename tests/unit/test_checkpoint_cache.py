@@ -15,15 +15,15 @@ import yaml
 
 from checkpoints import llama_scope
 from loopback import COMMIT, environment, serve, use
+from saegrid.base.errors import CheckpointError
 from saegrid.config import resolve as resolve_config
 from saegrid.config.models import Hub as Settings
-from saegrid.plan import Plan
 from saegrid.saes.cache import BUDGET, DEFAULTS, FOLDER, Cache, Lease, name_of
 from saegrid.saes.cache.cache import _gb
 from saegrid.saes.cache.download import Remote, describe, fetch
 from saegrid.saes.cache.locks import alone, flock, open_lock
 from saegrid.saes.reference import NORMS, REFERENCE, import_sae, open_sae, resolve
-from saegrid.saes.store import CheckpointError
+from saegrid.stages.plan import Plan
 
 ROOT = Path(__file__).parents[2]
 REPO = "some/saes"

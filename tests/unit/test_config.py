@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from saegrid.base.words import Cell
 from saegrid.config import ConfigError, resolve
 from saegrid.config.check import cell_settings, cells
 from saegrid.config.models import Sweep
 from saegrid.config.schema import schema_text
 from saegrid.config.sweeps import members
-from saegrid.words import Cell
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "config").glob("*.yaml"))

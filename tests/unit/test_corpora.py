@@ -19,12 +19,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saegrid.corpora import CORPORA
-from saegrid.corpora.items import Items, both_texts, items, parsed, stripped
-from saegrid.corpora.rows import CorpusError, Row
-from saegrid.corpora.text import parts
-from saegrid.io import write_json, write_table
-from saegrid.registry import pick
+from saegrid.base.io import write_json, write_table
+from saegrid.base.registry import pick
+from saegrid.text.corpora import CORPORA
+from saegrid.text.corpora.items import Items, both_texts, items, parsed, stripped
+from saegrid.text.corpora.rows import CorpusError, Row
+from saegrid.text.corpora.text import parts
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COLUMNS = {"id": "id", "original": "original", "edit": "edit"}
@@ -947,7 +947,10 @@ def test_grades_that_look_wrong_are_kept_with_a_warning(tmp_path: Path) -> None:
 def test_no_heavy_library_is_loaded() -> None:
     import subprocess
 
-    code = "import sys; import saegrid.corpora.items, saegrid.corpora.csv, saegrid.selection"
+    code = (
+        "import sys; import saegrid.text.corpora.items, saegrid.text.corpora.csv;"
+        "import saegrid.text.selection"
+    )
     heavy = (
         "print([m for m in ('torch', 'pandas', 'transformers', 'datasets') if m in sys.modules])"
     )

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saegrid.density import SCHEMA, density, facts
-from saegrid.sparse import Features, from_pairs, select
-from saegrid.words import SIDES
+from saegrid.base.words import SIDES
+from saegrid.codes.sparse import Features, from_pairs, select
+from saegrid.features.density import SCHEMA, density, facts
 
 
 def make_tokens(

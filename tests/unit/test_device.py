@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_encode import STORED, agrees, draw, make_encoder, same
 
-from saegrid import screen as screens
-from saegrid.device import DeviceScreen, arrange, free_mb, kind, pairwise
-from saegrid.encode import encode, place
-from saegrid.exact import dots
-from saegrid.saes.sae import widen
+from saegrid.base.tensors import widen
+from saegrid.codes import screen as screens
+from saegrid.codes.device import DeviceScreen, arrange, free_mb, kind, pairwise
+from saegrid.codes.encode import encode, place
+from saegrid.codes.exact import dots
 
 CUDA = pytest.param(
     "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

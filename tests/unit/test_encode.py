@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saegrid import screen as screens
-from saegrid.encode import encode
-from saegrid.exact import dots
+from saegrid.base.tensors import widen
+from saegrid.codes import screen as screens
+from saegrid.codes.encode import encode
+from saegrid.codes.exact import dots
+from saegrid.codes.sparse import Features, from_pairs, read_features, select, write_features
 from saegrid.saes import sae as saes
-from saegrid.saes.sae import Encoder, widen
-from saegrid.sparse import Features, from_pairs, read_features, select, write_features
+from saegrid.saes.sae import Encoder
 
 STORED = {"float32": np.float32, "float16": np.float16, "bfloat16": None}
 
@@ -314,7 +315,7 @@ def test_a_screen_that_breaks_its_bound_is_found_out(monkeypatch: pytest.MonkeyP
 
 def test_small_cells_need_no_torch() -> None:
     code = (
-        "import sys, numpy as np; from saegrid.encode import encode;"
+        "import sys, numpy as np; from saegrid.codes.encode import encode;"
         "from saegrid.saes.sae import Encoder;"
         "w = np.ones((4, 8), np.uint16);"
         "e = Encoder(8, 4, np.ones(4), np.ones(4), np.zeros(4), None, 'bfloat16',"
@@ -337,7 +338,7 @@ def test_features_survive_their_file(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_shape_is_refused(tmp_path: Path) -> None:
-    from saegrid import io
+    from saegrid.base import io
 
     features = from_pairs(np.array([1]), np.array([3]), np.array([2.0]), np.array([3, 4]), 5)
     path = tmp_path / "features.safetensors"

@@ -11,14 +11,15 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from saegrid import estimate, io, totals
+from saegrid.base import io
 from saegrid.config import resolve
-from saegrid.estimate import Cost, Sae, Text, Weights
-from saegrid.plan import Plan
-from saegrid.plan.costs import RULES, Costs, Job
-from saegrid.plan.counts import sae_of, text_of, weights_of
-from saegrid.plan.forecast import DiskError, Forecast, forecast, to_do
-from saegrid.rates import Rates, measure, rates
+from saegrid.stages import estimate, totals
+from saegrid.stages.estimate import Cost, Sae, Text, Weights
+from saegrid.stages.plan import Plan
+from saegrid.stages.plan.costs import RULES, Costs, Job
+from saegrid.stages.plan.counts import sae_of, text_of, weights_of
+from saegrid.stages.plan.forecast import DiskError, Forecast, forecast, to_do
+from saegrid.stages.rates import Rates, measure, rates
 
 ROOT = Path(__file__).parents[2]
 LLAMA = Weights(
@@ -119,7 +120,7 @@ def test_logit_effects_read_the_unembedding_and_the_decoder():
 
 
 def test_the_constants_are_those_of_the_stages():
-    from saegrid.capture import store
+    from saegrid.capture import finished as store
     from saegrid.metrics import measure
     from saegrid.models import load
     from saegrid.saes import ahead
@@ -354,10 +355,10 @@ def test_sites_in_the_store_are_not_captured_again(humor):
 
 
 def test_a_job_too_large_for_the_memory_is_named(humor, monkeypatch):
-    monkeypatch.setattr("saegrid.plan.forecast.machine_memory", lambda: 8 * 10**9)
+    monkeypatch.setattr("saegrid.stages.plan.forecast.machine_memory", lambda: 8 * 10**9)
     notes = forecast(humor, [Job("capture", None, humor.main)], measured=False).notes
     assert not any("a job holds" in note for note in notes)  # block by block it fits
-    monkeypatch.setattr("saegrid.plan.forecast.machine_memory", lambda: 10**9)
+    monkeypatch.setattr("saegrid.stages.plan.forecast.machine_memory", lambda: 10**9)
     notes = forecast(humor, [Job("capture", None, humor.main)], measured=False).notes
     assert notes[-1] == "capture: a job holds 1.4 GB, more than this machine's 1.0 GB."
 
@@ -408,7 +409,7 @@ def test_rates_are_remembered_by_machine_and_model(tmp_path, monkeypatch):
         measured.append(what)
         return RATES._replace(read=float(len(measured)))
 
-    monkeypatch.setattr("saegrid.rates.measure", count)
+    monkeypatch.setattr("saegrid.stages.rates.measure", count)
     memory, folder = tmp_path / "rates.json", tmp_path / "results"
     assert [rates(memory, folder).read for _ in range(2)] == [1, 1]
     assert rates(memory, folder, dtype="bfloat16").read == 2
@@ -422,7 +423,7 @@ def test_rates_are_remembered_by_machine_and_model(tmp_path, monkeypatch):
 
 def test_no_heavy_package_is_imported():
     code = (
-        "import sys; import saegrid.plan.forecast, saegrid.rates\n"
+        "import sys; import saegrid.stages.plan.forecast, saegrid.stages.rates\n"
         "heavy = {'torch', 'transformers', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saegrid.density import counted, density
-from saegrid.encode import encode
-from saegrid.examples import examples, published_labels, top_tokens
+from saegrid.base.words import SIDES
+from saegrid.codes.encode import encode
+from saegrid.codes.sparse import Features, from_pairs
+from saegrid.features.density import counted, density
+from saegrid.features.examples import examples, published_labels, top_tokens
+from saegrid.features.windows import SCHEMA, bare_word
 from saegrid.saes.sae import Encoder
-from saegrid.sparse import Features, from_pairs
-from saegrid.windows import SCHEMA, bare_word
-from saegrid.words import SIDES
 
 BOS, EOS = "<bos>", "<eos>"
 
@@ -332,9 +332,9 @@ def corpus(shared_data: Path) -> pa.Table:
     """The published rows."""
     if find_spec("tokenizers") is None:
         pytest.skip("needs tokenizers")
-    from saegrid.corpora.items import items
-    from saegrid.tokenizer import load
-    from saegrid.tokens import tokens
+    from saegrid.text.corpora.items import items
+    from saegrid.text.tokenizer import load
+    from saegrid.text.tokens import tokens
 
     source = {
         "kind": "csv",

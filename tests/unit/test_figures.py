@@ -14,8 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saegrid import io
-from saegrid.figures import (
+from saegrid.base import io
+from saegrid.base.registry import pick
+from saegrid.base.words import Cell
+from saegrid.features.histogram import histogram, histograms
+from saegrid.pages.figures import (
     FIGURES,
     HEALTH_FIGURES,
     SURVEY_FIGURES,
@@ -24,12 +27,9 @@ from saegrid.figures import (
     draw_all,
     svg,
 )
-from saegrid.figures.grid import Grid, above, lengths, read_grid
-from saegrid.figures.layer_curves import l0, max_density, n_active
-from saegrid.figures.style import COLOURS, looks, new, plain_log, render
-from saegrid.histogram import histogram, histograms
-from saegrid.registry import pick
-from saegrid.words import Cell
+from saegrid.pages.figures.grid import Grid, above, lengths, read_grid
+from saegrid.pages.figures.layer_curves import l0, max_density, n_active
+from saegrid.pages.figures.style import COLOURS, looks, new, plain_log, render
 
 FACTS = {
     "all": {"edit_lengths": {"1": 6667, "10": 1, "2": 2268}, "token_lengths": {"9": 3, "12": 4}},
@@ -132,7 +132,8 @@ def test_a_user_setting_changes_nothing(grid, name):
 def test_another_process_gives_the_same_bytes(grid, tmp_path):
     tables, facts = written(grid, tmp_path)
     code = (
-        "from saegrid.figures import draw_all; from saegrid.figures.grid import read_grid; "
+        "from saegrid.pages.figures import draw_all;"
+        "from saegrid.pages.figures.grid import read_grid; "
         f"draw_all(read_grid({tables}, {facts!r}, {grid.cuts}), {str(tmp_path)!r})"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -241,7 +242,7 @@ def test_png_for_a_look(grid):
 
 
 def test_matplotlib_is_not_imported_by_the_plan():
-    code = "import sys, saegrid.figures; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, saegrid.pages.figures; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -14,14 +14,16 @@ from checkpoints import (
     to_bits,
     write_safetensors,
 )
-from saegrid.registry import pick
+from saegrid.base.errors import CheckpointError
+from saegrid.base.registry import pick
+from saegrid.base.tensors import widen
+from saegrid.base.words import Site
+from saegrid.saes.checkpoint import Format
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.formats.llama_scope import names, open_checkpoint, parse_name
 from saegrid.saes.formats.sae_lens import config, export, write_sae_lens
 from saegrid.saes.formats.sae_lens import open_checkpoint as open_sae_lens
-from saegrid.saes.sae import decode, encode, pre_activations, widen
-from saegrid.saes.store import CheckpointError, Format
-from saegrid.words import Site
+from saegrid.saes.sae import decode, encode, pre_activations
 
 T = 0.69921875
 SCALE = np.sqrt(D_MODEL) / 10.8125
@@ -395,7 +397,7 @@ def test_every_format_opens_and_reads_blocks(tmp_path, name):
 
 def test_published_weights_of_a_topk_sae(tmp_path, shared_data):
     """prestoj/tinystories_sae: z = topk((x - pre_bias) @ W + b), k 4, in our layout."""
-    from saegrid.io import read_tensors
+    from saegrid.base.io import read_tensors
 
     given = read_tensors(shared_data / "sae-weights" / "sae_128_4.safetensors")
     tensors = {

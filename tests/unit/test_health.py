@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from saegrid import io
-from saegrid.figures import HEALTH_FIGURES, captions, svg
-from saegrid.figures.judged import Judged, read_judged
-from saegrid.health import health, told, varying
+from saegrid.base import io
+from saegrid.base.digest import digest
+from saegrid.features.summary import StaleCell
+from saegrid.metrics.health import health, told, varying
 from saegrid.metrics.lights import FEWER, MORE, READINGS, REVIVE
-from saegrid.summary import StaleCell
-from saegrid.workflow import digest
+from saegrid.pages.figures import HEALTH_FIGURES, captions, svg
+from saegrid.pages.figures.judged import Judged, read_judged
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 from reading import Document

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from saegrid import hub
+from saegrid.models import hub
 
 
 def test_a_local_folder_is_taken_as_it_is(tmp_path):

@@ -6,7 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from saegrid import identity, io
+from saegrid.base import digest as identity
+from saegrid.base import io
 
 MODEL = {"path": "x", "revision": None, "dtype": "float32", "weights": "pretrained", "seed": 0}
 

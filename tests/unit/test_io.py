@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import safetensors.numpy
 
-from saegrid import io
+from saegrid.base import io
 
 TABLE = pa.table({"feature": pa.array([3, 1], pa.int32()), "token": ["a", "</script>"]})
 

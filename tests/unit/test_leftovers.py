@@ -2,8 +2,8 @@
 
 import os
 
-from saegrid import io
-from saegrid.plan.leftovers import remove_leftovers
+from saegrid.base import io
+from saegrid.stages.plan.leftovers import remove_leftovers
 
 
 def test_old_temporaries_go_and_nothing_else(tmp_path):

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from saegrid.logits import SCHEMA, logit_effects, model_logit_effects
-from saegrid.rows import Rows, tensor_files, tensor_rows
+from saegrid.features.logits import SCHEMA, logit_effects, model_logit_effects
+from saegrid.models.tensors import Rows, tensor_files, tensor_rows
 
 UNEMBEDDING = np.array([[1, 0], [0, 1], [2, 0], [-1, -1]], np.float32)
 TOKENS = ["a", "b", "c", "d"]
@@ -241,5 +241,5 @@ def test_agrees_with_a_real_model(shared_data):
 def test_no_torch_is_needed():
     import subprocess
 
-    code = "import sys, saegrid.logits; sys.exit('torch' in sys.modules)"
+    code = "import sys, saegrid.features.logits; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

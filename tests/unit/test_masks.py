@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saegrid import registry
-from saegrid.masks import MASKS
-from saegrid.masks.difference import difference
-from saegrid.masks.marker import covering, locate
-from saegrid.masks.pair import Edit, Pair, Text
+from saegrid.base import registry
+from saegrid.text.masks import MASKS
+from saegrid.text.masks.difference import difference
+from saegrid.text.masks.marker import covering, locate
+from saegrid.text.masks.pair import Edit, Pair, Text
 
 SHARED = list(range(100, 109))
 

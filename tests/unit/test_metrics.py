@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from checkpoints import to_bits
-from saegrid import activations
+from saegrid.base.words import Site
+from saegrid.capture import activations
 from saegrid.metrics.codes import BLOCK, Coder, decode
 from saegrid.metrics.decoder import all_pairs, cosines, place_of_p95, random_pairs, random_rows
 from saegrid.metrics.latents import bins_of, edges
@@ -18,8 +19,7 @@ from saegrid.metrics.metric import NO_ROWS, MetricsError, Subject
 from saegrid.metrics.sources import Captured, at_most
 from saegrid.metrics.sparsity import gini, silent_share
 from saegrid.saes import sae as reference
-from saegrid.split import held_out
-from saegrid.words import Site
+from saegrid.text.split import held_out
 from subjects import RNG, ROW, TOKENS, X, identity_sae, random_sae, sae_of, written, zero_sae
 
 

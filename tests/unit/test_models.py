@@ -10,12 +10,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from saegrid.base.paths import PathError, expand
+from saegrid.base.words import POSITIONS, Site
 from saegrid.models import Unembedding, family_of, read_config, sizes_of, unembedding_names
 from saegrid.models.check import check
 from saegrid.models.hooks import editing, reading
 from saegrid.models.load import ModelError, load
-from saegrid.paths import PathError, expand
-from saegrid.words import POSITIONS, Site
 from toys import TOYS, save, toy_bert, toy_gpt2, toy_llama
 
 IDS = torch.tensor([[1, 5, 9, 13, 17], [1, 20, 30, 40, 50]])

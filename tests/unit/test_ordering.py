@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saegrid import ordering
+from saegrid.features import ordering
 
 
 def test_lots_that_differ_in_their_last_bits_only():

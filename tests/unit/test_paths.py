@@ -2,7 +2,7 @@
 
 import pytest
 
-from saegrid.paths import PathError, expand, expand_all
+from saegrid.base.paths import PathError, expand, expand_all
 
 
 def test_variables_and_packages_are_filled_in(monkeypatch, tmp_path):

@@ -13,9 +13,9 @@ import yaml
 
 from saegrid.config import ConfigError, resolve
 from saegrid.config.check import cells
-from saegrid.plan import Plan
 from saegrid.saes.formats.llama_scope import names
 from saegrid.saes.pin import PinError, Repository, pins
+from saegrid.stages.plan import Plan
 
 ROOT = Path(__file__).parents[2]
 MODEL = "meta-llama/Llama-3.1-8B"

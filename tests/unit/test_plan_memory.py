@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from saegrid import estimate
 from saegrid.config import resolve
-from saegrid.estimate import Sae
-from saegrid.plan import Plan, memory
+from saegrid.stages import estimate
+from saegrid.stages.estimate import Sae
+from saegrid.stages.plan import Plan, memory
 
 pytestmark = pytest.mark.usefixtures("beside_repository")
 

@@ -9,13 +9,14 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from saegrid import estimate, io
+from saegrid.base import io
 from saegrid.config import ConfigError, resolve
-from saegrid.estimate import Sae, Weights
-from saegrid.figures import HEALTH_FIGURES
-from saegrid.plan import Plan
-from saegrid.plan.costs import Costs, Job
-from saegrid.plan.forecast import jobs_of
+from saegrid.pages.figures import HEALTH_FIGURES
+from saegrid.stages import estimate
+from saegrid.stages.estimate import Sae, Weights
+from saegrid.stages.plan import Plan
+from saegrid.stages.plan.costs import Costs, Job
+from saegrid.stages.plan.forecast import jobs_of
 
 pytestmark = pytest.mark.usefixtures("beside_repository")
 

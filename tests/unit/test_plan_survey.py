@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from saegrid.config import ConfigError, resolve
-from saegrid.plan import Plan
-from saegrid.plan.survey import SURVEY
+from saegrid.stages.plan import Plan
+from saegrid.stages.plan.survey import SURVEY
 
 pytestmark = pytest.mark.usefixtures("beside_repository")
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from saegrid.corpora.items import items
-from saegrid.tokenizer import Encoder, load
-from saegrid.tokens import Tokens, counts_of_kept, tokens
+from saegrid.text.corpora.items import items
+from saegrid.text.tokenizer import Encoder, load
+from saegrid.text.tokens import Tokens, counts_of_kept, tokens
 
 KEEP_SPACE = ("9150", "7187")
 BOS, EOS = 128000, 128001

@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from saegrid import sparse
-from saegrid.browser.shown import Tokens, examples_of, row_activations, windows
-from saegrid.density import density, facts
-from saegrid.examples import examples, top_tokens
-from saegrid.sparse import find, from_pairs, read_features, write_features
-from saegrid.words import SIDES
+from saegrid.base.words import SIDES
+from saegrid.codes import sparse
+from saegrid.codes.sparse import find, from_pairs, read_features, write_features
+from saegrid.features.density import density, facts
+from saegrid.features.examples import examples, top_tokens
+from saegrid.pages.browser.shown import Tokens, examples_of, row_activations, windows
 
 
 def cell(rows: int, length: int, d_sae: int, share: float, side: str = "edited"):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from planting import QUICK, SITE, X, quick
-from saegrid.registry import pick
+from saegrid.base.registry import pick
 from saegrid.saes.formats.sae_lens import open_checkpoint, write_sae_lens
 from saegrid.saes.sae import decode, encode, fold_decoder_norms
 from saegrid.saes.training import RECIPES

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from checkpoints import llama_scope, to_bits
 from loopback import COMMIT, serve, use
+from saegrid.base.errors import CheckpointError
+from saegrid.base.tensors import widen
+from saegrid.base.words import Site
 from saegrid.saes.cache import FOLDER
 from saegrid.saes.hooks import hook_of, site_of
 from saegrid.saes.norms import column_norms, row_norms
@@ -23,10 +26,7 @@ from saegrid.saes.sae import (
     fold_decoder_norms,
     gate,
     pre_activations,
-    widen,
 )
-from saegrid.saes.store import CheckpointError
-from saegrid.words import Site
 
 D_MODEL, D_SAE = 8, 24
 

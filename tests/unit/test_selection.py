@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saegrid.corpora.items import items
-from saegrid.selection import COMPARATORS, SIBLINGS, report, selection
+from saegrid.text.corpora.items import items
+from saegrid.text.selection import COMPARATORS, SIBLINGS, report, selection
 
 
 def table(means: list[float | None], splits: list[str] | None = None) -> pa.Table:

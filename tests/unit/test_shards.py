@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saegrid import io, merge
+from saegrid.base import io
+from saegrid.base.words import Site
 from saegrid.capture import capture_corpus
-from saegrid.merge import merge_features
+from saegrid.codes import merge
+from saegrid.codes.merge import merge_features
+from saegrid.codes.sparse import Features, feature_ranges, from_pairs, read_features, write_features
 from saegrid.saes.joined import open_rows
 from saegrid.saes.training.loop import train
 from saegrid.saes.training.stream import of_files
-from saegrid.shards import ShardError, numbers, part_of, shard_names
-from saegrid.sparse import Features, feature_ranges, from_pairs, read_features, write_features
-from saegrid.words import Site
+from saegrid.text.shards import ShardError, numbers, part_of, shard_names
 from toys import random_rows, save, tokens_table, toy_llama
 
 # --- which tokens --------------------------------------------------------------------------------

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from saegrid.base.words import POSITIONS, Site
 from saegrid.metrics.codes import Coder
 from saegrid.metrics.metric import NO_ROWS, MetricsError, Subject, Text
 from saegrid.metrics.spliced import Spliced, carried, spliced
 from saegrid.models.hooks import editing
 from saegrid.models.tiles import Rows, make_tile, plan_tiles, rows_of
 from saegrid.saes import sae as reference
-from saegrid.words import POSITIONS, Site
 from subjects import identity_sae, random_sae, zero_sae
 from toys import TOYS, random_rows, save, tokens_table, toy_bert, toy_llama
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from saegrid.split import held_out, mix, texts_of
+from saegrid.text.split import held_out, mix, texts_of
 
 ROWS = np.repeat(np.arange(20_000), 5)
 

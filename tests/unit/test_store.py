@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from saegrid import io
+from saegrid.base import io
 from saegrid.store import blocks
 from saegrid.store.fill import fill
 from saegrid.store.manifest import read_manifest, verify

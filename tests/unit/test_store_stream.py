@@ -8,18 +8,18 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from saegrid.base.tensors import open_tensors
+from saegrid.base.words import Site
 from saegrid.saes.cache.locks import alone
-from saegrid.saes.store import open_tensors
 from saegrid.saes.training.loop import train, train_many, world_of
 from saegrid.saes.training.state import Run
-from saegrid.split import held_out
 from saegrid.store import reader, stream
 from saegrid.store.beside import filling
 from saegrid.store.fill import WAIT, fill_as
 from saegrid.store.manifest import LOCK, read_manifest, shard_path
 from saegrid.store.settings import StoreError
 from saegrid.store.stream import StoreStream
-from saegrid.words import Site
+from saegrid.text.split import held_out
 from stores import column, make, make_model, spec_of, words, write_texts
 
 SHARE, SEED = 0.2, 7

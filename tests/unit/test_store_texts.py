@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from loopback import COMMIT, serve, use
-from saegrid.corpora.rows import CorpusError
 from saegrid.store import texts as streams
 from saegrid.store.texts import Place, names, texts
+from saegrid.text.corpora.rows import CorpusError
 from stores import contents, make, make_model
 
 HARD = ['one, "two"', "three\nfour", " five — ‘six’ ", "<|endoftext|>?", "seven", "e\u0301ight"]

@@ -7,7 +7,9 @@ import pyarrow as pa
 import pytest
 import torch
 
-from saegrid import io, tokenizer
+from saegrid.base import io
+from saegrid.base.tensors import widen
+from saegrid.base.words import Site
 from saegrid.metrics import measure
 from saegrid.metrics.baselines.table import baselines_of
 from saegrid.metrics.measure import metrics_of
@@ -16,12 +18,11 @@ from saegrid.metrics.sources import Captured, Stored, files
 from saegrid.models.forward import capture
 from saegrid.models.load import load
 from saegrid.models.tiles import Rows
-from saegrid.saes.sae import widen
-from saegrid.split import held_out
 from saegrid.store import stream
 from saegrid.store.manifest import read_manifest, write_facts
 from saegrid.store.stream import StoreStream
-from saegrid.words import Site
+from saegrid.text import tokenizer
+from saegrid.text.split import held_out
 from stores import TOKENIZER, column, make, make_model, words, write_texts
 from subjects import random_sae, written
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from checkpoints import write_safetensors
+from saegrid.base.errors import CheckpointError
+from saegrid.base.matrix import Matrix
+from saegrid.base.tensors import open_tensors, widen
 from saegrid.saes import norms as walks
 from saegrid.saes.ahead import Ahead
-from saegrid.saes.matrix import CheckpointError, Matrix
-from saegrid.saes.sae import blocks, widen
-from saegrid.saes.store import open_tensors
+from saegrid.saes.sae import blocks
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_a_load_that_fails_fails_where_the_block_is_taken():
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_many_workers_take_their_blocks(workers):
     """As many buffers as workers are enough, whoever is first."""
-    from saegrid.encode import in_threads
+    from saegrid.codes.encode import in_threads
 
     spans = blocks(2000, 1)
     with Ahead(lambda span, _: span[0], spans, list(range(workers))) as ahead:

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pytest
 
 import saegrid
-from saegrid import io
-from saegrid.density import density
-from saegrid.examples import examples, top_tokens
-from saegrid.sparse import from_pairs, write_features
+from saegrid.base import io
+from saegrid.codes.sparse import from_pairs, write_features
+from saegrid.features.density import density
+from saegrid.features.examples import examples, top_tokens
+from saegrid.features.topics import judge
 from saegrid.study import NotThere, open
-from saegrid.topics import judge
 
 D_SAE = 12
 # Two pairs of one original: [BOS, a, X] -> X is the edit. Rows 0 and 1 edited, row 2 the original.

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 import torch
 
-from saegrid import estimate, io
-from saegrid.survey import (
+from saegrid.base import io
+from saegrid.stages import estimate
+from saegrid.survey.layers import (
     MEAN_ROBUST,
     Dimensions,
     compare,

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from saegrid.browser.survey import NAMED
-from saegrid.figures import SURVEY_FIGURES, captions, svg
-from saegrid.figures.dimensions import MANY
-from saegrid.figures.passes import draw
-from saegrid.figures.surveyed import Surveyed
-from saegrid.survey import PASSES, survey
+from saegrid.pages.browser.survey import NAMED
+from saegrid.pages.figures import SURVEY_FIGURES, captions, svg
+from saegrid.pages.figures.dimensions import MANY
+from saegrid.pages.figures.passes import draw
+from saegrid.pages.figures.surveyed import Surveyed
+from saegrid.survey.layers import PASSES, survey
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 from reading import Document

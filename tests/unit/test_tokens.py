@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from saegrid import registry
-from saegrid.layouts import LAYOUTS
-from saegrid.layouts.placement import Plan
-from saegrid.tokenizer import Encoder, Special, load
-from saegrid.tokens import Tokens, tokens
+from saegrid.base import registry
+from saegrid.text.layouts import LAYOUTS
+from saegrid.text.layouts.placement import Plan
+from saegrid.text.tokenizer import Encoder, Special, load
+from saegrid.text.tokens import Tokens, tokens
 
 END = "<|endoftext|>"
 
@@ -559,7 +559,7 @@ def test_batches_decide_nothing(gpt2: Path, monkeypatch: pytest.MonkeyPatch) -> 
     encoder: Encoder = load(gpt2)
     texts = ["é", "", "abc", "☃ x"]
     whole = encoder.encode(texts)
-    monkeypatch.setattr("saegrid.tokenizer.BATCH", 1)
+    monkeypatch.setattr("saegrid.text.tokenizer.BATCH", 1)
     for one, other in zip(whole, encoder.encode(texts), strict=True):
         assert one.dtype == other.dtype
         assert one.tolist() == other.tolist()

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saegrid.topics import SCHEMA, SUMMARY, judge, judge_with, shuffled, summary
-from saegrid.wordlists import TopicsError, normal, read_lists
+from saegrid.features.topics import SCHEMA, SUMMARY, judge, judge_with, shuffled, summary
+from saegrid.text.wordlists import TopicsError, normal, read_lists
 
 ENGLISH = Path(__file__).parents[2] / "resources" / "topics" / "english.yaml"
 TOY = ENGLISH.parents[1] / "toy" / "topics.yaml"

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from saegrid.base.words import Site
 from saegrid.metrics.codes import Coder
 from saegrid.metrics.measure import measure
 from saegrid.metrics.metric import Subject
 from saegrid.metrics.tops import NO_TOKENS, TOP, Tops, by_chance, commonest
 from saegrid.saes.sae import blocks
-from saegrid.words import Site
 from subjects import RNG, X, identity_sae, zero_sae
 
 IDS = RNG(3).integers(0, 9, len(X))

@@ -15,7 +15,7 @@ import yaml
 from safetensors import safe_open
 from tokenizers import Tokenizer
 
-from saegrid.corpora import generated
+from saegrid.text.corpora import generated
 
 TOY = Path(__file__).resolve().parents[2] / "resources" / "toy"
 MARKER = re.compile(r"<([^<>]+)/>")

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from planting import DIRECTIONS, QUICK, SITE, X, quick, same
-from saegrid.registry import pick
+from saegrid.base.registry import pick
 from saegrid.saes.formats.sae_lens import open_checkpoint, write_sae_lens
-from saegrid.saes.health import health
 from saegrid.saes.sae import encode
 from saegrid.saes.training import RECIPES, loop
 from saegrid.saes.training.adam import Adam
 from saegrid.saes.training.loop import HISTORY, train, train_many, world_of
+from saegrid.saes.training.measured import health
 from saegrid.saes.training.recipe import Recipe
 from saegrid.saes.training.settings import Settings, n_steps, parse
 from saegrid.saes.training.state import Run, State

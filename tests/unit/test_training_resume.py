@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from planting import QUICK, SITE, X, same
-from saegrid import io
+from saegrid.base import io
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.cells import train_cell, train_together
 from saegrid.saes.training.loop import train_many, world_of

@@ -8,10 +8,10 @@ import torch
 
 from checkpoints import to_bits
 from planting import DIRECTIONS, X, quick, same
-from saegrid.io import write_tensors
+from saegrid.base.io import write_tensors
 from saegrid.saes.training.loop import HELD_OUT, world_of
 from saegrid.saes.training.stream import Rows, evenly, of_array, of_files
-from saegrid.split import held_out
+from saegrid.text.split import held_out
 
 TAGGED = np.arange(1000, dtype=np.float32)[:, None] * np.array([[1.0, 0.0]], np.float32)
 """Tokens that carry their number."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from planting import DIRECTIONS, QUICK, SITE, X, quick, same
+from saegrid.base.tensors import Tensors
 from saegrid.saes.formats.sae_lens import (
     FACTS,
     WEIGHTS,
@@ -15,11 +16,10 @@ from saegrid.saes.formats.sae_lens import (
     view,
     write_sae_lens,
 )
-from saegrid.saes.health import health
 from saegrid.saes.sae import decode, encode
-from saegrid.saes.store import Tensors
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.loop import train_many, world_of
+from saegrid.saes.training.measured import health
 from saegrid.saes.training.state import Run, State
 from saegrid.saes.training.stream import of_array
 

@@ -21,11 +21,12 @@ import torch
 import yaml
 
 from checkpoints import D_MODEL, D_SAE, hyperparams, llama_scope, llama_scope_tensors, to_bits
-from saegrid import io
+from saegrid.base import io
+from saegrid.base.words import Site
 from saegrid.config import resolve
-from saegrid.models import llama
-from saegrid.plan import Plan
+from saegrid.models.families import llama
 from saegrid.saes.reference import import_sae
+from saegrid.stages.plan import Plan
 from saegrid.verify import VerifyError
 from saegrid.verify.decoder import check_decoder
 from saegrid.verify.expected import Counts, Decoder, Norms, read
@@ -33,7 +34,6 @@ from saegrid.verify.golden import meets
 from saegrid.verify.norms import check_norms
 from saegrid.verify.run import OFF, verify
 from saegrid.verify.text import Text, join, sample, sentence
-from saegrid.words import Site
 from toys import save, toy_llama
 
 ROOT = Path(__file__).parents[2]
@@ -425,7 +425,7 @@ def test_a_sample_is_of_whole_rows_and_evenly_spread():
 
 
 def test_rows_of_texts_are_joined():
-    from saegrid import tokenizer as library
+    from saegrid.text import tokenizer as library
 
     encoder = library.load(TOKENIZER)
     one, two = sentence(encoder, "a circus"), sentence(encoder, SENTENCE)
@@ -484,7 +484,7 @@ def test_a_study_that_trains_its_saes_verifies_nothing():
 
 
 def test_the_golden_sentence_has_36_tokens(shared_data):
-    from saegrid import tokenizer as library
+    from saegrid.text import tokenizer as library
 
     (golden,) = read(SHIPPED).golden
     text = sentence(library.load(shared_data / "llama3-tokenizer"), golden.text)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saegrid.words import Cell, Site
+from saegrid.base.words import Cell, Site
 
 
 @given(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from saegrid import workflow
+from saegrid.base import fingerprint as workflow
 
 FILES = {
     "__init__.py": "def open(x):\n    from saegrid.examples import y\n",

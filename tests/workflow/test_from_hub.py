@@ -7,8 +7,8 @@ from pipeline import ROOT, checkout, planned, run
 
 from checkpoints import llama_scope
 from loopback import COMMIT, environment, serve
+from saegrid.base.words import Cell
 from saegrid.saes.hooks import hook_of
-from saegrid.words import Cell
 
 pytestmark = pytest.mark.workflow
 

@@ -137,7 +137,7 @@ def test_only_stages_that_compute_with_torch_import_it(path):
 
 def test_the_plan_of_a_study_is_made_without_heavy_packages():
     code = (
-        "import sys; from saegrid.plan import Plan; from saegrid.config import resolve\n"
+        "import sys; from saegrid.stages.plan import Plan; from saegrid.config import resolve\n"
         "heavy = {'torch', 'transformers', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

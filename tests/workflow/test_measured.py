@@ -8,11 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from pipeline import checkout, edit, planned, results, run
 
-from saegrid import activations, io
-from saegrid.figures import HEALTH_FIGURES
+from saegrid.base import io
+from saegrid.capture import activations
+from saegrid.pages.figures import HEALTH_FIGURES
 from saegrid.saes.reference import open_sae
 from saegrid.saes.sae import decode, encode
-from saegrid.split import held_out
+from saegrid.text.split import held_out
 
 pytestmark = pytest.mark.workflow
 FOLDER = "results/tiny/generated"

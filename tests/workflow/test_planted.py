@@ -16,9 +16,9 @@ from pipeline import checkout, run
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from saegrid import io
+from saegrid.base import io
+from saegrid.base.words import Site
 from saegrid.saes.formats.sae_lens import config, write_sae_lens
-from saegrid.words import Site
 
 pytestmark = pytest.mark.workflow
 

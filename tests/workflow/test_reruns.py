@@ -9,10 +9,10 @@ import yaml
 from pipeline import TINY, checkout, edit, planned, results, run, snakemake
 
 from saegrid.config import resolve
-from saegrid.estimate import activation_bytes
-from saegrid.plan import Plan
-from saegrid.plan.counts import guessed, text_of
-from saegrid.plan.forecast import forecast, jobs_of, to_do
+from saegrid.stages.estimate import activation_bytes
+from saegrid.stages.plan import Plan
+from saegrid.stages.plan.counts import guessed, text_of
+from saegrid.stages.plan.forecast import forecast, jobs_of, to_do
 
 pytestmark = pytest.mark.workflow
 
@@ -76,19 +76,21 @@ CHANGES = {
     ),
     "a library function": (
         lambda work: edit(
-            work / "src/saegrid/density.py",
+            work / "src/saegrid/features/density.py",
             "\nimport numpy as np\n",
             "\nimport numpy as np\n\nX = 1\n",
         ),
         {"density": 2, **SHOWN},
     ),
     "the text of a page": (
-        lambda work: edit(work / "src/saegrid/browser/app.css", "body {", "body { color: black;"),
+        lambda work: edit(
+            work / "src/saegrid/pages/browser/app.css", "body {", "body { color: black;"
+        ),
         {"page": 2, "index": 1},
     ),
     "a comment and a docstring": (
         lambda work: edit(
-            work / "src/saegrid/density.py",
+            work / "src/saegrid/features/density.py",
             "\nimport numpy as np\n",
             "\n# why\nimport numpy as np\n",
         ),
@@ -203,13 +205,13 @@ def test_a_deleted_table_comes_back_the_same(work):
 def test_a_failed_cell_is_not_shown_with_its_old_result(work):
     """A failure in the middle must leave what depends on it to be done, not stale."""
     edit(
-        work / "src/saegrid/density.py",
+        work / "src/saegrid/features/density.py",
         "\nimport numpy as np\n",
         "\nimport numpy as np\n\nif FAIL := True:\n    raise RuntimeError('on purpose')\n",
     )
     done = snakemake(work, "--cores", "2")
     assert done.returncode == 1
-    edit(work / "src/saegrid/density.py", "if FAIL := True", "if FAIL := False")
+    edit(work / "src/saegrid/features/density.py", "if FAIL := True", "if FAIL := False")
     assert planned(work) == {"density": 2, **SHOWN}
 
 
@@ -311,7 +313,7 @@ def test_a_guess_is_near_the_counts(done, monkeypatch):
 def test_a_full_disk_is_told_before_anything_runs(done, tmp_path):
     work = checkout(tmp_path / "saegrid")
     edit(
-        work / "src/saegrid/plan/forecast.py",
+        work / "src/saegrid/stages/plan/forecast.py",
         "return shutil.disk_usage(path).free",
         "return 1_000_000",
     )

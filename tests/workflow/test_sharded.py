@@ -10,8 +10,8 @@ import pytest
 import yaml
 from pipeline import SNAKEMAKE, TINY, checkout, edit, planned, results, run, snakemake
 
-from saegrid import io
-from saegrid.sparse import read_features, write_features
+from saegrid.base import io
+from saegrid.codes.sparse import read_features, write_features
 
 pytestmark = pytest.mark.workflow
 
@@ -116,7 +116,7 @@ CHANGES = {
         {"selection": 1, **SHOWN},
     ),
     "how shards are merged": (
-        lambda work: edit(work / "src/saegrid/merge.py", "last = -1", "last = -2"),
+        lambda work: edit(work / "src/saegrid/codes/merge.py", "last = -1", "last = -2"),
         {"merge": 2, **SHOWN},
     ),
     "a layer is added": (

@@ -124,7 +124,7 @@ def done(cluster, local, tmp_path_factory):
     """A run in which one job was killed and another lacked memory: its folder, the number of the
     job that was killed, and what Snakemake printed."""
     folder = study(tmp_path_factory.mktemp("tiny") / "saegrid")
-    edit(folder / "src/saegrid/workflow.py", *HUNGRY)
+    edit(folder / "src/saegrid/job.py", *HUNGRY)
     with on(cluster, folder) as run:
         # A node that dies takes its job with it.
         killed = cluster.running("capture")
@@ -181,7 +181,7 @@ def recover(cluster: Cluster, folder: Path) -> None:
 def test_a_killed_coordinator_goes_on(cluster, local, done, tmp_path):
     folder = tmp_path / "saegrid"
     shutil.copytree(done[0], folder)
-    edit(folder / "src/saegrid/workflow.py", *reversed(HUNGRY))
+    edit(folder / "src/saegrid/job.py", *reversed(HUNGRY))
     # One cell is to be made again, of which the other must see nothing.
     for lost in ("saes/L1R-8x", "headlines/cells/L1R-8x"):
         shutil.rmtree(folder / "results/tiny" / lost)

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from pipeline import ROOT, checkout, planned, run, snakemake
 
-from saegrid.figures import SURVEY_FIGURES
-from saegrid.saes.store import open_tensors
+from saegrid.base.tensors import open_tensors
+from saegrid.pages.figures import SURVEY_FIGURES
 from saegrid.store.manifest import read_manifest, verify
 from stores import column, words
 

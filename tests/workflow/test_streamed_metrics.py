@@ -5,10 +5,10 @@ import pytest
 import yaml
 from pipeline import ROOT, checkout, planned, results, run, snakemake
 
-from saegrid import io
+from saegrid.base import io
 from saegrid.saes.reference import open_sae
 from saegrid.saes.sae import decode, encode
-from saegrid.split import held_out
+from saegrid.text.split import held_out
 from stores import column, words
 
 pytestmark = pytest.mark.workflow

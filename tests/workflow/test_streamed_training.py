@@ -6,7 +6,7 @@ import pytest
 import yaml
 from pipeline import ROOT, checkout, planned, run
 
-from saegrid import io
+from saegrid.base import io
 from saegrid.store.manifest import read_manifest
 from stores import words
 

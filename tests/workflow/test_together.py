@@ -6,9 +6,9 @@ import pytest
 import yaml
 from pipeline import checkout, edit, planned, run, snakemake
 
-from saegrid import io
+from saegrid.base import io
 from saegrid.saes.formats.sae_lens import open_checkpoint
-from saegrid.saes.health import health
+from saegrid.saes.training.measured import health
 
 pytestmark = pytest.mark.workflow
 

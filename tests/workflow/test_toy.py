@@ -11,9 +11,9 @@ import yaml
 from pipeline import ROOT, checkout, planned, run
 
 import saegrid
-from saegrid import io
-from saegrid.topics import judge, shuffled
-from saegrid.wordlists import read_lists
+from saegrid.base import io
+from saegrid.features.topics import judge, shuffled
+from saegrid.text.wordlists import read_lists
 
 pytestmark = pytest.mark.workflow
 

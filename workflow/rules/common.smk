@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 from saegrid.config import ConfigError, resolve
-from saegrid.figures import FIGURES, HEALTH_FIGURES, SURVEY_FIGURES
-from saegrid.plan import Plan, memory
-from saegrid.shards import SHARD_PATTERN
-from saegrid.plan.costs import Job
-from saegrid.plan.forecast import forecast
-from saegrid.words import SITE_PATTERN
+from saegrid.pages.figures import FIGURES, HEALTH_FIGURES, SURVEY_FIGURES
+from saegrid.stages.plan import Plan, memory
+from saegrid.text.shards import SHARD_PATTERN
+from saegrid.stages.plan.costs import Job
+from saegrid.stages.plan.forecast import forecast
+from saegrid.base.words import SITE_PATTERN
 from snakemake.exceptions import WorkflowError
 
 # Threads that wait give up their core: on a busy machine a job is otherwise slowed down many times.

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from saegrid import io, workflow
+from saegrid.base import io
 from saegrid.capture import capture_corpus
+from saegrid.job import start
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     capture_corpus(
         job.settings["model"],
         io.read_table(job.input.tokens),

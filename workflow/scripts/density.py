@@ -1,11 +1,12 @@
 """Density of every feature, sorted."""
 
-from saegrid import io, workflow
-from saegrid.density import density, facts
-from saegrid.selection import kept_of
-from saegrid.sparse import read_features
+from saegrid.base import io
+from saegrid.codes.sparse import read_features
+from saegrid.features.density import density, facts
+from saegrid.job import start
+from saegrid.text.selection import kept_of
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     features = read_features(job.input.features)
     tokens, kept = io.read_table(job.input.tokens), kept_of(job.input.selection)
     layout = job.settings["layout"]

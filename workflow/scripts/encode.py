@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from saegrid import activations, workflow
-from saegrid.encode import encode, place
+from saegrid.capture import activations
+from saegrid.codes.encode import encode, place
+from saegrid.codes.sparse import write_features
+from saegrid.job import start
 from saegrid.saes.reference import open_sae
-from saegrid.sparse import write_features
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     given = job.settings
     x, token = activations.read(job.input.activations)
     sae = open_sae(Path(job.input.sae[0]).parent)

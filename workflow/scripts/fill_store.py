@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from saegrid import workflow
+from saegrid.job import start
 from saegrid.store.fill import fill_as
 from saegrid.store.manifest import sites_of, write_facts
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     folder, sites = Path(job.output[0]).parent, sites_of(job.output)
     manifest = fill_as(folder, job.written, sites, job.resources.mem_mb)
     write_facts(manifest, job.output, job.spec)

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from saegrid import io, workflow
-from saegrid.browser.health import health_page
-from saegrid.figures import HEALTH_FIGURES, captions, draw_all
-from saegrid.figures.judged import read_judged
-from saegrid.health import advice, definitions, health, reasons
+from saegrid.base import io
+from saegrid.job import start
+from saegrid.metrics.health import advice, definitions, health, reasons
+from saegrid.pages.browser.health import health_page
+from saegrid.pages.figures import HEALTH_FIGURES, captions, draw_all
+from saegrid.pages.figures.judged import read_judged
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     # As the config has them: a path may differ between machines.
     given = job.written
     files = dict(zip(given["cells"], map(Path, job.input.metrics), strict=True))

@@ -1,9 +1,9 @@
 """A reference to a checkpoint that stays where it is, with the norms of its decoder."""
 
-from saegrid import workflow
+from saegrid.job import start
 from saegrid.saes.reference import import_sae
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     given = job.written
     sae = import_sae(given["sae"], given["cell"], job.output.reference, job.output.norms, job.spec)
     print(f"{sae.decoder.d_sae} features at {sae.site}")

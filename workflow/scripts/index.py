@@ -1,13 +1,14 @@
 """The grid as a page, with links to all cells."""
 
-from saegrid import io, workflow
-from saegrid.browser.facts import corpus_facts, study_facts
-from saegrid.browser.index import index
-from saegrid.figures import captions
-from saegrid.selection import kept_of
-from saegrid.tokens import counts_of_kept
+from saegrid.base import io
+from saegrid.job import start
+from saegrid.pages.browser.facts import corpus_facts, study_facts
+from saegrid.pages.browser.index import index
+from saegrid.pages.figures import captions
+from saegrid.text.selection import kept_of
+from saegrid.text.tokens import counts_of_kept
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     given, read = job.written, io.read_json
     kept, spans = kept_of(job.input.selection), io.read_table(job.input.spans)
     counts = counts_of_kept(read(job.input.tokens), spans, kept)

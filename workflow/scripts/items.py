@@ -1,9 +1,10 @@
 """The items of a corpus, and the rows that are none."""
 
-from saegrid import io, workflow
-from saegrid.corpora.items import items
+from saegrid.base import io
+from saegrid.job import start
+from saegrid.text.corpora.items import items
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     given = job.settings
     made = items(given["source"], given["strip"], given["keep_space"], given["grades"])
     print(f"{made.table.num_rows} items, {made.set_aside.num_rows} rows set aside")

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from saegrid import hub, io, tokenizer, workflow
-from saegrid.logits import model_logit_effects
+from saegrid.base import io
+from saegrid.features.logits import model_logit_effects
+from saegrid.job import start
+from saegrid.models import hub
 from saegrid.saes.reference import open_sae
+from saegrid.text import tokenizer
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     model, n = job.settings["model"], job.settings["logits"]["n"]
     features = np.unique(io.read_table(job.input.top, ["feature"])["feature"].to_numpy())
     with open_sae(Path(job.input.sae[0]).parent, last=True) as sae:

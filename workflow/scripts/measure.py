@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from saegrid import io, workflow
-from saegrid.encode import place
+from saegrid.base import io
+from saegrid.codes.encode import place
+from saegrid.job import start
 from saegrid.metrics.measure import metrics_of
 from saegrid.metrics.sources import files
 from saegrid.saes.reference import open_sae
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     given, uses = job.input, job.resources
     source = files(given.activations, given.tokens)
     with open_sae(Path(given.sae[0]).parent) as sae:

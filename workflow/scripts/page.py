@@ -1,11 +1,12 @@
 """The feature browser of a cell, one offline file."""
 
-from saegrid import io, workflow
-from saegrid.browser.page import page
-from saegrid.sparse import read_features
-from saegrid.words import Cell
+from saegrid.base import io
+from saegrid.base.words import Cell
+from saegrid.codes.sparse import read_features
+from saegrid.job import start
+from saegrid.pages.browser.page import page
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     names = ("study", "model", "corpus", "cell", "mask", "layout")
     facts = {name: job.written[name] for name in names} | io.table_facts(job.input.table)
     site, sae = Cell.parse(job.wildcards.cell)

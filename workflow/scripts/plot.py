@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from saegrid import io, workflow
-from saegrid.figures import draw_all
-from saegrid.figures.grid import read_grid
-from saegrid.selection import kept_of
-from saegrid.tokens import counts_of_kept
+from saegrid.base import io
+from saegrid.job import start
+from saegrid.pages.figures import draw_all
+from saegrid.pages.figures.grid import read_grid
+from saegrid.text.selection import kept_of
+from saegrid.text.tokens import counts_of_kept
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     kept, spans = kept_of(job.input.selection), io.read_table(job.input.spans)
     counts = counts_of_kept(io.read_json(job.input.tokens), spans, kept)
     grid = read_grid(job.input.tables, counts, job.settings["cuts"])

@@ -1,9 +1,10 @@
 """Which items the filter keeps; the others stay in the files."""
 
-from saegrid import io, workflow
-from saegrid.selection import report, selection
+from saegrid.base import io
+from saegrid.job import start
+from saegrid.text.selection import report, selection
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     items = io.read_table(job.input.table)
     chosen = job.settings["filter"] or {}
     facts = report(items, **chosen)

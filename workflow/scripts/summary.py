@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from saegrid import io, workflow
-from saegrid.summary import summary
+from saegrid.base import io
+from saegrid.features.summary import summary
+from saegrid.job import start
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     root = Path(job.input[0]).parent.parent
     table = summary(root, job.settings["expected"], job.settings["cuts"])
     print(f"{table.num_rows} cells")

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from saegrid import io, workflow
-from saegrid.browser.survey import survey_page
-from saegrid.figures import SURVEY_FIGURES, captions, draw_all
-from saegrid.figures.surveyed import Surveyed
+from saegrid.base import io
+from saegrid.job import start
+from saegrid.pages.browser.survey import survey_page
+from saegrid.pages.figures import SURVEY_FIGURES, captions, draw_all
+from saegrid.pages.figures.surveyed import Surveyed
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     read = {name: io.read_table(path) for name, path in job.input.items()}
     surveyed = Surveyed(read["layers"], read["dimensions"], read["passes"])
     draw_all(surveyed, Path(job.output.figures[0]).parent, SURVEY_FIGURES)

@@ -1,10 +1,13 @@
 """Model input: token rows and where texts and edits stand in them."""
 
-from saegrid import hub, io, tokenizer, workflow
-from saegrid.selection import kept_of
-from saegrid.tokens import tokens
+from saegrid.base import io
+from saegrid.job import start
+from saegrid.models import hub
+from saegrid.text import tokenizer
+from saegrid.text.selection import kept_of
+from saegrid.text.tokens import tokens
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     given = job.settings
     made = tokens(
         io.read_table(job.input.table),

@@ -1,12 +1,13 @@
 """Examples of every feature, judged by word lists and by form."""
 
-from saegrid import io, workflow
-from saegrid.examples import examples, top_tokens
-from saegrid.selection import kept_of
-from saegrid.sparse import read_features
-from saegrid.topics import judge_with
+from saegrid.base import io
+from saegrid.codes.sparse import read_features
+from saegrid.features.examples import examples, top_tokens
+from saegrid.features.topics import judge_with
+from saegrid.job import start
+from saegrid.text.selection import kept_of
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     given = job.settings["top_tokens"]
     features, table = read_features(job.input.features), io.read_table(job.input.table)
     tokens, kept = io.read_table(job.input.tokens), kept_of(job.input.selection)

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from saegrid import io, workflow
+from saegrid.base import io
+from saegrid.job import start
 from saegrid.saes.training.cells import train_together
 from saegrid.store.learning import opened
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     given, saes = job.input, Path(job.output.members).parents[1]
     # What a filling beside them takes is not theirs.
     cores = job.cores - job.resources.filling_threads

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from saegrid import io, workflow
+from saegrid.base import io
+from saegrid.job import start
 from saegrid.verify.run import verify
 
-with workflow.job(snakemake) as job:
+with start(snakemake) as job:
     work, given = Path(job.output.facts).parent, job.input
     facts = verify(job.settings, work, given.saes, given.tokens, job.resources.mem_mb)
     io.write_json(job.output.facts, facts, job.spec)

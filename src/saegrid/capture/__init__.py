@@ -11,16 +11,16 @@ from typing import Any
 
 import pyarrow as pa
 
+from saegrid.base.words import Site
 from saegrid.capture.choice import captured_tokens
+from saegrid.capture.finished import is_finished, link, stored
 from saegrid.capture.layers import capture_layers
-from saegrid.capture.store import is_finished, link, stored
 from saegrid.capture.whole import capture_sites
 from saegrid.models.check import check
 from saegrid.models.forward import CaptureError, Say, capture
 from saegrid.models.load import fits, load
 from saegrid.models.tiles import rows_of
-from saegrid.shards import part_of
-from saegrid.words import Site
+from saegrid.text.shards import part_of
 
 __all__ = [
     "CaptureError",

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from saegrid.base.words import EDITED, ORIGINAL, PLAIN
 from saegrid.models.forward import CaptureError
 from saegrid.models.tiles import rows_of
-from saegrid.words import EDITED, ORIGINAL, PLAIN
 
 
 def captured_tokens(tokens: pa.Table, spans: pa.Table, choice: Mapping[str, Any]) -> np.ndarray:

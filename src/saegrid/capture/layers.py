@@ -16,15 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from saegrid.base.words import Site
+from saegrid.capture.finished import HELD, check_space, room_in_file, write
 from saegrid.capture.residual import Residual, Stream, Writer
-from saegrid.capture.store import HELD, check_space, room_in_file, write
 from saegrid.models.check import check_layer
 from saegrid.models.forward import Progress, Say, allocate, check_rows, inputs_of, run, tokens_of
 from saegrid.models.hooks import reading
 from saegrid.models.layers import Layers, architecture, open_layers
 from saegrid.models.load import Loaded
 from saegrid.models.tiles import Plan, Rows, Tile, make_tile, plan_tiles
-from saegrid.words import Site
 
 CHECKED = 2
 """Rows of the first tile on which a block is checked."""

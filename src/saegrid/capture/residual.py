@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from saegrid import io
+from saegrid.base import io
 from saegrid.models.tiles import Plan
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from saegrid import io
-from saegrid.capture.store import HELD, check_space, room_in_file, write
+from saegrid.base import io
+from saegrid.base.words import Site
+from saegrid.capture.finished import HELD, check_space, room_in_file, write
 from saegrid.models.forward import Say, allocate, fill
 from saegrid.models.load import Loaded
 from saegrid.models.tiles import Rows, plan_tiles
-from saegrid.words import Site
 
 SAVE_EVERY = 60.0
 """Seconds between two marks from which a killed capture with such files goes on."""

@@ -5,10 +5,10 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from saegrid.base.registry import nearest
+from saegrid.base.words import Cell, Site
 from saegrid.config.models import Block, Corpus, Study
 from saegrid.config.sweeps import SweepError, expand
-from saegrid.registry import nearest
-from saegrid.words import Cell, Site
 
 STAGES = ("train", "encode", "density", "top_tokens", "topics", "logits", "pages")
 """What a cell may override."""

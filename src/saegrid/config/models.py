@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from saegrid.words import SAE_PATTERN
+from saegrid.base.words import SAE_PATTERN
 
 Position = Literal["a", "m", "r", "n"]
 Comparator = Literal["ge", "gt", "le", "lt", "eq", "ne"]
@@ -338,7 +338,7 @@ class Survey(Strict):
     """Robust deviations from the median from which a dimension is an outlier."""
     corpora: list[str] = []
     """Corpora that are looked at beside the main one and those that SAEs learn from."""
-    lists: str | None = "package:saegrid/topic_lists/common.yaml"
+    lists: str | None = "package:saegrid/text/topic_lists/common.yaml"
     """YAML file of kinds of words that often fill a corpus, such as sports: how common these are,
     and acronyms, is told beside the topics of `topics.lists`; a topic of both has the words of
     those. Texts of streamed corpora are read again for it. Without either file nothing is told."""

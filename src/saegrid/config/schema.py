@@ -3,8 +3,8 @@
 import json
 import sys
 
+from saegrid.base.io import write_text
 from saegrid.config.models import Study
-from saegrid.io import write_text
 
 
 def schema_text() -> str:

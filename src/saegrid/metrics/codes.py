@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csc_array
 
-from saegrid.encode import encode
-from saegrid.saes.sae import SAE, Encoder, blocks, gate, pre_activations, widen
-from saegrid.sparse import Features, from_pairs
+from saegrid.base.tensors import widen
+from saegrid.codes.encode import encode
+from saegrid.codes.sparse import Features, from_pairs
+from saegrid.saes.sae import SAE, Encoder, blocks, gate, pre_activations
 
 SMALL, ENTRIES = 1 << 21, 1 << 23
 """Size of an encoder up to which pre-activations are computed whole; how many at a time."""

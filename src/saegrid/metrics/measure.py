@@ -5,15 +5,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from saegrid.base.registry import pick
+from saegrid.base.words import Site
 from saegrid.metrics import METRICS
 from saegrid.metrics.codes import BLOCK, Coder, decode, widened
 from saegrid.metrics.lights import READINGS, lights
 from saegrid.metrics.metric import Block, Metric, Subject, Values
 from saegrid.metrics.sources import Source, at_most
-from saegrid.registry import pick
 from saegrid.saes.joined import Joined
 from saegrid.saes.sae import SAE, blocks
-from saegrid.words import Site
 
 READ = 4096
 """Tokens that are read at a time for a mean."""

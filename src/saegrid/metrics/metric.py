@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from saegrid.base.words import Site
+from saegrid.codes.sparse import Features
 from saegrid.saes.sae import SAE
-from saegrid.sparse import Features
-from saegrid.words import Site
 
 
 class MetricsError(ValueError):

@@ -11,17 +11,18 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
-from saegrid import activations, hub, tokenizer
-from saegrid.io import read_table
+from saegrid.base.io import read_table
+from saegrid.base.tensors import open_tensors
+from saegrid.capture import activations
 from saegrid.metrics.metric import NO_ROWS, MetricsError, Text
-from saegrid.models import read_config, sizes_of
+from saegrid.models import hub, read_config, sizes_of
 from saegrid.saes.joined import Joined, open_rows
-from saegrid.saes.store import open_tensors
-from saegrid.split import held_out, texts_of
 from saegrid.store.manifest import shard_path
 from saegrid.store.reader import Reader
 from saegrid.store.rows import Rower
 from saegrid.store.settings import settings_of
+from saegrid.text import tokenizer
+from saegrid.text.split import held_out, texts_of
 
 CUT = (
     "the store does not tell where rows begin in texts that were cut at max_characters; set its "

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from saegrid.base.words import Site
 from saegrid.metrics.codes import BLOCK
 from saegrid.metrics.metric import Metric, MetricsError, Subject, Text, Value, Values
 from saegrid.models.forward import capture, check_rows
 from saegrid.models.hooks import editing
 from saegrid.models.load import Loaded, fits, load
 from saegrid.models.tiles import Rows, Tile, make_tile, plan_tiles
-from saegrid.words import Site
 
 LOGITS = 1 << 22
 """Logits that are compared at a time."""

@@ -7,7 +7,7 @@ of a topic has many tokens, and is held against what tokens drawn at random give
 
 import numpy as np
 
-from saegrid import ordering
+from saegrid.features import ordering
 from saegrid.metrics.metric import Block, Metric, Subject, Value, Values
 
 TOP = 20

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from saegrid.registry import pick
+from saegrid.base.registry import pick
 
 FAMILIES = {
-    "bert": "saegrid.models.bert:FAMILY",
-    "gpt2": "saegrid.models.gpt2:FAMILY",
-    "llama": "saegrid.models.llama:FAMILY",
-    "mistral": "saegrid.models.llama:FAMILY",
-    "qwen2": "saegrid.models.llama:FAMILY",
-    "qwen3": "saegrid.models.llama:FAMILY",
+    "bert": "saegrid.models.families.bert:FAMILY",
+    "gpt2": "saegrid.models.families.gpt2:FAMILY",
+    "llama": "saegrid.models.families.llama:FAMILY",
+    "mistral": "saegrid.models.families.llama:FAMILY",
+    "qwen2": "saegrid.models.families.llama:FAMILY",
+    "qwen3": "saegrid.models.families.llama:FAMILY",
 }
 """Families by the `model_type` of config.json."""
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import torch
 
+from saegrid.base.words import POSITIONS, Site
 from saegrid.models.hooks import editing, forward_order, reading
 from saegrid.models.load import Loaded, ModelError
-from saegrid.words import POSITIONS, Site
 
 ROWS, LENGTH, SEED = 2, 8, 0
 ROUNDINGS = 8

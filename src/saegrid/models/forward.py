@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 import torch
 
+from saegrid.base.words import Site
 from saegrid.models import Sizes
 from saegrid.models.hooks import forward_order, reading
 from saegrid.models.load import Loaded
 from saegrid.models.tiles import Plan, Rows, Tile, make_tile, plan_tiles
-from saegrid.words import Site
 
 SAY_EVERY = 5.0
 """Seconds between two progress lines."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
+from saegrid.base.words import Site
 from saegrid.models.load import Loaded
-from saegrid.words import Site
 
 Read = Callable[[torch.Tensor], None]
 """Gets the activations of a site (row, position, channel)."""

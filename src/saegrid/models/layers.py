@@ -17,8 +17,7 @@ import numpy as np
 import torch
 import transformers
 
-from saegrid import hub
-from saegrid.models import Family, Sizes, family_of, read_config
+from saegrid.models import Family, Sizes, family_of, hub, read_config
 from saegrid.models.load import DTYPES, UNUSED, Loaded, ModelError, device_of
 from saegrid.models.weights import Weights
 

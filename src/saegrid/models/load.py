@@ -14,9 +14,8 @@ import torch
 import transformers
 from safetensors import SafetensorError
 
-from saegrid import hub
-from saegrid.models import Family, Sizes, family_of
-from saegrid.words import POSITIONS, Site
+from saegrid.base.words import POSITIONS, Site
+from saegrid.models import Family, Sizes, family_of, hub
 
 DTYPES = {
     "float32": torch.float32,

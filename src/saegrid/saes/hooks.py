@@ -2,7 +2,7 @@
 
 import re
 
-from saegrid.words import Site
+from saegrid.base.words import Site
 
 SUFFIXES = {
     "A": "hook_attn_out",

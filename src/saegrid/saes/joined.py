@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from saegrid.saes.store import open_tensors
+from saegrid.base.tensors import open_tensors
 
 
 class Joined:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from saegrid.base.matrix import Matrix
+from saegrid.base.tensors import widen
 from saegrid.saes.ahead import READERS, Ahead
-from saegrid.saes.matrix import Matrix
-from saegrid.saes.sae import blocks, widen
+from saegrid.saes.sae import blocks
 
 CHUNK = 1 << 22
 """Numbers whose squares are summed at a time. It fixes the order of sums, and so their bits."""

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from saegrid.base.io import write_text
+from saegrid.base.registry import pick
+from saegrid.base.words import Cell
 from saegrid.config.check import cells, resolve
 from saegrid.config.models import CheckpointSae, Study
-from saegrid.hub import WEIGHTS
-from saegrid.io import write_text
-from saegrid.registry import pick
+from saegrid.models.hub import WEIGHTS
 from saegrid.saes.formats import FORMATS
-from saegrid.words import Cell
 
 HEAD = """# Commits on the hub, looked up by `python -m saegrid.saes.pin`. To take these:
 # snakemake --configfile {config} {overlay}

@@ -14,16 +14,25 @@ from typing import Any
 
 import numpy as np
 
-from saegrid.identity import file_digest, weights_digest
-from saegrid.io import canonical, read_header, read_json, read_tensors, write_json, write_tensors
-from saegrid.paths import expand
-from saegrid.registry import pick
+from saegrid.base.digest import file_digest
+from saegrid.base.errors import CheckpointError
+from saegrid.base.io import (
+    canonical,
+    read_header,
+    read_json,
+    read_tensors,
+    write_json,
+    write_tensors,
+)
+from saegrid.base.paths import expand
+from saegrid.base.registry import pick
+from saegrid.base.words import Cell
+from saegrid.models.identity import weights_digest
 from saegrid.saes.cache import Cache, Lease, name_of
 from saegrid.saes.cache.download import describe
+from saegrid.saes.checkpoint import Format
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.sae import SAE
-from saegrid.saes.store import CheckpointError, Format
-from saegrid.words import Cell
 
 REFERENCE, NORMS = "reference.json", "decoder_norms.safetensors"
 WHERE = ("path", "repo", "folder", "revision")

@@ -12,22 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from saegrid.words import Site
+from saegrid.base.tensors import widen
+from saegrid.base.words import Site
 
 BLOCK = 2048
 """Features that are read at a time."""
-
-
-def widen(raw: np.ndarray) -> np.ndarray:
-    """Stored numbers as float32, exactly; uint16 holds the bits of bfloat16.
-
-    A float32 array comes back as it is, without a copy.
-    """
-    if raw.dtype != np.uint16:
-        return raw.astype(np.float32, copy=False)
-    bits = np.empty(raw.shape, np.uint32)
-    np.left_shift(raw, 16, out=bits, dtype=np.uint32)
-    return bits.view(np.float32)
 
 
 @dataclass(frozen=True)

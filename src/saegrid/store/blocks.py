@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from saegrid.io import canonical
+from saegrid.base.io import canonical
+from saegrid.base.words import Site
 from saegrid.models.forward import CaptureError, capture
 from saegrid.models.load import ROOM, WORKING, Loaded
 from saegrid.models.tiles import Rows
@@ -17,7 +18,6 @@ from saegrid.store.norms import norm_of
 from saegrid.store.rows import Gathered
 from saegrid.store.settings import Settings, StoreError
 from saegrid.store.shard import writing
-from saegrid.words import Site
 
 FEWEST, MOST = 4096, 131_072
 """Tokens of a block. What a row gives depends on the row alone, so their number decides no byte."""

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from saegrid.split import mix
 from saegrid.store.rows import Gathered
+from saegrid.text.split import mix
 
 NO_TOKEN = -1
 """Token id of an entry that is a mean."""

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from saegrid import hub, tokenizer
+from saegrid.base.paths import expand_all
+from saegrid.base.words import Site
+from saegrid.models import hub
 from saegrid.models.check import check
 from saegrid.models.load import Loaded, fits, load
-from saegrid.paths import expand_all
 from saegrid.saes.cache.locks import open_lock, try_flock
 from saegrid.store.blocks import Capturing
 from saegrid.store.kept import Kept, kept
@@ -21,8 +22,8 @@ from saegrid.store.manifest import LOCK, Manifest, Shard, read_manifest
 from saegrid.store.rows import Gathered, Gatherer, Rower
 from saegrid.store.settings import Settings, StoreError, settings_of
 from saegrid.store.texts import File, Place, full_name, is_pinned, locate, names, texts
-from saegrid.tokenizer import Encoder
-from saegrid.words import Site
+from saegrid.text import tokenizer
+from saegrid.text.tokenizer import Encoder
 
 MEMORY_MB = 6000
 WAIT = 0.5

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from saegrid import io
+from saegrid.base import io
 from saegrid.saes.training import stream
 from saegrid.saes.training.stream import Opener
 from saegrid.store.beside import filling

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from saegrid import io
+from saegrid.base import io
 from saegrid.store.settings import StoreError
 from saegrid.store.texts import Place
 

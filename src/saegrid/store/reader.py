@@ -9,9 +9,9 @@ from threading import Event
 
 import numpy as np
 
+from saegrid.base.errors import CheckpointError
+from saegrid.base.tensors import Tensors, open_tensors
 from saegrid.saes.cache.locks import open_lock, try_flock
-from saegrid.saes.matrix import CheckpointError
-from saegrid.saes.store import Tensors, open_tensors
 from saegrid.store.manifest import LOCK, read_manifest, shard_path
 from saegrid.store.settings import StoreError
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from saegrid.corpora.text import parts
 from saegrid.models.tiles import Rows
 from saegrid.store.settings import Settings, StoreError
 from saegrid.store.texts import Place, Text
-from saegrid.tokenizer import Encoder
+from saegrid.text.corpora.text import parts
+from saegrid.text.tokenizer import Encoder
 
 AHEAD, CHARACTERS = 256, 1 << 20
 """Texts that are tokenised at a time, and characters after which no more are taken."""

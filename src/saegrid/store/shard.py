@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from saegrid import io
+from saegrid.base import io
 from saegrid.store.choice import Entries
 
 DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}

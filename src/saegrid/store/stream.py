@@ -16,11 +16,11 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from saegrid.saes.sae import widen
+from saegrid.base.tensors import widen
 from saegrid.saes.training.stream import evenly
-from saegrid.split import held_out
 from saegrid.store.reader import Reader
 from saegrid.store.settings import StoreError
+from saegrid.text.split import held_out
 
 WINDOW = 4
 """Shards whose rows are mixed."""

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from saegrid.corpora import hub
-from saegrid.corpora.facts import sha256
-from saegrid.corpora.rows import CorpusError, check_columns, files, is_text
-from saegrid.registry import pick
+from saegrid.base.registry import pick
+from saegrid.text.corpora import hub
+from saegrid.text.corpora.facts import sha256
+from saegrid.text.corpora.rows import CorpusError, check_columns, files, is_text
 
 CHUNK = 1 << 20
 """Characters of a text file that are read at a time."""

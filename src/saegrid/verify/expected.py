@@ -6,8 +6,8 @@ from typing import Annotated
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from saegrid.base.words import Cell, Site
 from saegrid.config.models import Positive, Share, Strict
-from saegrid.words import Cell, Site
 
 Above = Annotated[float, Field(gt=0)]
 

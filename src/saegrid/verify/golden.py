@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from saegrid.encode import encode
-from saegrid.saes.sae import SAE, Encoder, pre_activations, widen
-from saegrid.sparse import Features
+from saegrid.base.tensors import widen
+from saegrid.codes.encode import encode
+from saegrid.codes.sparse import Features
+from saegrid.saes.sae import SAE, Encoder, pre_activations
 from saegrid.verify import Fact
 from saegrid.verify.expected import Counts, Golden
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from saegrid.base.words import POSITIONS, Site
 from saegrid.verify import Fact
 from saegrid.verify.expected import Norms
 from saegrid.verify.text import Text
-from saegrid.words import POSITIONS, Site
 
 DEFINITION = "mean |x| over tokens of the study's own text that are not special"
 OUTLIER = 8.0

@@ -10,18 +10,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from saegrid import activations, hub, tokenizer
-from saegrid.io import read_table
+from saegrid.base.io import read_table
+from saegrid.base.tensors import widen
+from saegrid.base.words import Cell, Site
+from saegrid.capture import activations
+from saegrid.codes.screen import norms_of
+from saegrid.models import hub
 from saegrid.saes.reference import open_sae
-from saegrid.saes.sae import widen
-from saegrid.screen import norms_of
+from saegrid.text import tokenizer
 from saegrid.verify import Fact, VerifyError
 from saegrid.verify.decoder import check_decoder
 from saegrid.verify.expected import Expected, read
 from saegrid.verify.golden import check_golden
 from saegrid.verify.norms import check_norms
 from saegrid.verify.text import Text, join, sample, sentence
-from saegrid.words import Cell, Site
 
 MEMORY_MB = 6000
 """Megabytes that the capture may hold unless it is told otherwise."""
@@ -128,7 +130,7 @@ def _capture(
     model: Mapping[str, Any], text: Text, sites: set[Site], folder: Path, memory_mb: int
 ) -> dict[Site, np.ndarray]:
     """Activations (token, d_model) of the tokens that are not special, views of files."""
-    from saegrid.capture import capture_corpus  # torch: of no use where decoders are refused
+    from saegrid.capture import capture_corpus
 
     choice = {"edited": False, "original": False, "context": "all", "seed": 0}
     paths = {site: folder / f"{site}.safetensors" for site in sorted(sites)}

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from saegrid.tokenizer import Encoder
-from saegrid.words import PLAIN
+from saegrid.base.words import PLAIN
+from saegrid.text.tokenizer import Encoder
 
 
 class Text(NamedTuple):

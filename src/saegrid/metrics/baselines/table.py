@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_array
 
-from saegrid.io import read_json
+from saegrid.base.io import read_json
+from saegrid.base.registry import pick
 from saegrid.metrics.baselines import BASELINES
 from saegrid.metrics.baselines.fit import Described, Fit, Wanted
 from saegrid.metrics.codes import widened
 from saegrid.metrics.reconstruction import Errors
 from saegrid.metrics.sources import Source, Tokens, at_most
 from saegrid.metrics.tops import Tops
-from saegrid.registry import pick
 from saegrid.saes.sae import blocks
 
 BLOCK = 4096

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from saegrid.io import canonical
-from saegrid.paths import expand
+from saegrid.base.errors import CheckpointError
+from saegrid.base.io import canonical
+from saegrid.base.paths import expand
 from saegrid.saes.cache.download import Remote, fetch
 from saegrid.saes.cache.locks import alone, flock, open_lock, taken
-from saegrid.saes.store import CheckpointError
 
 FOLDER, BUDGET = "SAEGRID_HUB_CACHE", "SAEGRID_HUB_BUDGET_GB"
 """Environment variables with `hub.cache` and `hub.budget_gb` of the config."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from saegrid.saes.store import CheckpointError
+from saegrid.base.errors import CheckpointError
 
 EVERY = 10.0
 """Seconds between two lines about a download."""

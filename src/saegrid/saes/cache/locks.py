@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from saegrid.saes.store import CheckpointError
+from saegrid.base.errors import CheckpointError
 
 MOMENT = 1.0
 """Seconds."""

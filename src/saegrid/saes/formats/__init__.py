@@ -4,4 +4,4 @@ FORMATS = {
     "llama_scope": "saegrid.saes.formats.llama_scope:FORMAT",
     "sae_lens": "saegrid.saes.formats.sae_lens:FORMAT",
 }
-"""Each is a `saegrid.saes.store.Format`."""
+"""Each is a `saegrid.saes.checkpoint.Format`."""

@@ -16,20 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from saegrid.base.errors import CheckpointError
+from saegrid.base.matrix import Matrix
+from saegrid.base.tensors import dtype_name, open_tensors, widen
+from saegrid.base.words import Site
+from saegrid.saes.checkpoint import Format, read_facts, require, supported
 from saegrid.saes.hooks import hook_of, site_of
-from saegrid.saes.matrix import Matrix
 from saegrid.saes.norms import column_norms, pick_columns
-from saegrid.saes.sae import SAE, Decoder, Encoder, widen
-from saegrid.saes.store import (
-    CheckpointError,
-    Format,
-    dtype_name,
-    open_tensors,
-    read_facts,
-    require,
-    supported,
-)
-from saegrid.words import Site
+from saegrid.saes.sae import SAE, Decoder, Encoder
 
 FACTS, WEIGHTS = "hyperparams.json", "checkpoints/final.safetensors"
 

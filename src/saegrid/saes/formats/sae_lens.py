@@ -11,21 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from saegrid.io import write_json, write_tensors
+from saegrid.base.errors import CheckpointError
+from saegrid.base.io import write_json, write_tensors
+from saegrid.base.tensors import Tensors, dtype_name, open_tensors, widen
+from saegrid.base.words import Site
+from saegrid.saes.checkpoint import Format, read_facts, require, supported
 from saegrid.saes.hooks import hook_of, site_of
 from saegrid.saes.norms import project, row_norms
-from saegrid.saes.sae import SAE, Decoder, Encoder, blocks, widen
-from saegrid.saes.store import (
-    CheckpointError,
-    Format,
-    Tensors,
-    dtype_name,
-    open_tensors,
-    read_facts,
-    require,
-    supported,
-)
-from saegrid.words import Site
+from saegrid.saes.sae import SAE, Decoder, Encoder, blocks
 
 FACTS, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 ARCHITECTURES = ("standard", "jumprelu", "topk")

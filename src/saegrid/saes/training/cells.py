@@ -15,14 +15,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from saegrid import io
+from saegrid.base import io
+from saegrid.base.words import Cell
 from saegrid.saes.formats.sae_lens import FACTS, WEIGHTS, write_sae_lens
 from saegrid.saes.training.adam import Astray
 from saegrid.saes.training.loop import SAVE_EVERY, Trained, train_each
 from saegrid.saes.training.settings import parse
 from saegrid.saes.training.state import Run
 from saegrid.saes.training.stream import Opener
-from saegrid.words import Cell
 
 HISTORY = "history.parquet"
 FILES = (FACTS, WEIGHTS, HISTORY)

@@ -19,15 +19,15 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from saegrid.base.tensors import Tensors
+from saegrid.base.words import Site
 from saegrid.saes.formats.sae_lens import FACTS, WEIGHTS, config, view
-from saegrid.saes.health import health
-from saegrid.saes.store import Tensors
 from saegrid.saes.training.adam import Astray
+from saegrid.saes.training.measured import health
 from saegrid.saes.training.settings import parse
 from saegrid.saes.training.state import NUMBERS, Run, State, World
 from saegrid.saes.training.stream import Stream
 from saegrid.saes.training.whiten import fold_affine
-from saegrid.words import Site
 
 HELD_OUT = 4096
 """Most tokens that health is measured on."""

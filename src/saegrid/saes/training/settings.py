@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
-from saegrid.registry import nearest, pick
+from saegrid.base.registry import nearest, pick
 from saegrid.saes.training import RECIPES
 
 

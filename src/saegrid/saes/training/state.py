@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saegrid import io
-from saegrid.registry import pick
+from saegrid.base import io
+from saegrid.base.registry import pick
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.adam import Adam, Astray, normalise, project
 from saegrid.saes.training.recipe import Batch, Moment, Outcome, Recipe, Start

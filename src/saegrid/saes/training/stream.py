@@ -6,11 +6,11 @@ from typing import Protocol
 
 import numpy as np
 
-from saegrid.io import read_table
+from saegrid.base.io import read_table
+from saegrid.base.tensors import open_tensors, widen
 from saegrid.saes.joined import Joined, open_rows
-from saegrid.saes.sae import blocks, widen
-from saegrid.saes.store import open_tensors
-from saegrid.split import held_out, texts_of
+from saegrid.saes.sae import blocks
+from saegrid.text.split import held_out, texts_of
 
 BLOCK = 8192
 """Tokens that are read at a time."""

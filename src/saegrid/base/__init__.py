@@ -1,0 +1,1 @@
+"""Files, paths, digests and tensors: what every room stands on."""

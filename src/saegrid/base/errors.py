@@ -1,0 +1,5 @@
+"""Errors that several rooms raise."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names the file and what is wrong in it."""

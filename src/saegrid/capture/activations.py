@@ -1,0 +1,16 @@
+"""The captured activations of a site."""
+
+import os
+
+import numpy as np
+
+from saegrid.base.tensors import open_tensors
+
+
+def read(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
+    """x (token, d_model) and token (token,) of a site's file.
+
+    x is float32, float16, or uint16 with the bits of bfloat16; both are views of the file.
+    """
+    tensors = open_tensors(path).arrays
+    return tensors["x"], tensors["token"]

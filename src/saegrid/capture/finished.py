@@ -1,0 +1,71 @@
+"""The store of a capture: finished sites stay there and are hard-linked to the outputs.
+
+A later capture with a layer more runs for the new sites only, although Snakemake unlinks the
+outputs of a rule before it runs it.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from saegrid.base import io
+from saegrid.base.words import Site
+from saegrid.models.forward import CaptureError
+from saegrid.models.load import Loaded
+
+HELD = 2 << 30
+"""Bytes of activations up to which they are held in memory; more go to files of the store."""
+
+
+def stored(store: Path, site: Site) -> Path:
+    """The file of a site."""
+    return store / f"{site}.safetensors"
+
+
+def is_finished(path: Path, wanted: np.ndarray, spec: str) -> bool:
+    """Whether a file of the store holds these tokens, written for this spec."""
+    if not path.is_file() or io.recorded_spec(path) != spec:
+        return False
+    return np.array_equal(io.read_tensors(path, ["token"])["token"], wanted)
+
+
+def link(source: Path, path: Path) -> None:
+    """Make `path` a second name of `source`; a copy where the file system knows no hard links."""
+    with io.atomic(path) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+    # Both names share one time of change: newer than the tokens, as an output must be.
+    os.utime(path)
+
+
+def check_space(store: Path, n_bytes: int) -> None:
+    """CaptureError where the disk has less room than this."""
+    store.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(store).free
+    if free < n_bytes:
+        raise CaptureError(
+            f"{store}: the activations need {n_bytes / 1e9:,.2f} GB, but only {free / 1e9:,.2f} GB "
+            "are free. Make room, capture fewer context tokens, or take dtype bfloat16."
+        )
+
+
+def room_in_file(
+    model: Loaded, site: Site, n: int, path: Path, mode: str = "w+"
+) -> tuple[np.memmap, torch.Tensor]:
+    """Room for activations (n, channel) at a site that lies in a file, and the file's map."""
+    width = model.width(site)
+    mapped = np.memmap(path, np.uint8, mode, shape=(n * width * model.dtype.itemsize,))
+    return mapped, torch.from_numpy(mapped).view(model.dtype).view(n, width)
+
+
+def write(store: Path, x: dict[Site, torch.Tensor], wanted: np.ndarray, spec: str) -> None:
+    """One file a site: x (kept, channel) in the model's dtype and token (kept,) int64."""
+    token = torch.from_numpy(wanted.astype(np.int64))
+    for site in list(x):
+        header = {"site": str(site), "axes": "x (token, channel), token (token,)"}
+        io.write_tensors(stored(store, site), {"x": x.pop(site), "token": token}, spec, header)

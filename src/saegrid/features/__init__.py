@@ -1,0 +1,1 @@
+"""Features: densities, examples, topics, logit effects."""

@@ -1,0 +1,74 @@
+"""One row a cell: what the tables of all cells come to."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from saegrid.base import io
+from saegrid.base.words import Cell
+
+
+class StaleCell(ValueError):
+    """A file of a cell that was made with other settings than those of this run."""
+
+
+def check_specs(folder: Path, expected: Mapping[str, str]) -> None:
+    """StaleCell where a file of a cell's folder does not record the spec that it must have.
+
+    expected: file name to digest of the spec.
+    """
+    for name, digest in expected.items():
+        recorded = io.recorded_spec(folder / name)
+        if hashlib.sha256(recorded.encode()).hexdigest()[:12] != digest:
+            raise StaleCell(
+                f"{folder / name} was made with other settings than this run's, or copied here. "
+                "Delete it and run again."
+            )
+
+
+def cell_row(folder: Path, cuts: Sequence[float]) -> dict[str, Any]:
+    """The numbers of the cell whose tables lie in `folder`."""
+    cell = Cell.parse(folder.name)
+    facts = io.table_facts(folder / "features.parquet")
+    density = io.read_table(folder / "features.parquet", ["density"])["density"].to_numpy()
+    names = ["feature", "topic", "found", "form"]
+    judged = io.read_table(folder / "topics.parquet", names).to_pylist()
+    topics = sorted({row["topic"] for row in judged if row["found"]})
+    return {
+        "cell": str(cell),
+        "layer": cell.site.layer,
+        "position": cell.site.position,
+        "sae": cell.sae,
+        **facts,
+        **{f"n_above_{cut:g}": int((density >= cut).sum()) for cut in cuts},
+        "n_shown": len(judged),
+        "n_topics": len(topics),
+        "topics": topics,
+        "n_form": sum(row["form"] is not None for row in judged),
+    }
+
+
+def summary(
+    root: Path, expected: Mapping[str, Mapping[str, str]], cuts: Sequence[float]
+) -> pa.Table:
+    """One row a cell, by layer, position and SAE.
+
+    Columns: cell, layer, position, sae, the facts of its densities (see `density.facts`),
+    n_above_{cut} (features of at least that density), n_shown (features with examples), n_topics
+    and topics (that a feature shows), n_form (features named by their spelling).
+
+    Args:
+        root: the folder that holds the cells' folders.
+        expected: of each cell, the digests of the specs that its files must record.
+        cuts: densities.
+
+    Raises:
+        StaleCell: where a file records another spec.
+    """
+    for cell, digests in expected.items():
+        check_specs(root / cell, digests)
+    ordered = sorted(expected, key=Cell.parse)
+    return pa.Table.from_pylist([cell_row(root / cell, cuts) for cell in ordered])

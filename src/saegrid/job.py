@@ -1,0 +1,74 @@
+"""The frame of a script: its settings, its log file, fixed threads.
+
+The only module that knows the `snakemake` object of a script. A rule has one parameter `spec`: the
+canonical JSON text of all that decides its result, with a fingerprint of the code that it runs.
+"""
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from saegrid.base.paths import expand_all
+
+
+class Job(NamedTuple):
+    """What a script gets: its settings, and paths by name."""
+
+    settings: dict[str, Any]
+    """The parsed spec, with the paths in it filled in."""
+    written: dict[str, Any]
+    """The parsed spec, with paths as the config writes them."""
+    spec: str
+    """The spec as text, for the headers of the outputs."""
+    input: Any
+    output: Any
+    wildcards: Any
+    resources: Any
+    """What the job may use (mem_mb, gpu): decides how a result is made, never what it is."""
+    cores: int
+    """CPUs that the job has: likewise."""
+
+
+@contextmanager
+def start(snakemake: Any) -> Iterator[Job]:
+    """The frame of a script: log file, fixed threads, timing, and a traceback where it fails."""
+    # Imports of the script are done by now: what follows are the library's calls.
+    started, cpu = time.monotonic(), time.process_time()
+    spec = snakemake.params.spec
+    written = json.loads(spec)
+    with Path(snakemake.log[0]).open("w", buffering=1, encoding="utf-8") as log:
+        sys.stdout = sys.stderr = log
+        try:
+            with _threads(int(written.get("threads", 1))):
+                paths = snakemake.input, snakemake.output, snakemake.wildcards
+                given = snakemake.resources, snakemake.threads
+                yield Job(expand_all(written), written, spec, *paths, *given)
+            used = time.process_time() - cpu
+            wall = time.monotonic() - started
+            print(
+                f"done: {wall:.2f} s, {used:.2f} CPU s in the library, "
+                f"{time.process_time():.2f} CPU s in all"
+            )
+        except BaseException:
+            traceback.print_exc(file=log)
+            raise
+        finally:
+            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    """Fixed thread counts: products differ in the last bits with them."""
+    from threadpoolctl import threadpool_limits
+
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(n)
+    os.environ["OMP_NUM_THREADS"] = str(n)
+    with threadpool_limits(n):
+        yield

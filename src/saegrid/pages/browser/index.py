@@ -1,0 +1,143 @@
+"""The front page of a study: the grid of cells with links, their numbers, the corpus, figures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+
+from saegrid.pages.browser.render import Column, render_study, require
+
+REQUIRED = ("study", "model", "corpus", "spec")
+"""What `study_facts` must hold."""
+
+ABOVE = "n_above_"
+
+NUMBERS = {
+    "cell": ("cell", "", "its page"),
+    "d_sae": ("features", "{:,}", "features of the SAE"),
+    "n_tokens": ("tokens", "{:,}", "tokens that densities count"),
+    "n_masked": ("masked", "{:,}", "tokens in the edit"),
+    "n_active": ("active", "{:,}", "features active on a masked token"),
+    ABOVE: ("≥ {:g} %", "{:,}", "features with a density of at least {:g} %"),
+    "l0": ("L0", "{:.1f}", "mean number of active features per captured token"),
+    "median_density": ("median density", "{:.3%}", "over the active features"),
+    "max_density": ("max density", "{:.3%}", "the densest feature"),
+    "n_topics": ("topics", "{:,}", "features judged to have a topic"),
+    "n_form": ("form", "{:,}", "features of a spelling: first letter or ending"),
+    "topics": ("found", "", "the topics"),
+}
+"""Columns of the table of cells: heading, format, definition. Absent columns are left out.
+
+`n_above_` stands for all columns that start so and go on with a density, as in n_above_1e-3.
+"""
+
+
+def index(
+    study_facts: Mapping[str, Any],
+    cells: pa.Table,
+    corpora: Sequence[Mapping[str, Any]] = (),
+    figures: Sequence[tuple[str, str]] = (),
+) -> str:
+    """The text of index.html. The same arguments give the same bytes.
+
+    study_facts: study, model, corpus (whose pages the grid links), spec, and where known `title`
+      and `more` (name: value).
+    cells: cell, layer, position, sae and any of `NUMBERS`; a column `corpus` where the study has
+      pages of several corpora.
+    corpora: facts of a corpus: name; where known role, total, filters [{comparator, kept}],
+      n_masked, n_replaced, tokens_per_text {min, median, mean, max}, edit_lengths {tokens: edits}.
+    figures: (path relative to the page, caption).
+    ValueError where facts or columns are missing, or a figure's path leaves the study's folder.
+    """
+    require(study_facts, REQUIRED, "The facts of a study's page")
+    needed = ("cell", "layer", "position", "sae")
+    require(dict.fromkeys(cells.column_names), needed, "The table of cells")
+    for path, _ in figures:
+        if ":" in path or path.startswith("/") or ".." in PurePosixPath(path).parts:
+            raise ValueError(f"A figure must lie in the study's folder; got {path!r}.")
+    absent = {"corpus": study_facts["corpus"], "n_topics": 0, "topics": [], "n_form": 0}
+    rows = [{**absent, **row} for row in cells.to_pylist()]
+    for row in rows:
+        row["href"] = f"{row['corpus']}/cells/{row['cell']}/features.html"
+    return render_study(
+        "index.html.jinja",
+        study_facts,
+        study_facts["study"],
+        figures,
+        grids=[(name, *_grid(mine)) for name, mine in _by(rows, "corpus").items()],
+        columns=_columns(cells.column_names),
+        counted=next((name for name in cells.column_names if name.startswith(ABOVE)), None),
+        rows=rows,
+        corpora=[_corpus(corpus) for corpus in corpora],
+    )
+
+
+def _columns(present: Sequence[str]) -> list[Column]:
+    """The columns of the table of cells."""
+    found = []
+    for name, (heading, form, definition) in NUMBERS.items():
+        if name == ABOVE:
+            cuts = [
+                (one, 100 * float(one.removeprefix(ABOVE)))
+                for one in present
+                if one.startswith(ABOVE)
+            ]
+            found += [Column(one, heading.format(x), form, definition.format(x)) for one, x in cuts]
+        elif name in present:
+            found.append(Column(name, heading, form, definition))
+    return found
+
+
+def _by(rows: list[dict[str, Any]], name: str) -> dict[Any, list[dict[str, Any]]]:
+    """Rows by the value of a column, in order of first appearance."""
+    found: dict[Any, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row[name], []).append(row)
+    return found
+
+
+def _expansion(sae: str) -> tuple[float, str]:
+    """The order of SAEs: 8x before 32x, names after them."""
+    digits = sae.removesuffix("x")
+    return (int(digits) if digits.isdigit() else float("inf"), sae)
+
+
+def _grid(rows: list[dict[str, Any]]) -> tuple[list[tuple[str, str]], list[tuple[int, list[Any]]]]:
+    """The columns (position, SAE) and, per layer, the cell of each column or None."""
+    columns = sorted(
+        {(row["position"], row["sae"]) for row in rows},
+        key=lambda column: (_expansion(column[1]), column[0]),
+    )
+    layers = {
+        layer: {(row["position"], row["sae"]): row for row in mine}
+        for layer, mine in sorted(_by(rows, "layer").items())
+    }
+    return columns, [(layer, [mine.get(c) for c in columns]) for layer, mine in layers.items()]
+
+
+def _corpus(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a corpus as (name, text) lines, and its edit lengths as bars."""
+    require(facts, ("name",), "The facts of a corpus")
+    lines = [("role", facts.get("role")), ("items", _count(facts.get("total")))]
+    lines.append(("rows set aside", _count(facts.get("n_set_aside"))))
+    for one in facts.get("filters", ()):
+        share = one["kept"] / facts["total"] if facts.get("total") else float("nan")
+        kept = f"{one['kept']:,} of {facts['total']:,} ({share:.2%})"
+        lines.append((f"kept with {one['comparator']}", kept))
+    lines += [
+        ("masked tokens", _count(facts.get("n_masked"))),
+        ("replaced tokens", _count(facts.get("n_replaced"))),
+    ]
+    spread = facts.get("tokens_per_text")
+    if spread:
+        text = ", ".join(f"{name} {value:.4g}" for name, value in spread.items())
+        lines.append(("tokens per text", text))
+    lengths = {int(k): int(n) for k, n in facts.get("edit_lengths", {}).items()}
+    most = max(lengths.values(), default=1)
+    bars = [(k, n, 100 * n / most) for k, n in sorted(lengths.items())]
+    return {"name": facts["name"], "lines": [x for x in lines if x[1] is not None], "bars": bars}
+
+
+def _count(n: int | None) -> str | None:
+    return None if n is None else f"{n:,}"

@@ -1,0 +1,109 @@
+"""What the index of a page says of every feature, in page order."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from saegrid.pages.browser import pack
+from saegrid.pages.browser.bodies import Texts
+from saegrid.pages.browser.shown import Tokens, Windows
+
+
+def columns(features: pa.Table) -> dict[str, list[Any]]:
+    """The numbers of every feature."""
+    shares = ("density", "density_in_edit", "density_context", "mean_activation")
+    return {
+        "feature": features["feature"].to_numpy().tolist(),
+        "n_active": features["n_active"].to_numpy().tolist(),
+        "max_activation": pack.floats(features["max_activation"].to_numpy()),
+        **{name: pack.rounded(features[name].to_numpy()) for name in shares},
+    }
+
+
+def summary(view: Windows, n: int, texts: Texts, tokens: Tokens) -> dict[str, list[Any]]:
+    """What the top examples of each feature are about (requirements S0.29).
+
+    words: per feature [word, count, word, count, ...], the most frequent first; n_words and
+    n_headlines the distinct ones; terms: shown tokens that no word contains, for the search.
+    """
+    top = pc.equal(view.table["group"], "top").to_numpy().astype(bool)
+    order, word = view.order[top], texts.plain[top]
+    center = texts.windows[view.offsets[:-1] + view.table["center"].to_numpy()][top]
+    headline = tokens.group[view.table["token_index"].to_numpy()[top]]
+    owner, first, count = _distinct(order, word)
+    by_count = np.lexsort((first, -count, owner))
+    owner, first, count = owner[by_count], first[by_count], count[by_count]
+    cuts = np.searchsorted(owner, np.arange(n + 1))
+    words = np.stack([word[first], count], axis=1).ravel().tolist()
+    spelt = pack.slices([texts.strings[code] for code in word[first].tolist()], cuts)
+    return {
+        "words": pack.slices(words, 2 * cuts),
+        "n_words": np.diff(cuts).tolist(),
+        "n_headlines": np.bincount(_distinct(order, headline)[0], minlength=n).tolist(),
+        "terms": _terms(order, center, word, spelt, texts.strings),
+    }
+
+
+def _distinct(owner: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The distinct pairs: owner, where each first stands, how often; owners ascend."""
+    low = code.min(initial=0)
+    span = np.int64(code.max(initial=0)) - low + 1
+    key, first, count = np.unique(owner * span + code - low, return_index=True, return_counts=True)
+    return key // span, first, count
+
+
+def _terms(
+    order: np.ndarray,
+    center: np.ndarray,
+    word: np.ndarray,
+    spelt: list[list[str]],
+    strings: list[str],
+) -> list[list[int]]:
+    """Per feature the centres, as they first appear, that its words in one line do not contain.
+
+    Nearly all are part of their own word, which is found out once for each pair on the page.
+    """
+    bare = {code: strings[code].strip().lower() for code in np.unique(center).tolist()}
+    pair, inverse = np.unique(center * np.int64(len(strings)) + word, return_inverse=True)
+    codes = (codes.tolist() for codes in np.divmod(pair, max(len(strings), 1)))
+    within = [bare[token] in strings[whole] for token, whole in zip(*codes, strict=True)]
+    key = order * np.int64(len(strings)) + center
+    apart = np.flatnonzero(~np.isin(key, key[np.array(within, bool)[inverse]]))
+    apart = apart[np.sort(np.unique(key[apart], return_index=True)[1])]
+    found: list[list[int]] = [[] for _ in spelt]
+    for at, token in zip(order[apart].tolist(), center[apart].tolist(), strict=True):
+        if bare[token] not in " ".join(spelt[at]):
+            found[at].append(token)
+    return found
+
+
+def badges(
+    topics: pa.Table | None, top_tokens: pa.Table, place: np.ndarray, n: int
+) -> list[list[list[str]]]:
+    """Per feature [kind, text] for its topic, its form, and its commonest letter and ending.
+
+    kind: topic or form where the judgement holds, else share. In the published study top tokens
+    have a `label`, the wrong number that the published page gave the feature: it is told too.
+    """
+    listed: list[list[list[str]]] = [[] for _ in range(n)]
+    if "label" in top_tokens.column_names:
+        told = zip(
+            place[top_tokens["feature"]].tolist(), top_tokens["label"].to_pylist(), strict=True
+        )
+        for at, label in dict(told).items():
+            listed[at].append(["share", f"published as {label}"])
+    for row in [] if topics is None else topics.to_pylist():
+        if place[row["feature"]] < 0:
+            continue
+        mine = listed[place[row["feature"]]]
+        if row["topic"] is not None:
+            kind = "topic" if row.get("found", True) else "share"
+            mine.append([kind, f"{row['topic']} {row['n_topic']}/{row['n_shown']}"])
+        for where, name in (("starts", "letter"), ("ends", "suffix")):
+            if row[name]:
+                kind = "form" if (row["form"] or "").startswith(where) else "share"
+                count = f"{row['n_' + name]}/{row['n_shown']}"
+                mine.append([kind, f'{where} with "{row[name]}" {count}'])
+    return listed

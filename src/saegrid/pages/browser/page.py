@@ -1,0 +1,96 @@
+"""The feature browser of a cell: one HTML file that opens offline (design, artefacts)."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from saegrid.codes.sparse import Features
+from saegrid.pages.browser import bodies, listing, pack, shown
+from saegrid.pages.browser.render import render, require
+from saegrid.pages.browser.shown import Tokens
+
+CHUNK = 64
+"""Features, rows or items in one compressed chunk: the page opens a chunk when it is viewed."""
+
+REQUIRED = (
+    "study", "corpus", "cell", "model", "site", "sae", "d_sae", "n_tokens", "n_masked", "spec"
+)  # fmt: skip
+"""What `cell_facts` must hold."""
+
+
+def page(
+    cell_facts: Mapping[str, Any],
+    features: pa.Table,
+    top_tokens: pa.Table,
+    examples: pa.Table | None,
+    tokens: pa.Table,
+    values: Features,
+    topics: pa.Table | None = None,
+    logits: pa.Table | None = None,
+    selection: pa.Table | None = None,
+    items: pa.Table | None = None,
+) -> str:
+    """The text of features.html. The same arguments give the same bytes.
+
+    cell_facts: `REQUIRED`, and where known mask, layout, n_context, n_items, n_kept, density_cut,
+      link (an https address with `{feature}` in it), more (name: value, shown in the footer).
+      `spec` is the text of the job's spec.
+    features, top_tokens, examples, tokens, selection, items: the artefacts of those names (design);
+      without `selection` every item counts as kept, without `items` a row shows no original.
+    values: features.safetensors as compressed columns, with `token`, the captured token indices.
+    topics: feature, topic, n_topic, n_shown, letter, n_letter, suffix, n_suffix, form; `found`
+      tells whether the topic holds, and is taken as true where the column is absent.
+    logits: feature, side (top, bottom), rank, token, effect.
+    ValueError where facts are missing or the tables come from different runs.
+    """
+    require(cell_facts, REQUIRED, "The facts of a cell's page")
+    feature = features["feature"].to_numpy().astype(np.int64)
+    place = np.full(values.d_sae, -1, np.int64)
+    place[feature] = np.arange(len(feature))
+    table = Tokens.of(tokens)
+    view = shown.windows(shown.examples_of(top_tokens, examples), place, table)
+    bars = shown.histograms(features, values, table, _kept(selection))
+    texts = bodies.texts(view, table, logits)
+    spec = str(cell_facts["spec"])
+    facts = {name: fact for name, fact in cell_facts.items() if name not in ("spec", "more")}
+    index = {
+        "facts": facts,
+        "chunk": CHUNK,
+        "strings": texts.strings,
+        "columns": {
+            **listing.columns(features),
+            **listing.summary(view, len(feature), texts, table),
+            "badges": listing.badges(topics, top_tokens, place, len(feature)),
+        },
+    }
+    effects = bodies.effects(logits, texts.effects, place, len(feature))
+    return render(
+        "page.html.jinja",
+        facts=facts,
+        more=cell_facts.get("more", {}),
+        n_features=len(feature),
+        n_examples=len(view.order),
+        spec=spec,
+        digest=hashlib.sha256(spec.encode()).hexdigest()[:12],
+        index=pack.packed(pack.dumped(index)),
+        chunks={
+            "f": pack.chunks(
+                bodies.features(view, features, bars, effects, table, values, texts), CHUNK
+            ),
+            "r": pack.chunks(bodies.rows(view, table, values, texts), CHUNK),
+            "i": pack.chunks(bodies.items(view, items), CHUNK),
+        },
+    )
+
+
+def _kept(selection: pa.Table | None) -> np.ndarray | None:
+    """Whether each item is kept, by item number; None where all are."""
+    if selection is None:
+        return None
+    kept = np.zeros((pc.max(selection["item"]).as_py() or 0) + 1, bool)
+    kept[selection["item"].to_numpy()] = selection["kept"].to_numpy(zero_copy_only=False)
+    return kept

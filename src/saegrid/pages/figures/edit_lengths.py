@@ -1,0 +1,38 @@
+"""Lengths of the edits in tokens (S0.7)."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from saegrid.pages.figures import style
+from saegrid.pages.figures.grid import Grid, lengths
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CAPTION = "Edited tokens per pair of texts, by the edit mask; all pairs and those that are kept."
+
+
+def draw(grid: Grid) -> "Figure":
+    """A pair of bars for each length: all pairs, and the kept ones; counts above the bars."""
+    figure, axes = style.new(5, 3)
+    one = axes[0, 0]
+    drawn = {which: lengths(grid.facts, "edit_lengths", which) for which in ("all", "kept")}
+    if not len(drawn["all"][0]):
+        style.blank(one, "no pairs of texts")
+        return figure
+    if np.array_equal(drawn["all"], drawn["kept"]):
+        del drawn["kept"]  # nothing is filtered
+    width = 0.84 / len(drawn)
+    for place, (which, (length, count)) in enumerate(drawn.items()):
+        at = length + width * (place - (len(drawn) - 1) / 2)
+        label, colour = f"{which}: {count.sum():,} pairs", style.COLOURS[(4, 0)[place]]
+        bars = one.bar(at, count, width=width, color=colour, label=label)
+        one.bar_label(bars, fontsize=7, padding=1)
+    one.set_yscale("log")
+    one.set_ylim(0.7, 2.5 * max(count.max(initial=1) for _, count in drawn.values()))
+    one.set_xlabel("edited tokens per pair")
+    one.set_ylabel("pairs")
+    one.xaxis.get_major_locator().set_params(integer=True)
+    one.legend()
+    return figure

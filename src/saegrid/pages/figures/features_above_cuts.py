@@ -1,0 +1,30 @@
+"""Features above each density cut, per cell (S0.25)."""
+
+from typing import TYPE_CHECKING
+
+from saegrid.pages.figures import style
+from saegrid.pages.figures.grid import Grid, above
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CAPTION = "Features with at least the density of a cut, per cell, over layers."
+
+
+def draw(grid: Grid) -> "Figure":
+    """One panel a cut; a line joins the cells of one position and SAE."""
+    cuts = sorted(grid.cuts) or [0.0]
+    figure, axes = style.new(3.1 * len(cuts) + 1.2, 3, 1, len(cuts))
+    looks = style.looks(grid)
+    for cut, one in zip(cuts, axes[0], strict=True):
+        for name, cells in grid.series().items():
+            counts = [above(grid.density(cell), cut) for cell in cells]
+            one.plot([c.site.layer for c in cells], counts, markersize=4, lw=1.2, **looks[name])
+        one.set_yscale("symlog", linthresh=1)
+        one.set_ylim(bottom=0)
+        one.set_title(f"density at least {cut:g}" if cut else "active at least once")
+        style.layer_axis(one, grid)
+    axes[0, 0].set_ylabel("features")
+    if grid.cells:
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center")
+    return figure

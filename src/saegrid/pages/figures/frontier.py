@@ -1,0 +1,60 @@
+"""Error against sparsity: the frontier of a sweep, with baselines (C2)."""
+
+from typing import TYPE_CHECKING
+
+from saegrid.pages.figures import style
+from saegrid.pages.figures.judged import Judged, kind, panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CAPTION = (
+    "Mean squared error against L0 on held-out tokens, one panel a site: low and to the left is "
+    "better. Lines are baselines on the same tokens: PCA of that rank, a random dictionary of an "
+    "SAE's width at that L0, with the width at its end where there are several."
+)
+LINES = {"pca": "-", "random": ":"}
+"""Baselines that are drawn, and their dashes."""
+EXACT = 1e-6
+"""FVU below which a baseline is not drawn: of as many directions as dimensions nothing is left."""
+
+
+def draw(judged: Judged) -> "Figure":
+    """A point an SAE, a line a baseline."""
+    places, names, looks = judged.places(), judged.names(), judged.looks()
+    figure, axes = panels(len(places))
+    seen: dict[str, object] = {}
+    for (place, rows), one in zip(places.items(), axes, strict=True):
+        for method, dashes in LINES.items():
+            mine = [row for row in judged.baselines.get(place, ()) if row["method"] == method]
+            # Of a random dictionary one line a width: wider ones explain more at the same L0.
+            widths = sorted({row["width"] for row in mine} if method == "random" else {None})
+            for width in widths:
+                wide = [row for row in mine if width in (None, row["width"])]
+                points = sorted(
+                    (row["l0"], row["mse"]) for row in wide if (row["fvu"] or 0) > EXACT
+                )
+                if not points:
+                    continue
+                how = {"ls": dashes, "lw": 1, "marker": "x", "markersize": 4, "color": style.GREY}
+                seen.setdefault(method, one.plot(*zip(*points, strict=True), **how)[0])
+                if len(widths) > 1:
+                    how = {"xytext": (3, 3), "textcoords": "offset points", "color": style.GREY}
+                    one.annotate(f"{width:,}", points[-1], fontsize=6, **how)
+        for row in rows:
+            name = kind(row)
+            how = {"ls": "", "markersize": 4.5, **looks[name]}
+            # An SAE without any active feature has no place on a log axis.
+            l0, mse = ([row["l0"]], [row["mse"]]) if row["l0"] > 0 else ([], [])
+            seen.setdefault(name, one.plot(l0, mse, **how)[0])
+        one.set_title(names[place])
+        one.set_xlabel("L0")
+        if any(len(line.get_xdata()) for line in one.lines):
+            one.set_xscale("log")
+            one.set_yscale("log")
+            style.plain_log(one.xaxis)
+            style.plain_log(one.yaxis)
+    if axes:
+        axes[0].set_ylabel("MSE")
+        figure.legend(list(seen.values()), list(seen), loc="outside right center")
+    return figure

@@ -1,0 +1,38 @@
+"""Cross-entropy recovered against L0: what the model keeps of its own with the SAE in it (C2)."""
+
+from typing import TYPE_CHECKING
+
+from saegrid.pages.figures import style
+from saegrid.pages.figures.judged import Judged, kind, panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CAPTION = (
+    "Cross-entropy recovered with the SAE spliced in, against L0, one panel a site: 1 is the model "
+    "itself, 0 the site set to zero; high and to the left is better. SAEs without a value, as of "
+    "means or with metrics.rows 0, are left out."
+)
+
+
+def draw(judged: Judged) -> "Figure":
+    """A point an SAE."""
+    places, names, looks = judged.places(), judged.names(), judged.looks()
+    figure, axes = panels(len(places))
+    seen: dict[str, object] = {}
+    for (place, rows), one in zip(places.items(), axes, strict=True):
+        there = [row for row in rows if row["l0"] > 0 and row.get("ce_recovered") is not None]
+        for row in there:
+            name = kind(row)
+            how = {"ls": "", "markersize": 4.5, **looks[name]}
+            seen.setdefault(name, one.plot([row["l0"]], [row["ce_recovered"]], **how)[0])
+        one.set_title(names[place])
+        one.set_xlabel("L0")
+        if there:
+            one.set_xscale("log")
+            style.plain_log(one.xaxis)
+    if axes:
+        axes[0].set_ylabel("CE recovered")
+    if seen:
+        figure.legend(list(seen.values()), list(seen), loc="outside right center")
+    return figure

@@ -1,0 +1,151 @@
+"""Looks of the figures, and their bytes: the same tables give the same SVG on every run."""
+
+import io
+from collections.abc import Callable
+from math import ceil, floor, log10
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+from saegrid.pages.figures.grid import Grid
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
+"""Okabe and Ito's palette, which colour-blind readers can tell apart; most contrast first."""
+MARKERS = "os^DvPX"
+DASHES = ("-", "--", ":", "-.")
+GREY = "#6b6b6b"
+ROUND = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7))
+"""Numbers of a decade that stand on a log axis, the fewest first."""
+SETTINGS: dict[str, Any] = {
+    "svg.hashsalt": "saegrid",
+    "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "figure.dpi": 100,
+    "savefig.facecolor": "white",
+}
+
+
+def new(width: float, height: float, rows: int = 1, columns: int = 1, **how: Any) -> Any:
+    """A figure of so many inches and its axes (row, column), without pyplot's global state."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout=how.pop("layout", "constrained"))
+    return figure, figure.subplots(rows, columns, squeeze=False, **how)
+
+
+def render(draw: Callable[[Any], "Figure"], shown: Any, form: str = "svg") -> bytes:
+    """The bytes of a figure as `svg` or `png`; no date, fixed ids, no user settings."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    with matplotlib.rc_context():
+        # What a user has set for matplotlib must not change a result.
+        matplotlib.rcParams.update({**matplotlib.rcParamsDefault, **SETTINGS})
+        figure = draw(shown)
+        canvas = FigureCanvasSVG if form == "svg" else FigureCanvasAgg
+        metadata = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
+        with io.BytesIO() as file:
+            canvas(figure).print_figure(file, format=form, metadata=metadata)
+            return file.getvalue()
+
+
+def looks(grid: Grid) -> dict[tuple[str, str], dict[str, str]]:
+    """Colour by position, dash and marker by SAE: settings of a line for each series."""
+    series = list(grid.series())
+    positions = list(dict.fromkeys(position for position, _ in series))
+    saes = list(dict.fromkeys(sae for _, sae in series))
+    return {
+        (position, sae): {
+            "color": COLOURS[positions.index(position) % len(COLOURS)],
+            "linestyle": DASHES[saes.index(sae) % len(DASHES)],
+            "marker": MARKERS[saes.index(sae) % len(MARKERS)],
+            "label": f"{position}, {sae}",
+        }
+        for position, sae in series
+    }
+
+
+def shades(n: int) -> list[Any]:
+    """n colours in an order that the eye sees, from dark to light, each visible on white."""
+    from matplotlib import colormaps
+
+    return list(colormaps["viridis"]([at / max(1, n - 1) * 0.9 for at in range(n)]))
+
+
+def layer_axis(axes: "Axes", grid: Grid) -> None:
+    """Ticks at the layers of the grid; where they stand too close for their numbers, at some."""
+    axes.set_xticks(sparse(grid.layers()))
+    axes.set_xlabel("layer")
+
+
+def sparse(layers: list[int]) -> list[int]:
+    """Of ascending layers some, so that their numbers do not touch."""
+    shown: list[int] = []
+    for layer in layers:
+        if not shown or (layer - shown[-1]) * 9 >= layers[-1] - layers[0]:
+            shown.append(layer)
+    return shown
+
+
+def plain_log(axis: "Axis") -> None:
+    """A log axis with a few ordinary numbers, also where it spans less than a decade."""
+    from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
+
+    class Few(Locator):
+        """The coarsest round numbers of which three are in view."""
+
+        def __call__(self) -> list[float]:
+            low, high = sorted(self.axis.get_view_interval())
+            if not 0 < low < high:
+                return []
+            for steps in ROUND:
+                decades = range(floor(log10(low)), ceil(log10(high)) + 1)
+                found = [step * 10.0**decade for decade in decades for step in steps]
+                seen = [x for x in found if low <= x <= high]
+                if len(seen) >= 3:
+                    return seen[:: -(-len(seen) // 6)]
+            return [x for x in MaxNLocator(4).tick_values(low, high) if low <= x <= high]
+
+    axis.set_major_locator(Few())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+
+
+def linear_near_zero(axes: "Axes", typical: float) -> None:
+    """A y axis of ordinary numbers that is logarithmic beyond the `typical` size, if that is not 0:
+    beside a few that are far larger the others would be one line."""
+    from matplotlib.ticker import FuncFormatter
+
+    if typical > 0 and axes.get_yscale() == "linear":
+        axes.set_yscale("symlog", linthresh=10.0 ** ceil(log10(typical)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def thousands(axis: "Axis") -> None:
+    """Few ticks, written as 200k or 3M."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(5))
+    axis.set_major_formatter(EngFormatter(sep=""))
+
+
+def blank(axes: "Axes", text: str) -> None:
+    """An axis without data says so."""
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=axes.transAxes)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)

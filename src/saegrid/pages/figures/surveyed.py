@@ -1,0 +1,93 @@
+"""What the figures of a survey are drawn from: its tables; and panels of its sites."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from saegrid.pages.figures import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = ("dimension", "mean", "sd", "mean_robust", "sd_robust", "outlier")
+"""Of the table of dimensions."""
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """The tables of a survey, see `survey.Survey`."""
+
+    layers: pa.Table
+    dimensions: pa.Table
+    passes: pa.Table
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of `layers` that are of all tokens."""
+        return [row for row in self.layers.to_pylist() if row["tokens"] == "all"]
+
+    def corpora(self) -> list[str]:
+        """In the order of the table."""
+        return list(dict.fromkeys(row["corpus"] for row in self.rows()))
+
+    def layers_there(self) -> list[int]:
+        """Layers, from the first on."""
+        return sorted({row["layer"] for row in self.rows()})
+
+    def positions(self) -> list[str]:
+        """Positions, in the order of the table."""
+        return list(dict.fromkeys(row["position"] for row in self.rows()))
+
+    def colours(self) -> dict[str, str]:
+        """Colour of each corpus."""
+        colours = style.COLOURS
+        return {name: colours[i % len(colours)] for i, name in enumerate(self.corpora())}
+
+    def columns(self, row: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The columns of the dimensions of a row's site and corpus."""
+        mine = self.dimensions.filter(_here(row))
+        return {name: mine[name].to_numpy() for name in COLUMNS}
+
+    def single(self, row: Mapping[str, Any]) -> np.ndarray:
+        """values (pass, dimension) of the single tokens of a row's site and corpus."""
+        return np.array(self.passes.filter(_here(row))["values"].to_pylist())
+
+
+def _here(row: Mapping[str, Any]) -> pc.Expression:
+    """Rows of a table that are of the same site and corpus."""
+    return (pc.field("corpus") == row["corpus"]) & (pc.field("site") == row["site"])
+
+
+def panels(surveyed: Surveyed, paint: "Callable[[Axes, Mapping[str, Any], str], None]") -> "Figure":
+    """A panel a site over its dimensions: a row a layer, a column a position.
+
+    paint: draws a site of a corpus: its panel, its row of `Surveyed.rows`, the corpus' colour.
+    """
+    layers, positions = surveyed.layers_there(), surveyed.positions()
+    down, across = max(1, len(layers)), max(1, len(positions))
+    figure, axes = style.new(4.2 * across + 1.4, 2.2 * down + 0.3, down, across)
+    figure.set_dpi(200)  # of what is a picture
+    for one in axes.flat:
+        one.set_visible(False)
+    for row in surveyed.rows():
+        one = axes[layers.index(row["layer"]), positions.index(row["position"])]
+        one.set_visible(True)
+        one.set_title(row["site"])
+        paint(one, row, surveyed.colours()[row["corpus"]])
+    for column in axes.T:
+        shown = [one for one in column if one.get_visible()]
+        if shown:
+            shown[-1].set_xlabel("dimension")
+    if surveyed.rows():
+        from matplotlib.lines import Line2D
+
+        lines = [Line2D([], [], ls="", marker="o", color=c) for c in surveyed.colours().values()]
+        figure.legend(lines, surveyed.corpora(), loc="outside right upper")
+    else:
+        axes[0, 0].set_visible(True)
+        style.blank(axes[0, 0], "nothing was surveyed")
+    return figure

@@ -1,0 +1,31 @@
+"""Tokens per text of the corpus (S0.7)."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from saegrid.pages.figures import style
+from saegrid.pages.figures.grid import Grid, lengths
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CAPTION = "Tokens per text, special tokens left out; the texts that the filter keeps."
+
+
+def draw(grid: Grid) -> "Figure":
+    """A bar for each number of tokens, of the kept items; mean and largest in the title."""
+    figure, axes = style.new(5, 3)
+    one = axes[0, 0]
+    length, count = lengths(grid.facts, "token_lengths", "kept")
+    if not len(length):
+        style.blank(one, "no text")
+        return figure
+    one.bar(length, count, width=0.9, color=style.COLOURS[0])
+    mean = float(np.average(length, weights=count))
+    one.axvline(mean, color="black", linestyle="--", linewidth=0.9)
+    one.set_title(f"{count.sum():,} texts: mean {mean:.2f}, longest {length.max()} tokens")
+    one.set_xlabel("tokens per text")
+    one.set_ylabel("texts")
+    one.xaxis.get_major_locator().set_params(integer=True)
+    return figure

@@ -1,0 +1,1 @@
+"""Stages of a study, and what follows from them."""

@@ -1,0 +1,1 @@
+"""Surveys of activations and of texts, before any SAE."""

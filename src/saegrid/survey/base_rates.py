@@ -1,0 +1,109 @@
+"""How common the topics are in a corpus: what a feature's examples must be held against.
+
+A feature whose top tokens are on one topic says little where most of the text is. Beside the topics
+of a study stand kinds of words that often fill a corpus, so that "all features are about sports" is
+seen for what it is (S2.20).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from saegrid.base import io
+from saegrid.store.texts import names, texts
+from saegrid.text.corpora.text import parts as pieces
+from saegrid.text.wordlists import bare, normal
+
+FORMS = {
+    "dates": re.compile(
+        r"(?:1[5-9]|20)\d\d(?:['’]?s)?"  # 1987, 1990s
+        r"|\d{1,2}([/.-])\d{1,2}\1\d{2,4}"  # 12/7/2019
+        r"|\d{4}-\d\d-\d\d"
+    ),
+    "acronyms": re.compile(r"[A-Z](?:[.&]?[A-Z])+\.?(?:['’]?s)?"),  # NBA, U.S., AT&T, CEOs
+}
+"""Topics by what a word looks like, without marks at its ends; beside a list of that name, or
+alone. In a text without a small letter no word has the form of an acronym."""
+KNOWN = 1 << 20
+"""Words whose topics are remembered."""
+
+
+def base_rates(found: Iterable[str], lists: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    """Of each topic the share of words that are on it, and of texts with such a word; those of
+    FORMS without a list come last.
+
+    Words are what stands between blanks, compared as `topics` compares them. A word of two topics
+    counts for both.
+    """
+    topics = [*lists, *(form for form in FORMS if form not in lists)]
+    topics_of = _judge(lists)
+    n_texts, n_words = 0, 0
+    of_words: Counter[str] = Counter()
+    of_texts: Counter[str] = Counter()
+    for text in found:
+        words, here = (text.casefold() if text.isupper() else text).split(), Counter[str]()
+        for word in words:
+            here.update(topics_of(word))
+        n_texts, n_words = n_texts + 1, n_words + len(words)
+        of_words += here
+        of_texts.update(here.keys())
+    return [
+        {
+            "topic": topic,
+            "words": of_words[topic],
+            "word_share": of_words[topic] / max(n_words, 1),
+            "texts": of_texts[topic],
+            "text_share": of_texts[topic] / max(n_texts, 1),
+            "n_words": n_words,
+            "n_texts": n_texts,
+        }
+        for topic in topics
+    ]
+
+
+def _judge(lists: Mapping[str, list[str]]) -> Callable[[str], tuple[str, ...]]:
+    """What gives the topics of a word as it stands in a text."""
+    listed: dict[str, set[str]] = {}
+    for topic, words in lists.items():
+        for word in words:
+            listed.setdefault(word.casefold(), set()).add(topic)
+
+    @lru_cache(KNOWN)
+    def topics_of(word: str) -> tuple[str, ...]:
+        inner = bare(word)
+        formed = {topic for topic, form in FORMS.items() if form.fullmatch(inner)}
+        return tuple(sorted(listed.get(normal(word), set()) | formed))
+
+    return topics_of
+
+
+def texts_of(part: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of a corpus: of its table of items, or of its stream as far as its store goes.
+
+    part: `items`, or `source` and `facts` of a site, and `longest`, characters behind which the
+    store drops the rest of a text, or None. What it drops as it has too many tokens counts;
+    originals of pairs do not.
+    """
+    if "items" in part:
+        yield from io.read_table(part["items"], ["edited"])["edited"].to_pylist()
+        return
+    stream = texts(part["source"], names(part["source"]))
+    n = io.read_json(part["facts"])["texts"]
+    for text in islice(stream, n):
+        if not text.problem:
+            yield next(pieces(text.text.strip(), part.get("longest")))
+
+
+def table(parts: Iterable[Mapping[str, Any]], lists: Mapping[str, list[str]]) -> pa.Table:
+    """corpus and `base_rates`, one row a corpus and topic."""
+    rows = [
+        {"corpus": part["corpus"], **row}
+        for part in parts
+        for row in base_rates(texts_of(part), lists)
+    ]
+    return pa.Table.from_pylist(rows)

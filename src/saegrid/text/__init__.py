@@ -1,0 +1,1 @@
+"""Text: corpora, tokens, edit masks, layouts, and the selection of items."""

@@ -1,0 +1,164 @@
+"""Rows of a data set on the Hugging Face hub: its parquet, CSV or JSON Lines files, never its code.
+
+Files come at a pinned commit and stay in the hub's own cache: where they are named without `*`, a
+second run needs no network.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from fnmatch import filter as matching
+from pathlib import Path
+from typing import Any
+
+from saegrid.base.registry import nearest
+from saegrid.text.corpora import csv, jsonl, parquet
+from saegrid.text.corpora.rows import CorpusError, Needed, Reader, Record, Row, files, over_files
+
+READERS: dict[str, Reader] = {
+    ".parquet": parquet.read,
+    ".csv": csv.read,
+    ".jsonl": jsonl.read,
+}
+"""How a file is read, by its suffix. A file with another one is never fetched."""
+
+
+def rows(source: Mapping[str, Any]) -> Iterator[Row]:
+    """The rows of files in a data set repository.
+
+    `repo` is its name, or a local folder that stands in for it; `revision` a commit; `files` the
+    paths in the repository, in which `*` stands for any characters (`subtask-1/train-*.parquet`).
+    The server is that of the environment variable HF_ENDPOINT, otherwise the public hub.
+
+    Raises:
+        CorpusError: no repository, no pinned commit, or a file that cannot be had.
+    """
+    return over_files(source, _read, fetched(source, _listed(source)))
+
+
+def names(source: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Split and path in the repository of each file, `*` filled in; nothing is fetched.
+
+    Raises CorpusError as `rows` does.
+    """
+    listed, repo = _listed(source), source["repo"]
+    if Path(repo).is_dir():
+        return _expanded(listed, _there(Path(repo)), f"The folder {repo}")
+    return _on_hub(repo, source, listed, fetching=False)
+
+
+def stand_ins(source: Mapping[str, Any]) -> list[str]:
+    """The files of a local folder that stands in for the repository; none of one on the hub.
+
+    Raises CorpusError as `rows` does.
+    """
+    if not source.get("repo") or not Path(source["repo"]).is_dir():
+        return []
+    return [path for _, path in fetched(source, _listed(source))]
+
+
+def fetched(source: Mapping[str, Any], listed: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Split and path on this machine of the files `listed`; CorpusError as of `rows`."""
+    repo = source["repo"]
+    if Path(repo).is_dir():
+        found = _expanded(listed, _there(Path(repo)), f"The folder {repo}")
+        return [(split, str(Path(repo) / path)) for split, path in found]
+    return _on_hub(repo, source, listed)
+
+
+def _listed(source: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Split and path of each file as the config names it, checked."""
+    if not source.get("repo"):
+        raise CorpusError(
+            "A source of kind 'hub' needs `repo`, the name of a data set such as "
+            "SemEvalWorkshop/humicroedit; got none."
+        )
+    listed = files(source)
+    for _, path in listed:
+        _reader(path)
+    return listed
+
+
+def _read(file: Path, wanted: Needed) -> Iterator[Record]:
+    return _reader(str(file))(file, wanted)
+
+
+def _reader(path: str) -> Reader:
+    suffix = Path(path).suffix.lower()
+    if suffix not in READERS:
+        raise CorpusError(
+            f"{path!r} cannot be read from a data set repository: expected a name that ends in "
+            f"{', '.join(READERS)}. Loading scripts are never run; hubs keep parquet copies of "
+            "script data sets on the branch refs/convert/parquet."
+        )
+    return READERS[suffix]
+
+
+def _expanded(listed: list[tuple[str, str]], there: list[str], where: str) -> list[tuple[str, str]]:
+    """Split and path of each file, `*` filled in from the paths that are there."""
+    found = []
+    for split, path in listed:
+        matches = [path] if path in there else sorted(matching(there, path))
+        if not matches:
+            data = [name for name in there if Path(name).suffix.lower() in READERS]
+            raise CorpusError(
+                f"{where} has no file {path!r}, which files.{split} asks for."
+                f"{nearest(path, data)} Data files there: {', '.join(sorted(data)) or 'none'}."
+            )
+        found += [(split, match) for match in matches]
+    return found
+
+
+def _there(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+
+
+def _on_hub(
+    repo: str, source: Mapping[str, Any], listed: list[tuple[str, str]], fetching: bool = True
+) -> list[tuple[str, str]]:
+    """Split and local path of each file, fetched where the hub's cache has it not.
+
+    Without fetching: split and path in the repository.
+    """
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HFValidationError, HTTPError
+
+    revision = str(source.get("revision") or "")
+    if not re.fullmatch("[0-9a-f]{40}", revision):
+        raise CorpusError(
+            f"The data set {repo} needs `revision`, the 40 hexadecimal digits of a commit, so "
+            f"that a result can be repeated; got {revision or None!r}. "
+            f"Commits: https://huggingface.co/datasets/{repo}/commits/main"
+        )
+    # Read here and not when huggingface_hub is imported, which may have been long before.
+    endpoint, cache = os.environ.get("HF_ENDPOINT"), os.environ.get("HF_HUB_CACHE")
+    where = f"The data set {repo} at {revision[:12]}"
+
+    def listing() -> list[str]:
+        return HfApi(endpoint).list_repo_files(repo, revision=revision, repo_type="dataset")
+
+    def fetch(path: str) -> str:
+        return hf_hub_download(
+            repo, path, repo_type="dataset", revision=revision, endpoint=endpoint, cache_dir=cache
+        )
+
+    try:
+        if any("*" in path for _, path in listed):
+            listed = _expanded(listed, listing(), where)
+        if not fetching:
+            return listed
+        try:
+            return [(split, fetch(path)) for split, path in listed]
+        except EntryNotFoundError as problem:
+            if isinstance(problem, FileNotFoundError):  # neither in the cache nor to be reached
+                raise
+            _expanded(listed, listing(), where)  # names the file and what there is
+            raise
+    except (OSError, HTTPError, EntryNotFoundError, HFValidationError) as problem:
+        first = str(problem).strip().partition("\n")[0] or type(problem).__name__
+        raise CorpusError(
+            f"{where} cannot be fetched: {first.rstrip('.')}. Check the name, the commit, the "
+            "network and, for a gated data set, the login (`hf auth login`)."
+        ) from problem

@@ -1,0 +1,256 @@
+"""The items of a corpus: one row a text or a pair of texts, as they will be tokenised."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from saegrid.base.registry import nearest, pick
+from saegrid.text.corpora import CORPORA, facts
+from saegrid.text.corpora.rows import CorpusError, Row, numbered
+
+MARKER = re.compile(r"<([^<>]*)/>")
+"""The words of an original text that its edit replaces: `Vows to Cut <Taxes/>`."""
+
+STRIPS = ("both", "left", "none")
+SET_ASIDE = ("split", "file", "line", "id", "reason", "raw")
+OWN = ("item", "id", "original", "edited", "edit", "group", "split")
+"""Columns of every items table; no label may have one of these names."""
+
+NUMBER = "row number"
+"""Stands in for an id column where a source has none."""
+
+
+class Items(NamedTuple):
+    """The items, the rows that are none, and what is to be said of both."""
+
+    table: pa.Table
+    """item int32 (0.. in file order), id, original, edited, edit, group int32, split, labels."""
+    set_aside: pa.Table
+    """split, file (its name), line, id, reason, raw (the row as JSON)."""
+    facts: dict[str, Any]
+    """Only JSON values; see `saegrid.text.corpora.facts`."""
+
+
+class Bad(ValueError):
+    """A row that cannot be an item; the message is the reason, the same for all of its kind."""
+
+
+def items(
+    source: Mapping[str, Any],
+    strip: str = "both",
+    keep_space: Collection[str] = (),
+    grades: Mapping[str, Any] | None = None,
+) -> Items:
+    """The items of a source (requirements, S0.1 to S0.5; design, semantics 4).
+
+    A pair is an original text with one <word/> marker and its `edit`, or an original and an
+    `edited` text; a `text` is unpaired, with nulls for original and edit. Items with the same
+    original text (of unpaired ones: text, whole where it was cut), blanks around it aside, are one
+    group.
+
+    Args:
+        source: kind, files, columns, labels and what else the kind needs; paths are final.
+        strip: which blanks around the texts go: both, left or none.
+        keep_space: ids whose leading blank stays.
+        grades: {digits, mean, low, high}: the label columns with the digits and with their mean,
+            and the range of a digit. Rows that disagree are kept and stand in facts["warnings"].
+
+    Raises:
+        CorpusError: for a source that cannot be used, with the file and the mend. A single row
+            that cannot be used is set aside with its reason instead.
+    """
+    source = _checked(source, strip, grades)
+    reader = pick(CORPORA, source["kind"], "Corpus kind")
+    columns = {"id": NUMBER, **source["columns"]}
+    made, bad, seen = _Made(columns, source["labels"]), [], set()
+    keep = frozenset(map(str, keep_space))
+    read = reader(source)
+    rows = list(numbered(read, NUMBER) if columns["id"] == NUMBER else read)
+    for row in rows:
+        try:
+            item = made.item(row, strip, keep)
+            if (row.split, item["id"]) in seen:
+                raise Bad("repeated id")
+        except Bad as reason:
+            bad.append(_aside(row, columns["id"], str(reason)))
+        else:
+            seen.add((row.split, item["id"]))
+            made.add(row, item)
+    _check_made(seen, keep, bad)
+    table = made.table()
+    cells = [pa.array([row[i] for row in bad], _type(n)) for i, n in enumerate(SET_ASIDE)]
+    set_aside = pa.table(dict(zip(SET_ASIDE, cells, strict=True)))
+    return Items(table, set_aside, facts.facts(table, set_aside, rows, made.places, grades))
+
+
+def _checked(
+    source: Mapping[str, Any], strip: str, grades: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The source with its columns made plain; CorpusError where settings do not fit."""
+    columns = {key: name for key, name in (source.get("columns") or {}).items() if name}
+    labels = source.get("labels") or {}
+    if strip not in STRIPS:
+        raise CorpusError(
+            f"strip must be one of {', '.join(STRIPS)}; got {strip!r}.{nearest(strip, STRIPS)}"
+        )
+    texts = {key for key in ("original", "edited", "edit", "text") if key in columns}
+    if not texts:
+        columns["text"], texts = "text", {"text"}
+    if texts != {"text"} and not ("original" in texts and texts & {"edited", "edit"}):
+        raise CorpusError(
+            "columns must map `original` and `edit` (a marker in the original text), or "
+            "`original` and `edited`, or `text` alone; got " + ", ".join(sorted(texts)) + "."
+        )
+    if "text" in texts and len(texts) > 1:
+        raise CorpusError("columns: `text` is for unpaired texts; map it alone or leave it out.")
+    for name, how in labels.items():
+        if name in OWN:
+            raise CorpusError(
+                f"labels.{name}: the name {name!r} is taken by a column of the items."
+            )
+        if how not in ("text", "number"):
+            raise CorpusError(f"labels.{name} must be text or number; got {how!r}.")
+    for key, how in (("digits", "text"), ("mean", "number")) if grades else ():
+        if labels.get(grades.get(key)) != how:
+            raise CorpusError(
+                f"grades.{key} must name a label read as {how}; got {grades.get(key)!r}. "
+                f"Labels: {', '.join(f'{n} ({h})' for n, h in labels.items()) or 'none'}."
+            )
+    return {**source, "columns": columns, "labels": dict(labels)}
+
+
+def _check_made(
+    seen: Collection[tuple[str, str]], keep: frozenset[str], bad: Sequence[tuple[Any, ...]]
+) -> None:
+    """CorpusError where there are no items, or none with an id to keep the blank of."""
+    if not seen:
+        _, file, line, _, reason, _ = bad[0]
+        raise CorpusError(
+            f"None of the {len(bad)} rows can be used; the first, {file}, line {line}: {reason}. "
+            "Check `columns` and `labels` against the file."
+        )
+    known = {name for _, name in seen}
+    if absent := sorted(keep - known):
+        raise CorpusError(
+            f"keep_space: the corpus has no item with the id {absent[0]!r}."
+            f"{nearest(absent[0], sorted(known))}"
+        )
+
+
+class _Made:
+    """The items made so far, column by column."""
+
+    def __init__(self, columns: Mapping[str, str], labels: Mapping[str, str]) -> None:
+        self.columns, self.labels = columns, labels
+        self.cells: dict[str, list[Any]] = {name: [] for name in (*OWN, *self.labels)}
+        self.groups: dict[str, int] = {}
+        self.places: list[tuple[str, int]] = []
+        """File name and line of each item, for messages."""
+
+    def item(self, row: Row, strip: str, keep: frozenset[str]) -> dict[str, Any]:
+        """The cells of a row, but for item and group; Bad where it cannot be an item."""
+        if row.problem:
+            raise Bad(row.problem)
+        named = {key: _present(row, name) for key, name in self.columns.items()}
+        labels = {name: _label(row, name, how) for name, how in self.labels.items()}
+        original, edited, edit = both_texts(named)
+        if not named["id"].strip():
+            raise Bad("empty id")
+        blanks = strip, named["id"] in keep
+        return {
+            "id": named["id"],
+            "original": None if original is None else stripped(original, *blanks),
+            "edited": stripped(edited, *blanks),
+            "edit": edit,
+            "split": row.split,
+            **labels,
+        }
+
+    def add(self, row: Row, item: dict[str, Any]) -> None:
+        """Take a row in as the next item."""
+        text = item["edited"] if item["original"] is None else item["original"]
+        item["item"] = len(self.places)
+        item["group"] = self.groups.setdefault((row.whole or text).strip(), len(self.groups))
+        for name, cells in self.cells.items():
+            cells.append(item[name])
+        self.places.append((row.file.name, row.line))
+
+    def table(self) -> pa.Table:
+        """All items."""
+        types = {name: pa.string() for name in self.cells}
+        types |= {"item": pa.int32(), "group": pa.int32()}
+        types |= {name: pa.float64() for name, how in self.labels.items() if how == "number"}
+        return pa.table({n: pa.array(cells, types[n]) for n, cells in self.cells.items()})
+
+
+def stripped(text: str, strip: str, keep_left: bool) -> str:
+    """The text without the blanks that go."""
+    if strip == "both":
+        text = text.rstrip()
+    return text if strip == "none" or keep_left else text.lstrip()
+
+
+def both_texts(named: Mapping[str, str]) -> tuple[str | None, str, str | None]:
+    """Original text, edited text and edit of a row's cells by role; Bad where they make none."""
+    if "text" in named:
+        return None, _filled(named["text"], "text"), None
+    edit = _filled(named["edit"], "edit").strip() if "edit" in named else None
+    if "edited" in named:
+        return _filled(named["original"], "original"), _filled(named["edited"], "edited"), edit
+    before, word, after = parsed(named["original"])
+    return before + word + after, before + edit + after, edit
+
+
+def parsed(marked: str) -> tuple[str, str, str]:
+    """What stands before the marker, in it and after it; Bad unless there is exactly one."""
+    pieces = MARKER.split(marked)
+    if len(pieces) != 3:
+        raise Bad("no marker" if len(pieces) == 1 else "several markers")
+    return pieces[0], _filled(pieces[1], "marker"), pieces[2]
+
+
+def _present(row: Row, column: str) -> str:
+    value = row.values.get(column)
+    if value is None:
+        raise Bad(f"missing value: {column}")
+    return value
+
+
+def _filled(value: str, what: str) -> str:
+    if not value.strip():
+        raise Bad(f"empty {what}")
+    return value
+
+
+def _label(row: Row, column: str, how: str) -> str | float:
+    value = _present(row, column)
+    if how == "text":
+        return value
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise Bad(f"not a number: {column}" if value.strip() else f"missing value: {column}")
+    return number
+
+
+def _aside(row: Row, id_column: str, reason: str) -> tuple[Any, ...]:
+    def written(text: str) -> str:
+        # Bytes that are not UTF-8 come as lone surrogates; JSON spells them \udcff as well.
+        return text.encode(errors="backslashreplace").decode()
+
+    raw = written(json.dumps(row.values, ensure_ascii=False))
+    name = row.values.get(id_column)
+    place = written(row.split), row.file.name, row.line
+    return *place, None if name is None else written(name), reason, raw
+
+
+def _type(column: str) -> pa.DataType:
+    return pa.int64() if column == "line" else pa.string()

@@ -1,0 +1,271 @@
+"""Texts to model input: the tokens and spans tables of a corpus (design, artefacts)."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from saegrid.base import registry
+from saegrid.base.words import ORIGINAL, SIDES
+from saegrid.text.layouts import LAYOUTS
+from saegrid.text.layouts.placement import Placement, Plan
+from saegrid.text.pairs import Texts, find_edits, gather_texts, set_aside
+from saegrid.text.tokenizer import Encoded, Encoder, Special
+
+
+class Tokens(NamedTuple):
+    """The tables of a corpus as model input."""
+
+    tokens: pa.Table
+    """One row a model input position; the row number is the token index."""
+    spans: pa.Table
+    """Where both texts of every pair stand, and the edit in them."""
+    facts: dict[str, Any]
+    """Counts, see `tokens`; JSON values only."""
+
+
+def all_specials(encoder: Encoder) -> list[Special]:
+    """The special tokens that a layout may place, in the order of their numbers."""
+    ends = () if encoder.eos is None else (encoder.eos,)
+    return list(dict.fromkeys([*encoder.prefix, *encoder.suffix, *ends]))
+
+
+def make_plan(
+    texts: Texts,
+    encoder: Encoder,
+    indptr: np.ndarray,
+    usable: np.ndarray,
+    kept: np.ndarray,
+    row_length: int,
+) -> Plan:
+    """What a layout needs. usable, kept: (item,) bool."""
+    number = {special: -1 - place for place, special in enumerate(all_specials(encoder))}
+
+    def originals(items: np.ndarray) -> np.ndarray:
+        found = texts.original[items]
+        return np.unique(found[found >= 0])
+
+    items, kept_items = np.flatnonzero(usable), np.flatnonzero(usable & kept)
+    return Plan(
+        indptr=indptr,
+        items=items,
+        originals=originals(items),
+        kept_items=kept_items,
+        kept_originals=originals(kept_items),
+        prefix=tuple(number[special] for special in encoder.prefix),
+        suffix=tuple(number[special] for special in encoder.suffix),
+        eos=None if encoder.eos is None else number[encoder.eos],
+        row_length=row_length,
+    )
+
+
+def make_table(
+    placement: Placement, texts: Texts, encoded: Encoded, encoder: Encoder, edits: np.ndarray
+) -> tuple[pa.Table, dict[str, int]]:
+    """The tokens table, and how many masked tokens stand in the rows or are special.
+
+    What belongs to no text (the BOS of a packed row) has item and group -1.
+    """
+    specials = all_specials(encoder)
+    count = len(encoded.ids)
+    index = np.where(placement.source >= 0, placement.source, count - 1 - placement.source)
+    ids = np.append(encoded.ids, np.array([s.id for s in specials], dtype=np.int32))[index]
+    words = pa.array(encoded.cut(texts.texts) + [s.text for s in specials], pa.string())
+    special = (placement.source < 0) | np.isin(ids, encoder.special_ids)
+
+    steps = np.zeros(count + len(specials) + 1, dtype=np.int64)
+    starts = encoded.indptr[: len(edits)]
+    np.add.at(steps, starts + edits[:, 0], 1)
+    np.add.at(steps, starts + edits[:, 1], -1)
+    masked = (np.cumsum(steps) > 0)[index]
+
+    owned = placement.text >= 0
+    following = np.where(owned, np.arange(len(owned)), len(owned) - 1)
+    following = np.minimum.accumulate(following[::-1])[::-1]
+    side = texts.side[placement.text[following]]
+    table = pa.table(
+        {
+            "row": placement.row.astype(np.int32),
+            "position": placement.position.astype(np.int32),
+            "token_id": ids,
+            "text": words.take(pa.array(index)),
+            "side": pa.DictionaryArray.from_arrays(pa.array(side), pa.array(SIDES)),
+            "group": np.where(owned, texts.group[placement.text], np.int32(-1)),
+            "item": np.where(owned, texts.item[placement.text], np.int32(-1)),
+            "special": special,
+            "in_edit": masked & ~special,
+        }
+    )
+    return table, {"in_rows": int(masked.sum()), "special": int((masked & special).sum())}
+
+
+def make_spans(
+    placement: Placement, texts: Texts, indptr: np.ndarray, edits: np.ndarray, items: np.ndarray
+) -> pa.Table:
+    """The spans table of `items`, by item and side; a text cut by a row end has a line a piece.
+
+    Plain items have a line with an empty edit, so that their texts can be found as well.
+    """
+    inside = np.flatnonzero(placement.source >= 0)
+    text, row = placement.text[inside], placement.row[inside]
+    new = np.ones(len(inside), dtype=bool)
+    new[1:] = (text[1:] != text[:-1]) | (row[1:] != row[:-1])
+    opens = np.flatnonzero(new)
+    lengths = np.diff(np.append(opens, len(inside)))
+    order = np.argsort(text[opens], kind="stable")
+    opens, lengths = opens[order], lengths[order]
+
+    paired = items[texts.original[items] >= 0]
+    item = np.concatenate([items, paired])
+    wanted = np.concatenate([items, texts.original[paired]])
+    first = np.searchsorted(text[opens], wanted, "left")
+    pieces = np.searchsorted(text[opens], wanted, "right") - first
+    piece = np.repeat(first - np.cumsum(pieces) + pieces, pieces) + np.arange(pieces.sum())
+    item, wanted = np.repeat(item, pieces), np.repeat(wanted, pieces)
+
+    opened = inside[opens[piece]]
+    start, length = placement.position[opened], lengths[piece]
+    before = placement.source[opened] - indptr[wanted]
+    edit = np.where((wanted == item)[:, None], edits[item, :2], edits[item, 2:])
+    edit = start[:, None] + np.clip(edit - before[:, None], 0, length[:, None])
+    side = texts.side[wanted]
+    order = np.lexsort((placement.row[opened], side, item))
+    columns = {
+        "item": item,
+        "row": placement.row[opened],
+        "start": start,
+        "stop": start + length,
+        "edit_start": edit[:, 0],
+        "edit_stop": edit[:, 1],
+    }
+    table = pa.table({name: values[order].astype(np.int32) for name, values in columns.items()})
+    names = pa.DictionaryArray.from_arrays(pa.array(side[order]), pa.array(SIDES))
+    return table.add_column(1, "side", names)
+
+
+def summarise(lengths: np.ndarray, edits: np.ndarray, paired: np.ndarray) -> dict[str, Any]:
+    """Counts over items: tokens of their texts (specials left out) and of their edits."""
+
+    def histogram(values: np.ndarray) -> dict[str, int]:
+        sizes, counts = np.unique(values, return_counts=True)
+        return {str(s): int(n) for s, n in zip(sizes, counts, strict=True)}
+
+    return {
+        "items": len(lengths),
+        "pairs": int(paired.sum()),
+        "tokens_mean": float(lengths.mean()) if len(lengths) else None,
+        "tokens_max": int(lengths.max(initial=0)),
+        "masked_edited": int((edits[:, 1] - edits[:, 0]).sum()),
+        "masked_original": int((edits[:, 3] - edits[:, 2]).sum()),
+        "token_lengths": histogram(lengths),
+        "edit_lengths": histogram((edits[:, 1] - edits[:, 0])[paired]),
+    }
+
+
+def counts_of_kept(facts: Mapping[str, Any], spans: pa.Table, kept: np.ndarray) -> dict[str, Any]:
+    """`facts` of a corpus (tokens.json) with the counts of the items that the filter keeps.
+
+    Rows of the layout `headline` hold every item, so that a filter does not touch them; what is
+    kept is counted here, from spans.parquet and kept (item,) bool. Other layouts counted it.
+    """
+    if facts["layout"] != "headline":
+        return dict(facts)
+    side = spans["side"].cast(pa.string()).to_numpy(zero_copy_only=False)
+    names = ("item", "start", "stop", "edit_start", "edit_stop")
+    item, start, stop, first, last = (spans[name].to_numpy() for name in names)
+    text = (side != ORIGINAL) & kept[item]
+    other = (side == ORIGINAL) & kept[item]
+    edits = np.zeros((int(text.sum()), 4), np.int64)
+    edits[:, 1] = (last - first)[text]
+    paired = np.isin(item[text], item[other])
+    edits[paired, 3] = (last - first)[other]
+    return {**facts, "kept": summarise((stop - start)[text], edits, paired)}
+
+
+def check(
+    items: pa.Table,
+    kept: np.ndarray | None,
+    layout: str,
+    row_length: int,
+    max_length: int | None,
+    too_long: str,
+) -> np.ndarray:
+    """The filter as (item,) bool; ValueError where the arguments do not fit together."""
+    count = items.num_rows
+    if not np.array_equal(items["item"].to_numpy(), np.arange(count)):
+        raise ValueError(f"items: the column item must count 0 to {count - 1}; it does not.")
+    if kept is not None and len(kept) != count:
+        raise ValueError(f"kept must have one entry for each of {count} items; got {len(kept)}.")
+    if too_long not in ("error", "set_aside"):
+        raise ValueError(f"too_long: must be error or set_aside; got {too_long!r}.")
+    if layout == "packed" and max_length is not None and row_length > max_length:
+        raise ValueError(
+            f"row_length: {row_length} must not exceed the model's {max_length} positions."
+        )
+    return np.ones(count, dtype=bool) if kept is None else np.asarray(kept, dtype=bool)
+
+
+def tokens(
+    items: pa.Table,
+    kept: np.ndarray | None,
+    encoder: Encoder,
+    layout: str,
+    mask: str,
+    row_length: int = 128,
+    max_length: int | None = None,
+    too_long: str = "error",
+) -> Tokens:
+    """The tokens and spans of a corpus, and facts (design, artefacts and semantics 2 to 4).
+
+    items: the items table. kept: (item,) bool, the filter; None keeps all. row_length: positions
+    of a packed row. max_length: positions the model takes; None asks for no check. too_long: what
+    becomes of an item whose text is longer, or has no token: `error` or `set_aside`.
+
+    Facts: layout, mask, rows, positions, specials, those of the layout, masked (tokens of edits in
+    the rows' items: `made`, `in_rows`, `special` of those, `tail`), set_aside, and under `all` and
+    `kept` what `summarise` counts over the items that are not set aside.
+
+    Raises ValueError for settings that are unknown or do not fit, and for items that cannot be
+    used where too_long is `error`.
+    """
+    place = registry.pick(LAYOUTS, layout, "layout")
+    kept = check(items, kept, layout, row_length, max_length, too_long)
+    texts = gather_texts(items)
+    encoded = encoder.encode(texts.texts)
+    lengths = np.diff(encoded.indptr)
+    sizes = np.where(lengths, lengths + len(encoder.prefix) + len(encoder.suffix), 0)
+    aside = set_aside(items, texts, sizes, max_length, layout)
+    if aside and too_long == "error":
+        raise ValueError(
+            f"{len(aside)} item(s) cannot be model input; the first is {aside[0]['id']!r}: "
+            f"{aside[0]['reason']}. Mend the corpus or take `too_long: set_aside`."
+        )
+    usable = np.ones(items.num_rows, dtype=bool)
+    usable[[entry["item"] for entry in aside]] = False
+    edits = find_edits(items, texts, encoded, mask)
+
+    placement = place(make_plan(texts, encoder, encoded.indptr, usable, kept, row_length))
+    placed = np.zeros(items.num_rows, dtype=bool)
+    placed[placement.text[(placement.text >= 0) & (placement.text < items.num_rows)]] = True
+    placed |= usable & kept
+    table, counts = make_table(placement, texts, encoded, encoder, edits)
+    spans = make_spans(placement, texts, encoded.indptr, edits, np.flatnonzero(placed))
+    made = int((edits[placed, 1] - edits[placed, 0]).sum())
+    paired = texts.original >= 0
+    chosen = {"all": usable, "kept": usable & kept}
+    facts = {
+        "layout": layout,
+        "mask": mask,
+        "rows": int(placement.row.max(initial=-1)) + 1,
+        "positions": table.num_rows,
+        "specials": int(table["special"].to_numpy().sum()),
+        **placement.facts,
+        "masked": {"made": made, **counts, "tail": made - counts["in_rows"]},
+        "set_aside": aside,
+        **{
+            name: summarise(lengths[: items.num_rows][which], edits[which], paired[which])
+            for name, which in chosen.items()
+        },
+    }
+    return Tokens(table, spans, facts)
