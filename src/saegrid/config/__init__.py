@@ -1,6 +1,7 @@
 """The configuration of a study: read, checked strictly, resolved."""
 
-from saegrid.config.check import ConfigError, resolve
+from saegrid.base.errors import ConfigError
+from saegrid.config.check import resolve
 from saegrid.config.models import Study
 
 __all__ = ["ConfigError", "Study", "resolve"]

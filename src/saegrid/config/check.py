@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from saegrid.base.errors import ConfigError
 from saegrid.base.registry import nearest
 from saegrid.base.words import Cell, Site
 from saegrid.config.models import Block, Corpus, Study
@@ -17,10 +18,6 @@ OF_TABLES = {
     *("original", "edit", "edited"),
 }
 """Settings of a corpus, its source and columns that only one in tables has."""
-
-
-class ConfigError(ValueError):
-    """A mistake in the config; the message names the key and the mend."""
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from saegrid.base.section import Strict
 from saegrid.base.words import SAE_PATTERN
 
 Position = Literal["a", "m", "r", "n"]
@@ -11,12 +12,6 @@ Comparator = Literal["ge", "gt", "le", "lt", "eq", "ne"]
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class Strict(BaseModel):
-    """A section without room for unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Model(Strict):

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from saegrid.base.digest import digest, file_digest
+from saegrid.base.errors import ConfigError
 from saegrid.base.paths import expand
 from saegrid.base.registry import lookup
 from saegrid.base.words import Cell
-from saegrid.config.check import ConfigError
 from saegrid.pages.figures import FIGURES
 from saegrid.stages.plan.spec import remembered
 from saegrid.stages.plan.training import TrainingSpecs

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from saegrid.base.digest import digest, file_digest
+from saegrid.base.errors import ConfigError
 from saegrid.base.io import canonical
 from saegrid.base.paths import PathError, expand, expand_all
 from saegrid.base.registry import entry, lookup
 from saegrid.base.words import Site
-from saegrid.config.check import ConfigError
 from saegrid.models import FAMILIES, family_name, read_config, sizes_of
 from saegrid.models.identity import model_identity
 from saegrid.stages.plan.spec import Specs, remembered

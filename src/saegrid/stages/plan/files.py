@@ -6,9 +6,9 @@ from math import ceil
 from pathlib import Path
 from typing import TypeVar
 
+from saegrid.base.errors import ConfigError
 from saegrid.base.io import recorded_spec, write_json
 from saegrid.base.words import SAE_PATTERN, SITE_PATTERN, Cell
-from saegrid.config.check import ConfigError
 from saegrid.pages.figures import FIGURES
 from saegrid.saes.cache import BUDGET, FOLDER
 from saegrid.stages import estimate

@@ -4,10 +4,10 @@ from fnmatch import fnmatch
 from typing import Any
 
 from saegrid.base.digest import file_digest
+from saegrid.base.errors import ConfigError
 from saegrid.base.io import canonical
 from saegrid.base.registry import lookup
 from saegrid.base.words import Cell
-from saegrid.config.check import ConfigError
 from saegrid.metrics import METRICS
 from saegrid.saes.training.settings import parse
 from saegrid.stages.plan.spec import remembered

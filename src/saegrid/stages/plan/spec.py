@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from saegrid.base.digest import digest
+from saegrid.base.errors import ConfigError
 from saegrid.base.fingerprint import fingerprint
 from saegrid.base.io import canonical
 from saegrid.base.paths import expand
 from saegrid.base.words import Cell
-from saegrid.config.check import ConfigError, cells
+from saegrid.config.check import cells
 from saegrid.config.models import Study
 
 

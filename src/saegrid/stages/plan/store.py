@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from saegrid.base.digest import digest, file_digest
+from saegrid.base.errors import ConfigError
 from saegrid.base.io import canonical
 from saegrid.base.paths import expand, expand_all
-from saegrid.config.check import ConfigError
 from saegrid.stages.plan.corpora import TOKENIZER_FILES, CorpusSpecs
 from saegrid.stages.plan.spec import remembered
 from saegrid.store.manifest import BEGUN

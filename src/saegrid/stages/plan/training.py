@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from saegrid.base.errors import ConfigError
 from saegrid.base.registry import lookup
 from saegrid.base.words import Cell, Site
-from saegrid.config.check import ConfigError, cell_settings
+from saegrid.config.check import cell_settings
 from saegrid.saes.training.settings import check_width, parse
 from saegrid.stages.plan.spec import remembered
 from saegrid.stages.plan.store import StoreSpecs

@@ -1,9 +1,9 @@
 """What is verified before a study with checkpoints goes on, and the spec of that."""
 
 from saegrid.base.digest import file_digest
+from saegrid.base.errors import ConfigError
 from saegrid.base.registry import lookup
 from saegrid.base.words import Cell
-from saegrid.config.check import ConfigError
 from saegrid.config.models import Study
 from saegrid.stages.plan.cells import CellSpecs
 from saegrid.stages.plan.spec import remembered
