@@ -18,7 +18,6 @@ include: "workflow/rules/targets.smk"
 include: "workflow/rules/corpus.smk"
 include: "workflow/rules/verify.smk"
 include: "workflow/rules/capture.smk"
-include: "workflow/rules/store.smk"
 include: "workflow/rules/survey.smk"
 include: "workflow/rules/saes.smk"
 include: "workflow/rules/cells.smk"
@@ -32,15 +31,17 @@ localrules:
 
 rule all:
     input:
-        lambda wildcards: PLAN.all_targets(),
+        files_of("all"),
 
 
 onstart:
     workflow.async_run(put_on_record())
-    PLAN.write_provenance()
-    PLAN.remove_leftovers(BEGAN - 60)  # whoever writes one now has touched it since
+    provenance.write(PLAN)
+    leftovers.remove(
+        PLAN.root, BEGAN - 60
+    )  # whoever writes one now has touched it since
     announce()
 
 
 onsuccess:
-    PLAN.remove_leftovers(BEGAN)
+    leftovers.remove(PLAN.root, BEGAN)

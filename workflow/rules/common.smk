@@ -1,7 +1,7 @@
 """
-The study of this run and the shape of its wildcards.
+The study of this run, and the parts of a rule that follow from its stage.
 IN   config, merged and unchecked
-OUT  PLAN (paths, specs, targets), wildcard patterns
+OUT  PLAN (the study), bind (a rule from its stage)
 """
 
 import os
@@ -9,25 +9,45 @@ import sys
 import time
 from pathlib import Path
 
-from saegrid.config import ConfigError, resolve
-from saegrid.pages.figures import FIGURES, HEALTH_FIGURES, SURVEY_FIGURES
-from saegrid.stages.plan import Plan, memory
-from saegrid.text.shards import SHARD_PATTERN
-from saegrid.stages.plan.costs import Job
-from saegrid.stages.plan.forecast import forecast
 from saegrid.base.words import SITE_PATTERN
+from saegrid.config import ConfigError, resolve
+from saegrid.stages import leftovers, provenance, settled, targets
+from saegrid.stages.estimate import estimate, to_do
+from saegrid.stages.graph import Job
+from saegrid.stages.plan import Plan
+from saegrid.stages.stage import At
+from saegrid.text.shards import SHARD_PATTERN
 from snakemake.exceptions import WorkflowError
 
 # Threads that wait give up their core: on a busy machine a job is otherwise slowed down many times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-try:
-    PLAN = Plan(resolve(config), Path(workflow.basedir) / "workflow" / "scripts")
-except ValueError as mistake:
-    raise WorkflowError(str(mistake)) from None
-
-os.environ.update(PLAN.environment())
 BEGAN = time.time()
+
+
+def requested():
+    """What Snakemake was asked for: targets and files."""
+    settings = workflow.dag_settings
+    return sorted(settings.targets) if settings and settings.targets else ["all"]
+
+
+def checked(config):
+    """The plan of a study. Every reference, input and spec of what is asked for is made once, and all
+    mistakes are told at once: Snakemake drops a job in silence where one of its functions raises and
+    its files exist."""
+    try:
+        plan = Plan(resolve(config), Path(workflow.basedir) / "workflow" / "scripts")
+        # A job on another machine has been checked by its coordinator.
+        asked = requested() if workflow.is_main_process else []
+        mistakes = plan.graph.check(targets.ends(plan.graph, asked))
+    except ValueError as mistake:
+        raise WorkflowError(str(mistake)) from None
+    if mistakes:
+        raise WorkflowError("\n".join(mistakes))
+    os.environ.update(plan.environment())
+    return plan
+
+
+PLAN = checked(config)
 
 
 wildcard_constraints:
@@ -35,48 +55,104 @@ wildcard_constraints:
     corpus="|".join(PLAN.study.corpora),
     capture="[0-9a-f]{12}",
     shard=SHARD_PATTERN,
-    cell=PLAN.cell_pattern(),
+    cell=PLAN.saes.pattern(),
     site=SITE_PATTERN,
-    together=PLAN.together_pattern(),
+    together="[A-Za-z0-9_]+",
 
 
-def names(wildcards):
-    """The cell, the corpus, the shard and the site of a job, or the name of trainings together, as
-    far as it has them."""
-    known = ("cell", "corpus", "shard", "site", "together")
-    return [wildcards[key] for key in known if key in wildcards.keys()]
+class Bound:
+    """The parts of a rule."""
+
+    def __init__(self, stage):
+        self.stage, self.name, self.priority = stage, stage.name, stage.needs.priority
+        self.log, self.benchmark = stage.log(), stage.log(".tsv")
+        self.input = {name: self._input(name) for name in stage.reads}
+        self.output = {name: self._output(name) for name in stage.writes}
+        self.only = {key: pattern(PLAN) for key, pattern in stage.only.items()}
+        self.threads = self._need("threads")
+        self.resources = {
+            "mem_mb": self._growing("memory"),
+            "runtime": lambda wildcards, attempt: attempt * stage.needs.minutes,
+        }
+        if stage.needs.gpu:
+            self.resources["gpu"] = self._need("gpu")
+        if stage.needs.hub:
+            self.resources["hub"] = self._need("hub")
+        if stage.needs.filling:
+            self.resources["filling_memory"] = self._growing("filling_memory")
+            self.resources["filling_threads"] = self._need("filling_threads")
+
+    def spec(self, wildcards):
+        """The spec of a job."""
+        return PLAN.graph.spec(self.name, At.of(wildcards))
+
+    def _input(self, name):
+        """Input function: the file or files, `ancient` where their dates count for nothing."""
+
+        def files(wildcards):
+            at = PLAN.graph.place(self.name, At.of(wildcards))
+            paths = PLAN.graph.inputs(self.stage, name, at)
+            old = name in PLAN.graph.ancient_inputs(self.stage, at)
+            return ancient(paths) if old and paths else paths
+
+        return files
+
+    def _output(self, name):
+        """The path, or one for each value of the wildcards that a job fills itself."""
+        write = self.stage.write(name)
+        path = write.path
+        for wildcard, values in write.each.items():
+            path = expand(path, **{wildcard: list(values(PLAN))}, allow_missing=True)
+        if write.report:
+            caption, category = write.report
+            return report(path, caption=f"../report/{caption}.rst", category=category)
+        return path if write.each else ensure(path, non_empty=True)
+
+    def _need(self, name):
+        """Function of a job: what it asks for."""
+        return lambda wildcards: self._needs(wildcards)[name]
+
+    def _growing(self, name):
+        """Resource function: as much again at every attempt after a failure."""
+        return lambda wildcards, attempt: attempt * self._needs(wildcards)[name]
+
+    def _needs(self, wildcards):
+        at = PLAN.graph.place(self.name, At.of(wildcards))
+        return PLAN.graph.needs(self.stage, at)
 
 
-def stage(spec):
-    """Params function of a stage: its spec for the wildcards of a job."""
-    return lambda wildcards: spec(*names(wildcards))
+def bind(stage):
+    """The rule of a stage."""
+    one = Bound(stage)
+
+    rule:
+        name:
+            one.name
+        input:
+            **one.input,
+        output:
+            **one.output,
+        log:
+            one.log,
+        benchmark:
+            one.benchmark
+        wildcard_constraints:
+            **one.only,
+        priority: one.priority
+        conda:
+            "../../envs/core.yaml"
+        threads: one.threads
+        resources:
+            **one.resources,
+        params:
+            spec=one.spec,
+        script:
+            f"../scripts/{one.name}.py"
 
 
-def of_job(function, *more):
-    """Function of a job: what this one says for its names."""
-    return lambda wildcards: function(*more, *names(wildcards))
-
-
-def growing(amount):
-    """Resource function: this amount, or what a function of the job says, and as much again at every
-    attempt after a failure."""
-
-    def of_attempt(wildcards, attempt):
-        return attempt * (amount(wildcards) if callable(amount) else amount)
-
-    return of_attempt
-
-
-def unless_settled(activations, settled=lambda cell, *_: PLAN.is_settled(cell)):
-    """Input function: a capture that runs again, for the sake of new sites, does not touch the
-    cells whose files all record the present specs. Where one does not, nothing may be skipped:
-    Snakemake looks for changed params only above the first job that has to run."""
-
-    def path_of(wildcards):
-        path = activations(*names(wildcards))
-        return ancient(path) if path and settled(*names(wildcards)) else path
-
-    return path_of
+def files_of(target):
+    """Input function of a target."""
+    return lambda wildcards: targets.files(PLAN.graph, target)
 
 
 async def put_on_record():
@@ -87,36 +163,35 @@ async def put_on_record():
     finished = [job for job in dag.jobs if job.params and not dag.needrun(job)]
     loose = [job for job in finished if not records.has_metadata(job)]
     try:
-        alike = PLAN.made_alike({job: (job.output, job.params.spec) for job in loose})
+        alike = settled.made_alike(
+            {job: (job.output, job.params.spec) for job in loose}
+        )
     except ValueError as mistake:
         raise WorkflowError(str(mistake)) from None
     for job in alike:
         await records.finished(job)
 
 
-def to_do():
-    """Rule, cell or site, corpus and shard of the jobs that this run will start; targets make
-    nothing."""
+def starting():
+    """The jobs that this run will start; targets make nothing."""
     for job in workflow.dag.needrun_jobs():
         if job.output:
-            cell, site, corpus = map(job.wildcards.get, ("cell", "site", "corpus"))
-            yield Job(
-                job.rule.name, cell or site, corpus, job.wildcards.get("shard", "")
-            )
+            name = job.rule.name
+            at = PLAN.graph.place(name, At.of(job.wildcards))
+            yield Job(PLAN.graph.stages[name], at)
 
 
 def announce():
     """Say what the run comes to before it starts: one line, or a table where it is heavy or asked
     for. Refuse a run for which the disk does not suffice."""
-    jobs, asked = list(to_do()), {rule.name for rule in workflow.dag.targetrules}
-    table = "estimate" in asked
+    jobs, asked = list(starting()), {rule.name for rule in workflow.dag.targetrules}
     try:
-        found = forecast(
-            PLAN, jobs or None, workflow.resource_settings.cores or 1, table or None
-        )
-        told = found.text() if table or found.heavy else found.summary()
-        print(told, file=sys.stderr, flush=True)
-        if jobs:
-            found.check()
+        if not jobs and "estimate" in asked:
+            jobs = to_do(PLAN, PLAN.graph.jobs(targets.ends(PLAN.graph, ["all"])))
+        run = estimate(PLAN, jobs, workflow.resource_settings.cores or 1)
+        table = "estimate" in asked or run.is_heavy
+        print(run.text() if table else run.summary(), file=sys.stderr, flush=True)
+        if "estimate" not in asked:
+            run.check()
     except ValueError as problem:
         raise WorkflowError(str(problem)) from None

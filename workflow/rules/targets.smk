@@ -1,64 +1,22 @@
 """
-What can be asked for by name: corpus, activations, saes, cells, metrics, pages, figures, layers (all is in the
-Snakefile).
+What can be asked for by name (all is in the Snakefile): corpus, activations, saes, cells, metrics, pages,
+figures, layers, and the analyses that the study names.
 estimate makes nothing: what the run would read, write, hold and take is said at the start.
-Every stage file of every cell is a target, so that a lost or failed one is made again.
+Every file of every stage that a target needs is its input, so that a lost or failed one is made again.
 """
 
+for target in [name for name in targets.names(PLAN.graph) if name != "all"]:
 
-localrules:
-    corpus,
-    activations,
-    saes,
-    cells,
-    metrics,
-    pages,
-    figures,
-    layers,
-    estimate,
-
-
-rule corpus:
-    input:
-        lambda wildcards: PLAN.corpus_targets(),
-
-
-rule activations:
-    input:
-        lambda wildcards: PLAN.activation_targets(),
-
-
-rule saes:
-    input:
-        lambda wildcards: PLAN.sae_targets(),
-
-
-rule cells:
-    input:
-        lambda wildcards: PLAN.cell_targets(),
-
-
-rule metrics:
-    input:
-        lambda wildcards: PLAN.metric_targets(),
-
-
-rule pages:
-    input:
-        lambda wildcards: PLAN.page_targets(),
-
-
-rule figures:
-    input:
-        lambda wildcards: PLAN.figure_targets(),
-
-
-rule layers:
-    input:
-        lambda wildcards: PLAN.survey_targets(),
+    rule:
+        name:
+            target
+        input:
+            files_of(target),
+        localrule: True
 
 
 rule estimate:
     # The table is printed by `announce`, before any job.
     input:
         [],
+    localrule: True

@@ -7,26 +7,7 @@ A number that does not come out stops what would follow. Captures and cells wait
 it, as after a refusal, what stands on it is made again.
 """
 
-
-rule verify_checkpoint:
-    input:
-        saes=lambda wildcards: PLAN.verified_inputs()["saes"],
-        model=ancient(lambda wildcards: PLAN.verified_inputs()["model"]),
-        tokens=lambda wildcards: PLAN.verified_inputs()["tokens"],
-    output:
-        facts=ensure("results/{study}/verified.json", non_empty=True),
-    log:
-        "logs/{study}/verify_checkpoint.log",
-    benchmark:
-        "logs/{study}/verify_checkpoint.tsv"
-    conda:
-        "../../envs/core.yaml"
-    threads: PLAN.study.threads.capture
-    resources:
-        gpu=PLAN.gpu(),
-        mem_mb=growing(PLAN.study.memory.capture),
-        runtime=growing(60),
-    params:
-        spec=stage(PLAN.verify_spec),
-    script:
-        "../scripts/verify_checkpoint.py"
+for name in [
+    "verify_checkpoint",
+]:
+    bind(PLAN.graph.stages[name])

@@ -5,6 +5,7 @@ from saegrid.base.words import Cell
 from saegrid.codes.sparse import read_features
 from saegrid.job import start
 from saegrid.pages.browser.page import page
+from saegrid.pages.browser.panels import read_panels
 
 with start(snakemake) as job:
     names = ("study", "model", "corpus", "cell", "mask", "layout")
@@ -21,6 +22,7 @@ with start(snakemake) as job:
         io.read_table(job.input.logits),
         io.read_table(job.input.selection),
         io.read_table(job.input.corpus_items),
+        read_panels(job.written.get("panels", ()), job.input.panels),
     )
     print(f"{len(text) / 1e6:.1f} MB")
     io.write_text(job.output.page, text)

@@ -12,5 +12,6 @@ from saegrid.text.tokens import counts_of_kept
 with start(snakemake) as job:
     kept, spans = kept_of(job.input.selection), io.read_table(job.input.spans)
     counts = counts_of_kept(io.read_json(job.input.tokens), spans, kept)
-    grid = read_grid(job.input.tables, counts, job.settings["cuts"])
-    draw_all(grid, Path(job.output[0]).parent)
+    given = job.settings
+    grid = read_grid(job.input.tables, counts, given["cuts"], given["files"])
+    draw_all(grid, Path(job.output[0]).parent, given["figures"])

@@ -9,7 +9,7 @@ from saegrid.pages.figures import SURVEY_FIGURES, captions, draw_all
 from saegrid.pages.figures.surveyed import Surveyed
 
 with start(snakemake) as job:
-    read = {name: io.read_table(path) for name, path in job.input.items()}
+    read = {name: io.read_table(path) for name, path in job.input.items() if path}
     surveyed = Surveyed(read["layers"], read["dimensions"], read["passes"])
     draw_all(surveyed, Path(job.output.figures[0]).parent, SURVEY_FIGURES)
     facts = {name: job.written[name] for name in ("study", "title", "model", "cut")}

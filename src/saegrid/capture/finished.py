@@ -16,9 +16,6 @@ from saegrid.base.words import Site
 from saegrid.models.forward import CaptureError
 from saegrid.models.load import Loaded
 
-HELD = 2 << 30
-"""Bytes of activations up to which they are held in memory; more go to files of the store."""
-
 
 def stored(store: Path, site: Site) -> Path:
     """The file of a site."""

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from saegrid.base.words import Site
-from saegrid.capture.finished import HELD, check_space, room_in_file, write
+from saegrid.capture.finished import check_space, room_in_file, write
 from saegrid.capture.residual import Residual, Stream, Writer
+from saegrid.capture.sizes import HELD
 from saegrid.models.check import check_layer
 from saegrid.models.forward import Progress, Say, allocate, check_rows, inputs_of, run, tokens_of
 from saegrid.models.hooks import reading

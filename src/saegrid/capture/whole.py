@@ -11,7 +11,8 @@ import torch
 
 from saegrid.base import io
 from saegrid.base.words import Site
-from saegrid.capture.finished import HELD, check_space, room_in_file, write
+from saegrid.capture.finished import check_space, room_in_file, write
+from saegrid.capture.sizes import HELD
 from saegrid.models.forward import Say, allocate, fill
 from saegrid.models.load import Loaded
 from saegrid.models.tiles import Rows, plan_tiles

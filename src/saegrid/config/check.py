@@ -113,10 +113,11 @@ def _check_references(study: Study) -> None:
                 f"overrides.{cell} is not a cell of the grid.{nearest(cell, sorted(known))}"
             )
         for stage, values in stages.items():
-            if stage not in STAGES:
+            known_stages = (*STAGES, *type(study.analyses).model_fields)
+            if stage not in known_stages:
                 raise ConfigError(
-                    f"overrides.{cell}.{stage} is not a stage.{nearest(stage, list(STAGES))} "
-                    f"Known: {', '.join(STAGES)}."
+                    f"overrides.{cell}.{stage} is not a stage.{nearest(stage, known_stages)} "
+                    f"Known: {', '.join(known_stages)}."
                 )
             settings = cell_settings(study, Cell.parse(cell), stage, values)
             if stage == "train" and settings["source"] == "train":
@@ -155,13 +156,18 @@ def _check_corpus(name: str, corpus: Corpus) -> None:
         )
 
 
+def section(study: Study, name: str) -> Any:
+    """A section of the config, or of its analyses."""
+    return getattr(study, name, None) or getattr(study.analyses, name)
+
+
 def cell_settings(
     study: Study, cell: Cell, stage: str, values: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The settings of a stage for one cell, overrides put in; ConfigError for unknown keys."""
     if values is None:
         values = study.overrides.get(str(cell), {}).get(stage, {})
-    base = study.saes[cell.sae] if stage == "train" else getattr(study, stage)
+    base = study.saes[cell.sae] if stage == "train" else section(study, stage)
     merged = _merge(base.model_dump(mode="json"), values)
     try:
         return type(base)(**merged).model_dump(mode="json")

@@ -1,8 +1,9 @@
 """What a config file may hold. The text under a field is its help in the JSON schema."""
 
+from pkgutil import resolve_name
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from saegrid.base.section import Strict
 from saegrid.base.words import SAE_PATTERN
@@ -339,6 +340,22 @@ class Survey(Strict):
     those. Texts of streamed corpora are read again for it. Without either file nothing is told."""
 
 
+def _analyses() -> type[Strict]:
+    """The sections of the optional stages, a field each."""
+    settings = {name: resolve_name(place) for name, place in resolve_name(TABLE).items()}
+    fields = {
+        name: (section | None, Field(None, description=section.__doc__))
+        for name, section in settings.items()
+    }
+    text = "Optional stages: one runs where its section is named."
+    return create_model("Analyses", __base__=Strict, __doc__=text, **fields)
+
+
+TABLE = "saegrid.stages:ANALYSES"
+"""Optional stages, and the classes of their sections."""
+Analyses = _analyses()
+
+
 class Threads(Strict):
     """Threads of the numeric jobs. Fixed here, since results depend on them in the last bits."""
 
@@ -415,6 +432,8 @@ class Study(Strict):
     """Numbers of SAEs, and baselines."""
     survey: Survey = Survey()
     """Survey of the layers."""
+    analyses: Analyses = Analyses()
+    """Optional stages."""
     threads: Threads = Threads()
     """Threads."""
     memory: Memory = Memory()

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pyarrow as pa
@@ -29,8 +30,13 @@ def check_specs(folder: Path, expected: Mapping[str, str]) -> None:
             )
 
 
-def cell_row(folder: Path, cuts: Sequence[float]) -> dict[str, Any]:
-    """The numbers of the cell whose tables lie in `folder`."""
+def cell_row(
+    folder: Path, cuts: Sequence[float], columns: Sequence[Sequence[str]] = ()
+) -> dict[str, Any]:
+    """The numbers of the cell whose tables lie in `folder`.
+
+    columns: name, function `package.module:name` from a table to a number, file of the table.
+    """
     cell = Cell.parse(folder.name)
     facts = io.table_facts(folder / "features.parquet")
     density = io.read_table(folder / "features.parquet", ["density"])["density"].to_numpy()
@@ -48,11 +54,15 @@ def cell_row(folder: Path, cuts: Sequence[float]) -> dict[str, Any]:
         "n_topics": len(topics),
         "topics": topics,
         "n_form": sum(row["form"] is not None for row in judged),
+        **{name: resolve_name(of)(io.read_table(folder / file)) for name, of, file in columns},
     }
 
 
 def summary(
-    root: Path, expected: Mapping[str, Mapping[str, str]], cuts: Sequence[float]
+    root: Path,
+    expected: Mapping[str, Mapping[str, str]],
+    cuts: Sequence[float],
+    columns: Sequence[Sequence[str]] = (),
 ) -> pa.Table:
     """One row a cell, by layer, position and SAE.
 
@@ -64,6 +74,7 @@ def summary(
         root: the folder that holds the cells' folders.
         expected: of each cell, the digests of the specs that its files must record.
         cuts: densities.
+        columns: further numbers, as in `cell_row`.
 
     Raises:
         StaleCell: where a file records another spec.
@@ -71,4 +82,4 @@ def summary(
     for cell, digests in expected.items():
         check_specs(root / cell, digests)
     ordered = sorted(expected, key=Cell.parse)
-    return pa.Table.from_pylist([cell_row(root / cell, cuts) for cell in ordered])
+    return pa.Table.from_pylist([cell_row(root / cell, cuts, columns) for cell in ordered])

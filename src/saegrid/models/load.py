@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 
 from saegrid.base.words import POSITIONS, Site
 from saegrid.models import Family, Sizes, family_of, hub
+from saegrid.models.memory import needed
 
 DTYPES = {
     "float32": torch.float32,
@@ -23,8 +24,6 @@ DTYPES = {
     "float16": torch.float16,
 }
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
-ROOM, WORKING = 1_000_000_000, 1.1
-"""Bytes beside the weights, and the share of the weights with what a forward pass holds."""
 UNUSED = re.compile(r"(^|\.)pooler\.")
 """Tensors that no site depends on; a checkpoint may lack them."""
 
@@ -187,7 +186,7 @@ def fits(model: Mapping[str, Any], memory_mb: int) -> bool:
     except FileNotFoundError as error:
         raise _unusable(model, _first_line(error)) from error
     weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    return ROOM + weights * WORKING <= memory
+    return needed(weights) <= memory
 
 
 def load(model: Mapping[str, Any]) -> Loaded:

@@ -1,1 +1,47 @@
-"""Stages of a study, and what follows from them."""
+"""Stages of a study, one file each, and what follows from them.
+
+A stage added later has `config` and `ends`, and a line in `ANALYSES` too.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from pkgutil import resolve_name
+from typing import Any
+
+STAGES = {
+    "items": "saegrid.stages.items:ITEMS",
+    "selection": "saegrid.stages.selection:SELECTION",
+    "tokens": "saegrid.stages.tokens:TOKENS",
+    "verify_checkpoint": "saegrid.stages.verify_checkpoint:VERIFY_CHECKPOINT",
+    "capture": "saegrid.stages.capture:CAPTURE",
+    "fill_store": "saegrid.stages.fill_store:FILL_STORE",
+    "begin_store": "saegrid.stages.begin_store:BEGIN_STORE",
+    "survey": "saegrid.stages.survey:SURVEY",
+    "base_rates": "saegrid.stages.base_rates:BASE_RATES",
+    "train_together": "saegrid.stages.train_together:TRAIN_TOGETHER",
+    "train_sae": "saegrid.stages.train_sae:TRAIN_SAE",
+    "import_sae": "saegrid.stages.import_sae:IMPORT_SAE",
+    "encode": "saegrid.stages.encode:ENCODE",
+    "merge": "saegrid.stages.merge:MERGE",
+    "density": "saegrid.stages.density:DENSITY",
+    "top_tokens": "saegrid.stages.top_tokens:TOP_TOKENS",
+    "logit_effects": "saegrid.stages.logit_effects:LOGIT_EFFECTS",
+    "page": "saegrid.stages.page:PAGE",
+    "measure": "saegrid.stages.measure:MEASURE",
+    "baselines": "saegrid.stages.baselines:BASELINES",
+    "health": "saegrid.stages.health:HEALTH",
+    "survey_page": "saegrid.stages.survey_page:SURVEY_PAGE",
+    "summary": "saegrid.stages.summary:SUMMARY",
+    "plot": "saegrid.stages.plot:PLOT",
+    "index": "saegrid.stages.index:INDEX",
+}
+"""Stages by name, in the order in which they run."""
+
+ANALYSES: dict[str, str] = {}
+"""Optional stages, and the class of their section of the config."""
+
+
+@cache
+def load() -> Mapping[str, Any]:
+    """All stages by name."""
+    return {name: resolve_name(place) for name, place in STAGES.items()}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
+from saegrid.metrics.baselines.memory import SAMPLE
 from saegrid.metrics.codes import widened
 from saegrid.metrics.sources import at_most
 from saegrid.saes.joined import Joined
@@ -14,8 +15,6 @@ from saegrid.saes.sae import blocks
 
 READ = 4096
 """Tokens that are read at a time."""
-SAMPLE = 16_384
-"""Tokens for what is fitted step by step and holds them all."""
 
 
 class Wanted(NamedTuple):

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from saegrid.metrics.baselines.fit import Described, Fit, Wanted, each_k, largest
+from saegrid.metrics.baselines.memory import COMPONENTS
 
-COMPONENTS = 256
-"""Most components: the cost of a step grows with their square."""
 STEPS, TOLERANCE = 200, 1e-3
 TOLD = (
     "x_hat = mean + sum of s_i a_i over the k components with the largest |s_i| |a_i| of a token; "

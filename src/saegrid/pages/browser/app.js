@@ -111,6 +111,7 @@ async function draw() {
   page.replaceChildren(title(place), numbers(place, definitions()),
     el("ul", { className: "badges" }, ...badges), words,
     el("div", { className: "panels" }, histogram(body, place), ...(body.l ? [logitTables(body.l)] : [])),
+    ...(body.y ?? []).flatMap((rows, i) => (rows.length ? [panel(...index.panels[i], rows)] : [])),
     body.t.length ? exampleGroups(body) : el("p", { className: "muted",
       textContent: "No examples: the density is below the cut of this study's examples." }));
   const id = col.feature[place];

@@ -71,10 +71,11 @@ def features(
     tokens: Tokens,
     values: Features,
     texts: Texts,
+    panels: pa.StringArray,
 ) -> list[str]:
     """What a chunk holds of each feature, as JSON.
 
-    h counts of the histogram and e its ends; l logit effects; s the value of shade 255;
+    h counts of the histogram and e its ends; l logit effects; y rows of the panels; s the value of shade 255;
     x [group, examples, ...]; and per example r place of its row, p position of the centre, i place
     of its item, o headline, w word, a exact peak, c centre in the window, t window tokens, f their
     flags, z [position, shade, ...] over the whole row.
@@ -110,6 +111,7 @@ def features(
             "h": pack.lists(bars.counts.ravel(), every * bars.counts.shape[1]),
             "e": pack.lists(ends, 2 * every),
             "l": effects[a:b],
+            "y": panels[a:b],
             "s": pack.scalars(scales[a:b]),
             "x": pack.lists(groups, group_cuts[a : b + 1]),
             "t": pack.lists(pack.lists(texts.windows, windows), within),

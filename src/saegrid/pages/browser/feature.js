@@ -154,6 +154,23 @@ function logitTables(effects) {
   return el("div", { className: "logits" }, ...Object.keys(names).filter((s) => effects[s]).map(table));
 }
 
+function panel(heading, words, rows) { // a table that a stage shows of this feature
+  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((name) => name !== "href");
+  const table = el("table", { className: "panel" });
+  table.createTHead().insertRow().append(...names.map((name) => el("th", { scope: "col", textContent: name })));
+  const body = table.createTBody();
+  for (const row of rows) {
+    const line = body.insertRow();
+    names.forEach((name, i) => {
+      const value = row[name] ?? "–", text = typeof value === "number" ? +value.toPrecision(4) : value;
+      const safe = i === 0 && row.href && !/^[a-z]+:/i.test(row.href);
+      line.append(el("td", {}, safe ? el("a", { href: row.href, textContent: text }) : String(text)));
+    });
+  }
+  return el("section", { aria: { label: heading } }, el("h3", { textContent: heading }),
+    el("p", { className: "muted", textContent: words }), table);
+}
+
 function exampleGroups(body) {
   const names = { random: "Random active", top: "Top tokens" };
   const samples = el("section", { aria: { label: "Sampled examples" } });

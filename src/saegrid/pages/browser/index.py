@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from saegrid.pages.browser.panels import columns as headings
 from saegrid.pages.browser.render import Column, render_study, require
 
 REQUIRED = ("study", "model", "corpus", "spec")
@@ -38,6 +39,8 @@ def index(
     cells: pa.Table,
     corpora: Sequence[Mapping[str, Any]] = (),
     figures: Sequence[tuple[str, str]] = (),
+    columns: Sequence[Sequence[str]] = (),
+    panels: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The text of index.html. The same arguments give the same bytes.
 
@@ -48,6 +51,8 @@ def index(
     corpora: facts of a corpus: name; where known role, total, filters [{comparator, kept}],
       n_masked, n_replaced, tokens_per_text {min, median, mean, max}, edit_lengths {tokens: edits}.
     figures: (path relative to the page, caption).
+    columns: name, heading, format and definition of numbers of cells beside `NUMBERS`.
+    panels: name, heading, words and rows, see `panels`.
     ValueError where facts or columns are missing, or a figure's path leaves the study's folder.
     """
     require(study_facts, REQUIRED, "The facts of a study's page")
@@ -66,7 +71,8 @@ def index(
         study_facts["study"],
         figures,
         grids=[(name, *_grid(mine)) for name, mine in _by(rows, "corpus").items()],
-        columns=_columns(cells.column_names),
+        columns=[*_columns(cells.column_names), *(Column(*column) for column in columns)],
+        panels=[{**panel, "columns": headings(panel["rows"])} for panel in panels],
         counted=next((name for name in cells.column_names if name.startswith(ABOVE)), None),
         rows=rows,
         corpora=[_corpus(corpus) for corpus in corpora],

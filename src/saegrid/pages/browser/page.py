@@ -1,7 +1,7 @@
 """The feature browser of a cell: one HTML file that opens offline (design, artefacts)."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from saegrid.codes.sparse import Features
 from saegrid.pages.browser import bodies, listing, pack, shown
+from saegrid.pages.browser.panels import of_features
 from saegrid.pages.browser.render import render, require
 from saegrid.pages.browser.shown import Tokens
 
@@ -33,6 +34,7 @@ def page(
     logits: pa.Table | None = None,
     selection: pa.Table | None = None,
     items: pa.Table | None = None,
+    panels: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The text of features.html. The same arguments give the same bytes.
 
@@ -45,6 +47,7 @@ def page(
     topics: feature, topic, n_topic, n_shown, letter, n_letter, suffix, n_suffix, form; `found`
       tells whether the topic holds, and is taken as true where the column is absent.
     logits: feature, side (top, bottom), rank, token, effect.
+    panels: name, heading, words, and rows by feature, see `panels`.
     ValueError where facts are missing or the tables come from different runs.
     """
     require(cell_facts, REQUIRED, "The facts of a cell's page")
@@ -61,6 +64,7 @@ def page(
         "facts": facts,
         "chunk": CHUNK,
         "strings": texts.strings,
+        "panels": [[panel["heading"], panel["words"]] for panel in panels],
         "columns": {
             **listing.columns(features),
             **listing.summary(view, len(feature), texts, table),
@@ -79,7 +83,10 @@ def page(
         index=pack.packed(pack.dumped(index)),
         chunks={
             "f": pack.chunks(
-                bodies.features(view, features, bars, effects, table, values, texts), CHUNK
+                bodies.features(
+                    view, features, bars, effects, table, values, texts, of_features(panels, feature)
+                ),
+                CHUNK,
             ),
             "r": pack.chunks(bodies.rows(view, table, values, texts), CHUNK),
             "i": pack.chunks(bodies.items(view, items), CHUNK),

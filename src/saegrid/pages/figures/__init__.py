@@ -1,29 +1,22 @@
-"""The plots of a study, as SVG. One file a figure: `draw(grid) -> Figure` and its `CAPTION`.
+"""The plots of a study, as SVG. One file a figure: `draw(...) -> Figure` and its `CAPTION`.
 
-Matplotlib is imported when a figure is drawn, never before: the plan of a study reads this table.
+A figure of the main corpus is named by the stage that shows it (`stages.stage.Figure`), one of the
+health page or of the survey below. Matplotlib is imported when a figure is drawn, never before: the
+plan of a study reads these tables.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from saegrid.base.io import write_text
-from saegrid.base.registry import entry, pick
 
 if TYPE_CHECKING:
     from saegrid.pages.figures.grid import Grid
     from saegrid.pages.figures.judged import Judged
     from saegrid.pages.figures.surveyed import Surveyed
-
-FIGURES = {
-    "density_histograms": "saegrid.pages.figures.density_histograms:draw",
-    "edit_lengths": "saegrid.pages.figures.edit_lengths:draw",
-    "features_above_cuts": "saegrid.pages.figures.features_above_cuts:draw",
-    "layer_curves": "saegrid.pages.figures.layer_curves:draw",
-    "tokens_per_text": "saegrid.pages.figures.tokens_per_text:draw",
-}
-"""Name: function from a `figures.grid.Grid` to a matplotlib figure."""
 
 HEALTH_FIGURES = {
     "frontier": "saegrid.pages.figures.frontier:draw",
@@ -41,30 +34,28 @@ SURVEY_FIGURES = {
 }
 """Name: function from a `figures.surveyed.Surveyed` to a matplotlib figure."""
 
-_ALL = FIGURES | HEALTH_FIGURES | SURVEY_FIGURES
+
+def captions(figures: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Path from a study's folder and caption of every figure, in the order of their names.
+
+    figures: name to the function that draws it, `package.module:draw`.
+    """
+    return [
+        (f"figures/{name}.svg", import_module(figures[name].partition(":")[0]).CAPTION)
+        for name in sorted(figures)
+    ]
 
 
-def caption(name: str) -> str:
-    """What a figure shows, in one or two sentences; ValueError where the figure is unknown."""
-    place = entry(_ALL, name, "Figure")
-    return import_module(place.partition(":")[0]).CAPTION
-
-
-def captions(names: Iterable[str] = FIGURES) -> list[tuple[str, str]]:
-    """Path from a study's folder and caption of every figure, in the order of their names."""
-    return [(f"figures/{name}.svg", caption(name)) for name in sorted(names)]
-
-
-def svg(name: str, shown: "Grid | Judged | Surveyed") -> str:
-    """A figure as SVG text, the same for the same tables; ValueError where it is unknown."""
+def svg(place: str, shown: "Grid | Judged | Surveyed") -> str:
+    """A figure as SVG text, the same for the same tables. place: `package.module:draw`."""
     from saegrid.pages.figures.style import render
 
-    return render(pick(_ALL, name, "Figure"), shown).decode()
+    return render(resolve_name(place), shown).decode()
 
 
 def draw_all(
-    shown: "Grid | Judged | Surveyed", folder: str | Path, names: Iterable[str] = FIGURES
+    shown: "Grid | Judged | Surveyed", folder: str | Path, figures: Mapping[str, str]
 ) -> None:
     """Write every figure to `folder`, as {name}.svg."""
-    for name in sorted(names):
-        write_text(Path(folder) / f"{name}.svg", svg(name, shown))
+    for name, place in sorted(figures.items()):
+        write_text(Path(folder) / f"{name}.svg", svg(place, shown))

@@ -25,6 +25,8 @@ class Grid:
     """tokens.json: counts over `all` and the `kept` items (see `tokens.tokens`)."""
     cuts: Sequence[float] = ()
     """Densities above which features are counted."""
+    tables: Mapping[str, Mapping[str, pa.Table]] = field(default_factory=dict)
+    """Output of a stage (`probe.table`): by cell the table that it holds."""
 
     def series(self) -> dict[tuple[str, str], list[Cell]]:
         """Cells by (position, SAE), each list by layer; A, M, R, N, then SAEs by size."""
@@ -43,14 +45,23 @@ class Grid:
 
 
 def read_grid(
-    tables: Sequence[str | Path], facts: Mapping[str, Any], cuts: Sequence[float] = ()
+    tables: Sequence[str | Path],
+    facts: Mapping[str, Any],
+    cuts: Sequence[float] = (),
+    files: Mapping[str, str] | None = None,
 ) -> Grid:
     """The grid of these features.parquet files, each in the folder of its cell.
 
-    facts: what `tokens.counts_of_kept` gives.
+    facts: what `tokens.counts_of_kept` gives. files: other outputs of stages that figures are drawn
+    from, and the names of their files in the folders of the cells.
     """
+    folders = {Path(path).parent.name: Path(path).parent for path in tables}
+    others = {
+        output: {cell: read_table(folder / file) for cell, folder in folders.items()}
+        for output, file in (files or {}).items()
+    }
     cells = {Path(path).parent.name: read_table(path, COLUMNS) for path in tables}
-    return Grid(cells, facts, cuts)
+    return Grid(cells, facts, cuts, others)
 
 
 def _place(cell: Cell) -> tuple[int, int, str, int]:

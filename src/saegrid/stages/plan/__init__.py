@@ -1,5 +1,86 @@
-"""A study as a graph of files: what each stage depends on, writes, and can be asked for."""
+"""A study as its stages ask for it: model, corpora, SAEs, trainings, and what is verified and judged.
 
-from saegrid.stages.plan.files import Plan
+The objects know the config and the files that it names, not the files that stages make: these are
+the graph's.
+"""
 
-__all__ = ["Plan"]
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from saegrid.base.errors import ConfigError
+from saegrid.base.paths import expand
+from saegrid.base.words import Cell, Site
+from saegrid.config.check import cell_settings, cells
+from saegrid.config.models import Study
+from saegrid.saes.cache import BUDGET, FOLDER
+from saegrid.stages.plan.corpora import Corpora
+from saegrid.stages.plan.judged import Judged
+from saegrid.stages.plan.model import Model
+from saegrid.stages.plan.saes import Saes
+from saegrid.stages.plan.trainings import Trainings
+from saegrid.stages.plan.verified import Verified
+
+
+class Plan:
+    """A study and its parts; `graph` has the files and jobs that follow from it."""
+
+    def __init__(self, study: Study, scripts: str | Path = "workflow/scripts") -> None:
+        self.study = study
+        self.root = f"results/{study.study}"
+        self.cells: list[Cell] = cells(study)
+        self.sites: list[Site] = sorted({cell.site for cell in self.cells})
+        self.model = Model(study.model)
+        self.corpora = Corpora(study, self.model)
+        self.main = self.corpora.main
+        self.saes = Saes(study, self.cells)
+        self.trainings = Trainings(self)
+        self.verified = Verified(self)
+        self.judged = Judged(self)
+        self._scripts = Path(scripts)
+        self._settings: dict[tuple[str, str], dict[str, Any]] = {}
+
+    @cached_property
+    def graph(self) -> Any:
+        """Files, specs and jobs of all stages (`stages.graph.Graph`)."""
+        from saegrid.stages import load
+        from saegrid.stages.graph import Graph
+
+        return Graph(self, load(), self._scripts)
+
+    def settings(self, cell: str, section: str) -> dict[str, Any]:
+        """The settings of a section for a cell, overrides put in. Not to be changed."""
+        key = (cell if cell in self.study.overrides or section == "train" else "", section)
+        if key not in self._settings:
+            self._settings[key] = cell_settings(self.study, Cell.parse(cell), section)
+        return self._settings[key]
+
+    def check_layers(self) -> None:
+        """ConfigError where the grid names a layer that the model does not have."""
+        self.model.check_layers(self.sites)
+
+    def used_corpora(self) -> list[str]:
+        """The main corpus and those that SAEs of the grid learn from."""
+        learned = {
+            self.trainings.corpus(str(c)) for c in self.cells if self.saes.is_trained(str(c))
+        }
+        return [self.main, *sorted(learned)]
+
+    def environment(self) -> dict[str, str]:
+        """Settings that decide no value, for the environment of the jobs: specs leave them out."""
+        return {FOLDER: self.study.hub.cache, BUDGET: repr(self.study.hub.budget_gb)}
+
+    def gpu(self) -> int:
+        """GPUs that a job with the model or an encoder asks for."""
+        return 0 if self.study.model.device == "cpu" else 1
+
+
+def local_file(key: str, path: str) -> Path:
+    """The file that the config names under `key`; ConfigError where it is missing."""
+    file = Path(expand(path))
+    if not file.is_file():
+        raise ConfigError(
+            f"{key}: the file {file} is not there. "
+            "Paths are relative to the folder in which snakemake runs."
+        )
+    return file

@@ -1,101 +1,69 @@
-"""What is verified before a study with checkpoints goes on, and the spec of that."""
+"""Known numbers of checkpoints that apply to a study."""
 
-from saegrid.base.digest import file_digest
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from saegrid.base.errors import ConfigError
-from saegrid.base.registry import lookup
 from saegrid.base.words import Cell
-from saegrid.config.models import Study
-from saegrid.stages.plan.cells import CellSpecs
-from saegrid.stages.plan.spec import remembered
 from saegrid.verify.expected import Expected, read
 
+if TYPE_CHECKING:
+    from saegrid.stages.plan import Plan
 
-class VerifiedSpecs(CellSpecs):
-    """Which known numbers apply to a study, and the spec of their verification."""
 
-    def __init__(self, study: Study, *more: object) -> None:
-        super().__init__(study, *more)
-        # The golden sentence's SAE may stand outside the grid: it is imported like those within.
-        named = {Cell.parse(cell).sae for cell in self._golden_cells()}
-        self.imported = sorted({*self.imported, *named})
+class Verified:
+    """The published numbers that are compared before a study with checkpoints goes on."""
 
-    @remembered
+    def __init__(self, plan: "Plan") -> None:
+        self.plan = plan
+
+    @cached_property
+    def imported(self) -> list[str]:
+        """SAEs of checkpoints: those of the grid, and that of a golden sentence outside of it."""
+        return sorted({*self.plan.saes.imported, *(Cell.parse(c).sae for c in self.golden)})
+
+    @cached_property
     def expected(self) -> Expected:
         """The known numbers that the config names; none where it names no file."""
-        path = self.study.verify.expected
-        if path is None or not self.imported:
+        from saegrid.stages.plan import local_file
+
+        path = self.plan.study.verify.expected
+        if path is None or not self.plan.saes.imported:
             return Expected()
+        file = local_file("verify.expected", path)
         try:
-            return read(self.local_file("verify.expected", path))
-        except ConfigError:
-            raise
+            return read(file)
         except ValueError as problem:
             raise ConfigError(f"verify.expected: {problem}") from None
 
-    def _golden_cells(self) -> list[str]:
+    @cached_property
+    def golden(self) -> list[str]:
         """Cells of the golden sentences whose SAE is a checkpoint of the catalogue."""
-        verify = self.study.verify
-        if verify.expected is None or not verify.golden:
+        settings, saes = self.plan.study.verify, self.plan.study.saes
+        if settings.expected is None or not settings.golden:
             return []
-        saes = self.study.saes
-        return sorted(
-            golden.cell
-            for golden in self.expected().golden
-            if (sae := saes.get(Cell.parse(golden.cell).sae)) and sae.source == "checkpoint"
-        )
+        cells = [golden.cell for golden in self.expected.golden]
+        named = [(cell, saes.get(Cell.parse(cell).sae)) for cell in cells]
+        return sorted(cell for cell, sae in named if sae and sae.source == "checkpoint")
 
-    def verified_cells(self, what: str) -> list[str]:
-        """Cells whose SAEs are read for the `golden` sentence, or for their `decoder`."""
-        if what == "golden":
-            return self._golden_cells()
-        known = self.expected().decoder_top3
-        in_grid = {str(cell) for cell in self.cells if cell.sae in self.imported}
-        wanted = known is not None and self.study.verify.decoder
-        return sorted(in_grid & set(known.value)) if wanted else []
+    @cached_property
+    def decoder(self) -> list[str]:
+        """Cells of the grid whose decoder directions are known."""
+        known = self.expected.decoder_top3
+        if known is None or not self.plan.study.verify.decoder:
+            return []
+        imported = {str(cell) for cell in self.plan.cells if cell.sae in self.plan.saes.imported}
+        return sorted(imported & set(known.value))
 
-    def verified_norms(self) -> list[str]:
+    @cached_property
+    def norms(self) -> list[str]:
         """Sites of the grid whose norms are known."""
-        norms = self.expected().norms
-        if norms is None or not self.study.verify.norms:
+        norms = self.expected.norms
+        if norms is None or not self.plan.study.verify.norms:
             return []
-        return [str(site) for site in self.sites if norms.at(site) is not None]
+        return [str(site) for site in self.plan.sites if norms.at(site) is not None]
 
-    def verified_saes(self) -> list[str]:
+    @cached_property
+    def cells(self) -> list[str]:
         """Cells whose SAEs are read, each once."""
-        return sorted({*self.verified_cells("golden"), *self.verified_cells("decoder")})
-
-    @remembered
-    def verify_spec(self) -> str:
-        """Spec of the verification: the numbers, the checkpoints, the model, the sampled text."""
-        imports = {cell: self._verified_import(cell) for cell in self.verified_saes()}
-        norms = self.verified_norms()
-        if not (imports or norms):
-            return self.spec("verify_checkpoint", [], [], expected=None)
-        path = str(self.study.verify.expected)
-        formats = {self.checkpoint(cell)["format"] for cell in imports}
-        readers = [lookup("saegrid.saes.formats:FORMATS", name, "format") for name in formats]
-        return self.spec(
-            "verify_checkpoint",
-            [*self.family_code(), *sorted(readers)],
-            [*imports.values(), *([self.tokens_spec(self.main)] if norms else [])],
-            expected=path,
-            content=file_digest(self.local_file("verify.expected", path)),
-            golden=self.verified_cells("golden"),
-            decoder=self.verified_cells("decoder"),
-            norms=norms,
-            model=self.study.model.model_dump(mode="json"),
-            identity=self.model_identity(),
-            threads=self.study.threads.capture,
-        )
-
-    def _verified_import(self, cell: str) -> str:
-        """Spec of an SAE's import; one outside the grid may well not have been fetched."""
-        try:
-            return self.import_spec(cell)
-        except ConfigError as problem:
-            if cell in map(str, self.cells):
-                raise
-            raise ConfigError(
-                f"verify.golden: the published sentence needs the SAE of {cell}, which is not on "
-                f"the grid. {problem} Get it too, or set `verify: {{golden: false}}`."
-            ) from None
+        return sorted({*self.golden, *self.decoder})

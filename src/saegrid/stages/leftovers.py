@@ -7,7 +7,7 @@ TEMPORARY = re.compile(r"^(\..+\.\d+\.tmp|\.tmp\w{6})$")
 """Names that `io.atomic` gives, and safetensors while it writes."""
 
 
-def remove_leftovers(folder: str | Path, before: float) -> list[Path]:
+def remove(folder: str | Path, before: float) -> list[Path]:
     """Remove the temporary files below a folder last written before a time (s); which they were.
 
     Whoever still writes one, on this machine or another, has touched it since: a time not long ago

@@ -1,0 +1,27 @@
+"""The memory that trainings take. Importable without torch."""
+
+from collections.abc import Iterable
+
+from saegrid.saes.training.settings import Settings
+
+TORCH = 500 << 20
+"""Bytes of a process that has imported torch."""
+COPIES = 4
+"""Of the weights as float32: parameters, gradients and two moments."""
+SAMPLE = 1 << 30
+"""Bytes of the sample from which whitening is measured, at most."""
+
+
+def held(saes: Iterable[tuple[int, int, Settings]]) -> int:
+    """Megabytes of a training of several SAEs, each (d_model, d_sae, settings).
+
+    The weights and what the optimiser keeps of them, four arrays (token, feature) of a batch, and
+    where activations are whitened the larger of the sample and two copies of the weights in float64.
+    """
+    total = TORCH
+    for d_model, d_sae, settings in saes:
+        weights = 2 * d_model * d_sae
+        total += COPIES * 4 * weights + 4 * 4 * settings.batch * d_sae
+        if settings.whiten != "none":
+            total += max(SAMPLE, 2 * 8 * weights)
+    return -(-total // 10**6)

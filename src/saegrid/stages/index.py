@@ -1,0 +1,46 @@
+"""The grid of a study as a page, with links to all cells."""
+
+from typing import TYPE_CHECKING, Any
+
+from saegrid.stages.places import facts_of_main
+from saegrid.stages.plot import figures
+from saegrid.stages.stage import STUDY, At, Column, Many, Needs, Panel, Source, Stage, Write
+
+if TYPE_CHECKING:
+    from saegrid.stages.plan import Plan
+
+
+def panels(plan: "Plan") -> list[Panel]:
+    """The panels of the study that stages show."""
+    return [p for p in plan.graph.shown(Panel) if not plan.graph.stages[p.stage].is_of_cells]
+
+
+def settings(plan: "Plan", at: At) -> dict[str, Any]:
+    """The names that stand on the page, columns, figures and panels."""
+    columns = [[c.name, c.heading, c.form, c.words] for c in plan.graph.shown(Column)]
+    shown = [panel._asdict() for panel in panels(plan)]
+    return {
+        "study": plan.study.study,
+        "title": plan.study.pages.title,
+        "model": plan.study.model.path,
+        "corpus": plan.main,
+        "cuts": plan.study.pages.cuts,
+        "figures": figures(plan),
+        **({"columns": columns} if columns else {}),
+        **({"panels": shown} if shown else {}),
+    }
+
+
+INDEX = Stage(
+    "index",
+    reads={
+        **facts_of_main(),
+        "summary": "summary.summary",
+        "figures": Many(lambda plan, at: [Source("plot.figures", at)]),
+        "panels": Many(lambda plan, at: [Source(panel.table, at) for panel in panels(plan)]),
+    },
+    writes={"page": Write(STUDY + "index.html", report=("index", "Grid"))},
+    settings=settings,
+    code=lambda plan, at: sorted({panel.of for panel in panels(plan)}),
+    needs=Needs(memory=1000, minutes=5, group="study"),
+)

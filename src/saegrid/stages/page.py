@@ -1,0 +1,60 @@
+"""The feature browser of a cell, one offline file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saegrid.stages.stage import CELL, At, Many, Needs, Panel, Source, Stage, Weight
+
+if TYPE_CHECKING:
+    from saegrid.stages.plan import Plan
+
+
+def panels(plan: "Plan") -> list[Panel]:
+    """The panels of features that stages show."""
+    return [p for p in plan.graph.shown(Panel) if plan.graph.stages[p.stage].is_of_cells]
+
+
+def tables(plan: "Plan", at: At) -> list[Source]:
+    """The tables of the panels."""
+    return [Source(panel.table, at) for panel in panels(plan)]
+
+
+def settings(plan: "Plan", at: At) -> dict[str, Any]:
+    """The names that stand on the page."""
+    corpus = plan.corpora[at.corpus].settings
+    shown = [
+        {**panel._asdict(), "file": Path(plan.graph.paths(source)[0]).name}
+        for panel, source in zip(panels(plan), tables(plan, at), strict=True)
+    ]
+    return {
+        "study": plan.study.study,
+        "model": plan.study.model.path,
+        "corpus": at.corpus,
+        "cell": at.cell,
+        "layout": corpus.layout,
+        "mask": corpus.mask,
+        **({"panels": shown} if shown else {}),
+    }
+
+
+PAGE = Stage(
+    "page",
+    reads={
+        "features": "encode.features",
+        "table": "density.table",
+        "top": "top_tokens.top",
+        "examples": "top_tokens.examples",
+        "topics": "top_tokens.topics",
+        "logits": "logit_effects.effects",
+        "tokens": "tokens.tokens",
+        "selection": "selection.selection",
+        "corpus_items": "items.table",
+        "panels": Many(tables),
+    },
+    writes={"page": CELL + "features.html"},
+    sections=("pages",),
+    settings=settings,
+    code=lambda plan, at: sorted({panel.of for panel in panels(plan)}),
+    needs=Needs(memory=4000, minutes=10, group="cells"),
+    weighs=lambda sizes, at: Weight(write=40_000 + 700 * sizes.shown(at)),
+)

@@ -1,0 +1,138 @@
+"""What many stages read, named as a sentence about a job: each is a function of the plan and a place."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from saegrid.stages.stage import At, Many, One, Read, Source
+
+if TYPE_CHECKING:
+    from saegrid.stages.plan import Plan
+
+
+def cells(plan: "Plan") -> list[At]:
+    """Each cell on the main corpus."""
+    return [At(plan.main, str(cell), site=str(cell.site)) for cell in plan.cells]
+
+
+def once(plan: "Plan") -> list[At]:
+    """One job a study."""
+    return [At()]
+
+
+def on_main(output: str) -> One:
+    """An output on the main corpus."""
+    return One(lambda plan, at: Source(output, At(plan.main)))
+
+
+def of_every_cell(output: str) -> Many:
+    """An output of each cell on the main corpus."""
+    return Many(lambda plan, at: [Source(output, place) for place in cells(plan)])
+
+
+def of_every_shard(output: str) -> Many:
+    """An output on each shard of the job's corpus."""
+    return Many(
+        lambda plan, at: [
+            Source(output, at._replace(shard=shard)) for shard in plan.corpora[at.corpus].shards
+        ]
+    )
+
+
+def activations(plan: "Plan", at: At) -> Source:
+    """The activations of the job's site, captured or in a store; ConfigError where the SAE of its
+    cell cannot take them."""
+    if at.cell:
+        plan.trainings.check_norm(at.cell, at.corpus)
+    return plan.corpora[at.corpus].activations(at)
+
+
+def all_activations(plan: "Plan", at: At) -> list[Source]:
+    """The activations of a site on all shards of a corpus, in order."""
+    corpus = plan.corpora[at.corpus]
+    return [corpus.activations(at._replace(shard=shard)) for shard in corpus.shards]
+
+
+def tokens(plan: "Plan", at: At) -> Source | None:
+    """The tokens of the job's corpus; none of a streamed one."""
+    return plan.corpora[at.corpus].tokens(At(at.corpus))
+
+
+def sae(plan: "Plan", at: At) -> list[Source]:
+    """The files of the cell's SAE, trained or imported."""
+    if plan.saes.is_trained(at.cell):
+        return [Source("train_sae.cfg", at), Source("train_sae.weights", at)]
+    return [Source("import_sae.reference", at), Source("import_sae.norms", at)]
+
+
+def sae_source(plan: "Plan", at: At) -> Source:
+    """The file of a cell's SAE that records its spec."""
+    return sae(plan, at)[1]
+
+
+def _verified(plan: "Plan", at: At) -> list[Source]:
+    trained = at.cell and plan.saes.is_trained(at.cell)
+    return (
+        [Source("verify_checkpoint.facts", At())] if plan.verified.imported and not trained else []
+    )
+
+
+SAE = Many(sae)
+"""The files of the cell's SAE."""
+MODEL = Many(lambda plan, at: plan.model.files, ancient=True)
+"""Files of the model; their identity is in the settings."""
+VERIFIED = Many(_verified, ancient=True, decides=False)
+"""Known numbers of checkpoints: waited for, unless the SAE is trained here. Of every study with
+checkpoints, whether it verifies them or not: else turning that on would run all cells again."""
+TOKENS = One(tokens)
+"""The tokens of the job's corpus."""
+
+
+def facts_of_main() -> dict[str, Read]:
+    """Files from which the numbers of the main corpus are shown."""
+    return {
+        "facts": on_main("items.facts"),
+        "filter": on_main("selection.facts"),
+        "tokens": on_main("tokens.facts"),
+        "spans": on_main("tokens.spans"),
+        "selection": on_main("selection.selection"),
+    }
+
+
+def family_code(plan: "Plan", at: At) -> list[str]:
+    """Code that knows the model's architecture."""
+    return plan.model.code
+
+
+def reader(plan: "Plan", at: At) -> list[str]:
+    """Code that reads the format of the cell's SAE."""
+    return [plan.saes.reader(at.cell)]
+
+
+def layout(plan: "Plan", at: At) -> dict[str, str]:
+    """How the texts of the job's corpus are laid out."""
+    return {"layout": plan.corpora[at.corpus].settings.layout}
+
+
+def sharded(plan: "Plan") -> str:
+    """Pattern of the corpora in shards."""
+    return "|".join(plan.corpora.in_shards()) or "(?!)"
+
+
+def paths(plan: "Plan", sources: Iterable[Source]) -> list[str]:
+    """The files of some outputs."""
+    return [path for source in sources for path in plan.graph.paths(source)]
+
+
+def dumped(section: Any, *names: str) -> dict[str, Any]:
+    """Some values of a section of the config: a change of the others runs nothing."""
+    return section.model_dump(mode="json", include=set(names))
+
+
+def together(plan: "Plan") -> Iterator[Source]:
+    """The files that tell that cells have been trained together, of all cells.
+
+    They are at the ends of whatever comes from SAEs. Where a member has left, only the training
+    together runs again and nothing goes on from it, so that it must be asked for itself.
+    """
+    for site, name in plan.trainings.together:
+        yield Source("train_together.members", At(site=site, together=name))

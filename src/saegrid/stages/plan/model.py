@@ -1,0 +1,122 @@
+"""The language model of a study: its files, sizes, code and identity."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from saegrid.base.digest import digest, file_digest
+from saegrid.base.errors import ConfigError
+from saegrid.base.io import canonical
+from saegrid.base.paths import PathError, expand
+from saegrid.base.registry import entry
+from saegrid.base.words import Site
+from saegrid.config.models import Model as Settings
+from saegrid.models import FAMILIES, Sizes, family_name, read_config, sizes_of
+from saegrid.models.identity import model_identity
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "config.json",
+)
+"""Files of a folder that decide on tokens."""
+
+
+class Model:
+    """The language model that a config names."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def folder(self) -> Path | None:
+        """Its local folder, None where it is on the hub; ConfigError where it is missing."""
+        path = expand(self.settings.path)
+        if Path(path).is_dir():
+            return Path(path)
+        # A name on the hub is "owner/name"; anything else was meant as a folder.
+        if path.count("/") != 1 or path.startswith((".", "/")):
+            raise ConfigError(f"model.path: there is no folder {path}.")
+        if self.settings.revision is None:
+            raise ConfigError(
+                f"model.revision: name the commit of {path} on the hub, "
+                "so that the results can be repeated."
+            )
+        return None
+
+    @cached_property
+    def config(self) -> dict[str, Any] | None:
+        """The facts of its config.json; None where it is on the hub."""
+        return read_config(self.folder) if self.folder else None
+
+    @cached_property
+    def sizes(self) -> Sizes | None:
+        """Layers and widths; None where it is on the hub."""
+        return None if self.config is None else sizes_of(self.config, self.settings.family)
+
+    @cached_property
+    def files(self) -> list[str]:
+        """Local files of its weights; empty where it is on the hub."""
+        return (
+            [str(path) for path in sorted(self.folder.glob("*.safetensors"))] if self.folder else []
+        )
+
+    def stored(self) -> int:
+        """Bytes of these files."""
+        return sum(Path(path).stat().st_size for path in self.files)
+
+    def width(self, site: Site) -> int:
+        """Channels of a site; 0 where the model is on the hub."""
+        if self.sizes is None:
+            return 0
+        return self.sizes.d_mlp if site.position == "N" else self.sizes.d_model
+
+    @cached_property
+    def code(self) -> list[str]:
+        """Modules that know its architecture; all of them for a model on the hub."""
+        family = self.settings.family
+        if self.config is None and family == "auto":
+            return sorted(set(FAMILIES.values()))
+        return [entry(FAMILIES, family_name(self.config or {}, family), "model.family")]
+
+    def check_layers(self, sites: Iterable[Site]) -> None:
+        """ConfigError where sites lie in layers that the model does not have."""
+        if self.sizes is None:
+            return
+        n_layers = self.sizes.n_layers
+        missing = sorted({site.layer for site in sites if site.layer >= n_layers})
+        if missing:
+            raise ConfigError(
+                f"grid: layers {missing} are not in the model, which has the layers 0 to "
+                f"{n_layers - 1}."
+            )
+
+    @cached_property
+    def identity(self) -> str:
+        """Digest of all that decides its outputs."""
+        return digest(canonical(model_identity(self.settings.model_dump(mode="json"), self.folder)))
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """What a stage that runs the model has in its spec."""
+        return {"model": self.settings.model_dump(mode="json"), "identity": self.identity}
+
+    @cached_property
+    def context(self) -> int | None:
+        """Longest row that it takes; None where it is not at hand."""
+        try:
+            path = Path(expand(self.settings.path))
+        except PathError:  # a corpus needs no model
+            return None
+        if not (path / "config.json").is_file():
+            return None
+        return sizes_of(read_config(path), self.settings.family).context
+
+    @cached_property
+    def tokenizer(self) -> list[str]:
+        """Digests of the tokenizer's files; empty where it is on the hub."""
+        folder = Path(expand(self.settings.tokenizer or self.settings.path))
+        files = [folder / name for name in TOKENIZER_FILES]
+        return [file_digest(path) for path in files if path.is_file()]

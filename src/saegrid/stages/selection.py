@@ -1,0 +1,24 @@
+"""The items of a corpus that its filter keeps."""
+
+from typing import TYPE_CHECKING, Any
+
+from saegrid.stages.stage import CORPUS, At, Needs, Stage, Weight
+
+if TYPE_CHECKING:
+    from saegrid.stages.plan import Plan
+
+
+def settings(plan: "Plan", at: At) -> dict[str, Any]:
+    """The filter."""
+    chosen = plan.corpora[at.corpus].settings.filter
+    return {"filter": chosen.model_dump(mode="json") if chosen else None}
+
+
+SELECTION = Stage(
+    "selection",
+    reads={"table": "items.table"},
+    writes={"selection": CORPUS + "selection.parquet", "facts": CORPUS + "selection.json"},
+    settings=settings,
+    needs=Needs(memory=1000, minutes=5, group="corpus"),
+    weighs=lambda sizes, at: Weight(write=sizes.text(at.corpus).items),
+)

@@ -1,0 +1,45 @@
+"""The survey as a page with its figures."""
+
+from typing import TYPE_CHECKING, Any
+
+from saegrid.pages.figures import SURVEY_FIGURES
+from saegrid.stages.base_rates import word_lists
+from saegrid.stages.stage import STUDY, At, Needs, One, Source, Stage, Write
+
+if TYPE_CHECKING:
+    from saegrid.stages.plan import Plan
+
+
+def base_rates(plan: "Plan", at: At) -> Source | None:
+    """How common topics are, where there are lists of words."""
+    return Source("base_rates.table", at) if word_lists(plan) else None
+
+
+def settings(plan: "Plan", at: At) -> dict[str, Any]:
+    """The names that stand on the page."""
+    return {
+        "study": plan.study.study,
+        "title": plan.study.pages.title,
+        "model": plan.study.model.path,
+        "cut": plan.study.survey.cut,
+    }
+
+
+SURVEY_PAGE = Stage(
+    "survey_page",
+    reads={
+        **{name: f"survey.{name}" for name in ("layers", "dimensions", "pairs", "passes")},
+        "base_rates": One(base_rates),
+    },
+    writes={
+        "page": Write(STUDY + "survey.html", report=("survey", "Survey")),
+        "figures": Write(
+            STUDY + "figures/{figure}.svg",
+            each={"figure": lambda plan: sorted(SURVEY_FIGURES)},
+            report=("survey", "Survey"),
+        ),
+    },
+    settings=settings,
+    code=lambda plan, at: sorted(SURVEY_FIGURES.values()),
+    needs=Needs(memory=2000, minutes=10, group="study"),
+)

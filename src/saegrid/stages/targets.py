@@ -1,0 +1,162 @@
+"""Targets that can be asked for by name, as lists of outputs; jobs follow from what these read."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from saegrid.stages.places import all_activations, cells, sae, together
+from saegrid.stages.stage import At, Source, Stage
+
+if TYPE_CHECKING:
+    from saegrid.stages.graph import Graph
+    from saegrid.stages.plan import Plan
+
+Target = Callable[["Plan"], Iterator[Source]]
+
+
+def corpus(plan: "Plan") -> Iterator[Source]:
+    """Tables of every corpus in use."""
+    for name in plan.used_corpora():
+        if not plan.corpora[name].is_streamed:
+            yield Source("selection.selection", At(name))
+            yield Source("tokens.tokens", At(name))
+
+
+def activations(plan: "Plan") -> Iterator[Source]:
+    """Activations of every corpus in use."""
+    for name in plan.used_corpora():
+        for site in plan.sites:
+            yield from all_activations(plan, At(name, site=str(site)))
+
+
+def saes(plan: "Plan") -> Iterator[Source]:
+    """SAEs of the grid."""
+    yield from together(plan)
+    for place in cells(plan):
+        yield from sae(plan, place)
+
+
+def tables(plan: "Plan") -> Iterator[Source]:
+    """Tables of all cells, and all that they come from."""
+    yield from corpus(plan)
+    yield from activations(plan)
+    yield from saes(plan)
+    for place in cells(plan):
+        yield Source("logit_effects.effects", place)
+    if plan.verified.imported:
+        yield Source("verify_checkpoint.facts", At())
+
+
+def pages(plan: "Plan") -> Iterator[Source]:
+    """Feature browsers and the index."""
+    yield from together(plan)
+    for place in cells(plan):
+        yield Source("page.page", place)
+    yield Source("index.page", At())
+
+
+def figures(plan: "Plan") -> Iterator[Source]:
+    """Figures."""
+    yield from together(plan)
+    yield Source("plot.figures", At())
+
+
+def metrics(plan: "Plan") -> Iterator[Source]:
+    """Numbers of every cell, baselines of every site, all of them judged."""
+    yield from together(plan)
+    yield Source("health.table", At())
+
+
+def layers(plan: "Plan") -> Iterator[Source]:
+    """Survey of the layers."""
+    yield Source("survey_page.page", At())
+
+
+def everything(plan: "Plan") -> Iterator[Source]:
+    """All that the study names."""
+    for target in (tables, pages, figures):
+        yield from target(plan)
+    if plan.study.metrics.all:
+        yield from metrics(plan)
+    for stage in plan.graph.analyses:
+        yield from analysis(stage)(plan)
+
+
+def analysis(stage: Stage) -> Target:
+    """The target of an analysis: all of its jobs."""
+
+    def target(plan: "Plan") -> Iterator[Source]:
+        output = next(iter(stage.writes))
+        yield from (Source(f"{stage.name}.{output}", at) for at in stage.ends(plan))
+
+    return target
+
+
+TARGETS: dict[str, Target] = {
+    "corpus": corpus,
+    "activations": activations,
+    "saes": saes,
+    "cells": tables,
+    "metrics": metrics,
+    "pages": pages,
+    "figures": figures,
+    "layers": layers,
+    "all": everything,
+}
+
+
+def names(graph: "Graph") -> list[str]:
+    """All targets of a study."""
+    return [*TARGETS, *(stage.name for stage in graph.analyses)]
+
+
+def ends(graph: "Graph", names: Iterable[str]) -> list[Source]:
+    """The outputs behind what is asked of Snakemake: targets, analyses, paths of files."""
+    found: dict[Source, None] = {}
+    analyses = {stage.name: analysis(stage) for stage in graph.analyses}
+    for name in names:
+        target = (TARGETS | analyses).get(name)
+        sources = target(graph.plan) if target else made_by(graph, name)
+        found.update(dict.fromkeys(sources))
+    return list(found)
+
+
+def files(graph: "Graph", name: str) -> list[str]:
+    """The files of a target: every file of every job that it needs, so that a lost or failed one is
+    made again."""
+    jobs = graph.jobs(ends(graph, [name]))
+    return [path for job in jobs for path in graph.outputs(*job)]
+
+
+def made_by(graph: "Graph", path: str) -> Iterator[Source]:
+    """The outputs that lie at a path; none where no stage of the study makes it."""
+    for stage in graph.stages.values():
+        for name in stage.writes:
+            match = re.fullmatch(pattern_of(stage.write(name).path), path)
+            if match and match["study"] == graph.plan.study.study:
+                source = Source(f"{stage.name}.{name}", At.of(match.groupdict(default="")))
+                if _has(graph, source, path):
+                    yield source
+
+
+def pattern_of(path: str) -> str:
+    """Regular expression of the paths that a path with wildcards stands for."""
+    seen: set[str] = set()
+    pattern = ""
+    for number, part in enumerate(re.split(r"{(\w+)}", path)):
+        if number % 2 == 0:
+            pattern += re.escape(part)
+        elif part in seen:
+            pattern += f"(?P={part})"
+        else:
+            pattern += f"(?P<{part}>{'.*?' if part == 'shard' else '[^/]+'})"
+            seen.add(part)
+    return pattern
+
+
+def _has(graph: "Graph", source: Source, path: str) -> bool:
+    """Whether the study has this output: a path may name a corpus or cell that is not there."""
+    try:
+        return path in graph.paths(source)
+    except (KeyError, ValueError):
+        return False

@@ -1,0 +1,57 @@
+"""The tokens of a corpus: rows of model input, and where texts and edits stand in them."""
+
+from typing import TYPE_CHECKING, Any
+
+from saegrid.base.registry import lookup
+from saegrid.stages.stage import CORPUS, At, Figure, Needs, One, Source, Stage, Weight
+
+if TYPE_CHECKING:
+    from saegrid.stages.plan import Plan
+
+
+def selection(plan: "Plan", at: At) -> Source | None:
+    """The filter, where the rows hold the kept items only."""
+    return Source("selection.selection", at) if plan.corpora[at.corpus].is_filtered else None
+
+
+def settings(plan: "Plan", at: At) -> dict[str, Any]:
+    """The tokenizer with its content, the layout, the mask."""
+    corpus, model = plan.corpora[at.corpus], plan.study.model
+    return {
+        "tokenizer": model.tokenizer or model.path,
+        "revision": model.revision,
+        "content": plan.model.tokenizer,
+        "bos": model.bos,
+        "layout": corpus.settings.layout,
+        "row_length": corpus.settings.row_length,
+        "mask": corpus.settings.mask,
+        "max_length": corpus.max_length,
+    }
+
+
+def code(plan: "Plan", at: At) -> list[str]:
+    """Code of the layout and of the mask."""
+    chosen, key = plan.corpora[at.corpus].settings, f"corpora.{at.corpus}"
+    return [
+        lookup("saegrid.text.layouts:LAYOUTS", chosen.layout, f"{key}.layout"),
+        lookup("saegrid.text.masks:MASKS", chosen.mask, f"{key}.mask"),
+    ]
+
+
+TOKENS = Stage(
+    "tokens",
+    reads={"table": "items.table", "selection": One(selection)},
+    writes={
+        "tokens": CORPUS + "tokens.parquet",
+        "spans": CORPUS + "spans.parquet",
+        "facts": CORPUS + "tokens.json",
+    },
+    settings=settings,
+    code=code,
+    needs=Needs(memory=4000, minutes=20, group="corpus"),
+    weighs=lambda sizes, at: Weight(write=8 * sizes.text(at.corpus).positions),
+    shows=(
+        Figure("edit_lengths", "saegrid.pages.figures.edit_lengths:draw"),
+        Figure("tokens_per_text", "saegrid.pages.figures.tokens_per_text:draw"),
+    ),
+)

@@ -1,0 +1,39 @@
+"""Examples of every feature, judged by word lists and by form."""
+
+from typing import TYPE_CHECKING, Any
+
+from saegrid.base.digest import file_digest
+from saegrid.stages.places import layout
+from saegrid.stages.stage import CELL, At, Needs, Stage, Weight
+
+if TYPE_CHECKING:
+    from saegrid.stages.plan import Plan
+
+
+def settings(plan: "Plan", at: At) -> dict[str, Any]:
+    """The layout, and the content of the word lists."""
+    from saegrid.stages.plan import local_file
+
+    lists = plan.settings(at.cell, "topics")["lists"]
+    content = file_digest(local_file("topics.lists", lists)) if lists else None
+    return {**layout(plan, at), "content": content}
+
+
+TOP_TOKENS = Stage(
+    "top_tokens",
+    reads={
+        "features": "encode.features",
+        "table": "density.table",
+        "tokens": "tokens.tokens",
+        "selection": "selection.selection",
+    },
+    writes={
+        "top": CELL + "top_tokens.parquet",
+        "examples": CELL + "examples.parquet",
+        "topics": CELL + "topics.parquet",
+    },
+    sections=("top_tokens", "topics"),
+    settings=settings,
+    needs=Needs(memory=2000, minutes=10, priority=3, group="cells"),
+    weighs=lambda sizes, at: Weight(write=400 * sizes.shown(at)),
+)
