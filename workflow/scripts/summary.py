@@ -8,6 +8,8 @@ from saegrid.job import start
 
 with start(snakemake) as job:
     root = Path(job.input[0]).parent.parent
-    table = summary(root, job.settings["expected"], job.settings["cuts"], job.settings.get("columns", ()))
+    table = summary(
+        root, job.settings["expected"], job.settings["cuts"], job.settings.get("columns", ())
+    )
     print(f"{table.num_rows} cells")
     io.write_table(job.output.summary, table, job.spec)

@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 
 def settings(plan: "Plan", at: At) -> dict[str, Any]:
     """The cell and its threads; the capture, which is in the path of what is read."""
-    source = activations(plan, at)
-    stage = plan.graph.stages[source.stage]
+    stage = plan.graph.stages[activations(plan, at).stage]
     return {
         "cell": at.cell,
-        "capture": stage.parts["capture"](plan, At(at.corpus)),
+        **plan.graph.parts(stage, at.corpus),
         "threads": plan.study.threads.encode,
     }
 

@@ -12,7 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from saegrid.stages.graph import Job, listed
-from saegrid.stages.settled import RECORDING, is_recorded
+from saegrid.stages.settled import is_recorded
 from saegrid.stages.sizes import Sizes
 from saegrid.stages.stage import At, Source
 
@@ -101,8 +101,8 @@ class Estimate(NamedTuple):
     def text(self) -> str:
         """The table, what it rests on, and how the disk stands."""
         verdict = "enough" if self.needed <= self.free else "NOT ENOUGH"
-        disk = f"{self.root}: needs {size(self.needed)} of disk, {size(self.free)} are free: {verdict}."
-        return "\n".join([table(self), *self.notes, disk])
+        disk = f"needs {size(self.needed)} of disk, {size(self.free)} are free: {verdict}"
+        return "\n".join([table(self), *self.notes, f"{self.root}: {disk}."])
 
     def check(self) -> None:
         """DiskError where the disk does not suffice."""
@@ -110,8 +110,8 @@ class Estimate(NamedTuple):
             raise DiskError(
                 f"{self.root}: this run needs about {size(self.needed)} of disk, but "
                 f"{size(self.free)} are free. Make room, let `results` be a link to a larger disk, "
-                "or do less: a smaller grid, fewer context tokens (corpora.*.tokens.context), dtype "
-                "bfloat16. `snakemake estimate` shows the table; --no-hooks goes on anyway."
+                "or do less: a smaller grid, fewer context tokens (corpora.*.tokens.context), "
+                "dtype bfloat16. `snakemake estimate` shows the table; --no-hooks goes on anyway."
             )
 
 
@@ -153,7 +153,7 @@ def estimate(plan: "Plan", jobs: Iterable[Job], cores: int = 1) -> Estimate:
         )
     machine = machine_memory()
     notes += [
-        f"{line.rule}: a job may hold {size(line.memory)}, more than this machine's {size(machine)}."
+        f"{line.rule}: a job may hold {size(line.memory)}; this machine has {size(machine)}."
         for line in lines
         if line.memory > machine > 0
     ]
@@ -202,8 +202,7 @@ def _is_finished(graph: "Graph", job: Job) -> bool:
     """Whether all files of a job are there and record its spec."""
     spec = graph.spec(job.stage.name, job.at)
     for name in job.stage.writes:
-        write = job.stage.write(name)
-        records = write.records and write.path.endswith(RECORDING)
+        records = job.stage.write(name).is_recording
         for path in graph.paths(Source(f"{job.stage.name}.{name}", job.at)):
             if not (is_recorded(path, spec) if records else Path(path).is_file()):
                 return False
@@ -219,7 +218,7 @@ def _makers(graph: "Graph", job: Job) -> Iterator[tuple[str, At]]:
 
 
 def earlier(folder: Path) -> Mapping[str, float]:
-    """Median wall time of the jobs of each rule, in seconds, from the benchmark files of a study."""
+    """Median wall time of the jobs of each rule in seconds, from the benchmark files of a study."""
     seconds: dict[str, list[float]] = {}
     for path in folder.rglob("*.tsv"):
         head, *rows = path.read_text(encoding="utf-8").splitlines() or [""]

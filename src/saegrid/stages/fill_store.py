@@ -1,7 +1,7 @@
 """The store of a streamed corpus: its activations at all sites of the grid, in shards.
 
-Shards are no outputs, since Snakemake deletes these before a job: outputs are the facts of each site
-with the checksums of its shards.
+Shards are no outputs, since Snakemake deletes these before a job: outputs are the facts of each
+site with the checksums of its shards.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,6 +1,7 @@
 """The files, jobs and specs of a study. All of it follows from its stages."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -42,6 +43,7 @@ class Graph:
         """Whether the files of a cell record their present specs, as far as it was asked."""
         self._reads = {s.name: {name: s.read(name) for name in s.reads} for s in stages.values()}
         self._own = {s.name: frozenset(s.wildcards) & {*At._fields} for s in stages.values()}
+        self._parts: dict[tuple[str, str], dict[str, str]] = {}
         self._places: dict[tuple[str, At], At] = {}
         self._sources: dict[tuple[str, str, At], Source | list[Source | str] | None] = {}
         self._paths: dict[Source, list[str]] = {}
@@ -61,9 +63,7 @@ class Graph:
     def _files(self, source: Source) -> list[str]:
         stage, at = self.stages[source.stage], source.at
         write = stage.write(source.output.partition(".")[2])
-        names = {**at._asdict(), "study": self.plan.study.study}
-        for part, compute in stage.parts.items():
-            names[part] = compute(self.plan, at)
+        names = {**at._asdict(), "study": self.plan.study.study, **self.parts(stage, at.corpus)}
         several = [names]
         for wildcard, values in write.each.items():
             if not names.get(wildcard):
@@ -71,7 +71,15 @@ class Graph:
                 several = [{**one, wildcard: value} for one in several for value in every]
         return [write.path.format(**one) for one in several]
 
-    def sources(self, stage: Stage, name: str, at: At) -> Source | None | list[Source | str]:
+    def parts(self, stage: Stage, corpus: str) -> dict[str, str]:
+        """The parts of a stage's paths on a corpus that are computed."""
+        key = (stage.name, corpus)
+        if key not in self._parts:
+            values = {part: of(self.plan, At(corpus)) for part, of in stage.parts.items()}
+            self._parts[key] = values
+        return self._parts[key]
+
+    def sources(self, stage: Stage, name: str, at: At) -> Source | list[Source | str] | None:
         """The outputs that an input of a job is: one, none, or a list."""
         key = (stage.name, name, at)
         if key not in self._sources:
@@ -177,7 +185,7 @@ class Graph:
 
     def _asked(
         self, stage: Stage, name: str, at: At, mistakes: list[str] | None
-    ) -> Source | None | list[Source | str]:
+    ) -> Source | list[Source | str] | None:
         try:
             return self.sources(stage, name, at)
         except Exception as problem:
@@ -245,15 +253,28 @@ class Graph:
 
         return read.settled(self.plan, at) if callable(read.settled) else is_settled(self, at.cell)
 
+    @cached_property
+    def of_cells(self) -> list[str]:
+        """The outputs of single cells that record their spec."""
+        return [
+            f"{stage.name}.{name}"
+            for stage in self._present()
+            for name in stage.writes
+            if "cell" in stage.wildcards and stage.write(name).is_recording
+        ]
+
     # --- what stages show ------------------------------------------------------------------
 
     def shown(self, kind: type[Shown]) -> list[Shown]:
         """All columns, figures or panels of the stages of this study."""
-        stages = [s for s in self.stages.values() if not s.config or s in self.analyses]
-        return [one for stage in stages for one in stage.shows if isinstance(one, kind)]
+        return [one for stage in self._present() for one in stage.shows if isinstance(one, kind)]
+
+    def _present(self) -> list[Stage]:
+        """The stages of this study: analyses that it does not name are left out."""
+        return [s for s in self.stages.values() if not s.config or s in self.analyses]
 
 
-def listed(source: Source | None | list[Source | str]) -> Iterator[Source]:
+def listed(source: Source | list[Source | str] | None) -> Iterator[Source]:
     """The sources of an input that stages make."""
     if isinstance(source, Source):
         yield source

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def activations(plan: "Plan", at: At) -> list[Source]:
-    """The activations on which a cell is judged, shards in order; ConfigError where it cannot be."""
+    """The activations on which a cell is judged, shards in order; ConfigError where it has none."""
     plan.judged.check(at.cell, at.corpus)
     return all_activations(plan, at)
 

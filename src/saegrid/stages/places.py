@@ -1,4 +1,4 @@
-"""What many stages read, named as a sentence about a job: each is a function of the plan and a place."""
+"""Inputs that many stages have, each a function of the plan and the place of a job."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any

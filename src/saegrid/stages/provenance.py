@@ -47,7 +47,7 @@ def _commit() -> str | None:
 
 
 def write(plan: "Plan") -> None:
-    """Write config.json: the resolved config with versions, commit and machine. No rule reads it."""
+    """Write config.json: the resolved config, versions, commit and machine. No rule reads it."""
     write_json(f"{plan.root}/config.json", provenance(plan.study.model_dump(mode="json")))
 
 

@@ -1,27 +1,33 @@
 """The specs that finished files record, against the present ones."""
 
+import os
 from collections.abc import Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from saegrid.base.errors import ConfigError
 from saegrid.base.io import recorded_spec
-from saegrid.stages.stage import At, Source
+from saegrid.stages.stage import RECORDING, At, Source
 
 if TYPE_CHECKING:
     from saegrid.stages.graph import Graph
 
 Job = TypeVar("Job")
-RECORDING = (".json", ".parquet", ".safetensors", ".html")
-"""Endings of files that hold the spec of the job that wrote them."""
+
+
+def recorded(path: str) -> str | None:
+    """The spec that a file records, empty where it has none; None where there is no such file."""
+    try:
+        stat = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return _recorded(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
 
 @cache
-def recorded(path: str) -> str | None:
-    """The spec that a file records, empty where it has none; None where there is no such file.
-    Read once: a plan asks for it many times."""
-    return recorded_spec(path) if Path(path).is_file() else None
+def _recorded(path: str, *state: int) -> str:
+    """The same of a file in a state: a plan asks for it many times."""
+    return recorded_spec(path)
 
 
 def is_recorded(path: str, spec: str, missing: bool = False) -> bool:
@@ -57,22 +63,16 @@ def outputs_of(graph: "Graph", cell: str) -> Iterable[Source]:
     """The outputs of a cell that record their spec: its SAE, its tables and pages on the main
     corpus, its numbers on the corpus that judges it."""
     plan = graph.plan
-    corpora = {"measure": plan.judged.corpus(cell)}
-    saes = "train_sae" if plan.saes.is_trained(cell) else "import_sae"
-    shards = plan.corpora[plan.main].shards
-    for stage in graph.stages.values():
-        names = stage.wildcards
-        if "cell" not in names or (stage.config and stage not in graph.analyses):
-            continue
-        if stage.name == "merge" or ("corpus" not in names and stage.name != saes):
-            continue
-        corpus = corpora.get(stage.name, plan.main) if "corpus" in names else ""
-        for shard in dict.fromkeys(["", *shards]) if "shard" in names else [""]:
-            at = At(corpus, cell, shard)
-            for name in stage.writes:
-                write = stage.write(name)
-                if write.records and write.path.endswith(RECORDING):
-                    yield Source(f"{stage.name}.{name}", at)
+    other = {"import_sae" if plan.saes.is_trained(cell) else "train_sae", "merge"}
+    shards = dict.fromkeys(["", *plan.corpora[plan.main].shards])
+    for output in graph.of_cells:
+        name = output.partition(".")[0]
+        if name not in other:
+            names = graph.stages[name].wildcards
+            judged = name == "measure"
+            corpus = plan.judged.corpus(cell) if judged else plan.main
+            for shard in shards if "shard" in names else [""]:
+                yield Source(output, At(corpus if "corpus" in names else "", cell, shard))
 
 
 def made_alike(jobs: Mapping[Job, tuple[Iterable[str], str]]) -> list[Job]:

@@ -1,8 +1,9 @@
-"""A stage: what it reads, writes, is decided by, needs and shows. Data, without study or Snakemake."""
+"""A stage: its inputs, outputs, settings, needs, and what it shows. Knows no study, no Snakemake."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from saegrid.base.section import Strict
@@ -18,6 +19,8 @@ RESERVED = {
 }
 """Methods of Snakemake's lists of files: no input or output can have such a name."""
 
+RECORDING = (".json", ".parquet", ".safetensors", ".html")
+"""Endings of files that can hold the spec of the job that wrote them."""
 STUDY = "results/{study}/"
 CORPUS = STUDY + "{corpus}/"
 CELL = CORPUS + "cells/{cell}/"
@@ -61,8 +64,8 @@ class Read:
     ancient: bool = False
     """Newer files are no reason to run: their content is in the settings, or decides nothing."""
     settled: bool | Callable[["Plan", At], bool] = False
-    """The same, while all files of the job's cell record their present specs; or while this function
-    says so."""
+    """The same, while all files of the job's cell record their present specs, or this function says
+    so."""
     decides: bool = True
     """The spec of what is read is part of the job's own; False where a job only waits for it."""
 
@@ -85,12 +88,15 @@ class Write(NamedTuple):
     """Holds the spec of the job that wrote it, if its kind of file can."""
     report: tuple[str, str] | None = None
     """Caption file and category in Snakemake's report."""
-    empty: bool = False
-    """A file without a row may be empty."""
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether its files hold the spec of the job that wrote them."""
+        return self.records and self.path.endswith(RECORDING)
 
 
 Amount = int | str | Callable[["Plan", At], int]
-"""A number, the name of an entry of the config's `memory` or `threads`, or a function of the job."""
+"""A number, the name of an entry of the config's `memory` or `threads`, or a function of a job."""
 
 
 class Needs(NamedTuple):
@@ -234,14 +240,14 @@ class Stage:
         writes = self.writes[name]
         return writes if isinstance(writes, Write) else Write(writes)
 
-    @property
+    @cached_property
     def wildcards(self) -> tuple[str, ...]:
         """Wildcards of its files but those that it fills itself."""
         write = self.write(next(iter(self.writes)))
         names = re.findall(r"{(\w+)}", write.path)
         return tuple(name for name in names if name not in write.each)
 
-    @property
+    @cached_property
     def is_of_cells(self) -> bool:
         """Whether it writes tables or tensors into the folder of a cell."""
         paths = [self.write(name).path for name in self.writes]

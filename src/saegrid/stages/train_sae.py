@@ -44,12 +44,11 @@ def settings(plan: "Plan", at: At) -> dict[str, Any]:
     plan.trainings.recipe(at.cell)  # refuses wrong settings
     chosen = plan.settings(at.cell, "train")
     captured = activations(plan, at.cell)[0]
-    stage = plan.graph.stages[captured.stage]
     return {
         "cell": at.cell,
         "sae": {key: value for key, value in chosen.items() if key != "together"},
         "model": plan.study.model.path,
-        "capture": stage.parts["capture"](plan, At(captured.at.corpus)),
+        **plan.graph.parts(plan.graph.stages[captured.stage], captured.at.corpus),
         "threads": plan.study.threads.train,
     }
 

@@ -84,7 +84,14 @@ def page(
         chunks={
             "f": pack.chunks(
                 bodies.features(
-                    view, features, bars, effects, table, values, texts, of_features(panels, feature)
+                    view,
+                    features,
+                    bars,
+                    effects,
+                    table,
+                    values,
+                    texts,
+                    of_features(panels, feature),
                 ),
                 CHUNK,
             ),

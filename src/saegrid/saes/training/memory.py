@@ -16,7 +16,7 @@ def held(saes: Iterable[tuple[int, int, Settings]]) -> int:
     """Megabytes of a training of several SAEs, each (d_model, d_sae, settings).
 
     The weights and what the optimiser keeps of them, four arrays (token, feature) of a batch, and
-    where activations are whitened the larger of the sample and two copies of the weights in float64.
+    where activations are whitened the larger of the sample and two float64 copies of the weights.
     """
     total = TORCH
     for d_model, d_sae, settings in saes:

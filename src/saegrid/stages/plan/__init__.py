@@ -1,4 +1,4 @@
-"""A study as its stages ask for it: model, corpora, SAEs, trainings, and what is verified and judged.
+"""A study as its stages ask for it: model, corpora, SAEs, trainings, known numbers, judgement.
 
 The objects know the config and the files that it names, not the files that stages make: these are
 the graph's.
@@ -50,7 +50,8 @@ class Plan:
 
     def settings(self, cell: str, section: str) -> dict[str, Any]:
         """The settings of a section for a cell, overrides put in. Not to be changed."""
-        key = (cell if cell in self.study.overrides or section == "train" else "", section)
+        alike = cell.partition("-")[2] if section == "train" else ""
+        key = (cell if cell in self.study.overrides else alike, section)
         if key not in self._settings:
             self._settings[key] = cell_settings(self.study, Cell.parse(cell), section)
         return self._settings[key]

@@ -32,8 +32,8 @@ class Judged:
         return chosen or self.plan.main
 
     def split(self, cell: str, corpus: str) -> dict[str, Any]:
-        """The rows of a corpus that a cell is judged on: those held out of its training; of a corpus
-        that it did not learn from, those that baselines are not fitted on."""
+        """The rows of a corpus that a cell is judged on: those held out of its training; where it
+        did not learn from the corpus, those that baselines are not fitted on."""
         plan = self.plan
         if plan.saes.is_trained(cell) and plan.trainings.corpus(cell) == corpus:
             seed = plan.settings(cell, "train").get("order_seed", 0)
@@ -73,8 +73,8 @@ class Judged:
             shared = self._shared(learned, corpus)
             if shared:
                 raise ConfigError(
-                    f"metrics.corpus: {corpus!r} has texts of {learned!r}, from which {sae} learns: "
-                    f"{', '.join(shared)}. Name a corpus of other texts, or leave it out: SAEs are "
+                    f"metrics.corpus: {corpus!r} has texts of {learned!r}, from which {sae} "
+                    f"learns: {', '.join(shared)}. Name a corpus of other texts, or leave it out: SAEs are "
                     "then judged on texts held out of their own corpus."
                 )
         elif not self.split(cell, corpus)["share"]:

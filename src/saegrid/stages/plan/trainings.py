@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from saegrid.base.errors import ConfigError
+from saegrid.base.io import canonical
 from saegrid.base.registry import lookup
 from saegrid.base.words import Cell
 from saegrid.saes.training.settings import Settings, check_width, parse
@@ -25,14 +26,16 @@ class Trainings:
 
     def recipe(self, cell: str) -> Settings:
         """The settings of a cell's recipe, defaults put in; ConfigError where one is wrong."""
-        if cell not in self._recipes:
-            settings = self.plan.settings(cell, "train")
+        settings = self.plan.settings(cell, "train")
+        width = self.plan.model.width(Cell.parse(cell).site)
+        chosen = [settings[key] for key in ("recipe", "expansion", "settings")]
+        key = canonical([*chosen, width])
+        if key not in self._recipes:
             recipe = parse(settings["recipe"], settings["settings"])
-            width = self.plan.model.width(Cell.parse(cell).site)
             if width:
                 check_width(settings["recipe"], recipe, settings["expansion"] * width)
-            self._recipes[cell] = recipe
-        return self._recipes[cell]
+            self._recipes[key] = recipe
+        return self._recipes[key]
 
     def code(self, cell: str) -> str:
         """Module of a cell's recipe."""
