@@ -1,8 +1,8 @@
 """The specs that finished files record, against the present ones."""
 
-import os
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from saegrid.base.errors import ConfigError
@@ -18,7 +18,7 @@ Job = TypeVar("Job")
 def recorded(path: str) -> str | None:
     """The spec that a file records, empty where it has none; None where there is no such file."""
     try:
-        stat = os.stat(path)
+        stat = Path(path).stat()
     except FileNotFoundError:
         return None
     return _recorded(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)

@@ -1,4 +1,4 @@
-"""A stage: its inputs, outputs, settings, needs, and what it shows. Knows no study, no Snakemake."""
+"""A stage: its inputs, outputs, settings, needs, and what it shows, without any study."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping

@@ -74,8 +74,8 @@ class Judged:
             if shared:
                 raise ConfigError(
                     f"metrics.corpus: {corpus!r} has texts of {learned!r}, from which {sae} "
-                    f"learns: {', '.join(shared)}. Name a corpus of other texts, or leave it out: SAEs are "
-                    "then judged on texts held out of their own corpus."
+                    f"learns: {', '.join(shared)}. Name a corpus of other texts, or leave it out: "
+                    "SAEs are then judged on texts held out of their own corpus."
                 )
         elif not self.split(cell, corpus)["share"]:
             raise ConfigError(
