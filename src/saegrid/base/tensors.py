@@ -147,7 +147,9 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):
-        raise CheckpointError(f"{path}: the safetensors header is no JSON object. {MEND}")
+        raise CheckpointError(
+            f"{path}: this is no safetensors file: its header is no JSON object. {MEND}"
+        )
     return parsed
 
 

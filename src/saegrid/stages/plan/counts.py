@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import pyarrow.parquet as pq
 from saegrid.base import io
 from saegrid.base.paths import expand, expand_all
 from saegrid.base.registry import pick
+from saegrid.base.tensors import header
 from saegrid.base.words import ORIGINAL, Cell
 from saegrid.models import family_of, sizes_of
-from saegrid.models.tensors import tensor_files
+from saegrid.models.files import model_files
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.training.settings import parse
 from saegrid.stages.estimate import BYTES, Sae, Text, Weights
@@ -171,7 +173,7 @@ def weights_of(plan: Plan) -> Weights | None:
     itemsize = BYTES[plan.study.model.dtype]
     block = 4 * sizes.d_model**2 + 3 * sizes.d_model * sizes.d_mlp
     embedding = 2 * sizes.d_vocab * sizes.d_model
-    shapes = tensor_sizes(folder) if any(folder.glob("*.safetensors")) else {}
+    shapes = tensor_sizes(folder) if plan.model_files() else {}
     if shapes:
         inside = re.compile(rf"(^|\.){re.escape(family.blocks)}\.\d+\.")
         blocks = sum(n for tensor, n in shapes.items() if inside.search(tensor))
@@ -182,17 +184,11 @@ def weights_of(plan: Plan) -> Weights | None:
 
 def tensor_sizes(folder: Path) -> dict[str, int]:
     """Numbers in each tensor of a model folder, from the headers of its files."""
-    named, found = tensor_files(folder), {}
-    for path in sorted(set(named.values())):
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        for tensor, entry in header.items():
-            if tensor != "__metadata__":
-                count = 1
-                for n in entry["shape"]:
-                    count *= n
-                found[tensor] = count
-    return found
+    return {
+        tensor: prod(entry.shape)
+        for path in model_files(folder)
+        for tensor, entry in header(path).entries.items()
+    }
 
 
 # --- SAEs --------------------------------------------------------------------------------------

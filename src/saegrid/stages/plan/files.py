@@ -9,6 +9,7 @@ from typing import TypeVar
 from saegrid.base.io import recorded_spec, write_json
 from saegrid.base.words import SAE_PATTERN, SITE_PATTERN, Cell
 from saegrid.config.check import ConfigError
+from saegrid.models.files import model_files
 from saegrid.pages.figures import FIGURES
 from saegrid.saes.cache import BUDGET, FOLDER
 from saegrid.stages import estimate
@@ -54,7 +55,8 @@ class Plan(HealthSpecs, SurveySpecs):
     def model_files(self) -> list[str]:
         """Local files of the model; empty where it is on the hub."""
         folder = self.model_folder()
-        return [str(path) for path in sorted(folder.glob("*.safetensors"))] if folder else []
+        read = folder and self.study.model.weights == "pretrained"
+        return [str(path) for path in model_files(folder)] if read else []
 
     def sae_files(self, cell: str) -> list[str]:
         """Files of a cell's SAE."""
