@@ -66,7 +66,7 @@ class CorpusSpecs(Specs):
             content=[file_digest(path) for path in self.source_files(name)],
             strip=corpus.strip,
             keep_space=sorted(corpus.keep_space),
-            grades=corpus.grades,
+            grades=corpus.grades.model_dump(mode="json") if corpus.grades else None,
         )
 
     @remembered
