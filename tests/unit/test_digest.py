@@ -237,7 +237,7 @@ def test_long_reading_is_announced(run_folder, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
     digest.file_digests([large(run_folder / name) for name in "bcd"])
     told = capsys.readouterr().err.splitlines()
-    assert told[0].startswith("Reading 0.0 GB once to know it by its content: ")
+    assert told[0].startswith("Reading 300 bytes once to know it by its content: ")
     assert told[0].endswith("b and 2 more") and len(told) == 4
     digest.file_digests([run_folder / name for name in "bcd"])
     assert capsys.readouterr().err == ""

@@ -261,7 +261,7 @@ def test_a_checkpoint_may_be_judged_on_a_streamed_corpus():
             {"corpus": "headline"},
             "metrics.corpus must name one of the corpora; got 'headline'. Did",
         ),
-        ({"hold_out": 1.0}, "metrics.hold_out: Input should be less than 1"),
+        ({"hold_out": 1.0}, "metrics.hold_out must be below 1"),
         ({"rowz": 1}, "metrics.rowz is not a key. Did you mean 'rows'?"),
     ],
 )

@@ -16,6 +16,7 @@ from stat import S_ISREG
 from threading import Lock
 from typing import NamedTuple
 
+from saegrid.base.errors import size
 from saegrid.base.io import atomic, canonical
 
 MEMORY = "results/.digests.jsonl"
@@ -217,7 +218,7 @@ class _Told:
         if self.total >= LONG:
             first = max(sizes, key=lambda path: sizes[path])
             more = f" and {len(sizes) - 1} more" if len(sizes) > 1 else ""
-            self._say(f"Reading {_size(self.total)} once to know it by its content: {first}{more}")
+            self._say(f"Reading {size(self.total)} once to know it by its content: {first}{more}")
 
     def add(self, n: int) -> None:
         """Count bytes that have been read."""
@@ -225,14 +226,10 @@ class _Told:
             self.done += n
             if self.total >= LONG and time.monotonic() - self.last >= EVERY:
                 self.last = time.monotonic()
-                self._say(f"  {_size(self.done)} of {_size(self.total)} read")
+                self._say(f"  {size(self.done)} of {size(self.total)} read")
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
-
-
-def _size(n: int) -> str:
-    return f"{n / 10**9:.1f} GB"
 
 
 def _stat(path: Path) -> os.stat_result:

@@ -14,5 +14,13 @@ def shown(value: Any) -> str:
     return text if len(text) <= 160 else f"{text[:157]}..."
 
 
+def size(n: int) -> str:
+    """Bytes in a unit in which they show: 3.2 MB and not 0.00 GB."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if n >= unit:
+            return f"{n / unit:,.1f} {name}"
+    return f"{n} bytes"
+
+
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message names the file and what is wrong in it."""

@@ -68,7 +68,7 @@ class Filter(Strict):
     """`ge 2.0` keeps the published study's 630 headlines, `gt 2.0` only 322."""
     value: Number
     """What the label is compared with."""
-    splits: list[str] | None = None
+    splits: Annotated[list[str], Field(min_length=1)] | None = None
     """Count these splits only; null: all."""
 
 

@@ -1,8 +1,9 @@
 """Folders on this machine, or copies of repositories on the Hugging Face hub."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from glob import escape
 from pathlib import Path
+from typing import Any
 
 from saegrid.models.files import CONFIG, INDEX, WHOLE, index_names
 
@@ -10,6 +11,22 @@ TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json
 """Files of a tokenizer."""
 WEIGHTS = (CONFIG, WHOLE, INDEX)
 """Files of a model; those that the index names are fetched with it."""
+
+
+def tokenizer_of(model: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Name and commit of a model's tokenizer: its own repository's where it has one.
+
+    model: path, revision, tokenizer and tokenizer_revision, as in the config.
+    """
+    named = model.get("tokenizer")
+    if named and named != model["path"]:
+        return named, model.get("tokenizer_revision")
+    return model["path"], model.get("revision")
+
+
+def tokenizer_folder(model: Mapping[str, Any]) -> Path:
+    """The folder of a model's tokenizer; raises as `folder` does."""
+    return folder(*tokenizer_of(model), TOKENIZER)
 
 
 def folder(name: str, revision: str | None, patterns: Sequence[str]) -> Path:

@@ -11,6 +11,7 @@ from saegrid.base.registry import entry, lookup
 from saegrid.base.words import Site
 from saegrid.config.check import ConfigError
 from saegrid.models import FAMILIES, family_name, read_config, sizes_of
+from saegrid.models.hub import tokenizer_of
 from saegrid.models.identity import model_identity
 from saegrid.stages.plan.spec import Specs, remembered
 from saegrid.text.corpora import hub
@@ -102,7 +103,7 @@ class CorpusSpecs(Specs):
             ],
             inputs,
             tokenizer=given,
-            revision=model.revision,
+            revision=tokenizer_of(model.model_dump())[1],
             content=[file_digest(path) for path in present],
             bos=model.bos,
             layout=corpus.layout,
