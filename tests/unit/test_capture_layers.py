@@ -9,6 +9,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from saegrid.base import io
+from saegrid.base.errors import CheckpointError
 from saegrid.base.words import POSITIONS, Site
 from saegrid.capture import capture_corpus, capture_layers, capture_sites, layers
 from saegrid.models.forward import CaptureError
@@ -257,10 +258,10 @@ def test_a_truncated_or_misshapen_file(tmp_path):
     with pytest.raises(ModelError, match=r"must have shape \(.*\), as config.json says; got"):
         capture_layers(settings, rows, wanted, sites_of([1]), tmp_path / "x", "", quiet)
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(ModelError, match="the file is truncated"):
+    with pytest.raises(CheckpointError, match="the file is truncated"):
         open_layers(settings, architecture(settings), np.arange(4))
     path.write_bytes(b"\x05\0\0\0\0\0\0\0none!")
-    with pytest.raises(ModelError, match="this is no safetensors file"):
+    with pytest.raises(CheckpointError, match="this is no safetensors file"):
         open_layers(settings, architecture(settings), np.arange(4))
 
 

@@ -509,7 +509,7 @@ def test_a_failed_opening_holds_nothing(tmp_path, hub, monkeypatch):
     folder = tmp_path / "saes/L15R-8x"
     import_sae(sae, "L15R-8x", folder / REFERENCE, folder / NORMS)
     (folder / NORMS).unlink()
-    with pytest.raises(CheckpointError, match="Run the rule import_sae again"):
+    with pytest.raises(CheckpointError, match="Give the same snakemake command again"):
         open_sae(folder)
     assert not locked(tmp_path / "cache")
 

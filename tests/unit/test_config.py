@@ -88,8 +88,8 @@ def test_cells_do_not_depend_on_order():
         (
             ("corpora", "h", "filter"),
             {"column": "g", "comparator": "gte", "value": 2},
-            "corpora.h.filter.comparator: Input should be 'ge', 'gt', 'le', 'lt', 'eq' or 'ne'; "
-            "got 'gte'.",
+            "corpora.h.filter.comparator must be 'ge', 'gt', 'le', 'lt', 'eq' or 'ne'; "
+            "got 'gte'. Did you mean 'gt'?",
         ),
         (("grid",), "sed20", "grid: 'sed20' is not among grids."),
         (
@@ -106,7 +106,7 @@ def test_cells_do_not_depend_on_order():
         (
             ("overrides",),
             {"L10R-8x": {"top_tokens": {"ct": 1}}},
-            "overrides.L10R-8x.top_tokens.ct: Extra inputs are not permitted. Did you mean 'cut'?",
+            "overrides.L10R-8x.top_tokens.ct is not a key. Did you mean 'cut'?",
         ),
         (("overrides",), {"L10R-8x": {"top_token": {}}}, "Did you mean 'top_tokens'?"),
         (("overrides",), {"L11R-8x": {}}, "overrides.L11R-8x is not a cell of the grid."),
@@ -197,7 +197,8 @@ def test_a_resolved_sweep_can_be_resolved_again():
 
 def test_a_member_is_named_as_an_sae_may_be():
     changes = {"over": {"corpus": ["gen-2"], "threshold": [-0.5]}, "rows": []}
-    (name,) = members("s", Sweep(**{**SWEEP, **changes}))
+    (name,), mistakes = members("s", Sweep(**{**SWEEP, **changes}))
+    assert not mistakes
     assert name == "s.corpus_gen_2.threshold__0.5"
     assert Cell.parse(f"L1R-{name}").sae == name
 
@@ -239,7 +240,7 @@ def test_a_cells_own_corpus_is_checked_as_any():
 def test_seeds_are_ones_that_every_generator_takes(seed):
     for path in (("saes", "8x", "seed"), ("saes", "8x", "order_seed"), ("metrics",)):
         value = {"seed": seed} if path == ("metrics",) else seed
-        assert "seed: Input should be" in message(path, value)
+        assert "seed must be" in message(path, value)
 
 
 def test_only_what_is_learnt_from_can_be_streamed():

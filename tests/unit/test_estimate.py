@@ -10,16 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
+from saegrid.stages.plan.costs import RULES, Costs, Job
+from saegrid.stages.plan.counts import sae_of, text_of, weights_of
+from saegrid.stages.plan.forecast import DiskError, Forecast, forecast, to_do
+from saegrid.stages.rates import Rates, measure, rates
 
 from saegrid.base import io
 from saegrid.config import resolve
 from saegrid.stages import estimate, totals
 from saegrid.stages.estimate import Cost, Sae, Text, Weights
 from saegrid.stages.plan import Plan
-from saegrid.stages.plan.costs import RULES, Costs, Job
-from saegrid.stages.plan.counts import sae_of, text_of, weights_of
-from saegrid.stages.plan.forecast import DiskError, Forecast, forecast, to_do
-from saegrid.stages.rates import Rates, measure, rates
 
 ROOT = Path(__file__).parents[2]
 LLAMA = Weights(

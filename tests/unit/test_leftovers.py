@@ -2,8 +2,9 @@
 
 import os
 
-from saegrid.base import io
 from saegrid.stages.plan.leftovers import remove_leftovers
+
+from saegrid.base import io
 
 
 def test_old_temporaries_go_and_nothing_else(tmp_path):

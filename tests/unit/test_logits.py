@@ -157,7 +157,7 @@ def test_tensors_of_a_model_in_parts(tmp_path):
     with pytest.raises(ValueError) as error:
         tensor_files(tmp_path)
     expected = "model.safetensors.index.json names part-2.safetensors, which is not there."
-    assert str(error.value) == f"{tmp_path}: {expected}"
+    assert str(error.value).startswith(f"{tmp_path}: {expected}")
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from saegrid.base.errors import CheckpointError
 from saegrid.base.paths import PathError, expand
 from saegrid.base.words import POSITIONS, Site
 from saegrid.models import Unembedding, family_of, read_config, sizes_of, unembedding_names
@@ -206,7 +207,8 @@ def test_pickles_are_not_read(tmp_path):
     path = save(toy_llama(), tmp_path)
     torch.save(load_file(path / "model.safetensors"), path / "pytorch_model.bin")
     (path / "model.safetensors").unlink()
-    assert refusal({"path": str(path)}).startswith(f"model.path: {path} must be a folder")
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin, a pickle, which is never read"):
+        load({"path": str(path)})
 
 
 def test_unknown_family_of_a_checkpoint(tmp_path):

@@ -31,3 +31,14 @@ def test_what_leads_nowhere_says_how_to_mend_it(monkeypatch):
         "package:no_such_package/a: the package no_such_package is not installed. "
         "Install it: pip install no-such-package"
     )
+    monkeypatch.setenv("SAEGRID_TEST", "")
+    with pytest.raises(PathError, match="the environment variable SAEGRID_TEST is empty"):
+        expand("${SAEGRID_TEST}/a")
+    with pytest.raises(PathError, match=r"^package:os/a: os is one module and no package"):
+        expand("package:os/a")
+
+
+@pytest.mark.parametrize("name", ["saegrid.text", "no_such.part", "", "..x", "a b", "/etc"])
+def test_a_package_is_named_without_dots_and_nothing_is_run_to_find_it(name):
+    with pytest.raises(PathError, match="must be followed by the name of a package alone"):
+        expand(f"package:{name}/a")

@@ -30,7 +30,7 @@ def commit(repo):
 
 def repositories():
     """What the hub holds: every layer of the six repositories, and the model."""
-    found = {MODEL: ["config.json", "tokenizer.json", "model-00001-of-00004.safetensors"]}
+    found = {MODEL: ["config.json", "tokenizer.json", "model.safetensors.index.json"]}
     for cell in cells(resolve(HUMOR)):
         repo, folder = names(cell.site, int(cell.sae.removesuffix("x")))
         found.setdefault(repo, []).extend(f"{folder}/{name}" for name in WEIGHTS)
@@ -64,7 +64,7 @@ def test_a_file_that_is_missing_is_told():
     assert "L19M-32x needs it" in str(error.value)
     files = repositories()
     files[MODEL] = ["config.json", "consolidated.00.pth"]
-    with pytest.raises(PinError, match=r"there is no \*.safetensors"):
+    with pytest.raises(PinError, match=r"there is no model\.safetensors nor model"):
         pins(resolve(HUMOR), MODEL, finder(files))
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import yaml
+from saegrid.stages.plan.costs import Costs, Job
+from saegrid.stages.plan.forecast import jobs_of
 
 from saegrid.base import io
 from saegrid.config import ConfigError, resolve
@@ -15,8 +17,6 @@ from saegrid.pages.figures import HEALTH_FIGURES
 from saegrid.stages import estimate
 from saegrid.stages.estimate import Sae, Weights
 from saegrid.stages.plan import Plan
-from saegrid.stages.plan.costs import Costs, Job
-from saegrid.stages.plan.forecast import jobs_of
 
 pytestmark = pytest.mark.usefixtures("beside_repository")
 
@@ -261,7 +261,7 @@ def test_a_checkpoint_may_be_judged_on_a_streamed_corpus():
             {"corpus": "headline"},
             "metrics.corpus must name one of the corpora; got 'headline'. Did",
         ),
-        ({"hold_out": 1.0}, "metrics.hold_out: Input should be less than 1"),
+        ({"hold_out": 1.0}, "metrics.hold_out must be below 1"),
         ({"rowz": 1}, "metrics.rowz is not a key. Did you mean 'rows'?"),
     ],
 )

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from checkpoints import llama_scope, to_bits
 from loopback import COMMIT, serve, use
 from saegrid.base.errors import CheckpointError
+from saegrid.base.registry import pick
 from saegrid.base.tensors import widen
 from saegrid.base.words import Site
 from saegrid.saes.cache import FOLDER
+from saegrid.saes.formats import FORMATS
 from saegrid.saes.hooks import hook_of, site_of
 from saegrid.saes.norms import column_norms, row_norms
-from saegrid.saes.reference import NORMS, REFERENCE, import_sae, open_sae, resolve
+from saegrid.saes.reference import NORMS, REFERENCE, content_of, import_sae, open_sae, resolve
 from saegrid.saes.sae import (
     SAE,
     Decoder,
@@ -260,10 +262,39 @@ def test_a_changed_checkpoint_is_refused(tmp_path, checkpoint):
     llama_scope(checkpoint, seed=1)
     with pytest.raises(CheckpointError) as error:
         open_sae(folder)
-    assert str(error.value) == (
-        f"{folder / NORMS}: these norms were measured on another checkpoint than the one at hand. "
-        "Run the rule import_sae again."
+    told = str(error.value)
+    assert told.startswith(f"{checkpoint}: this checkpoint has changed since it was imported")
+    assert told.endswith(
+        "Give the same snakemake command again: it imports the checkpoint as it is now, and makes "
+        "again what came from it."
     )
+
+
+@pytest.mark.parametrize("change", ["a byte in the middle", "the threshold", "a file beside"])
+def test_content_is_that_of_the_files_that_the_format_reads(checkpoint, change):
+    files = pick(FORMATS, "llama_scope", "format").files
+    before = content_of(checkpoint, files)
+    if change == "a byte in the middle":
+        path = checkpoint / files[1]
+        raw = bytearray(path.read_bytes())
+        raw[-len(raw) // 3] ^= 1
+        path.write_bytes(raw)
+    elif change == "the threshold":
+        path = checkpoint / files[0]
+        facts = json.loads(path.read_text()) | {"jump_relu_threshold": 9.8125}
+        path.write_text(json.dumps(facts))
+    else:
+        (checkpoint / "README.md").write_text("hello")
+    assert (content_of(checkpoint, files) == before) == (change == "a file beside")
+
+
+def test_content_of_files_that_are_not_there_or_never_end(tmp_path, checkpoint):
+    with pytest.raises(CheckpointError) as error:
+        content_of(checkpoint, ["nowhere.json"])
+    assert str(error.value) == f"{checkpoint / 'nowhere.json'}: the file is not there."
+    (checkpoint / "zero").symlink_to("/dev/zero")
+    with pytest.raises(CheckpointError, match="must be a regular file"):
+        content_of(checkpoint, ["zero"])
 
 
 def test_a_checkpoint_of_another_site_is_refused(tmp_path, checkpoint):

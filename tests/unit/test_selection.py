@@ -120,6 +120,15 @@ def test_no_filter_keeps_all() -> None:
     }
 
 
+def test_a_filter_that_keeps_nothing_is_told_with_the_range_of_the_label():
+    with pytest.raises(ValueError) as error:
+        report(table([0.5, 2.0, None]), "meanGrade", "ge", 99)
+    assert str(error.value) == (
+        "filter: meanGrade ge 99 keeps none of the 3 items, whose meanGrade reaches from 0.5 to 2, "
+        "so that there is nothing to count. Mend comparator, value or splits."
+    )
+
+
 def test_splits_alone() -> None:
     items_ = table([0.0, 3.0, 2.0], ["train", "dev", "train"])
     assert selection(items_, splits=["train"])["kept"].to_pylist() == [True, False, True]

@@ -392,7 +392,8 @@ def test_texts_too_long_or_empty_are_refused_or_set_aside(gpt2: Path) -> None:
         tokens(items, None, encoder, "headline", "difference", max_length=5)
     assert str(caught.value) == (
         "4 item(s) cannot be model input; the first is 'n1': the original text takes 7 positions, "
-        "max_length 5. Mend the corpus or take `too_long: set_aside`."
+        "max_length 5. Shorten or leave out its text, or raise max_length of the corpus, to the "
+        "model's context at most."
     )
     found = tokens(
         items, None, encoder, "headline", "difference", max_length=5, too_long="set_aside"

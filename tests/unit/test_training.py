@@ -17,7 +17,7 @@ from saegrid.saes.training.adam import Adam
 from saegrid.saes.training.loop import HISTORY, train, train_many, world_of
 from saegrid.saes.training.measured import health
 from saegrid.saes.training.recipe import Recipe
-from saegrid.saes.training.settings import Settings, n_steps, parse
+from saegrid.saes.training.settings import Settings, n_steps, parse, problems
 from saegrid.saes.training.state import Run, State
 from saegrid.saes.training.stream import of_array
 
@@ -291,6 +291,13 @@ SETTING_MISTAKES = [
     ("jumprelu", {"init": "x"}, "The setting init of the recipe jumprelu must be data or random; "),
     ("topk_relu", {"k": 0}, "The setting k of the recipe topk_relu must be a whole number from 1 "),
     ("jumprelu", {"k": 3}, "The setting 'k' of the recipe jumprelu is unknown."),
+    ("topk", {"lr": float("nan")}, "The setting lr of the recipe topk must be a number from 0 on"),
+    ("topk", {"lr": float("inf")}, "The setting lr of the recipe topk must be a number from 0 on"),
+    ("topk", {"lr": 1e30}, "The setting lr of the recipe topk must be at most 10; got 1e+30."),
+    ("topk", {"steps": 10**400}, "The setting steps of the recipe topk must be at most 100,"),
+    ("topk", {"k": None}, "The setting k of the recipe topk must be a whole number from 1 on; "),
+    ("topk", {"k": [[1] * 99] * 99}, "The setting k of the recipe topk must be a whole number "),
+    ("topk", {3: 1}, "The setting 3 of the recipe topk is unknown."),
     ("top_k", {}, "The recipe 'top_k' is unknown. Did you mean 'topk'? Known: batchtopk, "),
 ]
 
@@ -300,6 +307,19 @@ def test_settings_are_checked(recipe, settings, message):
     with pytest.raises(ValueError) as error:
         parse(recipe, settings)
     assert str(error.value).startswith(message)
+
+
+def test_all_problems_of_settings_are_told_at_once():
+    found = problems("topk", {"kk": 1, "k": 0, "lr": "1e-4", "hold_out": float("nan")})
+    assert [text.split(" of the recipe topk ")[0] for text in found] == [
+        "The setting 'kk'",
+        "The setting k",
+        "The setting lr",
+        "The setting hold_out",
+    ]
+    assert found[2].endswith("got '1e-4'. YAML takes it for a text: write 1.0e-04.")
+    assert found[3].endswith("got nan.")
+    assert problems("topk", {"k": 8, "lr": 1e-4}) == []
 
 
 def test_activations_that_cannot_be_used_are_named(tmp_path):

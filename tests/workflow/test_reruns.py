@@ -7,12 +7,12 @@ import shutil
 import pytest
 import yaml
 from pipeline import TINY, checkout, edit, planned, results, run, snakemake
+from saegrid.stages.plan.counts import guessed, text_of
+from saegrid.stages.plan.forecast import forecast, jobs_of, to_do
 
 from saegrid.config import resolve
 from saegrid.stages.estimate import activation_bytes
 from saegrid.stages.plan import Plan
-from saegrid.stages.plan.counts import guessed, text_of
-from saegrid.stages.plan.forecast import forecast, jobs_of, to_do
 
 pytestmark = pytest.mark.workflow
 

@@ -91,8 +91,7 @@ def _with_model(
 ) -> list[Fact]:
     """What needs activations: the golden sentences, the norms."""
     model, goldens = settings["model"], [g for g in expected.golden if g.cell in settings["golden"]]
-    named = hub.folder(model["tokenizer"] or model["path"], model["revision"], hub.TOKENIZER)
-    encoder = tokenizer.load(named, model["bos"])
+    encoder = tokenizer.load(hub.tokenizer_folder(model), model["bos"])
     texts = [sentence(encoder, golden.text) for golden in goldens]
     sites = [Site.parse(site) for site in settings["norms"]]
     if sites:
