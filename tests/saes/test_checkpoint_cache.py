@@ -206,7 +206,7 @@ def test_what_a_later_job_needs_stays_while_others_read(hub, cache, capsys):
 HOLD = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, "tests/unit")
+sys.path.insert(0, "tests/saes")
 from test_checkpoint_cache import wanted
 from saegrid.saes.cache import Cache
 cache = Cache(Path(sys.argv[1]), int(sys.argv[2]), grace=0.3, poll=0.02)
@@ -294,7 +294,7 @@ def test_two_that_want_the_same_fetch_it_once(hub, cache):
 WORK = """
 import random, sys, time
 from pathlib import Path
-sys.path.insert(0, "tests/unit")
+sys.path.insert(0, "tests/saes")
 from test_checkpoint_cache import noise, wanted
 from saegrid.saes.cache import Cache
 cache = Cache(Path(sys.argv[1]), int(sys.argv[2]), grace=0.05, poll=0.01)
