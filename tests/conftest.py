@@ -1,10 +1,15 @@
 """Fixtures of all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from hypothesis import settings
+import surroundings
+
+OF_THE_CALLER = surroundings.clear()
+
+import pytest  # noqa: E402  after the environment is cleared
+from hypothesis import settings  # noqa: E402
 
 # A busy machine is no failure.
 settings.register_profile("saegrid", deadline=None)
@@ -18,10 +23,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
 
 
+@pytest.fixture(autouse=True)
+def same_surroundings() -> Iterator[None]:
+    """Whatever a test does to the environment and the working folder, the next sees none of it."""
+    before, folder = dict(os.environ), Path.cwd()
+    yield
+    os.chdir(folder)
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the public data files; tests that need it are skipped where it is absent."""
-    named = os.environ.get("SAEGRID_DATA")
+    named = OF_THE_CALLER.get("SAEGRID_DATA")
     folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
     if not folder.is_dir():
         where = (
