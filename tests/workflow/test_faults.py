@@ -74,6 +74,7 @@ def some_jobs_later(folder, dice):
     return until
 
 
+@pytest.mark.slow
 def test_killed_three_times_and_ended_with_the_same_bytes(tmp_path):
     """Once the group, once the coordinator, once it again with its jobs running on."""
     wanted, _ = undisturbed(tmp_path / "undisturbed", 2, TINY)
