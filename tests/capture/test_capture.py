@@ -10,24 +10,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saegrid import capture as capture_module
 from saegrid.base import io
 from saegrid.base.paths import PathError, expand
 from saegrid.base.words import POSITIONS, Site
-from saegrid.capture import (
-    CaptureError,
-    capture,
-    capture_corpus,
-    captured_tokens,
-    rows_of,
-    whole,
-)
-from saegrid.capture import (
-    finished as store,
-)
+from saegrid.capture import corpus, whole
+from saegrid.capture import finished as store
+from saegrid.capture.choice import captured_tokens
+from saegrid.capture.corpus import capture_corpus
+from saegrid.models.forward import CaptureError, capture
 from saegrid.models.hooks import reading
 from saegrid.models.load import load
-from saegrid.models.tiles import TILE_TOKENS, make_tile, plan_tiles, tile_shape
+from saegrid.models.tiles import TILE_TOKENS, make_tile, plan_tiles, rows_of, tile_shape
 from toys import TOYS, random_rows, save, tokens_table, toy_bert, toy_gpt2, toy_llama
 
 LENGTHS = [3, 17, 8, 9, 24, 1, 17, 40, 5, 12]
@@ -491,7 +484,7 @@ def test_a_full_store_needs_no_model(study, monkeypatch):
     paths = study.run("L0A", "L1R")
     for path in paths.values():
         path.unlink()
-    monkeypatch.setattr(capture_module, "load", None)
+    monkeypatch.setattr(corpus, "load", None)
     study.run("L0A", "L1R")
     assert all(path.is_file() for path in paths.values())
 

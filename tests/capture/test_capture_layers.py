@@ -10,7 +10,10 @@ from safetensors.numpy import load_file, save_file
 
 from saegrid.base import io
 from saegrid.base.words import POSITIONS, Site
-from saegrid.capture import capture_corpus, capture_layers, capture_sites, layers
+from saegrid.capture import layers
+from saegrid.capture.corpus import capture_corpus
+from saegrid.capture.layers import capture_layers
+from saegrid.capture.whole import capture_sites
 from saegrid.models.forward import CaptureError
 from saegrid.models.layers import architecture, open_layers
 from saegrid.models.load import ModelError, fits, load

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from saegrid.base import io
 from saegrid.base.words import Site
-from saegrid.capture import capture_corpus
+from saegrid.capture.corpus import capture_corpus
 from saegrid.codes import merge
 from saegrid.codes.merge import merge_features
 from saegrid.codes.sparse import Features, feature_ranges, from_pairs, read_features, write_features

@@ -130,7 +130,7 @@ def _capture(
     model: Mapping[str, Any], text: Text, sites: set[Site], folder: Path, memory_mb: int
 ) -> dict[Site, np.ndarray]:
     """Activations (token, d_model) of the tokens that are not special, views of files."""
-    from saegrid.capture import capture_corpus
+    from saegrid.capture.corpus import capture_corpus
 
     choice = {"edited": False, "original": False, "context": "all", "seed": 0}
     paths = {site: folder / f"{site}.safetensors" for site in sorted(sites)}
