@@ -1,7 +1,5 @@
 """Training: laws of the loop, planted dictionaries, and the files that come out."""
 
-import subprocess
-import sys
 from itertools import islice
 
 import numpy as np
@@ -265,17 +263,6 @@ def test_every_recipe_has_settings():
         assert isinstance(recipe, Recipe)
         assert issubclass(recipe.settings, Settings)
         assert isinstance(parse(name, {}), recipe.settings)
-
-
-def test_settings_are_checked_without_torch():
-    code = (
-        "import sys\nfrom saegrid.saes.training import RECIPES\n"
-        "from saegrid.saes.training.settings import parse\n"
-        "for name in RECIPES: parse(name, {'steps': 3})\n"
-        "assert 'torch' not in sys.modules"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 SETTING_MISTAKES = [

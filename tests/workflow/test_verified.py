@@ -136,7 +136,7 @@ def test_the_golden_sentence_asks_for_a_checkpoint_outside_the_grid(work):
     with pytest.raises(ConfigError, match=f"^{re.escape(needs)}.*{re.escape(mend)}$"):
         to_do(work)
     configure(work, expected="golden.yaml", golden=False)
-    assert to_do(work)["encode"] == 1
+    assert to_do(work)["encode"] > 0
     configure(work, expected="goldne.yaml")
     message = "verify.expected: the file goldne.yaml is not there."
     with pytest.raises(ConfigError, match=re.escape(message)):
