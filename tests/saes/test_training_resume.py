@@ -77,6 +77,7 @@ train_together(files(activations, tokens), members, saes, cores=2, save_every=0.
 """
 
 
+@pytest.mark.slow
 def test_a_training_killed_ten_times_ends_with_the_same_bytes(corpus, tmp_path):
     """SIGKILL at random steps; each run goes on where the one before it had come to."""
     work(corpus, tmp_path / "whole", TOGETHER)

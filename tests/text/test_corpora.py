@@ -254,12 +254,6 @@ def test_a_second_reader_agrees(folder: Path, corpus: Items) -> None:
     assert list(zip(*(column(corpus, name) for name in names), strict=True)) == expected
 
 
-def test_it_is_fast(folder: Path) -> None:
-    started = time.process_time()
-    items(humicroedit(folder), grades=GRADES)
-    assert time.process_time() - started < 2
-
-
 def test_facts_are_json(corpus: Items, tmp_path: Path) -> None:
     write_json(tmp_path / "corpus.json", corpus.facts)
     assert json.loads((tmp_path / "corpus.json").read_text()) == corpus.facts
