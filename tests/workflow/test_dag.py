@@ -12,14 +12,13 @@ from pipeline import ROOT, TINY, checkout, jobs_to_run, planned, rewrite, snakem
 
 from saegrid.config import ConfigError
 
-pytestmark = pytest.mark.workflow
-
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory):
     return checkout(tmp_path_factory.mktemp("dag") / "saegrid")
 
 
+@pytest.mark.workflow
 def test_the_published_20_cells(clean):
     jobs = planned(clean, study=())
     cells = {"train_sae", "encode", "density", "top_tokens", "logit_effects", "page"}
@@ -50,6 +49,7 @@ def test_metrics_come_when_they_are_asked_for(clean):
     assert jobs_to_run(clean).keys() & {"measure", "baselines"} == set()
 
 
+@pytest.mark.workflow
 @pytest.mark.slow
 def test_snakemake_plans_the_same(clean):
     full = ("--config", "grid=full")
@@ -58,6 +58,7 @@ def test_snakemake_plans_the_same(clean):
         assert planned(clean, *targets, study=()) == jobs_to_run(clean, study=(), targets=targets)
 
 
+@pytest.mark.workflow
 def test_the_corpus_asks_for_no_model(clean):
     study = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
     study["model"] = {"path": "nowhere/at/all", "tokenizer": "resources/toy/model"}
@@ -93,6 +94,7 @@ def test_mistakes_are_told_when_a_study_is_planned(clean, old, new, message):
         jobs_to_run(clean, study=WRONG)
 
 
+@pytest.mark.workflow
 @pytest.mark.parametrize(("old", "new", "message"), [MISTAKES[0], MISTAKES[-1]])
 def test_mistakes_stop_snakemake_before_anything_runs(clean, old, new, message):
     write_wrong(clean, old, new)
@@ -126,6 +128,7 @@ def listed(folder: Path, *arguments: str, study: tuple[str, ...]) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.workflow
 @pytest.mark.slow
 @pytest.mark.parametrize(("device", "gpus"), [("cpu", "0"), ("auto", "1"), ("cuda", "1")])
 def test_the_slurm_profile_gives_gpus_to_capture_and_encode_alone(clean, device, gpus):
@@ -151,6 +154,7 @@ def humor(clean, tmp_path, monkeypatch):
     return ("--configfile", "config/humor.yaml")
 
 
+@pytest.mark.workflow
 @pytest.mark.slow
 def test_150_cells_are_a_few_dozen_submissions(clean, humor):
     text = listed(clean, study=humor)

@@ -11,8 +11,6 @@ from pipeline import checkout, jobs_to_run, planned, rewrite, run, snakemake
 from checkpoints import llama_scope, to_bits
 from saegrid.config import ConfigError
 
-pytestmark = pytest.mark.workflow
-
 D_MODEL, D_SAE = 64, 128
 STUDY = ("--configfile", "config/known.yaml")
 CELLS = ("L1A-8x", "L1R-8x")
@@ -70,6 +68,7 @@ def work(tmp_path_factory):
     return folder
 
 
+@pytest.mark.workflow
 def test_wrong_weights_stop_the_study_and_right_ones_are_verified_once(work):
     configure(work, expected="known.yaml")
     wrong = {7: 0.9, 8: 0.1, 9: 0.1}
