@@ -96,7 +96,7 @@ def jobs_to_run(
     from its configs, its sources and what stands there. `planned` asks Snakemake."""
     with inside(work):
         plan = Plan(resolve(config_of(study, *overrides)), work / "workflow/scripts")
-        return to_run(tasks_of(plan), targets_of(plan, targets))
+        return to_run(tasks_of(plan, targets), targets_of(plan, targets))
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -30,8 +30,8 @@ def targets_of(plan: Plan, names: tuple[str, ...]) -> list[str]:
     return [path for name in names or ("all",) for path in targets[name]()]
 
 
-def tasks_of(plan: Plan) -> list[Task]:
-    """All jobs of a study."""
+def tasks_of(plan: Plan, names: tuple[str, ...]) -> list[Task]:
+    """The jobs that these targets may need: all of a study."""
     return [
         *_verification(plan),  # first: its messages name more than those of a lone cell
         *(task for name in _corpora(plan) for task in _of_corpus(plan, name)),
