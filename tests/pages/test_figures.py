@@ -129,6 +129,7 @@ def test_a_user_setting_changes_nothing(grid, name):
         assert matplotlib.rcParams["font.size"] == 30
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_bytes(grid, tmp_path):
     tables, facts = written(grid, tmp_path)
     code = (

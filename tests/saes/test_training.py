@@ -29,7 +29,10 @@ FOUND = {
 """Of the planted dictionary: least mean max cosine, largest fvu."""
 
 
-@pytest.mark.parametrize("recipe", FOUND)
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(r, marks=() if r in ("topk", "relu_l1") else pytest.mark.slow) for r in FOUND],
+)
 def test_recipes_find_a_planted_dictionary(recipe):
     trained = quick(recipe, steps=500)
     cosine, fvu = FOUND[recipe]
@@ -174,6 +177,7 @@ def test_early_stopping_keeps_the_best_weights():
     assert trained.health["fvu"]["value"] == pytest.approx(rows[best]["held_fvu"], rel=0.02)
 
 
+@pytest.mark.slow
 def test_bfloat16_products_come_near():
     for recipe in RECIPES:
         exact, rough = quick(recipe), quick(recipe, dtype="bfloat16")
@@ -200,7 +204,10 @@ def test_health_of_perfect_and_silent_saes(tmp_path):
     assert values["fvu"] == pytest.approx(1, rel=1e-6)
 
 
-@pytest.mark.parametrize("recipe", ["topk", "batchtopk", "jumprelu"])
+@pytest.mark.parametrize(
+    "recipe",
+    ["topk", *(pytest.param(r, marks=pytest.mark.slow) for r in ("batchtopk", "jumprelu"))],
+)
 def test_the_auxiliary_loss_wakes_dead_features(recipe):
     """Features that nothing activates learn from what is left over, and stay dead without."""
     silent, alive = slice(0, 64), {}

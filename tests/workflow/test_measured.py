@@ -69,10 +69,16 @@ def test_what_runs_again(measured, tmp_path):
     fit = {"metrics": {"fit": 1000}}
     assert jobs_to_run(measured, fit, targets=metrics) == {"baselines": 2, "health": 1}
     work = copy(measured, tmp_path / "saegrid")
-    before = results(work)
     (work / FOLDER / "cells/L1A-8x/metrics.json").unlink()
     again = {"measure": 1, "baselines": 1, "health": 1}
     assert planned(work, "metrics") == jobs_to_run(work, targets=metrics) == again
+
+
+@pytest.mark.slow
+def test_lost_numbers_come_back_the_same(measured, tmp_path):
+    work = copy(measured, tmp_path / "saegrid")
+    before = results(work)
+    (work / FOLDER / "cells/L1A-8x/metrics.json").unlink()
     run(work, "metrics")
     assert results(work) == before
 

@@ -306,8 +306,8 @@ def test_the_estimate_agrees_with_the_files(done, monkeypatch):
     assert forecast(plan).estimate.needed == 0
 
 
-def test_the_estimate_is_a_target(done):
-    said = run(done, "estimate", study=TINY)
+def test_the_estimate_is_a_target(work):
+    said = run(work, "estimate", study=TINY)
     assert re.search(r"^total +0 ", said, re.M)
     assert "results/tiny: needs 0.0 kB of disk" in said
 

@@ -152,6 +152,7 @@ def test_snakemake_plans_the_same(work, name):
     assert planned(work, study=SHARDED) == expected
 
 
+@pytest.mark.slow
 def test_a_lost_shard_comes_back_the_same(work):
     before = results(work)
     shards_of(work, "activations/*/shard-2-of-3/L1R.safetensors")[0].unlink()

@@ -68,6 +68,7 @@ def work(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.workflow
 def test_wrong_weights_stop_the_study_and_right_ones_are_verified_once(work):
     configure(work, expected="known.yaml")
