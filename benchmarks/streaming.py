@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from capture import headlines
 from safetensors.torch import save_file
 
+from capture import headlines
 from saegrid.base.words import Site
 from saegrid.capture.layers import capture_layers
 from saegrid.models.layers import architecture

@@ -1,5 +1,7 @@
 """The screen on a torch device: the bytes of the processor's screens, whatever the device is."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_encode import STORED, agrees, draw, make_encoder, same
 
+from covering import pairs
 from saegrid.base.tensors import widen
 from saegrid.codes import screen as screens
 from saegrid.codes.device import DeviceScreen, arrange, free_mb, kind, pairwise
@@ -19,12 +22,20 @@ CUDA = pytest.param(
 DEVICES = ["cpu", CUDA]
 
 
+CASES = pairs([None, 9], list(STORED), ["float32", "float16", "bfloat16"], [(64, 500), (4096, 130)])
+
+
+def test_every_two_choices_meet():
+    for i, j in combinations(range(4), 2):
+        met = {(case[i], case[j]) for case in CASES}
+        assert len(met) == len({case[i] for case in CASES}) * len({case[j] for case in CASES})
+    assert len(CASES) < 12
+
+
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("k", [None, 9])
-@pytest.mark.parametrize("stored", list(STORED))
-@pytest.mark.parametrize("held", ["float32", "float16", "bfloat16"])
-@pytest.mark.parametrize(("d_model", "d_sae"), [(64, 500), (4096, 130)])
-def test_the_same_bytes_as_on_the_processor(device, k, stored, held, d_model, d_sae):
+@pytest.mark.parametrize(("k", "stored", "held", "sizes"), CASES)
+def test_the_same_bytes_as_on_the_processor(device, k, stored, held, sizes):
+    d_model, d_sae = sizes
     x, weights = draw(2, 90, d_model, d_sae)
     x = screens.narrow(x) if held == "bfloat16" else x.astype(STORED[held])
     encoder = make_encoder(weights, stored, threshold=2.0, k=k)

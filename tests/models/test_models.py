@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -37,15 +35,6 @@ def read(model, sites, ids=IDS):
 
 
 # --- families ------------------------------------------------------------------------------------
-
-
-def test_families_need_no_torch():
-    code = (
-        "import sys; from saegrid.models import FAMILIES, family_of; "
-        "[family_of({'model_type': n}) for n in FAMILIES]; "
-        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_unknown_family_names_the_nearest():

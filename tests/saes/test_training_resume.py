@@ -27,7 +27,9 @@ TOGETHER = {
     "b": ("relu_l1", {"l1": 2.0, "lr": 4e-3, "resample_silent": 0.01}),
     "c": ("tied", {"epochs": 0, "validate_every": 10, "patience": 4, "lr": 0.1}),
 }
-STEPS = {"steps": 600, "batch": 128, "log_every": 50}
+STEPS = {"steps": 100, "batch": 128, "log_every": 25}
+LONG = {"steps": 600, "log_every": 50}
+"""Long enough to be killed many times."""
 
 
 def spec(name, **more):
@@ -49,9 +51,9 @@ def corpus(tmp_path_factory):
 
 
 def work(corpus, saes, cells, **more):
-    """The files and settings of a training of cells together."""
-    members = {f"L1R-{name}": spec(name) for name in cells}
-    return train_together(stream_of(corpus), members, saes, **more)
+    """A training of cells together; more: settings of all."""
+    members = {f"L1R-{name}": spec(name, **more) for name in cells}
+    return train_together(stream_of(corpus), members, saes)
 
 
 def stream_of(corpus):
@@ -77,13 +79,14 @@ train_together(files(activations, tokens), members, saes, cores=2, save_every=0.
 """
 
 
+@pytest.mark.slow
 def test_a_training_killed_ten_times_ends_with_the_same_bytes(corpus, tmp_path):
     """SIGKILL at random steps; each run goes on where the one before it had come to."""
-    work(corpus, tmp_path / "whole", TOGETHER)
+    work(corpus, tmp_path / "whole", TOGETHER, **LONG)
     undisturbed, saes = finished(tmp_path / "whole"), tmp_path / "killed"
     stopped = io.read_table(next(tmp_path.glob("whole/store/L1R-c-*/history.parquet")))
     assert stopped["step"][-1].as_py() < 600, "one of them stops early, with its best weights"
-    members = {f"L1R-{name}": spec(name) for name in TOGETHER}
+    members = {f"L1R-{name}": spec(name, **LONG) for name in TOGETHER}
     case = [str(corpus / "L1R.safetensors")], str(corpus / "tokens.parquet"), members, str(saes)
     command = [sys.executable, "-u", "-c", KILLED, json.dumps(case)]
     chance, kills, reached = random.Random(0), 0, []
@@ -107,7 +110,7 @@ def test_a_training_killed_ten_times_ends_with_the_same_bytes(corpus, tmp_path):
     assert kills == 10, "the training was over too soon"
     assert reached == sorted(reached) and reached[0] > 0 and reached[-1] < 600, reached
     assert not set(finished(saes)) & set(undisturbed), "nothing was finished yet"
-    work(corpus, saes, TOGETHER)
+    work(corpus, saes, TOGETHER, **LONG)
     assert finished(saes) == undisturbed
 
 
@@ -184,7 +187,7 @@ def test_a_training_is_kept_where_what_it_learned_from_fails_behind_it(corpus, t
         train(failing())
     capsys.readouterr()
     train(nullcontext(stream_of(corpus)))
-    assert "goes on after step 600" in capsys.readouterr().out
+    assert "goes on after step 100" in capsys.readouterr().out
     assert not list((tmp_path / "store").iterdir())
 
 

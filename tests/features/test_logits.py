@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 
 import numpy as np
 import pyarrow as pa
@@ -236,10 +235,3 @@ def test_agrees_with_a_real_model(shared_data):
         expected = head @ (gain * torch.tensor(direction[0], dtype=torch.float64))
     np.testing.assert_allclose(effect, expected.numpy(), rtol=1e-6, atol=1e-6)
     assert table.slice(len(names))["token_id"].to_pylist() == top["token_id"].to_pylist()[::-1]
-
-
-def test_no_torch_is_needed():
-    import subprocess
-
-    code = "import sys, saegrid.features.logits; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,11 +1,9 @@
 """Judging features by word lists and by form."""
 
 import itertools
-import time
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -230,23 +228,6 @@ def test_a_feature_is_judged_by_itself(features):
     together = judge(shown(*features), LISTS).to_pylist()
     alone = [judge(shown(words, ids=[i]), LISTS).to_pylist()[0] for i, words in enumerate(features)]
     assert together == alone
-
-
-def test_twenty_thousand_features_take_less_than_a_second():
-    rng = np.random.default_rng(0)
-    n, words = 20_000, np.array([f"word{i}ing" for i in range(4000)])
-    table = pa.table(
-        {
-            "feature": np.repeat(np.arange(n, dtype=np.int32), 20),
-            "example_rank": np.tile(np.arange(20), n),
-            "item": rng.integers(0, 600, 20 * n),
-            "word": words[rng.integers(0, len(words), 20 * n)],
-        }
-    )
-    lists = {f"topic {i}": words[i::10].tolist() for i in range(10)}
-    start = time.process_time()
-    assert judge(table, lists).num_rows == n
-    assert time.process_time() - start < 1
 
 
 def test_summary_takes_the_best_feature_of_each_topic():

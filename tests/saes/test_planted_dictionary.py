@@ -1,6 +1,7 @@
 """A planted dictionary of 512 features in 64 dimensions is found."""
 
 import numpy as np
+import pytest
 
 from saegrid.base.words import Site
 from saegrid.saes.training.loop import train
@@ -13,6 +14,7 @@ def found(directions, rows):
     return (directions @ rows.T).max(axis=1).mean()
 
 
+@pytest.mark.slow
 def test_topk_finds_512_planted_features():
     rng = np.random.default_rng(0)
     directions = rng.normal(size=(512, 64))

@@ -206,7 +206,7 @@ def test_what_a_later_job_needs_stays_while_others_read(hub, cache, capsys):
 HOLD = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, "tests/unit")
+sys.path.insert(0, "tests/saes")
 from test_checkpoint_cache import wanted
 from saegrid.saes.cache import Cache
 cache = Cache(Path(sys.argv[1]), int(sys.argv[2]), grace=0.3, poll=0.02)
@@ -282,6 +282,7 @@ def test_other_things_in_the_folder_stay(hub, cache):
 # --- many processes -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_that_want_the_same_fetch_it_once(hub, cache):
     publish(hub, "a/w", noise(0))
     command = [sys.executable, "-c", HOLD, cache.folder, str(cache.budget), "a", "0"]
@@ -294,7 +295,7 @@ def test_two_that_want_the_same_fetch_it_once(hub, cache):
 WORK = """
 import random, sys, time
 from pathlib import Path
-sys.path.insert(0, "tests/unit")
+sys.path.insert(0, "tests/saes")
 from test_checkpoint_cache import noise, wanted
 from saegrid.saes.cache import Cache
 cache = Cache(Path(sys.argv[1]), int(sys.argv[2]), grace=0.05, poll=0.01)
@@ -309,6 +310,7 @@ for _ in range(12):
 """
 
 
+@pytest.mark.slow
 def test_many_processes_read_what_is_right_within_the_budget(hub, cache):
     for number, name in enumerate("abcde"):
         publish(hub, f"{name}/w", noise(number))
@@ -330,6 +332,7 @@ def test_many_processes_read_what_is_right_within_the_budget(hub, cache):
     assert not list(cache.folder.glob("*.part"))
 
 
+@pytest.mark.slow
 def test_kills_leave_nothing_broken(hub, cache):
     """Whatever moment a job is killed at, those after it find what is right, and room."""
     for number, name in enumerate("abcde"):

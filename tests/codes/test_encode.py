@@ -1,7 +1,5 @@
 """Encoding: equal to a float64 reference, and the same bytes however it is computed."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -311,19 +309,6 @@ def test_a_screen_that_breaks_its_bound_is_found_out(monkeypatch: pytest.MonkeyP
     )
     with pytest.raises(RuntimeError, match="Float32Screen is off by more than its error bound"):
         encode(x, np.arange(30), make_encoder(weights))
-
-
-def test_small_cells_need_no_torch() -> None:
-    code = (
-        "import sys, numpy as np; from saegrid.codes.encode import encode;"
-        "from saegrid.saes.sae import Encoder;"
-        "w = np.ones((4, 8), np.uint16);"
-        "e = Encoder(8, 4, np.ones(4), np.ones(4), np.zeros(4), None, 'bfloat16',"
-        " lambda a, b: w[a:b]);"
-        "assert len(encode(np.ones((3, 8), np.float32), np.arange(3), e).data) == 12;"
-        "assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_features_survive_their_file(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_health_is_that_of_raw_activations(tmp_path, kind):
     assert trained.cfg["metadata"]["settings"]["whiten"] == kind
 
 
+@pytest.mark.slow
 def test_directions_of_little_variance_are_learned_too():
     """A squared error of raw activations hardly sees them; whitened, all count alike."""
     A, found = world_of(of_array(SKEWED, 0.1, 0), 0).whitened("zca").affine.A, {}

@@ -312,6 +312,7 @@ make(folder, model, source, shard_tokens=60, say=lambda line: print(line, flush=
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [None, {"sites": ["L1R"], "max_tokens": 700}])
 def test_a_store_killed_at_any_moment_ends_as_if_undisturbed(tmp_path, model, source, before):
     """Filled from nothing, or grown by text and by sites."""

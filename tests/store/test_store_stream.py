@@ -177,6 +177,7 @@ def test_the_order_is_the_same_while_the_store_is_filled(tmp_path, model, source
     assert [b.tobytes() for b in islice(again.batches(32, 1), 150)] == expected
 
 
+@pytest.mark.slow
 def test_a_process_fills_beside_and_all_sites_come_from_one_pass(tmp_path, model, source, folder):
     with filling(tmp_path, spec_of(model, source, shard_tokens=120), ["L1R", "L0R"], 6000):
         found = StoreStream(tmp_path, "L1R")
@@ -202,6 +203,7 @@ def interrupted(folder, tmp_path, **told):
     manifest._replace(shards=manifest.shards[:2]).write(tmp_path)
 
 
+@pytest.mark.slow
 def test_who_comes_second_follows_and_takes_over(tmp_path, model, source, folder):
     """It reads while another fills, and goes on where that one has ended."""
     expected = [
@@ -238,6 +240,7 @@ def test_who_comes_second_waits_where_another_store_is_there(tmp_path, model, so
     assert read_manifest(store) == read_manifest(folder)
 
 
+@pytest.mark.slow
 def test_training_begins_before_the_store_is_complete(tmp_path, model, source, folder, monkeypatch):
     """And comes to the same bytes."""
     monkeypatch.setattr(stream, "SAMPLE", 150)  # within the shards that are there
@@ -324,7 +327,7 @@ def test_a_stream_can_be_left_while_it_waits(tmp_path, model, source, monkeypatc
     next(batches)
     start = time.monotonic()
     batches.close()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 30, "it waited for what nobody writes"
 
 
 def test_saes_learn_from_the_whitened_tokens_of_a_store(folder, tokens):

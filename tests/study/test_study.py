@@ -1,8 +1,6 @@
 """The python API over a small study written by hand."""
 
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -115,16 +113,6 @@ def test_open_stands_in_the_package(results):
     assert saegrid.open(str(results / "small")).name == "small"
     with pytest.raises(AttributeError, match=r"^module 'saegrid' has no attribute 'opne'$"):
         _ = saegrid.opne
-
-
-def test_importing_the_package_imports_no_pandas():
-    code = "import sys, saegrid; sys.exit(any(m in sys.modules for m in ('pandas', 'numpy')))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_the_api_needs_no_torch():
-    code = "import sys, saegrid; saegrid.open; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_cells_by_layer(study):

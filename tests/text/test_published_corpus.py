@@ -206,7 +206,10 @@ def minilm() -> Path:
 
 
 @pytest.mark.parametrize("name", ["llama3-tokenizer", "stories3M-hf", "minilm"])
-@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize(
+    "split",
+    [pytest.param(name, marks=pytest.mark.slow if "train" in name else ()) for name in SPLITS],
+)
 def test_token_texts_give_the_headlines_back(data: Path, name: str, split: str) -> None:
     encoder = load(minilm() if name == "minilm" else data / name)
     table = read(data / "humicroedit" / f"{split}.csv", "none")[0]
