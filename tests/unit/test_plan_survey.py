@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from saegrid.stages.plan.survey import SURVEY
 
 from saegrid.config import ConfigError, resolve
 from saegrid.stages.plan import Plan
-from saegrid.stages.plan.survey import SURVEY
 
 pytestmark = pytest.mark.usefixtures("beside_repository")
 
