@@ -1,4 +1,4 @@
-"""Memory that jobs ask for: as much as their sizes need, and never less than the stage's own figure."""
+"""Memory that jobs ask for: as much as sizes need, never less than the stage's own figure."""
 
 from pathlib import Path
 
