@@ -36,7 +36,7 @@ rule all:
 
 onstart:
     workflow.async_run(put_on_record())
-    provenance.write(PLAN)
+    write_provenance()
     leftovers.remove(
         PLAN.root, BEGAN - 60
     )  # whoever writes one now has touched it since

@@ -4,7 +4,8 @@ python3 make.py toy     set up, then run the embedded study to results/toy/index
 python3 make.py test    set up, then pass all tests
 python3 make.py lint    set up, then run the linters
 python3 make.py faults  set up, then kill runs at random moments and compare how they end (1 hour)
-python3 make.py schema  write config/schema.json anew from the config models
+python3 make.py schema  write anew what is made from the code: config/schema.json, the table of stages
+                        in the README, the groups of the SLURM profile
 """
 
 import hashlib
@@ -70,8 +71,8 @@ def faults() -> None:
 
 
 def schema() -> None:
-    """config/schema.json."""
-    run("python", "-m", "saegrid.config.schema", "config/schema.json")
+    """Files that are made from the code."""
+    run("python", "-m", "saegrid.stages.written")
 
 
 COMMANDS = {"toy": toy, "test": test, "lint": lint, "faults": faults, "schema": schema}

@@ -9,9 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+from saegrid.base import io, leftovers
+from saegrid.base.provenance import provenance
 from saegrid.base.words import SITE_PATTERN
 from saegrid.config import ConfigError, resolve
-from saegrid.stages import leftovers, provenance, settled, targets
+from saegrid.stages import settled, targets
 from saegrid.stages.estimate import estimate, to_do
 from saegrid.stages.graph import Job
 from saegrid.stages.plan import Plan
@@ -170,6 +172,13 @@ async def put_on_record():
         raise WorkflowError(str(mistake)) from None
     for job in alike:
         await records.finished(job)
+
+
+def write_provenance():
+    """Write the resolved config with versions and commit; no rule reads it."""
+    io.write_json(
+        f"{PLAN.root}/config.json", provenance(PLAN.study.model_dump(mode="json"))
+    )
 
 
 def starting():

@@ -1,33 +1,38 @@
 """How common each topic is in the corpora of a survey."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from saegrid.base.digest import file_digest
-from saegrid.stages.stage import STUDY, At, Many, Needs, Source, Stage, Weight
+from saegrid.stages.stage import (
+    STUDY,
+    At,
+    Many,
+    Needs,
+    Plan,
+    Sizes,
+    Source,
+    Stage,
+    Weight,
+    local_file,
+)
 from saegrid.stages.survey import corpora
 
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
-    from saegrid.stages.sizes import Sizes
 
-
-def word_lists(plan: "Plan") -> dict[str, str]:
+def word_lists(plan: Plan) -> dict[str, str]:
     """Files of word lists, by the key that names them."""
     lists = {"topics.lists": plan.study.topics.lists, "survey.lists": plan.study.survey.lists}
     return {key: str(path) for key, path in lists.items() if path}
 
 
-def texts(plan: "Plan", at: At) -> list[Source]:
+def texts(plan: Plan, at: At) -> list[Source]:
     """For each corpus a file from which its texts are known: of a store that of its first site."""
     site = str(plan.sites[0]) if plan.sites else ""
     sources = [plan.corpora[name].texts() for name in corpora(plan)]
     return [source._replace(at=source.at._replace(site=site)) for source in sources]
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The corpora with their files, and the lists with their content."""
-    from saegrid.stages.plan import local_file
-
     files = [plan.graph.paths(source)[0] for source in texts(plan, at)]
     parts = [
         plan.corpora[name].texts_settings(path)
@@ -38,7 +43,7 @@ def settings(plan: "Plan", at: At) -> dict[str, Any]:
     return {"parts": parts, "lists": list(lists.values()), "content": content}
 
 
-def weighs(sizes: "Sizes", at: At) -> Weight:
+def weighs(sizes: Sizes, at: At) -> Weight:
     """The texts of streamed corpora are read again."""
     plan = sizes.plan
     streamed = [plan.corpora[name] for name in corpora(plan) if plan.corpora[name].is_streamed]

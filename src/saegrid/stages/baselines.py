@@ -1,31 +1,28 @@
 """Other descriptions of a site's activations, beside its SAEs on the same tokens."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from saegrid.base.registry import lookup
 from saegrid.metrics.baselines.memory import held
 from saegrid.stages.places import TOKENS, all_activations, dumped
 from saegrid.stages.settled import is_recorded
 from saegrid.stages.sizes import sae_of
-from saegrid.stages.stage import CORPUS, At, Many, Needs, Source, Stage
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
+from saegrid.stages.stage import CORPUS, At, Many, Needs, Plan, Source, Stage
 
 
-def metrics(plan: "Plan", at: At) -> list[Source]:
+def metrics(plan: Plan, at: At) -> list[Source]:
     """Numbers of all cells of the site that are judged on the corpus."""
     cells = plan.judged.cells(at.corpus, at.site)
     return [Source("measure.metrics", At(at.corpus, cell)) for cell in cells]
 
 
-def is_settled(plan: "Plan", at: At) -> bool:
+def is_settled(plan: Plan, at: At) -> bool:
     """Whether the table records its present spec, if it is there."""
     (path,) = plan.graph.paths(Source("baselines.table", at))
     return is_recorded(path, plan.graph.spec("baselines", at), missing=True)
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The splits of the site's cells, and the methods."""
     cells = plan.judged.cells(at.corpus, at.site)
     splits = {tuple(plan.judged.split(cell, at.corpus).items()) for cell in cells}
@@ -38,13 +35,13 @@ def settings(plan: "Plan", at: At) -> dict[str, Any]:
     }
 
 
-def code(plan: "Plan", at: At) -> list[str]:
+def code(plan: Plan, at: At) -> list[str]:
     """Code of the methods."""
     table = "saegrid.metrics.baselines:BASELINES"
     return [lookup(table, name, "metrics.baselines:") for name in plan.study.metrics.baselines]
 
 
-def memory(plan: "Plan", at: At) -> int:
+def memory(plan: Plan, at: At) -> int:
     """Megabytes, by the width of the site and the features of its SAEs."""
     saes = [sae_of(plan, cell) for cell in plan.judged.cells(at.corpus, at.site)]
     if not saes or None in saes:

@@ -6,23 +6,18 @@ text or dtype writes elsewhere, and a layer more computes the new sites only.
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from saegrid.base.digest import digest
 from saegrid.base.io import canonical
 from saegrid.capture.sizes import HELD, activation_bytes
 from saegrid.models.memory import needed
-from saegrid.stages.places import MODEL, VERIFIED, family_code
+from saegrid.stages.places import MODEL, VERIFIED, every_site, family_code
 from saegrid.stages.settled import is_recorded
-from saegrid.stages.stage import CORPUS, At, Needs, Source, Stage, Weight, Write
+from saegrid.stages.stage import CORPUS, At, Needs, Plan, Settings, Sizes, Source, Stage, Weight
 from saegrid.text.shards import numbers
 
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
-    from saegrid.stages.sizes import Sizes
 
-
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> Settings:
     """All that decides the values, without the list of sites."""
     plan.check_layers()
     return {
@@ -33,7 +28,7 @@ def settings(plan: "Plan", at: At) -> dict[str, Any]:
     }
 
 
-def identity(plan: "Plan", at: At) -> str:
+def identity(plan: Plan, at: At) -> str:
     """The digest under which a capture lies: where the model lies does not count."""
     spec = json.loads(plan.graph.spec("capture", At(at.corpus)))
     for key in ("path", "tokenizer", "device"):
@@ -41,20 +36,17 @@ def identity(plan: "Plan", at: At) -> str:
     return digest(canonical(spec))
 
 
-def weighs(sizes: "Sizes", at: At) -> Weight | None:
-    """Activations of the sites that are not finished already: these are linked."""
+def weighs(sizes: Sizes, at: At) -> Weight:
+    """Activations of the sites that are not finished already: these are linked. A model that does
+    not fit in the job's memory has its residual stream in two files beside them."""
     plan, text = sizes.plan, sizes.part(at)
-    if plan.model.sizes is None:
-        return None
-    spec = plan.graph.spec("capture", at)
-    by_layer: dict[int, list[int]] = {}
-    for site in plan.sites:
+    spec, layers = plan.graph.spec("capture", at), {}
+    for site, width in zip(plan.sites, sizes.widths(), strict=True):
         (path,) = plan.graph.paths(Source("capture.activations", at._replace(site=str(site))))
-        finished = Path(path).parent / "store" / Path(path).name
-        if not is_recorded(str(finished), spec):
-            by_layer.setdefault(site.layer, []).append(plan.model.width(site))
-    layers = [activation_bytes(text.captured, w, sizes.itemsize) for w in by_layer.values()]
-    size, largest = sum(layers), max(layers, default=0)
+        if not is_recorded(str(Path(path).parent / "store" / Path(path).name), spec):
+            size = activation_bytes(text.captured, [width], sizes.itemsize)
+            layers[site.layer] = layers.get(site.layer, 0) + size
+    size, largest = sum(layers.values()), max(layers.values(), default=0)
     if needed(plan.model.stored()) <= plan.study.memory.capture * 10**6:
         return Weight(write=size, passing=size if size > HELD else 0)
     stream = text.positions * plan.model.sizes.d_model * sizes.itemsize
@@ -69,15 +61,10 @@ CAPTURE = Stage(
         "model": MODEL,
         "verified": VERIFIED,
     },
-    writes={
-        "activations": Write(
-            CORPUS + "activations/{capture}{shard}/{site}.safetensors",
-            each={"site": lambda plan: plan.sites},
-        )
-    },
+    writes={"activations": every_site(CORPUS + "activations/{capture}{shard}/{site}.safetensors")},
     settings=settings,
     code=family_code,
-    needs=Needs(memory="capture", minutes=240, threads="capture", gpu=True),
+    needs=Needs("capture", 240, "capture", gpu=True),
     weighs=weighs,
     parts={"capture": identity},
 )

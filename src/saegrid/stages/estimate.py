@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from saegrid.stages.graph import Job, listed
 from saegrid.stages.settled import is_recorded
-from saegrid.stages.sizes import Sizes
-from saegrid.stages.stage import At, Source
+from saegrid.stages.sizes import Sizes, Unknown
+from saegrid.stages.stage import At, Plan, Source
 
 if TYPE_CHECKING:
     from saegrid.stages.graph import Graph
-    from saegrid.stages.plan import Plan
 
 HEAVY = 20 * 10**9
 """Bytes read and written from which a run is worth a table."""
@@ -115,15 +114,16 @@ class Estimate(NamedTuple):
             )
 
 
-def estimate(plan: "Plan", jobs: Iterable[Job], cores: int = 1) -> Estimate:
+def estimate(plan: Plan, jobs: Iterable[Job], cores: int = 1) -> Estimate:
     """What these jobs come to."""
     sizes, by_rule, unknown = Sizes(plan), {}, set()
     for job in jobs:
-        weight = job.stage.weighs(sizes, job.at)
-        if weight is None:
+        try:
+            pair = job, job.stage.weighs(sizes, job.at)
+        except Unknown:
             unknown.add(job.stage.name)
         else:
-            by_rule.setdefault(job.stage.name, []).append((job, weight))
+            by_rule.setdefault(job.stage.name, []).append(pair)
     times = earlier(Path("logs") / plan.study.study)
     lines = []
     for rule, pairs in by_rule.items():
@@ -160,7 +160,7 @@ def estimate(plan: "Plan", jobs: Iterable[Job], cores: int = 1) -> Estimate:
     return Estimate(lines, notes, cores, free_bytes(plan.root), plan.root)
 
 
-def read_bytes(plan: "Plan", sizes: Sizes, job: Job) -> int:
+def read_bytes(plan: Plan, sizes: Sizes, job: Job) -> int:
     """Bytes of a job's inputs: of files as they are, of others as their makers will write them."""
     total = 0
     for name in job.stage.reads:
@@ -173,18 +173,20 @@ def read_bytes(plan: "Plan", sizes: Sizes, job: Job) -> int:
     return total
 
 
-def _weight_of(plan: "Plan", sizes: Sizes, source: Source) -> int:
+def _weight_of(plan: Plan, sizes: Sizes, source: Source) -> int:
     paths = plan.graph.paths(source)
     if all(Path(path).is_file() for path in paths):
         return sum(Path(path).stat().st_size for path in paths)
     name, at = plan.graph.maker(source)
     stage = plan.graph.stages[name]
-    weight = stage.weighs(sizes, at)
     share = len(paths) / len(plan.graph.outputs(stage, at))
-    return 0 if weight is None else round(weight.write * share)
+    try:
+        return round(stage.weighs(sizes, at).write * share)
+    except Unknown:
+        return 0
 
 
-def to_do(plan: "Plan", jobs: Sequence[Job]) -> list[Job]:
+def to_do(plan: Plan, jobs: Sequence[Job]) -> list[Job]:
     """Jobs that a run will start: files are missing or record another spec, or a job that makes an
     input of theirs is started, unless the dates of that input count for nothing."""
     graph = plan.graph

@@ -4,24 +4,18 @@ Shards are no outputs, since Snakemake deletes these before a job: outputs are t
 site with the checksums of its shards.
 """
 
-from typing import TYPE_CHECKING, Any
-
 from saegrid.base.digest import digest
 from saegrid.base.io import canonical
 from saegrid.capture.sizes import HEADER
-from saegrid.stages.places import MODEL, VERIFIED, family_code
-from saegrid.stages.stage import CORPUS, At, Many, Needs, Stage, Weight, Write
+from saegrid.stages.places import MODEL, VERIFIED, every_site, family_code
+from saegrid.stages.stage import CORPUS, At, Many, Needs, Plan, Settings, Sizes, Stage, Weight
 from saegrid.store.settings import settings_of
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
-    from saegrid.stages.sizes import Sizes
 
 ENTRY = 20
 """Bytes of an entry beside its activations: three numbers."""
 
 
-def identity(plan: "Plan", at: At) -> str:
+def identity(plan: Plan, at: At) -> str:
     """The digest under which a store lies: all that decides its bytes, but not how far it goes.
 
     Files are not in it: the store knows their digests, and stays as far as they have not changed.
@@ -42,7 +36,7 @@ def identity(plan: "Plan", at: At) -> str:
     return digest(canonical(deciding))
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> Settings:
     """The filling, without the list of sites."""
     plan.check_layers()
     corpus, model = plan.corpora[at.corpus], plan.study.model
@@ -57,14 +51,11 @@ def settings(plan: "Plan", at: At) -> dict[str, Any]:
     }
 
 
-def weighs(sizes: "Sizes", at: At) -> Weight | None:
+def weighs(sizes: Sizes, at: At) -> Weight:
     """Entries of all sites."""
-    plan, text = sizes.plan, sizes.text(at.corpus)
-    if plan.model.sizes is None:
-        return None
-    widths = [plan.model.width(site) for site in plan.sites]
+    widths = sizes.widths()
     entry = sum(widths) * sizes.itemsize + ENTRY * len(widths)
-    return Weight(write=text.captured * entry + HEADER * len(widths))
+    return Weight(write=sizes.text(at.corpus).captured * entry + HEADER * len(widths))
 
 
 READS = {
@@ -76,14 +67,10 @@ READS = {
 FILL_STORE = Stage(
     "fill_store",
     reads=READS,
-    writes={
-        "facts": Write(
-            CORPUS + "store/{capture}/{site}.json", each={"site": lambda plan: plan.sites}
-        )
-    },
+    writes={"facts": every_site(CORPUS + "store/{capture}/{site}.json")},
     settings=settings,
     code=family_code,
-    needs=Needs(memory="capture", minutes=600, threads="capture", gpu=True),
+    needs=Needs("capture", 600, "capture", gpu=True),
     weighs=weighs,
     parts={"capture": identity},
 )

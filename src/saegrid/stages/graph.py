@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from saegrid.base.digest import digest
 from saegrid.base.errors import ConfigError
@@ -11,10 +11,7 @@ from saegrid.base.fingerprint import fingerprint
 from saegrid.base.io import canonical
 from saegrid.base.paths import PathError
 from saegrid.base.words import Cell
-from saegrid.stages.stage import At, Column, Figure, Many, Panel, Read, Source, Stage
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
+from saegrid.stages.stage import At, Column, Figure, Many, Panel, Plan, Read, Source, Stage
 
 Shown = TypeVar("Shown", Column, Figure, Panel)
 
@@ -33,7 +30,7 @@ class Job(NamedTuple):
 class Graph:
     """Stages bound to a plan."""
 
-    def __init__(self, plan: "Plan", stages: Mapping[str, Stage], scripts: Path) -> None:
+    def __init__(self, plan: Plan, stages: Mapping[str, Stage], scripts: Path) -> None:
         self.plan, self.stages, self._scripts = plan, stages, scripts
         analyses = plan.study.analyses
         self.analyses = [

@@ -1,32 +1,29 @@
 """All SAEs of a study, judged: table, page and figures; cells made otherwise are refused."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from saegrid.pages.figures import HEALTH_FIGURES
-from saegrid.stages.stage import STUDY, At, Many, Needs, Source, Stage, Write
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
+from saegrid.stages.stage import STUDY, At, Many, Needs, Plan, Source, Stage, Write
 
 
-def metrics(plan: "Plan", at: At) -> list[Source]:
+def metrics(plan: Plan, at: At) -> list[Source]:
     """Numbers of every cell, on the corpora they are judged on, in the order of the grid."""
     cells = map(str, plan.cells)
     return [Source("measure.metrics", At(plan.judged.corpus(cell), cell)) for cell in cells]
 
 
-def baselines(plan: "Plan", at: At) -> list[Source]:
+def baselines(plan: Plan, at: At) -> list[Source]:
     """Baselines of every site."""
     return [Source("baselines.table", At(name, site=site)) for name, site in plan.judged.sites]
 
 
-def histories(plan: "Plan", at: At) -> list[Source]:
+def histories(plan: Plan, at: At) -> list[Source]:
     """Histories of the SAEs that are trained here."""
     cells = [str(cell) for cell in plan.cells if cell.sae in plan.saes.trained]
     return [Source("train_sae.history", At(cell=cell)) for cell in cells]
 
 
-def sae_settings(plan: "Plan", cell: str) -> dict[str, Any]:
+def sae_settings(plan: Plan, cell: str) -> dict[str, Any]:
     """What the config says of a cell's SAE; of the settings of recipes those that it names
     anywhere, with their defaults where it does not."""
     if not plan.saes.is_trained(cell):
@@ -36,7 +33,7 @@ def sae_settings(plan: "Plan", cell: str) -> dict[str, Any]:
     return {**plan.settings(cell, "train"), "settings": named}
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The cells, with the specs that their numbers must have recorded."""
     cells = [str(cell) for cell in plan.cells]
     places = {source.at.cell: source.at for source in metrics(plan, at)}

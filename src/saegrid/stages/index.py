@@ -1,21 +1,18 @@
 """The grid of a study as a page, with links to all cells."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from saegrid.stages.places import facts_of_main
 from saegrid.stages.plot import figures
-from saegrid.stages.stage import STUDY, At, Column, Many, Needs, Panel, Source, Stage, Write
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
+from saegrid.stages.stage import STUDY, At, Column, Many, Needs, Panel, Plan, Source, Stage, Write
 
 
-def panels(plan: "Plan") -> list[Panel]:
+def panels(plan: Plan) -> list[Panel]:
     """The panels of the study that stages show."""
     return [p for p in plan.graph.shown(Panel) if not plan.graph.stages[p.stage].is_of_cells]
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The names that stand on the page, columns, figures and panels."""
     columns = [[c.name, c.heading, c.form, c.words] for c in plan.graph.shown(Column)]
     shown = [panel._asdict() for panel in panels(plan)]

@@ -1,16 +1,10 @@
 """The items of a corpus, from its files."""
 
-from typing import TYPE_CHECKING, Any
-
 from saegrid.base.registry import lookup
-from saegrid.stages.stage import CORPUS, At, Many, Needs, Stage, Weight
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
-    from saegrid.stages.sizes import Sizes
+from saegrid.stages.stage import CORPUS, At, Many, Needs, Plan, Settings, Stage, Weight
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> Settings:
     """The source, the content of its files, what is stripped and checked."""
     corpus = plan.corpora[at.corpus]
     return {
@@ -22,15 +16,10 @@ def settings(plan: "Plan", at: At) -> dict[str, Any]:
     }
 
 
-def kind(plan: "Plan", at: At) -> list[str]:
-    """Code of the kind of source."""
-    name = plan.corpora[at.corpus].settings.source.kind
-    return [lookup("saegrid.text.corpora:CORPORA", name, f"corpora.{at.corpus}.source.kind")]
-
-
-def weighs(sizes: "Sizes", at: At) -> Weight:
-    """60 bytes a row, with the tables beside."""
-    return Weight(write=60 * sizes.text(at.corpus).items)
+def code(plan: Plan, at: At) -> list[str]:
+    """The kind of source."""
+    kind = plan.corpora[at.corpus].settings.source.kind
+    return [lookup("saegrid.text.corpora:CORPORA", kind, f"corpora.{at.corpus}.source.kind")]
 
 
 ITEMS = Stage(
@@ -42,7 +31,7 @@ ITEMS = Stage(
         "facts": CORPUS + "corpus.json",
     },
     settings=settings,
-    code=kind,
+    code=code,
     needs=Needs(memory=2000, minutes=20, group="corpus"),
-    weighs=weighs,
+    weighs=lambda sizes, at: Weight(write=60 * sizes.text(at.corpus).items),
 )

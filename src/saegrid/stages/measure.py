@@ -1,23 +1,17 @@
 """Numbers of an SAE on tokens that it did not learn from, and its health."""
 
-from typing import TYPE_CHECKING, Any
-
 from saegrid.metrics import METRICS
-from saegrid.stages.places import MODEL, SAE, TOKENS, VERIFIED, all_activations, dumped
-from saegrid.stages.stage import CELL, At, Many, Needs, Source, Stage, Weight
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
-    from saegrid.stages.sizes import Sizes
+from saegrid.stages.places import ENCODER, MODEL, TOKENS, VERIFIED, all_activations, dumped
+from saegrid.stages.stage import CELL, At, Many, Needs, Plan, Settings, Source, Stage, Weight
 
 
-def activations(plan: "Plan", at: At) -> list[Source]:
+def activations(plan: Plan, at: At) -> list[Source]:
     """The activations on which a cell is judged, shards in order; ConfigError where it has none."""
     plan.judged.check(at.cell, at.corpus)
     return all_activations(plan, at)
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> Settings:
     """The split, the samples and the model."""
     return {
         "cell": at.cell,
@@ -29,17 +23,11 @@ def settings(plan: "Plan", at: At) -> dict[str, Any]:
     }
 
 
-def weighs(sizes: "Sizes", at: At) -> Weight | None:
-    """Encoder and decoder are read."""
-    sae = sizes.sae(at.cell)
-    return sae and Weight(write=30_000, read=2 * sae.matrix)
-
-
 MEASURE = Stage(
     "measure",
     reads={
         "activations": Many(activations, settled=True),
-        "sae": SAE,
+        "sae": ENCODER,
         "tokens": TOKENS,
         "model": MODEL,
         "verified": VERIFIED,
@@ -56,5 +44,6 @@ MEASURE = Stage(
         priority=1,
         group="measurements",
     ),
-    weighs=weighs,
+    # Encoder and decoder are read.
+    weighs=lambda sizes, at: Weight(write=30_000, read=2 * sizes.sae(at.cell).matrix),
 )

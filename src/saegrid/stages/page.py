@@ -1,25 +1,22 @@
 """The feature browser of a cell, one offline file."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from saegrid.stages.stage import CELL, At, Many, Needs, Panel, Source, Stage, Weight
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
+from saegrid.stages.stage import CELL, At, Many, Needs, Panel, Plan, Source, Stage, Weight
 
 
-def panels(plan: "Plan") -> list[Panel]:
+def panels(plan: Plan) -> list[Panel]:
     """The panels of features that stages show."""
     return [p for p in plan.graph.shown(Panel) if plan.graph.stages[p.stage].is_of_cells]
 
 
-def tables(plan: "Plan", at: At) -> list[Source]:
+def tables(plan: Plan, at: At) -> list[Source]:
     """The tables of the panels."""
     return [Source(panel.table, at) for panel in panels(plan)]
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The names that stand on the page."""
     corpus = plan.corpora[at.corpus].settings
     shown = [

@@ -1,20 +1,17 @@
 """Inputs that many stages have, each a function of the plan and the place of a job."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from saegrid.stages.stage import At, Many, One, Read, Source
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
+from saegrid.stages.stage import At, Many, One, Plan, Read, Source, Write
 
 
-def cells(plan: "Plan") -> list[At]:
+def cells(plan: Plan) -> list[At]:
     """Each cell on the main corpus."""
     return [At(plan.main, str(cell), site=str(cell.site)) for cell in plan.cells]
 
 
-def once(plan: "Plan") -> list[At]:
+def once(plan: Plan) -> list[At]:
     """One job a study."""
     return [At()]
 
@@ -38,7 +35,7 @@ def of_every_shard(output: str) -> Many:
     )
 
 
-def activations(plan: "Plan", at: At) -> Source:
+def activations(plan: Plan, at: At) -> Source:
     """The activations of the job's site, captured or in a store; ConfigError where the SAE of its
     cell cannot take them."""
     if at.cell:
@@ -46,37 +43,37 @@ def activations(plan: "Plan", at: At) -> Source:
     return plan.corpora[at.corpus].activations(at)
 
 
-def all_activations(plan: "Plan", at: At) -> list[Source]:
+def all_activations(plan: Plan, at: At) -> list[Source]:
     """The activations of a site on all shards of a corpus, in order."""
     corpus = plan.corpora[at.corpus]
     return [corpus.activations(at._replace(shard=shard)) for shard in corpus.shards]
 
 
-def tokens(plan: "Plan", at: At) -> Source | None:
+def tokens(plan: Plan, at: At) -> Source | None:
     """The tokens of the job's corpus; none of a streamed one."""
     return plan.corpora[at.corpus].tokens(At(at.corpus))
 
 
-def sae(plan: "Plan", at: At) -> list[Source]:
+def sae(plan: Plan, at: At) -> list[Source]:
     """The files of the cell's SAE, trained or imported."""
     if plan.saes.is_trained(at.cell):
         return [Source("train_sae.cfg", at), Source("train_sae.weights", at)]
     return [Source("import_sae.reference", at), Source("import_sae.norms", at)]
 
 
-def sae_source(plan: "Plan", at: At) -> Source:
+def sae_source(plan: Plan, at: At) -> Source:
     """The file of a cell's SAE that records its spec."""
     return sae(plan, at)[1]
 
 
-def _verified(plan: "Plan", at: At) -> list[Source]:
+def _verified(plan: Plan, at: At) -> list[Source]:
     trained = at.cell and plan.saes.is_trained(at.cell)
     return (
         [Source("verify_checkpoint.facts", At())] if plan.verified.imported and not trained else []
     )
 
 
-SAE = Many(sae)
+ENCODER = Many(sae)
 """The files of the cell's SAE."""
 MODEL = Many(lambda plan, at: plan.model.files, ancient=True)
 """Files of the model; their identity is in the settings."""
@@ -98,27 +95,32 @@ def facts_of_main() -> dict[str, Read]:
     }
 
 
-def family_code(plan: "Plan", at: At) -> list[str]:
+def every_site(path: str) -> Write:
+    """A file for each site of the grid."""
+    return Write(path, each={"site": lambda plan: plan.sites})
+
+
+def family_code(plan: Plan, at: At) -> list[str]:
     """Code that knows the model's architecture."""
     return plan.model.code
 
 
-def reader(plan: "Plan", at: At) -> list[str]:
+def reader(plan: Plan, at: At) -> list[str]:
     """Code that reads the format of the cell's SAE."""
     return [plan.saes.reader(at.cell)]
 
 
-def layout(plan: "Plan", at: At) -> dict[str, str]:
+def layout(plan: Plan, at: At) -> dict[str, str]:
     """How the texts of the job's corpus are laid out."""
     return {"layout": plan.corpora[at.corpus].settings.layout}
 
 
-def sharded(plan: "Plan") -> str:
+def sharded(plan: Plan) -> str:
     """Pattern of the corpora in shards."""
     return "|".join(plan.corpora.in_shards()) or "(?!)"
 
 
-def paths(plan: "Plan", sources: Iterable[Source]) -> list[str]:
+def paths(plan: Plan, sources: Iterable[Source]) -> list[str]:
     """The files of some outputs."""
     return [path for source in sources for path in plan.graph.paths(source)]
 
@@ -128,7 +130,7 @@ def dumped(section: Any, *names: str) -> dict[str, Any]:
     return section.model_dump(mode="json", include=set(names))
 
 
-def together(plan: "Plan") -> Iterator[Source]:
+def together(plan: Plan) -> Iterator[Source]:
     """The files that tell that cells have been trained together, of all cells.
 
     They are at the ends of whatever comes from SAEs. Where a member has left, only the training

@@ -1,31 +1,28 @@
 """The figures of a study, from the tables of all cells."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from saegrid.stages.places import cells, facts_of_main, of_every_cell
-from saegrid.stages.stage import STUDY, At, Figure, Many, Needs, Source, Stage, Write
+from saegrid.stages.stage import STUDY, At, Figure, Many, Needs, Plan, Source, Stage, Write
 from saegrid.stages.summary import file_of
 
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
 
-
-def figures(plan: "Plan") -> dict[str, str]:
+def figures(plan: Plan) -> dict[str, str]:
     """The function that draws each figure, by name."""
     return {figure.name: figure.draw for figure in sorted(plan.graph.shown(Figure))}
 
 
-def drawn_from(plan: "Plan") -> list[str]:
+def drawn_from(plan: Plan) -> list[str]:
     """The outputs that figures are drawn from beside the densities."""
     return sorted({figure.table for figure in plan.graph.shown(Figure) if figure.table})
 
 
-def tables(plan: "Plan", at: At) -> list[Source]:
+def tables(plan: Plan, at: At) -> list[Source]:
     """These outputs of every cell."""
     return [Source(output, place) for output in drawn_from(plan) for place in cells(plan)]
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The figures, and the files of cells that they are drawn from."""
     files = {output: file_of(plan, output) for output in drawn_from(plan)}
     return {"cuts": plan.study.pages.cuts, "figures": figures(plan), "files": files}

@@ -1,14 +1,9 @@
 """The items of a corpus that its filter keeps."""
 
-from typing import TYPE_CHECKING, Any
-
-from saegrid.stages.stage import CORPUS, At, Needs, Stage, Weight
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
+from saegrid.stages.stage import CORPUS, At, Needs, Plan, Settings, Stage, Weight
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> Settings:
     """The filter."""
     chosen = plan.corpora[at.corpus].settings.filter
     return {"filter": chosen.model_dump(mode="json") if chosen else None}

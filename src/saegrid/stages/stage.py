@@ -4,14 +4,19 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from saegrid.base.errors import ConfigError
+from saegrid.base.paths import expand
 from saegrid.base.section import Strict
 from saegrid.base.words import Cell
 
 if TYPE_CHECKING:
     from saegrid.stages.plan import Plan
     from saegrid.stages.sizes import Sizes
+else:  # they stand above
+    Plan = Sizes = Any
 
 RESERVED = {
     *("append", "clear", "copy", "count", "extend", "get", "insert", "items", "keys", "pop"),
@@ -24,6 +29,9 @@ RECORDING = (".json", ".parquet", ".safetensors", ".html")
 STUDY = "results/{study}/"
 CORPUS = STUDY + "{corpus}/"
 CELL = CORPUS + "cells/{cell}/"
+SAE = STUDY + "saes/{cell}/"
+
+Settings = dict[str, Any]
 
 
 class At(NamedTuple):
@@ -59,11 +67,11 @@ class Source(NamedTuple):
 class Read:
     """An input. A plain `stage.output` in the place of one reads that output at the job's place."""
 
-    of: Callable[["Plan", At], Any]
+    of: Callable[[Plan, At], Any]
     """Function of the plan and the job's place."""
     ancient: bool = False
     """Newer files are no reason to run: their content is in the settings, or decides nothing."""
-    settled: bool | Callable[["Plan", At], bool] = False
+    settled: bool | Callable[[Plan, At], bool] = False
     """The same, while all files of the job's cell record their present specs, or this function says
     so."""
     decides: bool = True
@@ -82,7 +90,7 @@ class Write(NamedTuple):
     """An output with conditions; a plain path needs none."""
 
     path: str
-    each: Mapping[str, Callable[["Plan"], Iterable[Any]]] = {}
+    each: Mapping[str, Callable[[Plan], Iterable[Any]]] = {}
     """Wildcards that the job fills itself: a file for each value."""
     records: bool = True
     """Holds the spec of the job that wrote it, if its kind of file can."""
@@ -95,7 +103,7 @@ class Write(NamedTuple):
         return self.records and self.path.endswith(RECORDING)
 
 
-Amount = int | str | Callable[["Plan", At], int]
+Amount = int | str | Callable[[Plan, At], int]
 """A number, the name of an entry of the config's `memory` or `threads`, or a function of a job."""
 
 
@@ -107,11 +115,11 @@ class Needs(NamedTuple):
     minutes: int = 10
     """Minutes, and as many again at each attempt."""
     threads: Amount = 1
-    gpu: bool | Callable[["Plan", At], int] = False
+    gpu: bool | Callable[[Plan, At], int] = False
     hub: bool = False
     """Reads the cell's checkpoint, which may have to be fetched."""
     priority: int = 0
-    filling: Callable[["Plan", At], tuple[int, int]] | None = None
+    filling: Callable[[Plan, At], tuple[int, int]] | None = None
     """Megabytes and threads of a filling beside a training; they are part of the two above."""
     group: str = ""
     """Of jobs that SLURM starts as one."""
@@ -173,22 +181,28 @@ class Panel(NamedTuple):
         return self.table.partition(".")[0]
 
 
-def no_settings(plan: "Plan", at: At) -> dict[str, Any]:
+def no_settings(plan: Plan, at: At) -> dict[str, Any]:
     """No settings beside those of the config's sections."""
     return {}
 
 
-def no_code(plan: "Plan", at: At) -> Iterable[str]:
+def no_code(plan: Plan, at: At) -> Iterable[str]:
     """No code but what the script imports."""
     return ()
 
 
-def nothing_to_write(sizes: "Sizes", at: At) -> Weight:
-    """Files of some kilobytes."""
-    return Weight(write=100_000)
+def local_file(key: str, path: str) -> Path:
+    """The file that the config names under `key`; ConfigError where it is missing."""
+    file = Path(expand(path))
+    if not file.is_file():
+        raise ConfigError(
+            f"{key}: the file {file} is not there. "
+            "Paths are relative to the folder in which snakemake runs."
+        )
+    return file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stage:
     """A rule with all that belongs to it. Paths, specs, jobs, targets, estimate and SLURM group
     follow from it (`graph`), its rule is bound from it (`workflow/rules`)."""
@@ -200,16 +214,16 @@ class Stage:
     """Outputs likewise. The first one's wildcards are those of the rule."""
     sections: tuple[str, ...] = ()
     """Sections of the config that decide the result; a cell may override them by these names."""
-    settings: Callable[["Plan", At], dict[str, Any]] = no_settings
+    settings: Callable[[Plan, At], dict[str, Any]] = no_settings
     """What else decides the result."""
-    code: Callable[["Plan", At], Iterable[str]] = no_code
+    code: Callable[[Plan, At], Iterable[str]] = no_code
     """Modules that the script reaches through registries."""
     needs: Needs = Needs()
-    weighs: Callable[["Sizes", At], Weight | None] = nothing_to_write
-    """Bytes that a job moves; None where they are not known before the run."""
-    parts: Mapping[str, Callable[["Plan", At], str]] = field(default_factory=dict)
+    weighs: Callable[[Sizes, At], Weight] = lambda sizes, at: Weight(write=100_000)
+    """Bytes that a job moves; `Unknown` where they are not known before the run."""
+    parts: Mapping[str, Callable[[Plan, At], str]] = field(default_factory=dict)
     """Parts of its paths that are computed, as the digest under which a capture lies."""
-    only: Mapping[str, Callable[["Plan"], str]] = field(default_factory=dict)
+    only: Mapping[str, Callable[[Plan], str]] = field(default_factory=dict)
     """Patterns of wildcards, where the rule is not for all of their values."""
     whole: str = ""
     """The stage that makes its output of a corpus in shards from those of the shards."""
@@ -217,7 +231,7 @@ class Stage:
     """The stage whose spec it has: another file that stands for the same."""
     config: type[Strict] | None = None
     """Its section under `analyses`: the stage runs where a study has one."""
-    ends: Callable[["Plan"], Iterable[At]] | None = None
+    ends: Callable[[Plan], Iterable[At]] | None = None
     """The jobs of an analysis; jobs of other stages follow from what is read of them."""
     shows: tuple[Column | Figure | Panel, ...] = ()
 

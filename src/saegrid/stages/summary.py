@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from saegrid.stages.places import cells
-from saegrid.stages.stage import STUDY, At, Column, Many, Needs, Source, Stage
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
+from saegrid.stages.stage import STUDY, At, Column, Many, Needs, Plan, Source, Stage
 
 
-def tables(plan: "Plan", at: At) -> Iterator[Source]:
+def tables(plan: Plan, at: At) -> Iterator[Source]:
     """Every table of every cell on the main corpus, and the features of shards."""
     graph, shards = plan.graph, plan.corpora[plan.main].shards
     for stage in graph.stages.values():
@@ -28,7 +25,7 @@ def tables(plan: "Plan", at: At) -> Iterator[Source]:
                     yield Source(f"{stage.name}.{name}", place._replace(shard=shard))
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The digest of the spec that each file of a cell must have recorded."""
     graph = plan.graph
     expected: dict[str, dict[str, str]] = {}
@@ -41,7 +38,7 @@ def settings(plan: "Plan", at: At) -> dict[str, Any]:
     return {"expected": expected, "cuts": plan.study.pages.cuts, **shown}
 
 
-def file_of(plan: "Plan", output: str) -> str:
+def file_of(plan: Plan, output: str) -> str:
     """Name of the file of an output in the folder of a cell."""
     stage, _, name = output.partition(".")
     return Path(plan.graph.stages[stage].write(name).path).name

@@ -1,27 +1,23 @@
 """Sizes of the activations of all sites on all corpora, and the dimensions that stand out."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from saegrid.stages.places import all_activations, paths
-from saegrid.stages.stage import STUDY, At, Many, Needs, Source, Stage, Weight
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
-    from saegrid.stages.sizes import Sizes
+from saegrid.stages.stage import STUDY, At, Many, Needs, Plan, Sizes, Source, Stage, Weight
 
 
-def corpora(plan: "Plan") -> list[str]:
+def corpora(plan: Plan) -> list[str]:
     """The corpora in use, and those that the config names beside."""
     return list(dict.fromkeys([*plan.used_corpora(), *plan.study.survey.corpora]))
 
 
-def activations(plan: "Plan", at: At) -> list[Source]:
+def activations(plan: Plan, at: At) -> list[Source]:
     """The activations of every site on every corpus."""
     places = [At(name, site=str(site)) for name in corpora(plan) for site in plan.sites]
     return [source for place in places for source in all_activations(plan, place)]
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> dict[str, Any]:
     """Corpus, site, files and norm of each part."""
     parts = [
         {
@@ -36,7 +32,7 @@ def settings(plan: "Plan", at: At) -> dict[str, Any]:
     return {"parts": parts, "cut": plan.study.survey.cut}
 
 
-def weighs(sizes: "Sizes", at: At) -> Weight:
+def weighs(sizes: Sizes, at: At) -> Weight:
     """A row a dimension, and single tokens."""
     plan = sizes.plan
     return Weight(write=76 * len(corpora(plan)) * sum(map(plan.model.width, plan.sites)))

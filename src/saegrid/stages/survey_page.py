@@ -1,21 +1,18 @@
 """The survey as a page with its figures."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from saegrid.pages.figures import SURVEY_FIGURES
 from saegrid.stages.base_rates import word_lists
-from saegrid.stages.stage import STUDY, At, Needs, One, Source, Stage, Write
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
+from saegrid.stages.stage import STUDY, At, Needs, One, Plan, Source, Stage, Write
 
 
-def base_rates(plan: "Plan", at: At) -> Source | None:
+def base_rates(plan: Plan, at: At) -> Source | None:
     """How common topics are, where there are lists of words."""
     return Source("base_rates.table", at) if word_lists(plan) else None
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The names that stand on the page."""
     return {
         "study": plan.study.study,

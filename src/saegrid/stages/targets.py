@@ -5,16 +5,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from saegrid.stages.places import all_activations, cells, sae, together
-from saegrid.stages.stage import At, Source, Stage
+from saegrid.stages.stage import At, Plan, Source, Stage
 
 if TYPE_CHECKING:
     from saegrid.stages.graph import Graph
-    from saegrid.stages.plan import Plan
 
-Target = Callable[["Plan"], Iterator[Source]]
+Target = Callable[[Plan], Iterator[Source]]
 
 
-def corpus(plan: "Plan") -> Iterator[Source]:
+def corpus(plan: Plan) -> Iterator[Source]:
     """Tables of every corpus in use."""
     for name in plan.used_corpora():
         if not plan.corpora[name].is_streamed:
@@ -22,21 +21,21 @@ def corpus(plan: "Plan") -> Iterator[Source]:
             yield Source("tokens.tokens", At(name))
 
 
-def activations(plan: "Plan") -> Iterator[Source]:
+def activations(plan: Plan) -> Iterator[Source]:
     """Activations of every corpus in use."""
     for name in plan.used_corpora():
         for site in plan.sites:
             yield from all_activations(plan, At(name, site=str(site)))
 
 
-def saes(plan: "Plan") -> Iterator[Source]:
+def saes(plan: Plan) -> Iterator[Source]:
     """SAEs of the grid."""
     yield from together(plan)
     for place in cells(plan):
         yield from sae(plan, place)
 
 
-def tables(plan: "Plan") -> Iterator[Source]:
+def tables(plan: Plan) -> Iterator[Source]:
     """Tables of all cells, and all that they come from."""
     yield from corpus(plan)
     yield from activations(plan)
@@ -47,7 +46,7 @@ def tables(plan: "Plan") -> Iterator[Source]:
         yield Source("verify_checkpoint.facts", At())
 
 
-def pages(plan: "Plan") -> Iterator[Source]:
+def pages(plan: Plan) -> Iterator[Source]:
     """Feature browsers and the index."""
     yield from together(plan)
     for place in cells(plan):
@@ -55,24 +54,24 @@ def pages(plan: "Plan") -> Iterator[Source]:
     yield Source("index.page", At())
 
 
-def figures(plan: "Plan") -> Iterator[Source]:
+def figures(plan: Plan) -> Iterator[Source]:
     """Figures."""
     yield from together(plan)
     yield Source("plot.figures", At())
 
 
-def metrics(plan: "Plan") -> Iterator[Source]:
+def metrics(plan: Plan) -> Iterator[Source]:
     """Numbers of every cell, baselines of every site, all of them judged."""
     yield from together(plan)
     yield Source("health.table", At())
 
 
-def layers(plan: "Plan") -> Iterator[Source]:
+def layers(plan: Plan) -> Iterator[Source]:
     """Survey of the layers."""
     yield Source("survey_page.page", At())
 
 
-def everything(plan: "Plan") -> Iterator[Source]:
+def everything(plan: Plan) -> Iterator[Source]:
     """All that the study names."""
     for target in (tables, pages, figures):
         yield from target(plan)
@@ -85,7 +84,7 @@ def everything(plan: "Plan") -> Iterator[Source]:
 def analysis(stage: Stage) -> Target:
     """The target of an analysis: all of its jobs."""
 
-    def target(plan: "Plan") -> Iterator[Source]:
+    def target(plan: Plan) -> Iterator[Source]:
         output = next(iter(stage.writes))
         yield from (Source(f"{stage.name}.{output}", at) for at in stage.ends(plan))
 

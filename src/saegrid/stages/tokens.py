@@ -1,20 +1,26 @@
 """The tokens of a corpus: rows of model input, and where texts and edits stand in them."""
 
-from typing import TYPE_CHECKING, Any
-
 from saegrid.base.registry import lookup
-from saegrid.stages.stage import CORPUS, At, Figure, Needs, One, Source, Stage, Weight
+from saegrid.stages.stage import (
+    CORPUS,
+    At,
+    Figure,
+    Needs,
+    One,
+    Plan,
+    Settings,
+    Source,
+    Stage,
+    Weight,
+)
 
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
 
-
-def selection(plan: "Plan", at: At) -> Source | None:
+def selection(plan: Plan, at: At) -> Source | None:
     """The filter, where the rows hold the kept items only."""
     return Source("selection.selection", at) if plan.corpora[at.corpus].is_filtered else None
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> Settings:
     """The tokenizer with its content, the layout, the mask."""
     corpus, model = plan.corpora[at.corpus], plan.study.model
     return {
@@ -29,8 +35,8 @@ def settings(plan: "Plan", at: At) -> dict[str, Any]:
     }
 
 
-def code(plan: "Plan", at: At) -> list[str]:
-    """Code of the layout and of the mask."""
+def code(plan: Plan, at: At) -> list[str]:
+    """The layout and the mask."""
     chosen, key = plan.corpora[at.corpus].settings, f"corpora.{at.corpus}"
     return [
         lookup("saegrid.text.layouts:LAYOUTS", chosen.layout, f"{key}.layout"),

@@ -1,19 +1,12 @@
 """Examples of every feature, judged by word lists and by form."""
 
-from typing import TYPE_CHECKING, Any
-
 from saegrid.base.digest import file_digest
 from saegrid.stages.places import layout
-from saegrid.stages.stage import CELL, At, Needs, Stage, Weight
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
+from saegrid.stages.stage import CELL, At, Needs, Plan, Settings, Stage, Weight, local_file
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> Settings:
     """The layout, and the content of the word lists."""
-    from saegrid.stages.plan import local_file
-
     lists = plan.settings(at.cell, "topics")["lists"]
     content = file_digest(local_file("topics.lists", lists)) if lists else None
     return {**layout(plan, at), "content": content}

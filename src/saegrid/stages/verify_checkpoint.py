@@ -1,17 +1,14 @@
 """Known numbers of the checkpoints, measured before a corpus is captured and a cell is encoded."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from saegrid.base.digest import file_digest
 from saegrid.base.errors import ConfigError
-from saegrid.stages.stage import STUDY, At, Many, Needs, Source, Stage
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
+from saegrid.stages.stage import STUDY, At, Many, Needs, Plan, Source, Stage, local_file
 
 
-def saes(plan: "Plan", at: At) -> Iterator[Source]:
+def saes(plan: Plan, at: At) -> Iterator[Source]:
     """The SAEs with known numbers; ConfigError where one outside the grid is missing."""
     for cell in plan.verified.cells:
         try:
@@ -26,23 +23,21 @@ def saes(plan: "Plan", at: At) -> Iterator[Source]:
         yield from (Source(f"import_sae.{name}", At(cell=cell)) for name in ("reference", "norms"))
 
 
-def model(plan: "Plan", at: At) -> list[str]:
+def model(plan: Plan, at: At) -> list[str]:
     """The model, where activations are needed."""
     return plan.model.files if plan.verified.norms or plan.verified.golden else []
 
 
-def tokens(plan: "Plan", at: At) -> list[Source]:
+def tokens(plan: Plan, at: At) -> list[Source]:
     """The text whose norms are measured."""
     return [Source("tokens.tokens", At(plan.main))] if plan.verified.norms else []
 
 
-def settings(plan: "Plan", at: At) -> dict[str, Any]:
+def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The numbers, and the cells and sites to which they apply; none: nothing is verified."""
     verified = plan.verified
     if not (verified.cells or verified.norms):
         return {"expected": None}
-    from saegrid.stages.plan import local_file
-
     path = str(plan.study.verify.expected)
     return {
         "expected": path,
@@ -55,7 +50,7 @@ def settings(plan: "Plan", at: At) -> dict[str, Any]:
     }
 
 
-def code(plan: "Plan", at: At) -> list[str]:
+def code(plan: Plan, at: At) -> list[str]:
     """Code of the model's family and of the SAEs' formats."""
     if not (plan.verified.cells or plan.verified.norms):
         return []

@@ -76,9 +76,9 @@ def features(
     """What a chunk holds of each feature, as JSON.
 
     h counts of the histogram and e its ends; l logit effects; y rows of the panels; s the value of
-    shade 255; x [group, examples, ...]; and per example r place of its row, p position of the centre, i place
-    of its item, o headline, w word, a exact peak, c centre in the window, t window tokens, f their
-    flags, z [position, shade, ...] over the whole row.
+    shade 255; x [group, examples, ...]; and per example r place of its row, p position of the
+    centre, i place of its item, o headline, w word, a exact peak, c centre in the window, t window
+    tokens, f their flags, z [position, shade, ...] over the whole row.
     """
     n = len(table)
     example, position, value = shown.row_activations(view, tokens, values)

@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from saegrid.base.errors import ConfigError
-from saegrid.base.paths import expand
 from saegrid.base.words import Cell, Site
 from saegrid.config.check import cell_settings, cells
 from saegrid.config.models import Study
@@ -74,14 +72,3 @@ class Plan:
     def gpu(self) -> int:
         """GPUs that a job with the model or an encoder asks for."""
         return 0 if self.study.model.device == "cpu" else 1
-
-
-def local_file(key: str, path: str) -> Path:
-    """The file that the config names under `key`; ConfigError where it is missing."""
-    file = Path(expand(path))
-    if not file.is_file():
-        raise ConfigError(
-            f"{key}: the file {file} is not there. "
-            "Paths are relative to the folder in which snakemake runs."
-        )
-    return file

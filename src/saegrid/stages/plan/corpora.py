@@ -10,7 +10,7 @@ from saegrid.base.paths import expand_all
 from saegrid.config.models import Corpus as Settings
 from saegrid.config.models import Study
 from saegrid.stages.plan.model import Model
-from saegrid.stages.stage import At, Source
+from saegrid.stages.stage import At, Source, local_file
 from saegrid.store.texts import names
 from saegrid.text.corpora import hub
 from saegrid.text.corpora.generated import files
@@ -92,16 +92,10 @@ class Table(Corpus):
             return self._stand_ins()
         paths = [[given] if isinstance(given, str) else given for given in source.files.values()]
         key = f"corpora.{self.name}.source"
-        named = [self._local(key, path) for several in paths for path in several]
+        named = [local_file(key, path) for several in paths for path in several]
         if source.grammar:
-            named += files(self._local(f"{key}.grammar", source.grammar))
+            named += files(local_file(f"{key}.grammar", source.grammar))
         return [str(path) for path in named]
-
-    @staticmethod
-    def _local(key: str, path: str) -> Path:
-        from saegrid.stages.plan import local_file
-
-        return local_file(key, path)
 
     @property
     def is_filtered(self) -> bool:

@@ -60,6 +60,14 @@ class Saes:
             )
         return None
 
+    def content(self, cell: str) -> list[list[Any]] | None:
+        """What stands for the bytes of a cell's checkpoint; None where it is on the hub."""
+        folder = self.folder(cell)
+        if folder is None:
+            return None
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return [[str(path.relative_to(folder)), path.stat().st_size] for path in files]
+
     def reader(self, cell: str) -> str:
         """Module that reads the format of a cell's SAE."""
         name = "sae_lens" if self.is_trained(cell) else self.checkpoint(cell)["format"]

@@ -79,9 +79,10 @@ class Trainings:
     def _companies(self) -> dict[str, tuple[str, str]]:
         return {cell: key for key, cells in self.together.items() for cell in cells}
 
-    def members(self, cell: str, site: str = "", together: str = "") -> list[str]:
-        """The cells of a job: one cell, or those of a site and a name."""
-        return self.together[site, together] if together else [cell]
+    @property
+    def pattern(self) -> str:
+        """Regular expression of the names of trainings together."""
+        return "|".join(sorted({name for _, name in self.together})) or "(?!)"
 
     def fills(self, cell: str) -> bool:
         """Whether a cell's training fills the store that it learns from."""

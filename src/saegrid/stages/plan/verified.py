@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from saegrid.base.errors import ConfigError
 from saegrid.base.words import Cell
+from saegrid.stages.stage import local_file
 from saegrid.verify.expected import Expected, read
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ class Verified:
     @cached_property
     def expected(self) -> Expected:
         """The known numbers that the config names; none where it names no file."""
-        from saegrid.stages.plan import local_file
-
         path = self.plan.study.verify.expected
         if path is None or not self.plan.saes.imported:
             return Expected()

@@ -4,12 +4,7 @@ import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
-
-from saegrid.base.io import write_json
-
-if TYPE_CHECKING:
-    from saegrid.stages.plan import Plan
+from typing import Any
 
 PACKAGES = (
     "saegrid",
@@ -44,11 +39,6 @@ def _commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return found.stdout.strip()
-
-
-def write(plan: "Plan") -> None:
-    """Write config.json: the resolved config, versions, commit and machine. No rule reads it."""
-    write_json(f"{plan.root}/config.json", provenance(plan.study.model_dump(mode="json")))
 
 
 def provenance(study: dict[str, Any]) -> dict[str, Any]:
