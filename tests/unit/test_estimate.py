@@ -16,6 +16,7 @@ from saegrid.base import io
 from saegrid.capture.sizes import HEADER, HELD, activation_bytes
 from saegrid.config import resolve
 from saegrid.models.memory import needed
+from saegrid.saes.sizes import Sae
 from saegrid.stages import STAGES, targets
 from saegrid.stages import estimate as estimates
 from saegrid.stages.estimate import (
@@ -34,8 +35,9 @@ from saegrid.stages.estimate import (
 )
 from saegrid.stages.graph import Job
 from saegrid.stages.plan import Plan
-from saegrid.stages.sizes import Sae, Sizes, Text, sae_of, text_of
+from saegrid.stages.sizes import Sizes, Unknown
 from saegrid.stages.stage import At, Source
+from saegrid.text.counts import Text
 
 ROOT = Path(__file__).parents[2]
 SMALL, LARGE = Sae(4096, 32_768, 2, 50), Sae(4096, 131_072, 2, 50)
@@ -220,7 +222,8 @@ def test_of_a_shard_its_part_is_counted(humor):
 def test_a_training():
     plan = Plan(resolve(yaml.safe_load((ROOT / "config/tiny.yaml").read_text())))
     plan.model.__dict__["sizes"] = None
-    assert plan.graph.stages["train_sae"].weighs(Sizes(plan), At(cell="L1R-8x")) is None
+    with pytest.raises(Unknown):
+        plan.graph.stages["train_sae"].weighs(Sizes(plan), At(cell="L1R-8x"))
     sizes = Sizes(plan)
     sizes._saes["L1R-8x"] = Sae(64, 512, 4, 8)
     cost = plan.graph.stages["train_sae"].weighs(sizes, At(cell="L1R-8x"))
@@ -374,9 +377,9 @@ def test_jobs_take_as_many_cores_as_they_have_threads(humor):
 
 def test_the_humor_study(humor):
     assert abs(humor.model.stored() - LLAMA) < 100_000  # the header
-    assert sae_of(humor, "L15R-8x") == SMALL
-    assert sae_of(humor, "L15R-32x") == LARGE
-    text = text_of(humor, MAIN)
+    assert Sizes(humor).sae("L15R-8x") == SMALL
+    assert Sizes(humor).sae("L15R-32x") == LARGE
+    text = Sizes(humor).text(MAIN)
     # "Trump to eat wall 000" and its original have 21 and 23 characters; 100 edits of 50 originals.
     assert (text.items, text.rows) == (100, 150)
     assert text.positions == 525 + 287 + 150
@@ -426,12 +429,12 @@ def test_counts_of_what_is_tokenised(humor):
     io.write_table(f"{folder}/spans.parquet", pa.table(spans))
     io.write_json(f"{folder}/tokens.json", FACTS, humor.graph.spec("tokens", At(name)))
     context = 600 - 150
-    assert text_of(humor, name) == Text(100, 1200, 150, context + 150 + 3, 150, 600)
+    assert Sizes(humor).text(name) == Text(100, 1200, 150, context + 150 + 3, 150, 600)
     chosen = {"kept": 25, "total": 100}
     io.write_json(f"{folder}/selection.json", chosen, humor.graph.spec("selection", At(name)))
-    assert text_of(humor, name) == Text(100, 1200, 150, context + 150 + 3, 38, 150)
+    assert Sizes(humor).text(name) == Text(100, 1200, 150, context + 150 + 3, 38, 150)
     io.write_json(f"{folder}/tokens.json", FACTS, "{}")
-    assert text_of(humor, name).guess
+    assert Sizes(humor).text(name).guess
 
 
 def test_a_model_on_the_hub_is_named_as_not_counted(humor):
@@ -529,9 +532,10 @@ def tiny(monkeypatch, tmp_path):
 @pytest.mark.xfail(strict=True, reason="its file counts as an input, and its rows beside")
 def test_the_encoder_of_a_trained_sae_is_read_once(tiny):
     plan = tiny()
-    one, sizes = job(plan, "encode", "headlines", "L1R-8x"), Sizes(plan)
-    activations = sizes.text("headlines").captured * (64 * 4 + 8) + HEADER
-    assert read_bytes(plan, sizes, one) <= activations + 2 * 64 * 512 * 4 + 10_000
+    one = job(plan, "encode", "headlines", "L1R-8x")
+    activations = Sizes(plan).text("headlines").captured * (64 * 4 + 8) + HEADER
+    (line,) = estimate(plan, [one]).lines
+    assert line.read <= activations + 2 * 64 * 512 * 4 + 10_000
 
 
 @pytest.mark.xfail(strict=True, reason="a finished store counts as the size of its facts")
