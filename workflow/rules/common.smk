@@ -14,8 +14,8 @@ from saegrid.base.provenance import provenance
 from saegrid.base.words import SITE_PATTERN
 from saegrid.config import ConfigError, resolve
 from saegrid.stages import settled, targets
-from saegrid.stages.estimate import estimate, to_do
-from saegrid.stages.graph import Job
+from saegrid.stages.estimate import estimate
+from saegrid.stages.graph import Job, check, needs
 from saegrid.stages.plan import Plan
 from saegrid.stages.stage import At
 from saegrid.text.shards import SHARD_PATTERN
@@ -40,7 +40,7 @@ def checked(config):
         plan = Plan(resolve(config), Path(workflow.basedir) / "workflow" / "scripts")
         # A job on another machine has been checked by its coordinator.
         asked = requested() if workflow.is_main_process else []
-        mistakes = plan.graph.check(targets.ends(plan.graph, asked))
+        mistakes = check(plan.graph, targets.ends(plan.graph, asked))
     except ValueError as mistake:
         raise WorkflowError(str(mistake)) from None
     if mistakes:
@@ -86,7 +86,7 @@ class Bound:
 
     def spec(self, wildcards):
         """The spec of a job."""
-        return PLAN.graph.spec(self.name, At.of(wildcards))
+        return PLAN.specs.spec(self.name, At.of(wildcards))
 
     def _input(self, name):
         """Input function: the file or files, `ancient` where their dates count for nothing."""
@@ -94,7 +94,7 @@ class Bound:
         def files(wildcards):
             at = PLAN.graph.place(self.name, At.of(wildcards))
             paths = PLAN.graph.inputs(self.stage, name, at)
-            old = name in PLAN.graph.ancient_inputs(self.stage, at)
+            old = name in settled.ancient_inputs(PLAN.graph, self.stage, at)
             return ancient(paths) if old and paths else paths
 
         return files
@@ -120,7 +120,7 @@ class Bound:
 
     def _needs(self, wildcards):
         at = PLAN.graph.place(self.name, At.of(wildcards))
-        return PLAN.graph.needs(self.stage, at)
+        return needs(PLAN.graph, self.stage, at)
 
 
 def bind(stage):
@@ -195,10 +195,13 @@ def announce():
     for. Refuse a run for which the disk does not suffice."""
     jobs, asked = list(starting()), {rule.name for rule in workflow.dag.targetrules}
     try:
-        if not jobs and "estimate" in asked:
-            jobs = to_do(PLAN, PLAN.graph.jobs(targets.ends(PLAN.graph, ["all"])))
+        if "estimate" in asked and not jobs:
+            every = PLAN.graph.jobs(targets.ends(PLAN.graph, ["all"]))
+            jobs = settled.to_do(PLAN.graph, every)
         run = estimate(PLAN, jobs, workflow.resource_settings.cores or 1)
-        table = "estimate" in asked or run.is_heavy
+        if run is None:
+            return
+        table = "estimate" in asked or run.is_heavy()
         print(run.text() if table else run.summary(), file=sys.stderr, flush=True)
         if "estimate" not in asked:
             run.check()

@@ -1,16 +1,8 @@
 """
 What people look at.
 IN   the tables of all cells and of the corpus
-OUT  results/{study}/{corpus}/cells/{cell}/features.html  the feature browser of a cell
-     results/{study}/summary.parquet                      one row a cell; refuses stale cells
-     results/{study}/index.html                           the grid, with links
-     results/{study}/figures/{figure}.svg                 the plots
+OUT  features.html of each cell, summary.parquet, index.html and figures of the study
 """
 
-for name in [
-    "page",
-    "summary",
-    "plot",
-    "index",
-]:
+for name in ("page", "summary", "plot", "index"):
     bind(PLAN.graph.stages[name])

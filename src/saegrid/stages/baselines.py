@@ -19,7 +19,7 @@ def metrics(plan: Plan, at: At) -> list[Source]:
 def is_settled(plan: Plan, at: At) -> bool:
     """Whether the table records its present spec, if it is there."""
     (path,) = plan.graph.paths(Source("baselines.table", at))
-    return is_recorded(path, plan.graph.spec("baselines", at), missing=True)
+    return is_recorded(path, plan.specs.spec("baselines", at), missing=True)
 
 
 def settings(plan: Plan, at: At) -> dict[str, Any]:

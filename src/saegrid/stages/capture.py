@@ -30,7 +30,7 @@ def settings(plan: Plan, at: At) -> Settings:
 
 def identity(plan: Plan, at: At) -> str:
     """The digest under which a capture lies: where the model lies does not count."""
-    spec = json.loads(plan.graph.spec("capture", At(at.corpus)))
+    spec = json.loads(plan.specs.spec("capture", At(at.corpus)))
     for key in ("path", "tokenizer", "device"):
         spec["model"].pop(key)
     return digest(canonical(spec))
@@ -40,7 +40,7 @@ def weighs(sizes: Sizes, at: At) -> Weight:
     """Activations of the sites that are not finished already: these are linked. A model that does
     not fit in the job's memory has its residual stream in two files beside them."""
     plan, text = sizes.plan, sizes.part(at)
-    spec, layers = plan.graph.spec("capture", at), {}
+    spec, layers = plan.specs.spec("capture", at), {}
     for site, width in zip(plan.sites, sizes.widths(), strict=True):
         (path,) = plan.graph.paths(Source("capture.activations", at._replace(site=str(site))))
         if not is_recorded(str(Path(path).parent / "store" / Path(path).name), spec):

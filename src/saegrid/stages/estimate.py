@@ -6,18 +6,17 @@ row or a feature. Times are medians of earlier jobs of the same rule, from its b
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from saegrid.stages.graph import Job, listed
-from saegrid.stages.settled import is_recorded
+from humanfriendly import format_size, format_timespan, pluralize
+from tabulate import tabulate
+
+from saegrid.stages.graph import Job, needs
 from saegrid.stages.sizes import Sizes, Unknown
-from saegrid.stages.stage import At, Plan, Source
-
-if TYPE_CHECKING:
-    from saegrid.stages.graph import Graph
+from saegrid.stages.stage import Plan, Source
 
 HEAVY = 20 * 10**9
 """Bytes read and written from which a run is worth a table."""
@@ -28,7 +27,7 @@ class DiskError(ValueError):
 
 
 class Line(NamedTuple):
-    """All jobs of a rule."""
+    """All jobs of a rule, or of a run."""
 
     rule: str
     jobs: int
@@ -40,6 +39,11 @@ class Line(NamedTuple):
     """Bytes on disk beside what stays, of the largest job."""
     seconds: float | None
     """Wall time at the given cores; None where no earlier job is known."""
+
+    def row(self) -> list[str]:
+        """The line as text."""
+        amounts = map(format_size, (self.read, self.write, self.memory))
+        return [self.rule, f"{self.jobs:,}", *amounts, duration(self.seconds)]
 
 
 class Estimate(NamedTuple):
@@ -57,90 +61,69 @@ class Estimate(NamedTuple):
     @property
     def total(self) -> Line:
         """The sum of all rules; memory and passing bytes of the largest job."""
-        lines = self.lines
-        seconds = [line.seconds for line in lines if line.seconds is not None]
-        return Line(
-            "total",
-            sum(line.jobs for line in lines),
-            sum(line.read for line in lines),
-            sum(line.write for line in lines),
-            max((line.memory for line in lines), default=0),
-            max((line.passing for line in lines), default=0),
-            sum(seconds) if seconds else None,
-        )
+        _, jobs, read, write, memory, passing, seconds = zip(*self.lines, strict=True)
+        known = [value for value in seconds if value is not None]
+        sums = sum(jobs), sum(read), sum(write), max(memory), max(passing)
+        return Line("total", *sums, sum(known) if known else None)
 
     @property
     def needed(self) -> int:
         """Bytes that must be free on disk."""
         return self.total.write + self.total.passing
 
-    @property
     def is_heavy(self) -> bool:
         """Whether the run is worth a table."""
         return self.total.read + self.total.write > HEAVY
 
     def summary(self) -> str:
         """One line."""
-        total = self.total
-        unknown = [line.rule for line in self.lines if line.seconds is None]
-        took = ""
-        if total.seconds is not None:
-            least = (
-                f"at least {duration(total.seconds)}"
-                if unknown
-                else f"about {duration(total.seconds)}"
-            )
-            took = f", {least} on {plural(self.cores, 'core')} as earlier jobs took"
+        total, cores = self.total, pluralize(self.cores, "core")
+        about = "at least" if any(line.seconds is None for line in self.lines) else "about"
+        time = f"{about} {duration(total.seconds)} on {cores} by earlier jobs, " * bool(
+            total.seconds
+        )
         return (
-            f"Estimate: {plural(total.jobs, 'job')}, {size(total.read)} to read, "
-            f"{size(total.write)} to write, {size(total.memory)} of memory in the largest job"
-            f"{took}; {size(self.free)} free on the disk."
+            f"Estimate: {pluralize(total.jobs, 'job')}, {time}{format_size(total.read)} to read, "
+            f"{format_size(total.write)} to write, {format_size(total.memory)} of memory in the "
+            f"largest job; {format_size(self.free)} free on the disk."
         )
 
     def text(self) -> str:
         """The table, what it rests on, and how the disk stands."""
+        time = f"time, {pluralize(self.cores, 'core')}"
+        head = ["rule", "jobs", "reads", "writes", "memory", time]
+        rows = [line.row() for line in [*self.lines, self.total]]
+        right = ("left", *["right"] * 5)
+        table = tabulate(rows, head, "plain", colalign=right, disable_numparse=True)
+        needed, free = format_size(self.needed), format_size(self.free)
         verdict = "enough" if self.needed <= self.free else "NOT ENOUGH"
-        disk = f"needs {size(self.needed)} of disk, {size(self.free)} are free: {verdict}"
-        return "\n".join([table(self), *self.notes, f"{self.root}: {disk}."])
+        disk = f"{self.root}: needs {needed} of disk, {free} are free: {verdict}."
+        return "\n".join([table, *self.notes, disk])
 
     def check(self) -> None:
         """DiskError where the disk does not suffice."""
         if self.needed > self.free:
             raise DiskError(
-                f"{self.root}: this run needs about {size(self.needed)} of disk, but "
-                f"{size(self.free)} are free. Make room, let `results` be a link to a larger disk, "
-                "or do less: a smaller grid, fewer context tokens (corpora.*.tokens.context), "
-                "dtype bfloat16. `snakemake estimate` shows the table; --no-hooks goes on anyway."
+                f"{self.root}: this run needs about {format_size(self.needed)} of disk, but "
+                f"{format_size(self.free)} are free. Make room, let `results` be a link to a "
+                "larger disk, or do less: a smaller grid, fewer context tokens "
+                "(corpora.*.tokens.context), dtype bfloat16. `snakemake estimate` shows the table; "
+                "--no-hooks goes on anyway."
             )
 
 
-def estimate(plan: Plan, jobs: Iterable[Job], cores: int = 1) -> Estimate:
-    """What these jobs come to."""
-    sizes, by_rule, unknown = Sizes(plan), {}, set()
+def estimate(plan: Plan, jobs: Iterable[Job], cores: int = 1) -> Estimate | None:
+    """What these jobs come to; None where there are none."""
+    sizes, times = Sizes(plan), earlier(Path("logs") / plan.study.study)
+    by_rule: dict[str, list[Job]] = {}
     for job in jobs:
+        by_rule.setdefault(job.stage.name, []).append(job)
+    lines, unknown = [], []
+    for rule, members in by_rule.items():
         try:
-            pair = job, job.stage.weighs(sizes, job.at)
+            lines.append(_line(sizes, rule, members, times.get(rule), cores))
         except Unknown:
-            unknown.add(job.stage.name)
-        else:
-            by_rule.setdefault(job.stage.name, []).append(pair)
-    times = earlier(Path("logs") / plan.study.study)
-    lines = []
-    for rule, pairs in by_rule.items():
-        needs = [plan.graph.needs(*job) for job, _ in pairs]
-        threads = sum(min(need["threads"], cores) for need in needs)
-        seconds = None if rule not in times else max(times[rule], times[rule] * threads / cores)
-        lines.append(
-            Line(
-                rule,
-                len(pairs),
-                sum(weight.read + read_bytes(plan, sizes, job) for job, weight in pairs),
-                sum(weight.write for _, weight in pairs),
-                max(need["memory"] for need in needs) * 10**6,
-                max(weight.passing for _, weight in pairs),
-                seconds,
-            )
-        )
+            unknown.append(rule)
     notes = [
         f"{name}: not tokenised yet; counts are guessed from {text.guess}."
         for name, text in sizes.texts.items()
@@ -148,75 +131,49 @@ def estimate(plan: Plan, jobs: Iterable[Job], cores: int = 1) -> Estimate:
     ]
     if unknown:
         notes.append(
-            f"Not counted: {', '.join(sorted(unknown))}. The model lies on the hub: name a local "
-            "folder in model.path."
+            f"Not counted: {', '.join(unknown)}. The model lies on the hub: name a local folder in "
+            "model.path."
         )
     machine = machine_memory()
     notes += [
-        f"{line.rule}: a job may hold {size(line.memory)}; this machine has {size(machine)}."
+        f"{line.rule}: a job may hold {format_size(line.memory)}; this machine has "
+        f"{format_size(machine)}."
         for line in lines
         if line.memory > machine > 0
     ]
-    return Estimate(lines, notes, cores, free_bytes(plan.root), plan.root)
+    return Estimate(lines, notes, cores, free_bytes(plan.root), plan.root) if lines else None
 
 
-def read_bytes(plan: Plan, sizes: Sizes, job: Job) -> int:
+def _line(sizes: Sizes, rule: str, jobs: list[Job], median: float | None, cores: int) -> Line:
+    graph = sizes.plan.graph
+    wanted = [needs(graph, *job) for job in jobs]
+    weights = [job.stage.weighs(sizes, job.at) for job in jobs]
+    threads = sum(min(need["threads"], cores) for need in wanted)
+    return Line(
+        rule,
+        len(jobs),
+        sum(weight.read for weight in weights) + sum(read_bytes(sizes, job) for job in jobs),
+        sum(weight.write for weight in weights),
+        max(need["memory"] for need in wanted) * 10**6,
+        max(weight.passing for weight in weights),
+        None if median is None else median * max(1, threads / cores),
+    )
+
+
+def read_bytes(sizes: Sizes, job: Job) -> int:
     """Bytes of a job's inputs: of files as they are, of others as their makers will write them."""
-    total = 0
+    graph, total = sizes.plan.graph, 0
     for name in job.stage.reads:
-        source = plan.graph.sources(job.stage, name, job.at)
+        source = graph.sources(job.stage, name, job.at)
         for one in source if isinstance(source, list) else [source]:
-            if isinstance(one, Source):
-                total += _weight_of(plan, sizes, one)
-            elif one is not None:
-                total += Path(one).stat().st_size
+            paths = graph.paths(one) if isinstance(one, Source) else [one] * bool(one)
+            if all(Path(path).is_file() for path in paths):
+                total += sum(Path(path).stat().st_size for path in paths)
+            elif isinstance(one, Source):
+                stage, at = graph.maker(one)
+                share = len(paths) / len(graph.outputs(graph.stages[stage], at))
+                total += round(graph.stages[stage].weighs(sizes, at).write * share)
     return total
-
-
-def _weight_of(plan: Plan, sizes: Sizes, source: Source) -> int:
-    paths = plan.graph.paths(source)
-    if all(Path(path).is_file() for path in paths):
-        return sum(Path(path).stat().st_size for path in paths)
-    name, at = plan.graph.maker(source)
-    stage = plan.graph.stages[name]
-    share = len(paths) / len(plan.graph.outputs(stage, at))
-    try:
-        return round(stage.weighs(sizes, at).write * share)
-    except Unknown:
-        return 0
-
-
-def to_do(plan: Plan, jobs: Sequence[Job]) -> list[Job]:
-    """Jobs that a run will start: files are missing or record another spec, or a job that makes an
-    input of theirs is started, unless the dates of that input count for nothing."""
-    graph = plan.graph
-    again = {job for job in jobs if not _is_finished(graph, job)}
-    started = {(job.stage.name, job.at) for job in again}
-    while True:
-        more = [job for job in jobs if job not in again and started & set(_makers(graph, job))]
-        if not more:
-            return [job for job in jobs if job in again]
-        again.update(more)
-        started.update((job.stage.name, job.at) for job in more)
-
-
-def _is_finished(graph: "Graph", job: Job) -> bool:
-    """Whether all files of a job are there and record its spec."""
-    spec = graph.spec(job.stage.name, job.at)
-    for name in job.stage.writes:
-        records = job.stage.write(name).is_recording
-        for path in graph.paths(Source(f"{job.stage.name}.{name}", job.at)):
-            if not (is_recorded(path, spec) if records else Path(path).is_file()):
-                return False
-    return True
-
-
-def _makers(graph: "Graph", job: Job) -> Iterator[tuple[str, At]]:
-    """The jobs that make those inputs of a job whose dates count."""
-    ancient = graph.ancient_inputs(*job)
-    for name in job.stage.reads:
-        if name not in ancient:
-            yield from map(graph.maker, listed(graph.sources(job.stage, name, job.at)))
 
 
 def earlier(folder: Path) -> Mapping[str, float]:
@@ -247,49 +204,6 @@ def machine_memory() -> int:
         return 0
 
 
-# --- words -------------------------------------------------------------------------------------
-
-
 def duration(seconds: float | None) -> str:
     """Seconds as people read them."""
-    if seconds is None:
-        return "-"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def size(n: int) -> str:
-    """Bytes as people read them."""
-    units = ((10**9, "GB"), (10**6, "MB"), (1000, "kB"))
-    unit, name = next((u for u in units if n >= u[0]), (1, "bytes"))
-    return f"{n:,} {name}" if unit == 1 else f"{n / unit:,.1f} {name}"
-
-
-def plural(n: int, word: str) -> str:
-    """A number and what it counts."""
-    return f"{n:,} {word}" + ("" if n == 1 else "s")
-
-
-def table(estimate: Estimate) -> str:
-    """The estimate as text."""
-    head = ("rule", "jobs", "reads", "writes", "memory", f"time, {plural(estimate.cores, 'core')}")
-    rows = [
-        (
-            line.rule,
-            f"{line.jobs:,}",
-            size(line.read),
-            size(line.write),
-            size(line.memory),
-            duration(line.seconds),
-        )
-        for line in [*estimate.lines, estimate.total]
-    ]
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    return "\n".join(
-        "  ".join(
-            entry.rjust(width) if i else entry.ljust(width)
-            for i, (entry, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in [head, *rows]
-    )
+    return "-" if seconds is None else format_timespan(round(seconds, 1), max_units=2)

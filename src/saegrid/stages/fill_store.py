@@ -25,7 +25,7 @@ def identity(plan: Plan, at: At) -> str:
     source = corpus.settings.source
     chosen = source.model_dump(mode="json", include={"kind", "separator", "repo", "revision"})
     deciding = {
-        "code": plan.graph.code(FILL_STORE, at),
+        "code": plan.specs.code(FILL_STORE, at),
         "model": plan.model.identity,
         "tokenizer": plan.model.tokenizer or [model.tokenizer, model.revision],
         "bos": model.bos,

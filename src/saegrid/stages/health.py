@@ -42,7 +42,7 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
         "title": plan.study.pages.title,
         "model": plan.study.model.path,
         "cells": cells,
-        "expected": {cell: plan.graph.digest("measure", places[cell]) for cell in cells},
+        "expected": {cell: plan.specs.digest("measure", places[cell]) for cell in cells},
         "saes": {cell: sae_settings(plan, cell) for cell in cells},
     }
 

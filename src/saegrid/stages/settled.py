@@ -1,18 +1,18 @@
 """The specs that finished files record, against the present ones."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from saegrid.base.errors import ConfigError
 from saegrid.base.io import recorded_spec
-from saegrid.stages.stage import RECORDING, At, Source
+from saegrid.stages.stage import RECORDING, At, Read, Source, Stage
 
 if TYPE_CHECKING:
-    from saegrid.stages.graph import Graph
+    from saegrid.stages.graph import Graph, Job
 
-Job = TypeVar("Job")
+Finished = TypeVar("Finished")
 
 
 def recorded(path: str) -> str | None:
@@ -54,9 +54,32 @@ def _is_settled(graph: "Graph", cell: str) -> bool:
             text = recorded(path)
             if text is not None:
                 there = True
-                if text != graph.spec(*graph.maker(source)):
+                if text != graph.plan.specs.spec(*graph.maker(source)):
                     return False
     return there
+
+
+@cache
+def recording(graph: "Graph") -> list[str]:
+    """The outputs of single cells that record their spec."""
+    return [
+        f"{stage.name}.{name}"
+        for stage in graph.present()
+        for name in stage.writes
+        if "cell" in stage.wildcards and stage.write(name).is_recording
+    ]
+
+
+def ancient_inputs(graph: "Graph", stage: Stage, at: At) -> set[str]:
+    """Inputs of a job whose dates count for nothing."""
+
+    def settled(read: Read) -> bool:
+        return (
+            read.settled(graph.plan, at) if callable(read.settled) else is_settled(graph, at.cell)
+        )
+
+    reads = graph.reads[stage.name].items()
+    return {name for name, read in reads if read.ancient or (read.settled and settled(read))}
 
 
 def outputs_of(graph: "Graph", cell: str) -> Iterable[Source]:
@@ -65,7 +88,7 @@ def outputs_of(graph: "Graph", cell: str) -> Iterable[Source]:
     plan = graph.plan
     other = {"import_sae" if plan.saes.is_trained(cell) else "train_sae", "merge"}
     shards = dict.fromkeys(["", *plan.corpora[plan.main].shards])
-    for output in graph.of_cells:
+    for output in recording(graph):
         name = output.partition(".")[0]
         if name not in other:
             names = graph.stages[name].wildcards
@@ -75,7 +98,7 @@ def outputs_of(graph: "Graph", cell: str) -> Iterable[Source]:
                 yield Source(output, At(corpus if "corpus" in names else "", cell, shard))
 
 
-def made_alike(jobs: Mapping[Job, tuple[Iterable[str], str]]) -> list[Job]:
+def made_alike(jobs: Mapping[Finished, tuple[Iterable[str], str]]) -> list[Finished]:
     """Of finished jobs, each with its files and its spec, those whose files record the spec.
 
     Raises:
@@ -93,3 +116,35 @@ def made_alike(jobs: Mapping[Job, tuple[Iterable[str], str]]) -> list[Job]:
             f"record of them. Delete them and run again: {' '.join(others)}"
         )
     return alike
+
+
+def to_do(graph: "Graph", jobs: list["Job"]) -> list["Job"]:
+    """Jobs that a run will start: files are missing or record another spec, or a job that makes an
+    input of theirs is started, unless the dates of that input count for nothing."""
+    again = {job for job in jobs if not _is_finished(graph, job)}
+    started = {(job.stage.name, job.at) for job in again}
+    while True:
+        more = [job for job in jobs if job not in again and started & set(_makers(graph, job))]
+        if not more:
+            return [job for job in jobs if job in again]
+        again.update(more)
+        started.update((job.stage.name, job.at) for job in more)
+
+
+def _is_finished(graph: "Graph", job: "Job") -> bool:
+    """Whether all files of a job are there and record its spec."""
+    spec = graph.plan.specs.spec(job.stage.name, job.at)
+    for name in job.stage.writes:
+        records = job.stage.write(name).is_recording
+        for path in graph.paths(Source(f"{job.stage.name}.{name}", job.at)):
+            if not (is_recorded(path, spec) if records else Path(path).is_file()):
+                return False
+    return True
+
+
+def _makers(graph: "Graph", job: "Job") -> Iterator[tuple[str, At]]:
+    """The jobs that make those inputs of a job whose dates count."""
+    ancient = ancient_inputs(graph, *job)
+    for name in job.stage.reads:
+        if name not in ancient:
+            yield from map(graph.maker, graph.listed(job.stage, name, job.at))

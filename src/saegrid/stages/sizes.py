@@ -124,5 +124,5 @@ def streamed(plan: Plan, name: str) -> Text:
 def finished(plan: Plan, source: Source) -> dict[str, Any] | None:
     """The facts of a JSON file if it records its present spec."""
     (path,) = plan.graph.paths(source)
-    present = is_recorded(path, plan.graph.spec(source.stage, source.at))
+    present = is_recorded(path, plan.specs.spec(source.stage, source.at))
     return io.read_json(path) if present else None

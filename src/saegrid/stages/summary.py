@@ -32,7 +32,7 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
     for source in tables(plan, at):
         (path,) = graph.paths(source)
         cell, _, file = path.partition("/cells/")[2].partition("/")
-        expected.setdefault(cell, {})[file] = graph.digest(*graph.maker(source))
+        expected.setdefault(cell, {})[file] = graph.plan.specs.digest(*graph.maker(source))
     columns = [[c.name, c.of, file_of(plan, c.table)] for c in graph.shown(Column)]
     shown = {"columns": columns} if columns else {}
     return {"expected": expected, "cuts": plan.study.pages.cuts, **shown}

@@ -12,7 +12,7 @@ def members(plan: Plan, at: At) -> list[str]:
 
 def settings(plan: Plan, at: At) -> Settings:
     """The spec of each member, in which its code is."""
-    return {"members": {c: plan.graph.spec("train_sae", At(cell=c)) for c in members(plan, at)}}
+    return {"members": {c: plan.specs.spec("train_sae", At(cell=c)) for c in members(plan, at)}}
 
 
 def threads(plan: Plan, at: At) -> int:

@@ -40,11 +40,18 @@ class Plan:
 
     @cached_property
     def graph(self) -> Any:
-        """Files, specs and jobs of all stages (`stages.graph.Graph`)."""
+        """Files and jobs of all stages (`stages.graph.Graph`)."""
         from saegrid.stages import load
         from saegrid.stages.graph import Graph
 
-        return Graph(self, load(), self._scripts)
+        return Graph(self, load())
+
+    @cached_property
+    def specs(self) -> Any:
+        """Specs of all jobs (`stages.specs.Specs`)."""
+        from saegrid.stages.specs import Specs
+
+        return Specs(self.graph, self._scripts)
 
     def settings(self, cell: str, section: str) -> dict[str, Any]:
         """The settings of a section for a cell, overrides put in. Not to be changed."""
