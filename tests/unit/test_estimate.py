@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 import subprocess
 import sys
 from math import prod
@@ -10,14 +11,24 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-import yaml
 
+from asking import (
+    cell_at,
+    changed,
+    config,
+    files,
+    inputs,
+    job,
+    jobs_of,
+    plan_of,
+    spec,
+    spec_of,
+)
 from saegrid.base import io
 from saegrid.capture.sizes import HEADER, HELD, activation_bytes
-from saegrid.config import resolve
 from saegrid.models.memory import needed
 from saegrid.saes.sizes import Sae
-from saegrid.stages import STAGES, targets
+from saegrid.stages import STAGES
 from saegrid.stages import estimate as estimates
 from saegrid.stages.estimate import (
     DiskError,
@@ -27,16 +38,11 @@ from saegrid.stages.estimate import (
     earlier,
     estimate,
     free_bytes,
-    plural,
     read_bytes,
-    size,
-    table,
-    to_do,
 )
-from saegrid.stages.graph import Job
-from saegrid.stages.plan import Plan
+from saegrid.stages.settled import to_do
 from saegrid.stages.sizes import Sizes, Unknown
-from saegrid.stages.stage import At, Source
+from saegrid.stages.stage import At
 from saegrid.text.counts import Text
 
 ROOT = Path(__file__).parents[2]
@@ -45,24 +51,6 @@ HEADLINES = Text(9652, 300_000, 15_000, 46_000, 937, 9_270)
 LLAMA = 16_060_522_496
 """Bytes of Llama-3.1-8B: 8,030,261,248 parameters, and a header beside."""
 MAIN, CELL = "humicroedit", "L15R-8x"
-
-
-def files_of(plan, names=("all",)):
-    """The jobs of targets."""
-    return plan.graph.jobs(targets.ends(plan.graph, names))
-
-
-def job(plan, stage, corpus="", cell="", **place):
-    """A job of a stage."""
-    at = At(corpus, cell, **place)
-    return Job(plan.graph.stages[stage], plan.graph.place(stage, at))
-
-
-def changed(plan, change):
-    """The plan of a study with other settings."""
-    study = plan.study.model_dump(mode="json")
-    change(study)
-    return Plan(resolve(study), ROOT / "workflow/scripts")
 
 
 def weight(plan, stage, at, text=HEADLINES, **saes):
@@ -133,10 +121,25 @@ def humor(tmp_path, monkeypatch):
     monkeypatch.setenv("SAEGRID_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("LLAMA", str(llama))
     monkeypatch.setenv("LLAMA_SCOPE", str(tmp_path / "scope"))
-    config = yaml.safe_load((ROOT / "config/humor.yaml").read_text())
-    config["topics"]["lists"] = None
-    config["verify"] = {}
-    return Plan(resolve(config), ROOT / "workflow/scripts")
+    study = config("humor")
+    study["topics"]["lists"] = None
+    study["verify"] = {}
+    return plan_of(study)
+
+
+@pytest.fixture
+def tiny(beside_repository):
+    """The tiny study, with nothing made; SAEs learn from a streamed corpus where `store` is."""
+
+    def planned(store=None):
+        study = config()
+        if store is not None:
+            Path("texts.txt").write_text("The dog runs.\n" * 1000)
+            source = {"kind": "text", "files": {"all": "texts.txt"}}
+            study["corpora"]["generated"] = {"role": "train", "source": source, "store": store}
+        return plan_of(study)
+
+    return planned
 
 
 # --- the humor study: sizes as published (150 cells: 201 GB, 100.7 GB of them encoders) ----------
@@ -172,7 +175,7 @@ def test_activations_of_75_sites(humor):
     assert cost.write - 75 * HEADER == 28_262_400_000 + 27_600_000
     assert cost.passing == cost.write
     # The model is an input.
-    total = read_bytes(humor, Sizes(humor), job(humor, "capture", MAIN))
+    total = read_bytes(Sizes(humor), job(humor, "capture", At(MAIN)))
     assert LLAMA < total < LLAMA + 1_000_000
 
 
@@ -220,7 +223,7 @@ def test_of_a_shard_its_part_is_counted(humor):
 
 
 def test_a_training():
-    plan = Plan(resolve(yaml.safe_load((ROOT / "config/tiny.yaml").read_text())))
+    plan = plan_of(config())
     plan.model.__dict__["sizes"] = None
     with pytest.raises(Unknown):
         plan.graph.stages["train_sae"].weighs(Sizes(plan), At(cell="L1R-8x"))
@@ -261,53 +264,60 @@ def test_the_sum_of_the_rules():
     run = of_lines(Line("a", 2, 101, 202, 80, 5, None), Line("b", 1, 10, 20, 60, 3, 7.0))
     assert run.total == ("total", 3, 111, 222, 80, 5, 7.0)
     assert run.needed == 227
-    assert of_lines().total == ("total", 0, 0, 0, 0, 0, None)
     assert of_lines(Line("a", 1, 0, 0, 0, 0, None)).total.seconds is None
 
 
+def test_of_no_job_nothing_is_estimated(tiny):
+    assert estimate(tiny(), []) is None
+
+
 def test_how_it_reads():
-    assert [size(n) for n in (0, 512, 2500, 2 * 10**6, 100_663_296_000)] == [
-        "0 bytes",
-        "512 bytes",
-        "2.5 kB",
-        "2.0 MB",
-        "100.7 GB",
+    assert [duration(s) for s in (None, 0.44, 59, 600, 9000)] == [
+        "-",
+        "0.4 seconds",
+        "59 seconds",
+        "10 minutes",
+        "2 hours and 30 minutes",
     ]
-    assert [duration(s) for s in (None, 59, 600, 9000)] == ["-", "59 s", "10 min", "2.5 h"]
-    assert [plural(n, "job") for n in (0, 1, 1500)] == ["0 jobs", "1 job", "1,500 jobs"]
-    text = table(of_lines(Line("encode", 1, 3 * 10**9, 0, 157_286_400, 0, 4.0)))
-    assert text.splitlines()[0].endswith("time, 1 core")
-    amounts = ["1", "3.0", "GB", "0", "bytes", "157.3", "MB", "4", "s"]
-    assert [line.split() for line in text.splitlines()[1:]] == [
-        ["encode", *amounts],
-        ["total", *amounts],
+    lines = [
+        Line("encode", 1500, 3 * 10**9, 0, 157_286_400, 0, 4.0),
+        Line("b", 1, 1, 2, 3, 4, None),
     ]
+    head, *rows = of_lines(*lines, cores=2).text().splitlines()
+    assert re.split("  +", head) == ["rule", "jobs", "reads", "writes", "memory", "time, 2 cores"]
+    amounts = ["3 GB", "0 bytes", "157.29 MB", "4 seconds"]
+    assert [re.split("  +", row) for row in rows[:2]] == [
+        ["encode", "1,500", *amounts],
+        ["b", "1", "1 byte", "2 bytes", "3 bytes", "-"],
+    ]
+    assert re.split("  +", rows[2])[:2] == ["total", "1,501"]
+    assert len({len(row) for row in [head, *rows[:3]]}) == 1, "columns of numbers end together"
 
 
 def test_a_line_says_what_is_known_of_times():
     known, unknown = Line("a", 2, 0, 0, 0, 0, 100.0), Line("b", 1, 0, 0, 0, 0, None)
-    assert ", about 2 min on 1 core as earlier jobs took;" in of_lines(known).summary()
+    took = "1 minute and 40 seconds on"
+    assert f", about {took} 1 core by earlier jobs, 0 bytes" in of_lines(known).summary()
     both = of_lines(known, unknown, cores=2).summary()
-    assert ", at least 2 min on 2 cores as earlier jobs took;" in both
-    none = of_lines(unknown, free=5000).summary()
-    assert none == (
+    assert f", at least {took} 2 cores by earlier jobs, 0 bytes" in both
+    assert of_lines(unknown, free=5000).summary() == (
         "Estimate: 1 job, 0 bytes to read, 0 bytes to write, 0 bytes of memory in the largest "
-        "job; 5.0 kB free on the disk."
+        "job; 5 KB free on the disk."
     )
 
 
 def test_a_disk_that_does_not_suffice_is_refused():
     line = Line("a", 1, 0, 10**9, 0, 10**9, None)
     of_lines(line, free=3 * 10**9).check()
-    assert of_lines(line, free=3 * 10**9).text().endswith("3.0 GB are free: enough.")
-    with pytest.raises(DiskError, match=r"r: .* about 2\.0 GB of disk, but 1\.5 GB are free.*grid"):
+    assert of_lines(line, free=3 * 10**9).text().endswith("3 GB are free: enough.")
+    with pytest.raises(DiskError, match=r"r: .* about 2 GB of disk, but 1\.5 GB are free.*grid"):
         of_lines(line, free=1_500_000_000).check()
     assert "NOT ENOUGH" in of_lines(line, free=1).text()
 
 
 def test_a_run_that_moves_much_is_worth_a_table():
-    assert of_lines(Line("a", 1, 15 * 10**9, 6 * 10**9, 0, 0, None)).is_heavy
-    assert not of_lines(Line("a", 1, 15 * 10**9, 5 * 10**9, 0, 0, None)).is_heavy
+    assert of_lines(Line("a", 1, 15 * 10**9, 6 * 10**9, 0, 0, None)).is_heavy()
+    assert not of_lines(Line("a", 1, 15 * 10**9, 5 * 10**9, 0, 0, None)).is_heavy()
 
 
 def test_free_bytes_of_a_folder_that_is_not_there_yet(tmp_path):
@@ -343,7 +353,7 @@ def test_the_median_of_the_jobs_of_a_rule(tmp_path):
 
 def test_a_benchmark_of_every_stage_is_known_by_its_rule(tmp_path):
     """The place of its log is derived from the wildcards: all of them must lead back."""
-    plan = Plan(resolve(yaml.safe_load((ROOT / "config/tiny.yaml").read_text())))
+    plan = plan_of(config())
     names = {"study": "tiny", "corpus": "headlines", "cell": "L1R-8x", "site": "L1R"}
     for number, (name, stage) in enumerate(plan.graph.stages.items()):
         shards = ["", "/shard-2-of-3"] if "shard" in stage.wildcards else [""]
@@ -355,7 +365,7 @@ def test_a_benchmark_of_every_stage_is_known_by_its_rule(tmp_path):
 
 
 def test_times_are_those_of_earlier_jobs(humor):
-    jobs = [job(humor, "density", MAIN, str(cell)) for cell in humor.cells[:4]]
+    jobs = [job(humor, "density", cell_at(MAIN, str(cell))) for cell in humor.cells[:4]]
     assert estimate(humor, jobs).total.seconds is None
     benchmark(Path("logs/humor/humicroedit/L7A-8x/density.tsv"), 3.0)
     benchmark(Path("logs/humor/humicroedit/L7M-8x/density.tsv"), 5.0)
@@ -367,7 +377,7 @@ def test_times_are_those_of_earlier_jobs(humor):
 def test_jobs_take_as_many_cores_as_they_have_threads(humor):
     humor = changed(humor, lambda study: study["threads"].update(encode=4))
     benchmark(Path("logs/humor/humicroedit/L7A-8x/encode.tsv"), 6.0)
-    jobs = [job(humor, "encode", MAIN, str(cell)) for cell in humor.cells[:2]]
+    jobs = [job(humor, "encode", cell_at(MAIN, str(cell))) for cell in humor.cells[:2]]
     for cores, seconds in ((1, 12), (2, 12), (4, 12), (8, 6)):
         assert estimate(humor, jobs, cores).total.seconds == pytest.approx(seconds)
 
@@ -384,7 +394,7 @@ def test_the_humor_study(humor):
     assert (text.items, text.rows) == (100, 150)
     assert text.positions == 525 + 287 + 150
     assert "100 rows" in text.guess
-    jobs = files_of(humor)
+    jobs = jobs_of(humor)
     run = estimate(humor, jobs)
     lines = {line.rule: line for line in run.lines}
     assert {rule: line.jobs for rule, line in lines.items()} == {
@@ -400,7 +410,7 @@ def test_the_humor_study(humor):
     assert lines["import_sae"].read == 100_663_296_000
     assert lines["capture"].write == 75 * (a_token + HEADER)
     assert lines["capture"].memory == humor.study.memory.capture * 10**6
-    assert run.is_heavy
+    assert run.is_heavy()
     assert run.total.seconds is None
     assert run.notes == [
         "humicroedit: not tokenised yet; counts are guessed from 100 rows and 4 characters a token."
@@ -427,40 +437,38 @@ def test_counts_of_what_is_tokenised(humor):
         "edit_stop": [9, 5, 5, 3],
     }
     io.write_table(f"{folder}/spans.parquet", pa.table(spans))
-    io.write_json(f"{folder}/tokens.json", FACTS, humor.graph.spec("tokens", At(name)))
+    io.write_json(f"{folder}/tokens.json", FACTS, spec(humor, "tokens", At(name)))
     context = 600 - 150
     assert Sizes(humor).text(name) == Text(100, 1200, 150, context + 150 + 3, 150, 600)
     chosen = {"kept": 25, "total": 100}
-    io.write_json(f"{folder}/selection.json", chosen, humor.graph.spec("selection", At(name)))
+    io.write_json(f"{folder}/selection.json", chosen, spec(humor, "selection", At(name)))
     assert Sizes(humor).text(name) == Text(100, 1200, 150, context + 150 + 3, 38, 150)
     io.write_json(f"{folder}/tokens.json", FACTS, "{}")
     assert Sizes(humor).text(name).guess
 
 
 def test_a_model_on_the_hub_is_named_as_not_counted(humor):
-    model = humor.study.model.model_copy(update={"path": "owner/name", "revision": "0" * 40})
-    study = humor.study.model_copy(update={"model": model})
-    far = Plan(study, ROOT / "workflow/scripts")
-    jobs = [job(far, stage, MAIN, CELL) for stage in ("capture", "encode")]
-    run = estimate(far, jobs)
-    assert [line.rule for line in run.lines] == ["encode"]
+    def change(study):
+        study["model"] |= {"path": "owner/name", "revision": "0" * 40}
+
+    far = changed(humor, change)
+    asked = [job(far, name, cell_at(MAIN, CELL)) for name in ("items", "capture")]
+    run = estimate(far, asked)
+    assert [line.rule for line in run.lines] == ["items"]
     assert run.notes[-1] == (
         "Not counted: capture. The model lies on the hub: name a local folder in model.path."
     )
 
 
 def test_sites_in_the_store_are_not_captured_again(humor):
-    graph = humor.graph
-    capture = graph.stages["capture"]
+    capture = humor.graph.stages["capture"]
     whole = capture.weighs(Sizes(humor), At(MAIN))
     for site in humor.sites:
         if site.layer > 7:
-            (path,) = map(
-                Path, graph.paths(Source("capture.activations", At(MAIN, site=str(site))))
-            )
+            path = Path(files(humor, "capture.activations", At(MAIN, site=str(site)))[0])
             tensors = {"x": np.zeros((1, 1), np.float32)}
             finished = path.parent / "store" / path.name
-            io.write_tensors(finished, tensors, graph.spec("capture", At(MAIN)))
+            io.write_tensors(finished, tensors, spec(humor, "capture", At(MAIN)))
     rest = capture.weighs(Sizes(humor), At(MAIN))
     assert rest.write * 25 == whole.write  # one layer of 25
     assert rest.passing == 2 * 962 * 4096 * 2  # the residual stream, twice
@@ -468,71 +476,53 @@ def test_sites_in_the_store_are_not_captured_again(humor):
 
 def test_a_job_too_large_for_the_memory_is_named(humor, monkeypatch):
     monkeypatch.setattr(estimates, "machine_memory", lambda: 8 * 10**9)
-    jobs = [job(humor, "capture", MAIN)]
+    jobs = [job(humor, "capture", At(MAIN))]
     assert not any("may hold" in note for note in estimate(humor, jobs).notes)
     monkeypatch.setattr(estimates, "machine_memory", lambda: 10**9)
     notes = estimate(humor, jobs).notes
-    assert notes[-1] == "capture: a job may hold 6.0 GB; this machine has 1.0 GB."
+    assert notes[-1] == "capture: a job may hold 6 GB; this machine has 1 GB."
     monkeypatch.setattr(estimates, "machine_memory", lambda: 0)  # one that does not say
     assert not any("may hold" in note for note in estimate(humor, jobs).notes)
 
 
 def test_rules_stand_in_the_order_of_the_stages(humor):
-    rules = [line.rule for line in estimate(humor, files_of(humor)).lines]
+    rules = [line.rule for line in estimate(humor, jobs_of(humor)).lines]
     assert rules == [name for name in STAGES if name in rules]
     assert len(rules) == len(set(rules)) >= 13
 
 
 def test_only_the_jobs_asked_for_are_counted(humor, monkeypatch):
     monkeypatch.delenv("LLAMA_SCOPE")  # a corpus needs no checkpoint
-    run = estimate(humor, files_of(humor, ["corpus"]))
+    run = estimate(humor, jobs_of(humor, "corpus"))
     assert [line.rule for line in run.lines] == ["items", "selection", "tokens"]
-    assert not run.is_heavy
+    assert not run.is_heavy()
 
 
 def test_inputs_count_as_they_are_or_as_they_will_be(humor):
     """A site is a 75th of what a capture writes; a file that is there has its own size."""
     sizes = Sizes(humor)
     sizes.texts[MAIN] = HEADLINES
-    encode = job(humor, "encode", MAIN, CELL)
-    path = Path(humor.graph.inputs(encode.stage, "activations", encode.at))
-    before = read_bytes(humor, sizes, encode)
+    encode = job(humor, "encode", cell_at(MAIN, CELL))
+    path = Path(inputs(humor, "encode", "activations", encode.at))
+    before = read_bytes(sizes, encode)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"x" * 1000)
-    assert before - read_bytes(humor, sizes, encode) == 46_000 * 8200 + HEADER - 1000
+    assert before - read_bytes(sizes, encode) == 46_000 * 8200 + HEADER - 1000
 
 
 @pytest.mark.xfail(strict=True, reason="all files of the model count, of which a part is read")
 def test_logit_effects_read_of_the_model_the_unembedding(humor):
-    one = job(humor, "logit_effects", MAIN, "L7A-8x")
+    one = job(humor, "logit_effects", cell_at(MAIN, "L7A-8x"))
     sizes = Sizes(humor)
     sizes.texts[MAIN] = HEADLINES
     rest = one.stage.weighs(sizes, one.at).read + 10_000_000  # tables beside
-    assert read_bytes(humor, sizes, one) < 1_050_673_152 + rest
-
-
-@pytest.fixture
-def tiny(monkeypatch, tmp_path):
-    """The tiny study, with nothing made; SAEs learn from a streamed corpus where `store` is."""
-    for part in ("resources", "workflow"):
-        (tmp_path / part).symlink_to(ROOT / part)
-    monkeypatch.chdir(tmp_path)
-
-    def plan_of(store=None):
-        study = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
-        if store is not None:
-            Path("texts.txt").write_text("The dog runs.\n" * 1000)
-            source = {"kind": "text", "files": {"all": "texts.txt"}}
-            study["corpora"]["generated"] = {"role": "train", "source": source, "store": store}
-        return Plan(resolve(study))
-
-    return plan_of
+    assert read_bytes(sizes, one) < 1_050_673_152 + rest
 
 
 @pytest.mark.xfail(strict=True, reason="its file counts as an input, and its rows beside")
 def test_the_encoder_of_a_trained_sae_is_read_once(tiny):
     plan = tiny()
-    one = job(plan, "encode", "headlines", "L1R-8x")
+    one = job(plan, "encode", cell_at("headlines", "L1R-8x"))
     activations = Sizes(plan).text("headlines").captured * (64 * 4 + 8) + HEADER
     (line,) = estimate(plan, [one]).lines
     assert line.read <= activations + 2 * 64 * 512 * 4 + 10_000
@@ -541,15 +531,15 @@ def test_the_encoder_of_a_trained_sae_is_read_once(tiny):
 @pytest.mark.xfail(strict=True, reason="a finished store counts as the size of its facts")
 def test_a_training_reads_the_store_whether_it_is_filled_or_not(tiny):
     plan = tiny({})
-    one = job(plan, "train_sae", cell="L1R-8x")
-    before = read_bytes(plan, Sizes(plan), one)
+    one = job(plan, "train_sae", cell_at("", "L1R-8x"))
+    before = read_bytes(Sizes(plan), one)
     assert before > 3000 * 64 * 4
     tokens = Sizes(plan).text("generated").captured
     for source in plan.graph.sources(one.stage, "activations", one.at):
         (path,) = plan.graph.paths(source)
         facts = {"texts": 1000, "tokens": tokens, "entries": tokens}
-        io.write_json(path, facts, plan.graph.spec("fill_store", source.at))
-    assert read_bytes(plan, Sizes(plan), one) == pytest.approx(before, rel=0.1)
+        io.write_json(path, facts, spec(plan, "fill_store", source.at))
+    assert read_bytes(Sizes(plan), one) == pytest.approx(before, rel=0.1)
 
 
 # --- what a run will start -----------------------------------------------------------------------
@@ -563,27 +553,23 @@ def page_of(plan, cell, spec):
 
 
 def test_what_is_made_with_other_settings_is_to_do(humor):
-    jobs = files_of(humor)
-    assert len(jobs) == len(to_do(humor, jobs)) == 5 + 6 * 150 + 3
-    page = job(humor, "page", MAIN, "L7A-8x")
+    jobs = jobs_of(humor)
+    assert len(jobs) == len(to_do(humor.graph, jobs)) == 5 + 6 * 150 + 3
+    page = job(humor, "page", cell_at(MAIN, "L7A-8x"))
     assert page in jobs
-    page_of(humor, "L7A-8x", humor.graph.spec(*page_key(page)))
+    page_of(humor, "L7A-8x", spec_of(humor, page))
     # Of the page alone nothing is to do; of all, it comes after tables that are to be made.
-    assert to_do(humor, [page]) == []
-    assert page in to_do(humor, jobs)
+    assert to_do(humor.graph, [page]) == []
+    assert page in to_do(humor.graph, jobs)
     page_of(humor, "L7A-8x", "{}")
-    assert to_do(humor, [page]) == [page]
-
-
-def page_key(one):
-    return one.stage.name, one.at
+    assert to_do(humor.graph, [page]) == [page]
 
 
 def finish(plan, jobs):
     """Files of these jobs, each with the spec that it is to record."""
     for one in jobs:
         for path in plan.graph.outputs(*one):
-            write(path, plan.graph.spec(*page_key(one)))
+            write(path, spec_of(plan, one))
 
 
 def write(path, spec):
@@ -601,10 +587,10 @@ def write(path, spec):
 
 def test_of_a_finished_study_nothing_is_to_do(tiny):
     plan = tiny()
-    jobs = files_of(plan)
-    assert to_do(plan, jobs) == jobs
+    jobs = jobs_of(plan)
+    assert to_do(plan.graph, jobs) == jobs
     finish(plan, jobs)
-    assert to_do(plan, jobs) == []
+    assert to_do(plan.graph, jobs) == []
 
 
 @pytest.mark.parametrize(
@@ -621,13 +607,13 @@ def test_of_a_finished_study_nothing_is_to_do(tiny):
 def test_what_follows_on_a_lost_file_is_to_do(tiny, lost, stages):
     """Of one cell, and the sums of all."""
     plan = tiny()
-    jobs = files_of(plan)
+    jobs = jobs_of(plan)
     finish(plan, jobs)
     Path(f"results/tiny/{lost}").unlink()
     sums = ["index"] if lost == "index.html" else ["summary", "plot", "index"]
     sums = ["plot", "index"] if "figures" in lost else sums
     sums = [] if stages == ["page"] else sums
-    again = to_do(plan, jobs)
+    again = to_do(plan.graph, jobs)
     assert [one.stage.name for one in again] == stages + sums
     assert {one.at.cell for one in again if one.at.cell} <= {"L1A-8x"}
 
@@ -635,11 +621,11 @@ def test_what_follows_on_a_lost_file_is_to_do(tiny, lost, stages):
 def test_jobs_behind_inputs_whose_dates_count_for_nothing_are_not_to_do(tiny):
     """Another cell's files record their specs: a new capture leaves it alone."""
     plan = tiny()
-    jobs = files_of(plan)
+    jobs = jobs_of(plan)
     finish(plan, jobs)
-    (path,) = plan.graph.paths(Source("capture.activations", At("headlines", site="L1R")))
+    (path,) = files(plan, "capture.activations", At("headlines", site="L1R"))
     Path(path).unlink()
-    again = [(one.stage.name, one.at.cell) for one in to_do(plan, jobs)]
+    again = [(one.stage.name, one.at.cell) for one in to_do(plan.graph, jobs)]
     assert again == [("capture", "")]
 
 

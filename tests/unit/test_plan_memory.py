@@ -1,30 +1,24 @@
 """Memory that jobs ask for: as much as sizes need, never less than the stage's own figure."""
 
-from pathlib import Path
-
 import pytest
-import yaml
 
-from saegrid.base.words import Site
-from saegrid.config import resolve
+from asking import cell_at, changed, config, wants
+from asking import plan_of as plan_of_config
 from saegrid.metrics.baselines import memory as baselines
 from saegrid.saes.training import memory as training
 from saegrid.saes.training.settings import parse
-from saegrid.stages.plan import Plan
 from saegrid.stages.stage import At
 
 pytestmark = pytest.mark.usefixtures("beside_repository")
 
-ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "config/tiny.yaml").read_text()
 D, EIGHT = 4096, 8 * 4096
-CELL, TOGETHER = At(cell="L1R-s0", site="L1R"), At(site="L1R", together="a")
+CELL, TOGETHER = cell_at("", "L1R-s0"), At(site="L1R", together="a")
 SITE = At("generated", site="L1R")
 
 
 def plan_of(n=1, store=None, device="cpu"):
     """n SAEs of a site that are trained together."""
-    study = yaml.safe_load(TEXT)
+    study = config()
     study["model"]["device"] = device
     base = study["saes"]["8x"] | {"together": "a"}
     study["saes"] = {f"s{i}": base for i in range(n)}
@@ -33,12 +27,7 @@ def plan_of(n=1, store=None, device="cpu"):
         files = {"a": "resources/toy/headlines.csv"}
         source = {"kind": "csv", "files": files, "columns": {"text": "original"}}
         study["corpora"]["generated"] = {"role": "train", "store": store, "source": source}
-    return Plan(resolve(study))
-
-
-def needs(plan, stage, at):
-    """What a job asks for."""
-    return plan.graph.needs(plan.graph.stages[stage], at)
+    return plan_of_config(study)
 
 
 def wide(plan, monkeypatch, width):
@@ -48,18 +37,18 @@ def wide(plan, monkeypatch, width):
 
 
 def test_small_trainings_ask_for_the_stages_figure():
-    assert needs(plan_of(), "train_sae", CELL)["memory"] == 4000
-    assert needs(plan_of(3), "train_together", TOGETHER)["memory"] == 8000
-    assert needs(plan_of(), "baselines", SITE)["memory"] == 4000
+    assert wants(plan_of(), "train_sae", CELL)["memory"] == 4000
+    assert wants(plan_of(3), "train_together", TOGETHER)["memory"] == 8000
+    assert wants(plan_of(), "baselines", SITE)["memory"] == 4000
 
 
 def test_large_ones_ask_for_what_they_hold(monkeypatch):
     """Four copies of the weights of each: 4.3 GB at 8x of 4,096 channels."""
-    one = needs(wide(plan_of(), monkeypatch, D), "train_sae", CELL)["memory"]
+    one = wants(wide(plan_of(), monkeypatch, D), "train_sae", CELL)["memory"]
     assert 2 * D * EIGHT * 16 / 1e6 < one < 6000
-    three = needs(wide(plan_of(3), monkeypatch, D), "train_together", TOGETHER)["memory"]
+    three = wants(wide(plan_of(3), monkeypatch, D), "train_together", TOGETHER)["memory"]
     assert three - one == pytest.approx(2 * (one - training.TORCH / 1e6), abs=3)
-    assert needs(wide(plan_of(3), monkeypatch, D), "baselines", SITE)["memory"] > 4000
+    assert wants(wide(plan_of(3), monkeypatch, D), "baselines", SITE)["memory"] > 4000
 
 
 def test_weights_are_held_four_times_and_whitening_twice_more():
@@ -86,16 +75,16 @@ def test_baselines_hold_a_sample_moments_and_a_random_dictionary():
 
 def test_where_the_model_is_not_at_hand_the_stages_figure_stands(monkeypatch):
     plan = wide(plan_of(), monkeypatch, 0)
-    assert needs(plan, "train_sae", CELL)["memory"] == 4000
-    assert needs(plan, "baselines", SITE)["memory"] == 4000
-    assert needs(wide(plan_of(3), monkeypatch, 0), "train_together", TOGETHER)["memory"] == 8000
+    assert wants(plan, "train_sae", CELL)["memory"] == 4000
+    assert wants(plan, "baselines", SITE)["memory"] == 4000
+    assert wants(wide(plan_of(3), monkeypatch, 0), "train_together", TOGETHER)["memory"] == 8000
 
 
 def test_a_filling_is_asked_for_by_the_trainings_that_fill_alone():
     for beside in (False, True):
         plan = plan_of(2, {"beside": beside})
         capture, threads = plan.study.memory.capture, plan.study.threads
-        one, both = needs(plan, "train_sae", CELL), needs(plan, "train_together", TOGETHER)
+        one, both = wants(plan, "train_sae", CELL), wants(plan, "train_together", TOGETHER)
         assert one["memory"] == 4000 + beside * capture
         assert both["memory"] == 8000 + beside * capture
         for job, members in ((one, 1), (both, min(2, threads.together))):
@@ -104,25 +93,18 @@ def test_a_filling_is_asked_for_by_the_trainings_that_fill_alone():
             assert job["threads"] == members * threads.train + beside * threads.capture
             assert job["gpu"] == 0
         cuda = plan_of(2, {"beside": beside}, "cuda")
-        assert needs(cuda, "train_sae", CELL)["gpu"] == beside
-        assert needs(cuda, "train_together", TOGETHER)["gpu"] == beside
+        assert wants(cuda, "train_sae", CELL)["gpu"] == beside
+        assert wants(cuda, "train_together", TOGETHER)["gpu"] == beside
 
 
 def test_threads_grow_with_the_members_that_are_trained_at_a_time():
-    study = plan_of(3).study.model_dump(mode="json")
-    study["threads"] |= {"train": 2, "together": 2}
-    plan = Plan(resolve(study))
-    assert needs(plan, "train_together", TOGETHER)["threads"] == 4
-    assert needs(plan, "train_sae", CELL)["threads"] == 2
+    plan = changed(plan_of(3), lambda study: study["threads"].update(train=2, together=2))
+    assert wants(plan, "train_together", TOGETHER)["threads"] == 4
+    assert wants(plan, "train_sae", CELL)["threads"] == 2
 
 
 def test_only_jobs_with_the_model_or_an_encoder_ask_for_a_gpu():
     plan = plan_of(device="cuda")
     place = At("headlines", "L1R-s0", "", "L1R", "a")
-    asking = {
-        name
-        for name, stage in plan.graph.stages.items()
-        if plan.graph.needs(stage, plan.graph.place(name, place))["gpu"]
-    }
+    asking = {name for name in plan.graph.stages if wants(plan, name, place)["gpu"]}
     assert asking == {"capture", "encode", "fill_store", "measure", "verify_checkpoint"}
-    assert plan.model.width(Site(1, "R")) == 64

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from asking import ancient, cell_at, files, inputs, jobs_of, spec
 from saegrid.base import io
 from saegrid.config import ConfigError, resolve
 from saegrid.models.memory import needed
@@ -17,7 +18,7 @@ from saegrid.stages import baselines, targets
 from saegrid.stages.plan import Plan
 from saegrid.stages.settled import is_settled
 from saegrid.stages.sizes import Sizes
-from saegrid.stages.stage import At, Source
+from saegrid.stages.stage import At
 
 pytestmark = pytest.mark.usefixtures("beside_repository")
 
@@ -32,35 +33,32 @@ def plan_of(metrics=None, **changed):
     return Plan(resolve({**study, "metrics": metrics or {}}))
 
 
-def at(corpus, cell=CELL):
-    """The place of a cell on a corpus."""
-    return At(corpus, cell, site=SITE)
+def at(corpus):
+    """The place of the cell on a corpus."""
+    return cell_at(corpus, CELL)
 
 
 def judged_on(plan, corpus):
     """The activations on which the cell is judged."""
-    return plan.graph.inputs(plan.graph.stages["measure"], "activations", at(corpus))
+    return inputs(plan, "measure", "activations", at(corpus))
 
 
 def measure_spec(plan, corpus="generated"):
-    return plan.graph.spec("measure", at(corpus))
+    return spec(plan, "measure", at(corpus))
 
 
 def baselines_spec(plan, corpus="generated"):
-    return plan.graph.spec("baselines", At(corpus, site=SITE))
+    return spec(plan, "baselines", At(corpus, site=SITE))
 
 
 def judged_files(plan):
     """The files of a target that judge SAEs."""
-    jobs = plan.graph.jobs(targets.ends(plan.graph, ["metrics"]))
-    judging = [job for job in jobs if job.stage.name in ("measure", "baselines", "health")]
+    judging = [
+        job
+        for job in jobs_of(plan, "metrics")
+        if job.stage.name in ("measure", "baselines", "health")
+    ]
     return [path for job in judging for path in plan.graph.outputs(*job)]
-
-
-def jobs_of(plan, target="all"):
-    """Stage and corpus of each job of a target."""
-    jobs = plan.graph.jobs(targets.ends(plan.graph, [target]))
-    return [(job.stage.name, job.at.corpus) for job in jobs]
 
 
 def with_checkpoint(metrics=None):
@@ -179,9 +177,9 @@ def test_more_active_features_than_there_are_are_refused_before_the_capture(reci
     saes = yaml.safe_load(TEXT)["saes"]
     saes["8x"] |= {"recipe": recipe, "settings": {key: 513}}
     with pytest.raises(ValueError, match=f"{key} of the recipe {recipe} must be at most d_sae"):
-        plan_of(saes=saes).graph.spec("train_sae", At(cell=CELL))
+        spec(plan_of(saes=saes), "train_sae", At(cell=CELL))
     saes["8x"]["settings"] = {key: 512}
-    assert plan_of(saes=saes).graph.spec("train_sae", At(cell=CELL))
+    assert spec(plan_of(saes=saes), "train_sae", At(cell=CELL))
 
 
 @pytest.mark.parametrize("store", [None, {}], ids=["tables", "streamed"])
@@ -195,16 +193,16 @@ def test_a_folder_that_stands_in_for_the_hub_is_seen_to_change(store):
         corpora["generated"] = {"role": "train", "store": store, **corpora["generated"]}
         del corpora["generated"]["tokens"]
 
-    def spec():
+    def source_spec():
         plan = plan_of(corpora=corpora)
-        return plan.graph.spec("items" if store is None else "fill_store", At("generated"))
+        return spec(plan, "items" if store is None else "fill_store", At("generated"))
 
-    before = spec()
-    assert spec() == before
+    before = source_spec()
+    assert source_spec() == before
     Path("repo/data/2.csv").write_text("id,text\n2,b\n")
-    more = spec()
+    more = source_spec()
     Path("repo/data/1.csv").write_text("id,text\n1,c\n")
-    assert len({before, more, spec()}) == 3
+    assert len({before, more, source_spec()}) == 3
 
 
 def test_a_cell_that_held_nothing_out_is_refused_before_it_is_trained():
@@ -228,7 +226,7 @@ def test_what_the_page_tells_of_an_sae_has_its_defaults():
     }
     del saes["8x"]
     grid = [{"layers": [1], "positions": ["r"], "saes": ["a", "b", "c"]}]
-    saes = json.loads(plan_of(saes=saes, grid=grid).graph.spec("health", At()))["saes"]
+    saes = json.loads(spec(plan_of(saes=saes, grid=grid), "health"))["saes"]
     settings = {cell: facts["settings"] for cell, facts in saes.items()}
     assert settings["L1R-a"]["k"] == settings["L1R-b"]["k"] == 32
     assert settings["L1R-b"]["lr"] == 0.1 != settings["L1R-a"]["lr"]
@@ -240,9 +238,9 @@ def test_an_estimate_counts_the_corpus_that_all_are_judged_on():
     source = corpora["generated"]["source"] | {"seed": 9}
     corpora["other"] = {"role": "holdout", "source": source}
     needed_jobs = {(stage, "other") for stage in ("items", "tokens", "capture", "measure")}
-    for metrics, jobs in (({"all": True}, needed_jobs), ({}, set())):
+    for metrics, expected in (({"all": True}, needed_jobs), ({}, set())):
         plan = plan_of({"corpus": "other", **metrics}, corpora=corpora)
-        assert set(jobs_of(plan)) & needed_jobs == jobs
+        assert {(job.stage.name, job.at.corpus) for job in jobs_of(plan)} & needed_jobs == expected
 
 
 def streamed(metrics=None, **store):
@@ -269,10 +267,10 @@ def test_an_sae_of_a_streamed_corpus_is_judged_on_it():
     plan = streamed()
     assert plan.judged.corpus(CELL) == "generated"
     assert plan.judged.split(CELL, "generated") == {"share": 0.1, "seed": 0}
-    facts = plan.graph.paths(Source("fill_store.facts", At("generated", site=SITE)))
+    facts = files(plan, "fill_store.facts", At("generated", site=SITE))
     assert judged_on(plan, "generated") == facts and len(facts) == 1
     for stage in ("measure", "baselines"):
-        tokens = [plan.graph.inputs(plan.graph.stages[stage], "tokens", at(n)) for n in CORPORA]
+        tokens = [inputs(plan, stage, "tokens", at(n)) for n in CORPORA]
         assert tokens == [[], "results/tiny/headlines/tokens.parquet"]
     fewer = streamed(max_tokens=5)
     assert measure_spec(plan) != measure_spec(fewer)
@@ -332,7 +330,7 @@ def test_what_runs_again(name):
     assert (measure_spec(one) != measure_spec(other)) == measured
     assert (baselines_spec(one) != baselines_spec(other)) == described
     for stage, place in (("encode", at("headlines")), ("summary", At())):
-        assert one.graph.spec(stage, place) == other.graph.spec(stage, place)
+        assert spec(one, stage, place) == spec(other, stage, place)
 
 
 def test_the_sae_counts():
@@ -346,9 +344,9 @@ def test_part_of_all_where_the_config_asks():
     assert not set(judged_files(plan_of())) & set(every)
     wanted = plan_of({"all": True})
     assert set(judged_files(wanted)) <= set(targets.files(wanted.graph, "all"))
-    stages = [stage for stage, _ in jobs_of(wanted)]
+    stages = [job.stage.name for job in jobs_of(wanted)]
     assert stages.count("measure") == stages.count("baselines") == 2
-    assert "measure" not in [stage for stage, _ in jobs_of(plan_of())]
+    assert "measure" not in [job.stage.name for job in jobs_of(plan_of())]
     none = plan_of({"baselines": []})
     names = [Path(path).name for path in judged_files(none)]
     assert names == ["metrics.json"] * 2 + [Path(name).name for name in JUDGED]
@@ -356,7 +354,7 @@ def test_part_of_all_where_the_config_asks():
 
 def test_numbers_made_with_other_settings_unsettle_a_cell():
     plan = plan_of()
-    (path,) = plan.graph.paths(Source("measure.metrics", at("generated")))
+    (path,) = files(plan, "measure.metrics", at("generated"))
     assert not is_settled(plan.graph, CELL), "of a cell without files nothing is"
     io.write_json(path, {}, measure_spec(plan))
     assert is_settled(plan_of().graph, CELL)
@@ -367,12 +365,11 @@ def test_numbers_made_with_other_settings_unsettle_a_cell():
 def test_a_table_of_other_settings_unsettles_its_site():
     plan, place = plan_of(), At("generated", site=SITE)
     assert baselines.is_settled(plan, place)
-    (path,) = plan.graph.paths(Source("baselines.table", place))
-    for spec, settled in ((baselines_spec(plan), True), ("{}", False)):
-        io.write_table(path, pa.table({}), spec)
+    (path,) = files(plan, "baselines.table", place)
+    for text, settled in ((baselines_spec(plan), True), ("{}", False)):
+        io.write_table(path, pa.table({}), text)
         assert baselines.is_settled(plan, place) == settled
-        ancient = plan.graph.ancient_inputs(plan.graph.stages["baselines"], place)
-        assert ancient == ({"activations"} if settled else set())
+        assert ancient(plan, "baselines", place) == ({"activations"} if settled else set())
 
 
 def test_a_measurement_reads_encoder_and_decoder():

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from asking import inputs, jobs_of, spec
 from saegrid.config import ConfigError, resolve
 from saegrid.stages import targets
 from saegrid.stages.base_rates import word_lists
 from saegrid.stages.plan import Plan
-from saegrid.stages.stage import At
 from saegrid.stages.survey import corpora as surveyed
 
 pytestmark = pytest.mark.usefixtures("beside_repository")
@@ -27,19 +27,10 @@ STAGES = ("survey", "base_rates", "survey_page")
 TABLES = ["layers", "dimensions", "pairs", "passes"]
 
 
-def spec(plan, stage):
-    return plan.graph.spec(stage, At())
-
-
-def files(plan, stage, name):
-    """The files of an input."""
-    return plan.graph.inputs(plan.graph.stages[stage], name, At())
-
-
 def shown(plan):
     """The tables that the page shows, by the names of its inputs."""
-    stage = plan.graph.stages["survey_page"]
-    return {name: path for name in stage.reads if (path := files(plan, "survey_page", name))}
+    names = plan.graph.stages["survey_page"].reads
+    return {name: path for name in names if (path := inputs(plan, "survey_page", name))}
 
 
 def test_common_kinds_of_words_stand_beside_the_studys_topics():
@@ -57,7 +48,7 @@ def test_without_lists_there_are_no_base_rates():
     plan = plan_of(topics={"lists": None}, survey={"lists": None})
     assert word_lists(plan) == {}
     assert list(shown(plan)) == TABLES
-    stages = {job.stage.name for job in plan.graph.jobs(targets.ends(plan.graph, ["layers"]))}
+    stages = {job.stage.name for job in jobs_of(plan, "layers")}
     assert stages >= {"survey", "survey_page"} and "base_rates" not in stages
     assert not [path for path in targets.files(plan.graph, "layers") if "base_rates" in path]
     with_lists, without = (json.loads(spec(p, "survey_page")) for p in (plan_of(), plan))
@@ -87,13 +78,13 @@ def test_a_corpus_beside_those_in_use_is_surveyed_where_it_is_asked_for():
     assert surveyed(plan) == ["headlines", "generated"]
     again = plan_of(corpora=corpora, survey={"corpora": ["generated", "other", "headlines"]})
     assert surveyed(again) == surveyed(asked) == ["headlines", "generated", "other"]
-    before, after = (files(one, "survey", "activations") for one in (plan, asked))
+    before, after = (inputs(one, "survey", "activations") for one in (plan, asked))
     added = [path.split("/") for path in after if path not in before]
     assert [(parts[2], parts[-1]) for parts in added] == [
         ("other", "L1A.safetensors"),
         ("other", "L1R.safetensors"),
     ]
-    assert files(asked, "base_rates", "texts")[-1] == "results/tiny/other/items.parquet"
+    assert inputs(asked, "base_rates", "texts")[-1] == "results/tiny/other/items.parquet"
     # Nothing else needs it.
     for target in ("activations", "metrics", "all"):
         assert targets.files(asked.graph, target) == targets.files(plan.graph, target)
