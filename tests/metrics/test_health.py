@@ -12,13 +12,19 @@ from saegrid.base.digest import digest
 from saegrid.features.summary import StaleCell
 from saegrid.metrics.health import health, told, varying
 from saegrid.metrics.lights import FEWER, MORE, READINGS, REVIVE
-from saegrid.pages.figures import HEALTH_FIGURES, captions, svg
+from saegrid.pages import figures
+from saegrid.pages.figures import HEALTH_FIGURES, captions
 from saegrid.pages.figures.judged import Judged, read_judged
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 from reading import Document
 
 from judging import SAES, page_of, table_of, write_baselines, write_metrics
+
+
+def svg(name, shown):
+    """A figure of the page."""
+    return figures.svg(HEALTH_FIGURES[name], shown)
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import gzip
 import json
-import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 import pyarrow as pa
@@ -15,21 +15,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saegrid.base import io
-from saegrid.base.registry import pick
 from saegrid.base.words import Cell
 from saegrid.features.histogram import histogram, histograms
-from saegrid.pages.figures import (
-    FIGURES,
-    HEALTH_FIGURES,
-    SURVEY_FIGURES,
-    caption,
-    captions,
-    draw_all,
-    svg,
-)
+from saegrid.pages import figures
+from saegrid.pages.figures import HEALTH_FIGURES, SURVEY_FIGURES, captions, draw_all
 from saegrid.pages.figures.grid import Grid, above, lengths, read_grid
 from saegrid.pages.figures.layer_curves import l0, max_density, n_active
 from saegrid.pages.figures.style import COLOURS, looks, new, plain_log, render
+from saegrid.stages import load
+from saegrid.stages.stage import Figure
+
+FIGURES = {
+    one.name: one.draw
+    for stage in load().values()
+    for one in stage.shows
+    if isinstance(one, Figure)
+}
+"""The figures that stages show."""
 
 FACTS = {
     "all": {"edit_lengths": {"1": 6667, "10": 1, "2": 2268}, "token_lengths": {"9": 3, "12": 4}},
@@ -55,6 +57,11 @@ def grid() -> Grid:
         "L15A-8x": features(90, 9, 9, 1),
     }
     return Grid(cells, FACTS, [0.01, 0.001])
+
+
+def svg(name: str, grid: Grid) -> str:
+    """A figure that a stage shows, as SVG."""
+    return figures.svg(FIGURES[name], grid)
 
 
 def texts(image: str) -> list[str]:
@@ -116,7 +123,8 @@ def test_the_same_tables_give_the_same_bytes(grid, name):
     assert image == svg(name, grid)
     assert "<dc:date>" not in image
     assert ElementTree.fromstring(image.encode()).tag.endswith("svg")
-    assert caption(name).endswith(".")
+    (pair,) = captions({name: FIGURES[name]})
+    assert pair[0] == f"figures/{name}.svg" and pair[1].endswith(".")
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -135,7 +143,7 @@ def test_another_process_gives_the_same_bytes(grid, tmp_path):
     code = (
         "from saegrid.pages.figures import draw_all;"
         "from saegrid.pages.figures.grid import read_grid; "
-        f"draw_all(read_grid({tables}, {facts!r}, {grid.cuts}), {str(tmp_path)!r})"
+        f"draw_all(read_grid({tables}, {facts!r}, {grid.cuts}), {str(tmp_path)!r}, {FIGURES})"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     for name in FIGURES:
@@ -181,7 +189,7 @@ def test_pairs_stand_once_where_nothing_is_filtered(grid):
 
 
 def drawn(name: str, grid: Grid):
-    return pick(FIGURES, name, "Figure")(grid)
+    return resolve_name(FIGURES[name])(grid)
 
 
 def test_the_lines_are_the_counts(grid):
@@ -216,10 +224,11 @@ def test_lines_differ_in_more_than_colour(grid):
 
 
 def test_all_figures_are_written(grid, tmp_path):
-    draw_all(grid, tmp_path)
+    draw_all(grid, tmp_path, FIGURES)
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{n}.svg" for n in sorted(FIGURES)]
     assert (tmp_path / "layer_curves.svg").read_text() == svg("layer_curves", grid)
-    assert captions()[0] == ("figures/density_histograms.svg", caption("density_histograms"))
+    paths = [path for path, _ in captions(FIGURES)]
+    assert paths == [f"figures/{name}.svg" for name in sorted(FIGURES)]
 
 
 def test_the_grid_is_read_from_files(grid, tmp_path):
@@ -229,17 +238,29 @@ def test_the_grid_is_read_from_files(grid, tmp_path):
     assert svg("layer_curves", found) == svg("layer_curves", grid)
 
 
-def test_an_unknown_figure():
-    message = (
-        "Figure 'layer_curve' is unknown. Did you mean 'layer_curves'? "
-        f"Known: {', '.join(sorted(FIGURES | HEALTH_FIGURES | SURVEY_FIGURES))}."
-    )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        svg("layer_curve", Grid({}))
+def test_no_two_figures_have_one_name():
+    """They lie in one folder: figures of stages, of the health page and of the survey."""
+    shown = [one.name for s in load().values() for one in s.shows if isinstance(one, Figure)]
+    every = [*shown, *HEALTH_FIGURES, *SURVEY_FIGURES]
+    assert len(every) == len(set(every)) == 13
+
+
+def test_tables_of_other_stages_are_read_by_cell(grid, tmp_path):
+    """From the folder of each cell, as `tables` of the output that makes them."""
+    tables, facts = written(grid, tmp_path)
+    for number, cell in enumerate(grid.cells):
+        io.write_table(tmp_path / cell / "probe.parquet", pa.table({"auroc": [number / 10]}))
+    found = read_grid(tables, facts, files={"probe.table": "probe.parquet"})
+    values = {
+        cell: table["auroc"][0].as_py() for cell, table in found.tables["probe.table"].items()
+    }
+    assert values == {cell: number / 10 for number, cell in enumerate(grid.cells)}
+    assert read_grid(tables, facts).tables == {}
 
 
 def test_png_for_a_look(grid):
-    assert render(pick(FIGURES, "edit_lengths", "Figure"), grid, "png").startswith(b"\x89PNG")
+    draw = resolve_name(FIGURES["edit_lengths"])
+    assert render(draw, grid, "png").startswith(b"\x89PNG")
 
 
 # --- the histogram of a feature ------------------------------------------------------------

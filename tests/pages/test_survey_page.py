@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from saegrid.pages import figures
 from saegrid.pages.browser.survey import NAMED
-from saegrid.pages.figures import SURVEY_FIGURES, captions, svg
+from saegrid.pages.figures import SURVEY_FIGURES, captions
 from saegrid.pages.figures.dimensions import MANY
 from saegrid.pages.figures.passes import draw
 from saegrid.pages.figures.surveyed import Surveyed
@@ -16,6 +17,11 @@ sys.path.append(str(Path(__file__).parents[1] / "browser"))
 from reading import Document
 
 from surveying import FACTS, drawn_from, page_of, surveyed
+
+
+def svg(name, shown):
+    """A figure of the page."""
+    return figures.svg(SURVEY_FIGURES[name], shown)
 
 
 def test_the_page_says_what_the_tables_do(tmp_path):

@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 import yaml
 
+from asking import cell_at, files, inputs, plan_of, spec, wants
 from checkpoints import llama_scope
 from loopback import COMMIT, environment, serve, use
 from saegrid.base.errors import CheckpointError
-from saegrid.config import resolve as resolve_config
 from saegrid.config.models import Hub as Settings
 from saegrid.saes.cache import BUDGET, DEFAULTS, FOLDER, Cache, Lease, name_of
 from saegrid.saes.cache.cache import _gb
 from saegrid.saes.cache.download import Remote, describe, fetch
 from saegrid.saes.cache.locks import alone, flock, open_lock
 from saegrid.saes.reference import NORMS, REFERENCE, import_sae, open_sae, resolve
-from saegrid.stages.plan import Plan
+from saegrid.stages.stage import At
 
 ROOT = Path(__file__).parents[2]
 REPO = "some/saes"
@@ -571,19 +571,22 @@ def test_a_plan_asks_for_the_activations_first_only_where_a_checkpoint_is_fetche
     study["corpora"]["headlines"]["source"]["files"]["all"] = str(
         ROOT / "resources/toy/headlines.csv"
     )
-    plan = Plan(resolve_config(study), ROOT / "workflow/scripts")
-    cells = ["L1R-1x", "L1R-2x", "L1R-8x"]
-    assert [plan.from_hub(cell) for cell in cells] == [1, 0, 0]
-    assert [plan.import_threads(cell) for cell in cells] == [3, 1, 1]
-    activations = plan.activations("headlines", "L1R")
-    assert [plan.before_import(cell) for cell in cells] == [[activations], [], []]
+    plan = plan_of(study)
+    cells = [cell_at("", name) for name in ("L1R-1x", "L1R-2x", "L1R-8x")]
+    assert [plan.saes.from_hub(at.cell) for at in cells] == [True, False, False]
+    jobs = [wants(plan, "import_sae", at) for at in cells]
+    assert [job["hub"] for job in jobs] == [1, 0, 0]
+    assert [job["threads"] for job in jobs] == [3, 1, 1]
+    activations = files(plan, "capture.activations", At("headlines", site="L1R"))
+    before = [inputs(plan, "import_sae", "before", at) for at in cells]
+    assert before == [activations, [], []] and len(activations) == 1
     study["corpora"]["headlines"]["shards"] = 2
-    sharded = Plan(resolve_config(study), ROOT / "workflow/scripts").before_import("L1R-1x")
+    sharded = inputs(plan_of(study), "import_sae", "before", cells[0])
     assert [path.count("/shard-") for path in sharded] == [1, 1]
     assert plan.environment() == {FOLDER: "${A}/b", BUDGET: "0.5"}
-    spec = plan.import_spec("L1R-1x")
     study["hub"] = {"budget_gb": 7}
-    assert Plan(resolve_config(study), ROOT / "workflow/scripts").import_spec("L1R-1x") == spec
+    specs = [spec(one, "import_sae", cells[0]) for one in (plan, plan_of(study))]
+    assert specs[0] == specs[1]
 
 
 def test_a_lease_without_a_lock_is_a_folder(tmp_path):

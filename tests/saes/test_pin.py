@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from asking import cell_at, plan_of, spec
 from saegrid.config import ConfigError, resolve
 from saegrid.config.check import cells
 from saegrid.saes.formats.llama_scope import names
 from saegrid.saes.pin import PinError, Repository, pins
-from saegrid.stages.plan import Plan
 
 ROOT = Path(__file__).parents[2]
 MODEL = "meta-llama/Llama-3.1-8B"
@@ -78,27 +78,27 @@ def over(base, overlay):
 
 def test_laid_over_the_config_each_cell_has_repository_folder_and_commit(tmp_path):
     overlay = pins(resolve(HUMOR), MODEL, finder(repositories()))
-    plan = Plan(resolve(over(HUMOR, overlay)), ROOT / "workflow/scripts")
+    plan = plan_of(over(HUMOR, overlay))
     for cell in cells(plan.study):
-        where = plan.checkpoint(str(cell))
+        where = plan.saes.checkpoint(str(cell))
         repo, folder = names(cell.site, int(cell.sae.removesuffix("x")))
         assert (where["path"], where["repo"], where["folder"]) == (None, repo, folder)
         assert where["revision"] == commit(repo)
-    json.loads(plan.import_spec("L15R-8x"))
+    json.loads(spec(plan, "import_sae", cell_at("", "L15R-8x")))
 
 
 def test_a_path_comes_before_the_hub_and_the_hub_needs_a_commit(monkeypatch, tmp_path):
     monkeypatch.setenv("LLAMA_SCOPE", str(tmp_path))
-    plan = Plan(resolve(HUMOR), ROOT / "workflow/scripts")
-    where = plan.checkpoint("L15R-8x")
+    plan = plan_of(HUMOR)
+    where = plan.saes.checkpoint("L15R-8x")
     assert where["path"] == "${LLAMA_SCOPE}/Llama3_1-8B-Base-L15R-8x"
     assert where["repo"] is where["folder"] is where["revision"] is None
     hub = {"saes": {"8x": {"path": None}, "32x": {"path": None, "revision": {"R": "0" * 40}}}}
-    plan = Plan(resolve(over(HUMOR, hub)), ROOT / "workflow/scripts")
-    assert plan.checkpoint("L15R-32x")["revision"] == "0" * 40
+    plan = plan_of(over(HUMOR, hub))
+    assert plan.saes.checkpoint("L15R-32x")["revision"] == "0" * 40
     for cell, repo in (("L15A-8x", "LXA-8x"), ("L15A-32x", "LXA-32x")):
         with pytest.raises(ConfigError) as error:
-            plan.import_spec(cell)
+            spec(plan, "import_sae", cell_at("", cell))
         assert f"commit of fnlp/Llama3_1-8B-Base-{repo} (position A)" in str(error.value)
         assert "python -m saegrid.saes.pin" in str(error.value)
 

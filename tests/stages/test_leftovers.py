@@ -2,9 +2,7 @@
 
 import os
 
-from saegrid.stages.plan.leftovers import remove_leftovers
-
-from saegrid.base import io
+from saegrid.base import io, leftovers
 
 
 def test_old_temporaries_go_and_nothing_else(tmp_path):
@@ -23,10 +21,10 @@ def test_old_temporaries_go_and_nothing_else(tmp_path):
         path.touch()
         os.utime(path, (1000, 1000))
     os.utime(fresh, (3000, 3000))
-    assert remove_leftovers(tmp_path, 2000) == sorted(old)
+    assert leftovers.remove(tmp_path, 2000) == sorted(old)
     assert all(path.exists() for path in [*kept, fresh])
     assert not any(path.exists() for path in old)
-    assert remove_leftovers(tmp_path / "absent", 2000) == []
+    assert leftovers.remove(tmp_path / "absent", 2000) == []
 
 
 def test_a_write_that_is_cut_off_leaves_what_is_found(tmp_path):
@@ -38,5 +36,5 @@ def test_a_write_that_is_cut_off_leaves_what_is_found(tmp_path):
             os._exit(0)
     os.waitpid(child, 0)
     (left,) = tmp_path.iterdir()
-    assert remove_leftovers(tmp_path, left.stat().st_mtime + 1) == [left]
+    assert leftovers.remove(tmp_path, left.stat().st_mtime + 1) == [left]
     assert list(tmp_path.iterdir()) == []

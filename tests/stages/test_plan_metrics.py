@@ -8,26 +8,57 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import yaml
-from saegrid.stages.plan.costs import Costs, Job
-from saegrid.stages.plan.forecast import jobs_of
 
+from asking import ancient, cell_at, files, inputs, jobs_of, spec
 from saegrid.base import io
 from saegrid.config import ConfigError, resolve
+from saegrid.models.memory import needed
 from saegrid.pages.figures import HEALTH_FIGURES
-from saegrid.stages import estimate
-from saegrid.stages.estimate import Sae, Weights
+from saegrid.stages import baselines, targets
 from saegrid.stages.plan import Plan
+from saegrid.stages.settled import is_settled
+from saegrid.stages.sizes import Sizes
+from saegrid.stages.stage import At
 
 pytestmark = pytest.mark.usefixtures("beside_repository")
 
 ROOT = Path(__file__).parents[2]
 CELL, SITE = "L1R-8x", "L1R"
+CORPORA = ("generated", "headlines")
 TEXT = (ROOT / "config/tiny.yaml").read_text()
 
 
 def plan_of(metrics=None, **changed):
     study = {**yaml.safe_load(TEXT), **changed}
     return Plan(resolve({**study, "metrics": metrics or {}}))
+
+
+def at(corpus):
+    """The place of the cell on a corpus."""
+    return cell_at(corpus, CELL)
+
+
+def judged_on(plan, corpus):
+    """The activations on which the cell is judged."""
+    return inputs(plan, "measure", "activations", at(corpus))
+
+
+def measure_spec(plan, corpus="generated"):
+    return spec(plan, "measure", at(corpus))
+
+
+def baselines_spec(plan, corpus="generated"):
+    return spec(plan, "baselines", At(corpus, site=SITE))
+
+
+def judged_files(plan):
+    """The files of a target that judge SAEs."""
+    judging = [
+        job
+        for job in jobs_of(plan, "metrics")
+        if job.stage.name in ("measure", "baselines", "health")
+    ]
+    return [path for job in judging for path in plan.graph.outputs(*job)]
 
 
 def with_checkpoint(metrics=None):
@@ -44,31 +75,32 @@ def test_a_model_that_does_not_fit_is_told_before_a_training(tmp_path):
     """The formula that the job itself goes by (`models.load.fits`)."""
     model = yaml.safe_load(TEXT)["model"]
     stored = sum(f.stat().st_size for f in Path(model["path"]).glob("*.safetensors"))
-    needed = math.ceil((1e9 + 1.1 * stored) / 1e6)
-    small = {"memory": {"capture": needed - 1, "encode": 1}}
+    wanted = math.ceil((1e9 + 1.1 * stored) / 1e6)
+    assert wanted == math.ceil(needed(stored) / 10**6)
+    small = {"memory": {"capture": wanted - 1, "encode": 1}}
     with pytest.raises(ConfigError) as error:
-        plan_of(**small).measured_activations(CELL, "generated")
+        judged_on(plan_of(**small), "generated")
     assert str(error.value) == (
-        f"metrics.rows: cross-entropy needs the whole model, {needed:,} MB, and may hold "
-        f"{needed - 1:,} MB. Raise memory.capture, or set metrics.rows to 0."
+        f"metrics.rows: cross-entropy needs the whole model, {wanted:,} MB, and may hold "
+        f"{wanted - 1:,} MB. Raise memory.capture, or set metrics.rows to 0."
     )
     for plan in (
         plan_of({"rows": 0}, **small),
-        plan_of(memory={"capture": needed, "encode": 1}),
+        plan_of(memory={"capture": wanted, "encode": 1}),
         plan_of(**small, model={**model, "device": "cuda"}),
         plan_of(**small, model={**model, "weights": "random"}),
     ):
-        assert plan.measured_activations(CELL, "generated")
+        assert judged_on(plan, "generated")
 
 
 def test_a_trained_sae_is_judged_on_texts_held_out_of_its_own_corpus():
     plan = plan_of()
-    assert plan.measured_corpus(CELL) == "generated"
-    assert plan.split(CELL, "generated") == {"share": 0.1, "seed": 0}
+    assert plan.judged.corpus(CELL) == "generated"
+    assert plan.judged.split(CELL, "generated") == {"share": 0.1, "seed": 0}
     settings = yaml.safe_load(TEXT)["saes"]["8x"]
     settings["settings"] |= {"hold_out": 0.25}
-    assert plan_of(saes={"8x": settings}).split(CELL, "generated")["share"] == 0.25
-    assert plan.metric_targets() == [
+    assert plan_of(saes={"8x": settings}).judged.split(CELL, "generated")["share"] == 0.25
+    assert judged_files(plan) == [
         *(f"results/tiny/generated/cells/L1{p}-8x/metrics.json" for p in "AR"),
         *(f"results/tiny/generated/baselines/L1{p}.parquet" for p in "AR"),
         *(f"results/tiny/{name}" for name in JUDGED),
@@ -77,15 +109,18 @@ def test_a_trained_sae_is_judged_on_texts_held_out_of_its_own_corpus():
 
 def test_a_checkpoint_is_judged_on_a_share_of_the_main_corpus():
     plan = with_checkpoint({"hold_out": 0.3, "seed": 7})
-    assert plan.measured_corpus(CELL) == "headlines"
-    assert plan.split(CELL, "headlines") == {"share": 0.3, "seed": 7}
+    assert plan.judged.corpus(CELL) == "headlines"
+    assert plan.judged.split(CELL, "headlines") == {"share": 0.3, "seed": 7}
 
 
 def test_all_may_be_judged_on_one_corpus():
     plan = plan_of({"corpus": "headlines"})
-    assert plan.measured_corpus(CELL) == "headlines"
-    assert plan.split(CELL, "headlines") == {"share": 0.5, "seed": 0}
-    assert plan.measured("headlines", SITE) == [CELL] and plan.measured("generated", SITE) == []
+    assert plan.judged.corpus(CELL) == "headlines"
+    assert plan.judged.split(CELL, "headlines") == {"share": 0.5, "seed": 0}
+    assert (
+        plan.judged.cells("headlines", SITE) == [CELL]
+        and plan.judged.cells("generated", SITE) == []
+    )
 
 
 GENERATED = {"kind": "generated", "grammar": "resources/toy/grammar.yaml", "n": 5}
@@ -116,11 +151,11 @@ def test_texts_that_were_learned_from_are_no_held_out_ones(learned, judged, shar
     corpora["other"] = {"role": "holdout", "source": judged}
     plan = plan_of({"corpus": "other"}, corpora=corpora)
     if shared is None:
-        assert plan.measured_activations(CELL, "other")
+        assert judged_on(plan, "other")
         return
     words = f"'other' has texts of 'generated', from which saes.8x learns: .*{re.escape(shared)}. N"
     with pytest.raises(ConfigError, match=words):
-        plan.measured_activations(CELL, "other")
+        judged_on(plan, "other")
 
 
 def test_streamed_texts_that_were_learned_from_are_no_held_out_ones():
@@ -134,7 +169,7 @@ def test_streamed_texts_that_were_learned_from_are_no_held_out_ones():
     }
     corpora["other"] = {"role": "holdout", "source": TEXTS}
     with pytest.raises(ConfigError, match=r"texts/1\.txt"):
-        plan_of({"corpus": "other"}, corpora=corpora).measured_activations(CELL, "other")
+        judged_on(plan_of({"corpus": "other"}, corpora=corpora), "other")
 
 
 @pytest.mark.parametrize(("recipe", "key"), [("topk", "k"), ("batchtopk", "k"), ("jumprelu", "l0")])
@@ -142,9 +177,9 @@ def test_more_active_features_than_there_are_are_refused_before_the_capture(reci
     saes = yaml.safe_load(TEXT)["saes"]
     saes["8x"] |= {"recipe": recipe, "settings": {key: 513}}
     with pytest.raises(ValueError, match=f"{key} of the recipe {recipe} must be at most d_sae"):
-        plan_of(saes=saes).train_spec(CELL)
+        spec(plan_of(saes=saes), "train_sae", At(cell=CELL))
     saes["8x"]["settings"] = {key: 512}
-    assert plan_of(saes=saes).train_spec(CELL)
+    assert spec(plan_of(saes=saes), "train_sae", At(cell=CELL))
 
 
 @pytest.mark.parametrize("store", [None, {}], ids=["tables", "streamed"])
@@ -158,26 +193,26 @@ def test_a_folder_that_stands_in_for_the_hub_is_seen_to_change(store):
         corpora["generated"] = {"role": "train", "store": store, **corpora["generated"]}
         del corpora["generated"]["tokens"]
 
-    def spec():
+    def source_spec():
         plan = plan_of(corpora=corpora)
-        return plan.items_spec("generated") if store is None else plan.store_spec("generated")
+        return spec(plan, "items" if store is None else "fill_store", At("generated"))
 
-    before = spec()
-    assert spec() == before
+    before = source_spec()
+    assert source_spec() == before
     Path("repo/data/2.csv").write_text("id,text\n2,b\n")
-    more = spec()
+    more = source_spec()
     Path("repo/data/1.csv").write_text("id,text\n1,c\n")
-    assert len({before, more, spec()}) == 3
+    assert len({before, more, source_spec()}) == 3
 
 
 def test_a_cell_that_held_nothing_out_is_refused_before_it_is_trained():
     saes = yaml.safe_load(TEXT)["saes"]
     saes["8x"]["settings"]["hold_out"] = 0
     with pytest.raises(ConfigError, match=r"saes\.8x: with hold_out 0 no token of gen"):
-        plan_of(saes=saes).measured_activations(CELL, "generated")
+        judged_on(plan_of(saes=saes), "generated")
     other = plan_of({"corpus": "headlines"}, saes=saes)
-    assert other.measured_activations(CELL, "headlines")
-    assert plan_of(saes=saes).is_settled(CELL) is False, "of no concern without metrics"
+    assert judged_on(other, "headlines")
+    assert is_settled(plan_of(saes=saes).graph, CELL) is False, "of no concern without metrics"
 
 
 def test_what_the_page_tells_of_an_sae_has_its_defaults():
@@ -191,22 +226,21 @@ def test_what_the_page_tells_of_an_sae_has_its_defaults():
     }
     del saes["8x"]
     grid = [{"layers": [1], "positions": ["r"], "saes": ["a", "b", "c"]}]
-    told = json.loads(plan_of(saes=saes, grid=grid).health_spec())["saes"]
-    found = {cell: facts["settings"] for cell, facts in told.items()}
-    assert found["L1R-a"]["k"] == found["L1R-b"]["k"] == 32
-    assert found["L1R-b"]["lr"] == 0.1 != found["L1R-a"]["lr"]
-    assert set(found["L1R-a"]) == {"k", "lr"} and set(found["L1R-c"]) == {"lr"}
+    saes = json.loads(spec(plan_of(saes=saes, grid=grid), "health"))["saes"]
+    settings = {cell: facts["settings"] for cell, facts in saes.items()}
+    assert settings["L1R-a"]["k"] == settings["L1R-b"]["k"] == 32
+    assert settings["L1R-b"]["lr"] == 0.1 != settings["L1R-a"]["lr"]
+    assert set(settings["L1R-a"]) == {"k", "lr"} and set(settings["L1R-c"]) == {"lr"}
 
 
 def test_an_estimate_counts_the_corpus_that_all_are_judged_on():
     corpora = yaml.safe_load(TEXT)["corpora"]
     source = corpora["generated"]["source"] | {"seed": 9}
     corpora["other"] = {"role": "holdout", "source": source}
-    for metrics, found in (({"all": True}, True), ({}, False)):
+    needed_jobs = {(stage, "other") for stage in ("items", "tokens", "capture", "measure")}
+    for metrics, expected in (({"all": True}, needed_jobs), ({}, set())):
         plan = plan_of({"corpus": "other", **metrics}, corpora=corpora)
-        there = {(job.rule, job.corpus) for job, *_ in jobs_of(plan)}
-        needed = {(rule, "other") for rule in ("items", "selection", "tokens", "capture")}
-        assert (needed <= there) == found and bool(needed & there) == found
+        assert {(job.stage.name, job.at.corpus) for job in jobs_of(plan)} & needed_jobs == expected
 
 
 def streamed(metrics=None, **store):
@@ -225,23 +259,22 @@ def test_a_text_has_one_last_token():
     """Not one a row of it, unless the config says so."""
     cases = [({}, "rows"), ({"choice": "last"}, "truncate"), ({"choice": "mean"}, "truncate")]
     cases += [({"choice": "last", "cut": "rows"}, "rows"), ({"cut": "truncate"}, "truncate")]
-    for told, cut in cases:
-        assert streamed(**told).store_settings("generated")["cut"] == cut, told
+    for settings, cut in cases:
+        assert streamed(**settings).corpora["generated"].store["cut"] == cut, settings
 
 
 def test_an_sae_of_a_streamed_corpus_is_judged_on_it():
     plan = streamed()
-    assert plan.measured_corpus(CELL) == "generated"
-    assert plan.split(CELL, "generated") == {"share": 0.1, "seed": 0}
-    facts = plan.store_facts("generated", SITE)
-    assert plan.measured_activations(CELL, "generated") == [facts]
-    assert plan.tokens_file("generated") == []
-    assert plan.tokens_file("headlines") == "results/tiny/headlines/tokens.parquet"
-    for spec in (plan.metrics_spec(CELL, "generated"), plan.baselines_spec("generated", SITE)):
-        assert spec not in (
-            streamed(max_tokens=5).metrics_spec(CELL, "generated"),
-            streamed(max_tokens=5).baselines_spec("generated", SITE),
-        )
+    assert plan.judged.corpus(CELL) == "generated"
+    assert plan.judged.split(CELL, "generated") == {"share": 0.1, "seed": 0}
+    facts = files(plan, "fill_store.facts", At("generated", site=SITE))
+    assert judged_on(plan, "generated") == facts and len(facts) == 1
+    for stage in ("measure", "baselines"):
+        tokens = [inputs(plan, stage, "tokens", at(n)) for n in CORPORA]
+        assert tokens == [[], "results/tiny/headlines/tokens.parquet"]
+    fewer = streamed(max_tokens=5)
+    assert measure_spec(plan) != measure_spec(fewer)
+    assert baselines_spec(plan) != baselines_spec(fewer)
 
 
 def test_a_checkpoint_may_be_judged_on_a_streamed_corpus():
@@ -249,9 +282,9 @@ def test_a_checkpoint_may_be_judged_on_a_streamed_corpus():
     corpora = streamed().study.model_dump(mode="json")["corpora"]
     sae = {"source": "checkpoint", "format": "sae_lens", "path": "checkpoint"}
     plan = plan_of({"corpus": "generated", "seed": 3}, corpora=corpora, saes={"8x": sae})
-    assert plan.measured_corpus(CELL) == "generated"
-    assert plan.split(CELL, "generated") == {"share": 0.5, "seed": 3}
-    assert plan.metrics_spec(CELL, "generated")
+    assert plan.judged.corpus(CELL) == "generated"
+    assert plan.judged.split(CELL, "generated") == {"share": 0.5, "seed": 3}
+    assert measure_spec(plan)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +294,7 @@ def test_a_checkpoint_may_be_judged_on_a_streamed_corpus():
             {"corpus": "headline"},
             "metrics.corpus must name one of the corpora; got 'headline'. Did",
         ),
-        ({"hold_out": 1.0}, "metrics.hold_out must be below 1"),
+        ({"hold_out": 1.0}, "metrics.hold_out: Input should be less than 1"),
         ({"rowz": 1}, "metrics.rowz is not a key. Did you mean 'rows'?"),
     ],
 )
@@ -273,7 +306,7 @@ def test_mistakes(metrics, message):
 
 def test_an_unknown_baseline_is_named():
     with pytest.raises(ValueError) as error:
-        plan_of({"baselines": ["pcaa"]}).baselines_spec("generated", SITE)
+        baselines_spec(plan_of({"baselines": ["pcaa"]}))
     assert "'pcaa' is unknown. Did you mean 'pca'?" in str(error.value)
 
 
@@ -294,85 +327,52 @@ def test_what_runs_again(name):
     """A baseline's L0 comes from the metrics: it runs again where they do."""
     metrics, measured, described = SPECS[name]
     one, other = plan_of(), plan_of(metrics)
-    assert (
-        one.metrics_spec(CELL, "generated") != other.metrics_spec(CELL, "generated")
-    ) == measured
-    assert (
-        one.baselines_spec("generated", SITE) != other.baselines_spec("generated", SITE)
-    ) == described
-    assert one.encode_spec(CELL, "headlines") == other.encode_spec(CELL, "headlines")
-    assert one.summary_spec() == other.summary_spec()
+    assert (measure_spec(one) != measure_spec(other)) == measured
+    assert (baselines_spec(one) != baselines_spec(other)) == described
+    for stage, place in (("encode", at("headlines")), ("summary", At())):
+        assert spec(one, stage, place) == spec(other, stage, place)
 
 
 def test_the_sae_counts():
     settings = yaml.safe_load(TEXT)["saes"]["8x"]
     other = plan_of(saes={"8x": {**settings, "seed": 3}})
-    assert plan_of().metrics_spec(CELL, "generated") != other.metrics_spec(CELL, "generated")
+    assert measure_spec(plan_of()) != measure_spec(other)
 
 
 def test_part_of_all_where_the_config_asks():
-    assert not set(plan_of().metric_targets()) & set(plan_of().all_targets())
-    asked = plan_of({"all": True})
-    assert set(asked.metric_targets()) <= set(asked.all_targets())
-    rules = [job.rule for job, *_ in jobs_of(asked)]
-    assert rules.count("measure") == rules.count("baselines") == 2
-    assert "measure" not in [job.rule for job, *_ in jobs_of(plan_of())]
+    every = targets.files(plan_of().graph, "all")
+    assert not set(judged_files(plan_of())) & set(every)
+    wanted = plan_of({"all": True})
+    assert set(judged_files(wanted)) <= set(targets.files(wanted.graph, "all"))
+    stages = [job.stage.name for job in jobs_of(wanted)]
+    assert stages.count("measure") == stages.count("baselines") == 2
+    assert "measure" not in [job.stage.name for job in jobs_of(plan_of())]
     none = plan_of({"baselines": []})
-    names = [Path(path).name for path in none.metric_targets()]
+    names = [Path(path).name for path in judged_files(none)]
     assert names == ["metrics.json"] * 2 + [Path(name).name for name in JUDGED]
 
 
 def test_numbers_made_with_other_settings_unsettle_a_cell():
     plan = plan_of()
-    path = plan.metrics_file(CELL, "generated")
-    assert not plan.is_settled(CELL), "of a cell without files nothing is"
-    io.write_json(path, {}, plan.metrics_spec(CELL, "generated"))
-    assert plan_of().is_settled(CELL)
+    (path,) = files(plan, "measure.metrics", at("generated"))
+    assert not is_settled(plan.graph, CELL), "of a cell without files nothing is"
+    io.write_json(path, {}, measure_spec(plan))
+    assert is_settled(plan_of().graph, CELL)
     io.write_json(path, {}, "{}")
-    assert not plan_of().is_settled(CELL)
+    assert not is_settled(plan_of().graph, CELL)
 
 
 def test_a_table_of_other_settings_unsettles_its_site():
+    plan, place = plan_of(), At("generated", site=SITE)
+    assert baselines.is_settled(plan, place)
+    (path,) = files(plan, "baselines.table", place)
+    for text, settled in ((baselines_spec(plan), True), ("{}", False)):
+        io.write_table(path, pa.table({}), text)
+        assert baselines.is_settled(plan, place) == settled
+        assert ancient(plan, "baselines", place) == ({"activations"} if settled else set())
+
+
+def test_a_measurement_reads_encoder_and_decoder():
     plan = plan_of()
-    assert plan.is_settled_site("generated", SITE)
-    path = plan.baselines_file("generated", SITE)
-    io.write_table(path, pa.table({}), plan.baselines_spec("generated", SITE))
-    assert plan.is_settled_site("generated", SITE)
-    io.write_table(path, pa.table({}), "{}")
-    assert not plan.is_settled_site("generated", SITE)
-
-
-# --- estimates -----------------------------------------------------------------------------------
-
-
-def test_costs_of_the_jobs():
-    plan = plan_of({"rows": 0})
-    found = Costs(plan).of(Job("measure", CELL, "generated"))
-    n = Costs(plan).text("generated").captured
-    d, m, k = 64, 512, 8
-    pairs = m**2 // 2 * d
-    assert found.float32 == round(n * 0.1) * (d * m + 2 * k * d) + 2 * pairs
-    assert found.model == 0 and found.torch
-    more = Costs(plan_of({"rows": 10})).of(Job("measure", CELL, "generated"))
-    assert more.model > 0
-    few = Costs(plan_of({"rows": 0, "tokens": 10})).of(Job("measure", CELL, "generated"))
-    assert few.float32 < found.float32 and few.read == found.read
-    site = Costs(plan).of(Job("baselines", SITE, "generated"))
-    assert site.float32 > 0 and site.memory > estimate.NUMPY and not site.torch
-
-
-def test_of_a_store_no_more_is_read_than_is_looked_at():
-    plan = streamed({"rows": 0, "tokens": 10})
-    costs = Costs(plan)
-    costs.texts["generated"] = costs.text("generated")._replace(captured=10**9)
-    found = costs.of(Job("measure", CELL, "generated"))
-    x = (10 + estimate.LEARNED) * 64 * 4
-    assert x < found.read < x + 10**7
-
-
-def test_the_formulas_at_the_size_of_llama_scope():
-    """131,072 features of 4,096: a dictionary is 2.1 GB, its pairs are 35 T multiplications."""
-    small = Weights(1000, 1000, 2, 4096, 2, 10_000)
-    cost = estimate.measure(Sae(4096, 131072, 2, 50), 50_000, 60_000, small, 1000)
-    assert 2.1e9 < cost.memory - estimate.TORCH < 4e9
-    assert cost.float32 == pytest.approx(50_000 * 4096 * 131072 + 131072**2 * 4096, rel=0.01)
+    sizes = Sizes(plan)
+    assert plan.graph.stages["measure"].weighs(sizes, at("generated")).read == 2 * 64 * 512 * 4

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 import torch
 
+from asking import ROOT, STUDY, config, plan_of
 from saegrid.base import io
-from saegrid.stages import estimate
+from saegrid.stages.sizes import Sizes
 from saegrid.survey.layers import (
     MEAN_ROBUST,
     Dimensions,
@@ -135,7 +136,12 @@ def test_the_estimate_is_near_what_is_written(tmp_path):
     paths = {name: str(tmp_path / f"{name}.parquet") for name in found._fields}
     write(found, paths, "s")
     written = sum(Path(path).stat().st_size for path in paths.values())
-    assert estimate.survey(0, 4000).write == pytest.approx(written, rel=0.5)
+    study = config()
+    study["model"]["path"] = str(ROOT / study["model"]["path"])
+    plan = plan_of(study)
+    weight = plan.graph.stages["survey"].weighs(Sizes(plan), STUDY)
+    rows = 2 * 2 * 64  # corpora, sites, dimensions
+    assert weight.write * 4000 / rows == pytest.approx(written, rel=0.5)
 
 
 def test_two_corpora_compared():

@@ -20,13 +20,13 @@ import tokenizers
 import torch
 import yaml
 
+from asking import STUDY, cell_at, config, files, inputs, jobs_of, plan_of, spec
 from checkpoints import D_MODEL, D_SAE, hyperparams, llama_scope, llama_scope_tensors, to_bits
 from saegrid.base import io
 from saegrid.base.words import Site
-from saegrid.config import resolve
 from saegrid.models.families import llama
 from saegrid.saes.reference import import_sae
-from saegrid.stages.plan import Plan
+from saegrid.stages.stage import At
 from saegrid.verify import VerifyError
 from saegrid.verify.decoder import check_decoder
 from saegrid.verify.expected import Counts, Decoder, Norms, read
@@ -462,25 +462,45 @@ def test_the_shipped_numbers_are_those_of_the_specification():
 
 @pytest.mark.parametrize(("name", "sites"), [("humor", 75), ("published", 14)])
 def test_what_is_verified_of_the_shipped_studies(name, sites):
-    study = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
-    plan = Plan(resolve(study), ROOT / "workflow/scripts")
-    told = read(SHIPPED).decoder_top3.value
-    assert plan.verified_cells("golden") == ["L15R-8x"]
-    assert plan.verified_cells("decoder") == sorted(told)
-    assert len(plan.verified_norms()) == sites
+    study = config(name)
+    plan = plan_of(study)
+    known = read(SHIPPED).decoder_top3.value
+    assert plan.verified.golden == ["L15R-8x"]
+    assert plan.verified.decoder == sorted(known)
+    assert len(plan.verified.norms) == sites
     # The published grid is without L15R-8x, which is imported all the same.
-    assert re.fullmatch(plan.cell_pattern(plan.imported), "L15R-8x")
-    assert plan.verified_files() == plan.verified_files("L7R-32x") == [f"{plan.root}/verified.json"]
-    off = Plan(resolve({**study, "verify": {}}), ROOT / "workflow/scripts")
-    assert off.verified_files() == plan.verified_files()
-    assert off.verified_inputs() == {"saes": [], "model": [], "tokens": []}
-    assert json.loads(off.verify_spec())["expected"] is None
+    imported = plan.graph.stages["import_sae"].only["cell"](plan)
+    assert re.fullmatch(imported, "L15R-8x")
+    saes = {at.cell for _, at in saes_verified(plan)}
+    assert saes == {"L15R-8x", *known}
+    # A study with checkpoints waits for the file whether it verifies them or not.
+    off = plan_of({**study, "verify": {}})
+    for one in (plan, off):
+        facts = [f"{plan.root}/verified.json"]
+        assert files(one, "verify_checkpoint.facts") == facts
+        for stage, at in (("capture", At(plan.main)), ("encode", cell_at(plan.main, "L7R-32x"))):
+            assert inputs(one, stage, "verified", at) == facts
+    assert [inputs(off, "verify_checkpoint", name) for name in ("saes", "model", "tokens")] == [
+        [],
+        [],
+        [],
+    ]
+    assert json.loads(spec(off, "verify_checkpoint"))["expected"] is None
+
+
+def saes_verified(plan):
+    """Outputs and places of the SAEs that a verification reads, checkpoints at hand or not."""
+    plan.saes.folder = lambda cell: None
+    stage = plan.graph.stages["verify_checkpoint"]
+    return plan.graph.sources(stage, "saes", STUDY)
 
 
 def test_a_study_that_trains_its_saes_verifies_nothing():
-    study = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
-    plan = Plan(resolve({**study, "verify": {"expected": str(SHIPPED)}}), ROOT / "workflow/scripts")
-    assert plan.verified_files() == plan.verified_files("L1R-8x") == []
+    plan = plan_of({**config(), "verify": {"expected": str(SHIPPED)}})
+    assert inputs(plan, "capture", "verified", At(plan.main)) == []
+    assert inputs(plan, "encode", "verified", cell_at(plan.main, "L1R-8x")) == []
+    stages = {job.stage.name for job in jobs_of(plan)}
+    assert "encode" in stages and "verify_checkpoint" not in stages
 
 
 def test_the_golden_sentence_has_36_tokens(shared_data):

@@ -8,12 +8,12 @@ import pytest
 import yaml
 from finished import copy, finished
 from pipeline import TINY, checkout, edit, jobs_to_run, planned, results, run, snakemake
+from saegrid.stages.plan.counts import guessed, text_of
+from saegrid.stages.plan.forecast import forecast, jobs_of, to_do
 
 from saegrid.config import resolve
 from saegrid.stages.estimate import activation_bytes
 from saegrid.stages.plan import Plan
-from saegrid.stages.plan.counts import guessed, text_of
-from saegrid.stages.plan.forecast import forecast, jobs_of, to_do
 
 pytestmark = pytest.mark.workflow
 

@@ -182,7 +182,8 @@ def earlier(folder: Path) -> Mapping[str, float]:
     for path in folder.rglob("*.tsv"):
         head, *rows = path.read_text(encoding="utf-8").splitlines() or [""]
         if rows and head.startswith("s\t"):
-            rule = path.name.partition("-")[0].removesuffix(".tsv")
+            named = path.parent if path.name.startswith("shard-") else path
+            rule = named.name.partition("-")[0].removesuffix(".tsv")
             seconds.setdefault(rule, []).append(float(rows[-1].partition("\t")[0]))
     return {rule: median(values) for rule, values in seconds.items()}
 

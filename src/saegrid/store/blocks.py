@@ -10,7 +10,8 @@ import torch
 from saegrid.base.io import canonical
 from saegrid.base.words import Site
 from saegrid.models.forward import CaptureError, capture
-from saegrid.models.load import ROOM, WORKING, Loaded
+from saegrid.models.load import Loaded
+from saegrid.models.memory import ROOM, WORKING
 from saegrid.models.tiles import Rows
 from saegrid.store.choice import Entries, entries_of
 from saegrid.store.manifest import shard_path
