@@ -27,7 +27,8 @@ class Encoder:
         z_i   = pre_i where the gate is open, else 0
 
     `x (token, d_model)` are raw activations: the centring by b_dec and every scaling of the input
-    are in `bias` and `scale`. The gate is one of two:
+    are in `bias` and `scale`. Where the SAE is `centred`, x stands for activations less their mean
+    over channels, W_i . (x - mean(x)). The gate is one of two:
 
     - `threshold (feature,)`: open where pre_i > threshold_i, strictly. ReLU is threshold 0.
     - `k`: open for the k largest of max(pre, 0) of a token, ties to the smaller feature id.
@@ -51,6 +52,8 @@ class Encoder:
     """Rows of the features start..stop as stored; called by `rows`."""
     fill: Callable[[int, int, np.ndarray], np.ndarray] | None = field(default=None, repr=False)
     """The same rows, read into the head of an array; called by `rows`."""
+    centred: bool = False
+    """Whether each token's mean over channels is taken off before W."""
 
     @property
     def stored(self) -> np.dtype:
@@ -132,10 +135,33 @@ def blocks(n: int, size: int = BLOCK) -> list[tuple[int, int]]:
     return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
+def channel_means(x: np.ndarray) -> np.ndarray:
+    """(token,) float64: means over channels of stored activations (token, d_model).
+
+    A token's own numbers alone decide on the bits of its mean.
+    """
+    means = np.empty(len(x))
+    with np.errstate(invalid="ignore"):  # infinities of both signs; whoever encodes refuses them
+        for start, stop in blocks(len(x), 256):
+            part = widen(x[start:stop]).astype(np.float64)
+            means[start:stop] = np.add.reduce(part, axis=1) / x.shape[1]
+    return means
+
+
+def as_read(encoder: Encoder, x: np.ndarray) -> np.ndarray:
+    """(token, d_model) float64: activations as the SAE reads them, which is what it reconstructs.
+
+    x: raw activations as numbers. A centred SAE knows them less their mean over channels, so that
+    its x_hat is to be held against these; any other SAE knows them as they are.
+    """
+    x = np.asarray(x, np.float64)
+    return x - (np.add.reduce(x, axis=1) / x.shape[1])[:, None] if encoder.centred else x
+
+
 def pre_activations(encoder: Encoder, x: np.ndarray) -> np.ndarray:
     """pre (token, feature) float64 of raw activations x (token, d_model): the reference."""
     pre = np.empty((len(x), encoder.d_sae))
-    x = np.asarray(x, np.float64)
+    x = as_read(encoder, x)
     for start, stop in blocks(encoder.d_sae):
         pre[:, start:stop] = x @ widen(encoder.rows(start, stop)).astype(np.float64).T
     pre *= encoder.scale
@@ -160,7 +186,7 @@ def encode(encoder: Encoder, x: np.ndarray) -> np.ndarray:
 
 
 def decode(sae: SAE, z: np.ndarray) -> np.ndarray:
-    """x_hat (token, d_model) float64 of z (token, feature)."""
+    """x_hat (token, d_model) float64 of z (token, feature), to be held against `as_read`."""
     x_hat = np.tile(sae.b_dec, (len(z), 1))
     for start, stop in blocks(sae.decoder.d_sae):
         features = np.arange(start, stop)
