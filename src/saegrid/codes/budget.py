@@ -97,8 +97,9 @@ def _host(
 
 
 def _card(encoder: Encoder, x: np.ndarray, sizes: Sizes) -> int:
-    """Megabytes of a card's memory: x as float32, unsorted, sorted and narrowed; blocks; tiles."""
+    """Megabytes of a card's memory: x as float32, unsorted, sorted, centred, narrowed; blocks."""
     block = sizes.feature_block * encoder.d_model
-    held = (16 if encoder.centred else 12) * x.size + sizes.buffers * block * (4 + encoder.stored.itemsize)
+    held = (16 if encoder.centred else 12) * x.size
+    held += sizes.buffers * block * (4 + encoder.stored.itemsize)
     held += 16 * sizes.feature_block * sizes.token_tile
     return CARD_MB + -(-held // 10**6)

@@ -64,7 +64,7 @@ class Subject(NamedTuple):
 
     sae: SAE
     mean: np.ndarray
-    """(d_model,) float64: mean of the tokens that the SAE may have learned from, as it reads them."""
+    """(d_model,) float64: mean, as the SAE reads them, of the tokens that it may have learned from."""
     reconstruct: Callable[[np.ndarray], np.ndarray]
     """Stored activations (token, d_model) to x_hat (token, d_model) float64 in their place."""
     site: Site
