@@ -219,6 +219,11 @@ class CheckpointSae(Strict):
     """Folder in the repository; {layer} and {position} are filled in."""
     revision: str | dict[Literal["A", "M", "R", "N"], str] | None = None
     """Commit on the hub; by position where each has a repository of its own."""
+    centred: Literal["auto", True, False] = "auto"
+    """true: the SAE reads activations less their mean over channels (TransformerLens'
+    center_writing_weights); auto: the checkpoint's own config says it."""
+    ignore: list[str] = []
+    """Keys of the checkpoint's config that are not known here and that change no number."""
 
 
 class Block(Strict):

@@ -64,7 +64,7 @@ class Subject(NamedTuple):
 
     sae: SAE
     mean: np.ndarray
-    """(d_model,) float64: mean, as the SAE reads them, of the tokens that it may have learned from."""
+    """(d_model,) float64: mean of the tokens it may have learned from, as the SAE reads them."""
     reconstruct: Callable[[np.ndarray], np.ndarray]
     """Stored activations (token, d_model) to x_hat (token, d_model) float64 in their place."""
     site: Site

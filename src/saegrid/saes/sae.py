@@ -80,24 +80,27 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Decoder:
-    """The decoder as stored."""
+    """The decoder: rows as stored, times a factor per feature where the format has one."""
 
     d_model: int
     d_sae: int
     read: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     """Features (n,) to their stored rows (n, d_model)."""
     measure: Callable[[], np.ndarray] = field(repr=False)
-    """Norms of all stored rows; called by `norms`."""
+    """Norms of all rows; called by `norms`."""
+    factor: np.ndarray | None = None
+    """(feature,) float64 that rows are multiplied with; None: they are as stored."""
 
     @cached_property
     def norms(self) -> np.ndarray:
-        """(feature,) float64 of a float32: norm of each stored row, measured once or before."""
+        """(feature,) float64 of a float32: norm of each row, measured once or before."""
         return self.measure().astype(np.float32).astype(np.float64)
 
     def rows(self, features: np.ndarray | list[int]) -> np.ndarray:
-        """(n, d_model) float64: the stored rows of some features."""
+        """(n, d_model) float64: the rows of some features."""
         wanted = np.asarray(features, np.int64)
-        return widen(self.read(wanted)).astype(np.float64)
+        found = widen(self.read(wanted)).astype(np.float64)
+        return found if self.factor is None else found * self.factor[wanted, None]
 
     def directions(self, features: np.ndarray | list[int]) -> np.ndarray:
         """(n, d_model) float64: the rows of some features at norm one; a zero row stays zero."""
