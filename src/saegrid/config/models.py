@@ -37,7 +37,8 @@ class Model(Strict):
     seed: Seed = 0
     """Seed of random weights."""
     bos: Literal["auto", True, False] = "auto"
-    """Begin each row with the tokenizer's BOS (or [CLS]) token; auto: where it has one."""
+    """Begin each row with the tokenizer's BOS (or [CLS]) token; auto: where its own files put one
+    or have one. tokens.json says what was chosen, and why."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where the forward pass and the encodings run; auto: on a GPU where there is one."""
 

@@ -317,7 +317,8 @@ def export(sae: SAE, folder: str | Path, spec: str = "") -> None:
     """Write any SAE with a threshold as a jumprelu SAE with everything folded, in float32.
 
     SAELens reads it without knowing of norms or scalings (llama-scope.md 1.11); of a
-    centred SAE the config says so, as SAELens' own do. Needs memory for both weight matrices in float32.
+    centred SAE the config says so, as SAELens' own do. Needs memory for both weight matrices in
+    float32.
     """
     encoder = sae.encoder
     if encoder.threshold is None or sae.site is None:
