@@ -30,10 +30,14 @@ class Texts:
     """The word without blanks and capitals, for counting (example,)."""
     effects: np.ndarray
     """Tokens of the logit effects."""
+    tokens: np.ndarray
+    """Tokens that features are summed up by."""
 
 
-def texts(view: Windows, tokens: Tokens, logits: pa.Table | None) -> Texts:
-    """All texts of a page, each distinct string once."""
+def texts(
+    view: Windows, tokens: Tokens, logits: pa.Table | None, frequent: pa.StringArray
+) -> Texts:
+    """All texts of a page, each distinct string once. frequent: tokens of the features."""
     word = view.table["word"].combine_chunks()
     nothing = pa.array([], pa.string())
     strings, codes = pack.encode_strings(
@@ -42,6 +46,7 @@ def texts(view: Windows, tokens: Tokens, logits: pa.Table | None) -> Texts:
         word,
         pc.utf8_lower(pc.utf8_trim_whitespace(word)),
         nothing if logits is None else logits["token"].combine_chunks(),
+        frequent,
     )
     return Texts(strings, *codes)
 
