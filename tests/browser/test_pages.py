@@ -68,7 +68,7 @@ def test_a_feature_is_summed_up_by_its_tokens(tab, path):
         tab.evaluate(f"location.hash = '#{columns['feature'][place]}'")
         at(tab, columns["feature"][place])
         line = tab.locator("#list .row").nth(place)
-        for parts, n in ((line, 3), (tab.locator(".tokens"), len(wanted))):
+        for parts, n in ((line, 2), (tab.locator(".tokens"), len(wanted))):
             found = [parts.locator(kind).all_text_contents() for kind in (".token", ".part")]
             named = [(token, share.strip()) for token, share in zip(*found, strict=True)]
             assert named == wanted[:n]

@@ -210,7 +210,7 @@ def test_distinct_words_and_headlines(world, document):
     columns, strings = document.open("index")["columns"], document.open("index")["strings"]
     for k, feature in enumerate(columns["feature"]):
         top = examples_of(world, feature, "top")
-        words = [row["word"].strip().lower() for row in top]
+        words = [row["word"].strip().lower() or row["word"] for row in top]
         flat = columns["words"][k]
         counted = {strings[c]: n for c, n in zip(flat[::2], flat[1::2], strict=True)}
         assert counted == {word: words.count(word) for word in words}

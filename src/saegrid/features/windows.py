@@ -152,7 +152,7 @@ def words_at(corpus: Corpus, token: np.ndarray) -> pa.Array:
 
     A word is what stands between blanks in the text, without the punctuation around it. A token
     without a letter or digit is its own word (`own_word`): a comma is not the noun before it. A
-    special has its own name; a token of blanks alone has none ("").
+    special has its own name.
     """
     n = len(corpus.row)
     ends = np.zeros(n, dtype=bool)
@@ -185,11 +185,12 @@ def words_at(corpus: Corpus, token: np.ndarray) -> pa.Array:
 
 @lru_cache(maxsize=1 << 16)
 def own_word(token: str) -> str | None:
-    """The token as a word of its own, without blanks; None where it is part of the word around it.
+    """The token as a word of its own, without blanks around it; None where it is part of the word
+    around it, as the later part of a split character, which has no text.
 
     Vowel signs and accents alone belong to the letter before them, whatever token that is in.
     """
-    inked = token.strip()
+    inked = token.strip() or token
     bases = [letter for letter in inked if not unicodedata.category(letter).startswith("M")]
     return None if not bases or any(letter.isalnum() for letter in bases) else inked
 

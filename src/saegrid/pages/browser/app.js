@@ -78,7 +78,7 @@ function line(place, at) {
     el("span", { className: "id", textContent: `#${col.feature[place]}` }),
     label ? el("span", { className: "label", textContent: label })
       : el("span", { title: "tokens with their share of the firings; words beside" },
-        ...shares(tokens.slice(0, 3), place),
+        ...shares(tokens.slice(0, 2), place),
         el("span", { className: "beside" }, ...spell(words))),
     el("span", { className: "n", textContent: percent(col.density[place]) }));
   node.style.top = `${at * ROW}px`;
