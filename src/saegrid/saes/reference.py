@@ -28,6 +28,7 @@ from saegrid.base.registry import pick
 from saegrid.base.words import Cell
 from saegrid.saes.cache import Cache, Lease, name_of
 from saegrid.saes.cache.download import describe
+from saegrid.saes.checkpoint import Reading
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.sae import SAE
 
@@ -37,6 +38,8 @@ AGAIN = (
     "again what came from it."
 )
 WHERE = ("path", "repo", "folder", "revision")
+HOW = ("centred", "ignore")
+"""Settings of an SAE's section that decide how its files are read (`Reading`)."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ def open_sae(folder: str | Path, last: bool = False) -> OpenSAE:
         lease = stack.enter_context(resolve(reference))
         content = content_of(lease.folder, form.files)
         norms = _read_norms(folder / NORMS, lease.folder, content)
-        opened = _held(form.open(lease.folder, norms=norms), lease, last)
+        sae = form.open(lease.folder, norms=norms, reading=Reading.of(reference))
+        opened = _held(sae, lease, last)
         stack.pop_all()
     return opened
 
@@ -99,7 +103,7 @@ def import_sae(
 
     Args:
         sae: its format, and `path` (variables are allowed and kept), or `repo`, `folder` and
-            `revision` on the hub.
+            `revision` on the hub; `centred` and `ignore` where they are set (`Reading`).
         cell: the cell it is meant for; its site must be the checkpoint's own.
         reference: reference.json, to be written.
         norms: decoder_norms.safetensors, to be written beside it.
@@ -108,11 +112,11 @@ def import_sae(
     form = pick(FORMATS, sae["format"], "format")
     with resolve(sae) as lease:
         folder = lease.folder
-        opened = form.open(folder)
+        opened = form.open(folder, reading=Reading.of(sae))
         _same_site(opened, folder / form.files[0], cell)
         content = content_of(folder, form.files)
         measured = {"norm": opened.decoder.norms.astype(np.float32)}
-    where = {key: sae[key] for key in WHERE if sae.get(key) is not None}
+    where = {key: sae[key] for key in (*WHERE, *HOW) if sae.get(key) is not None}
     facts = {"format": sae["format"], **where, "content": content, "facts": dict(opened.facts)}
     write_tensors(norms, measured, spec, {"content": content})
     write_json(reference, facts, spec)
