@@ -11,7 +11,18 @@ from snakemake.iocontainers import InputFiles, OutputFiles
 from asking import ROOT, SCRIPTS, cell_at, changed, config, files, jobs_of, mistakes, named, plan_of
 from saegrid.config.check import STAGES as OVERRIDDEN
 from saegrid.stages import STAGES, load, targets
-from saegrid.stages.stage import RESERVED, At, Many, Needs, One, Read, Source, Stage, Write
+from saegrid.stages.stage import (
+    RECORDING,
+    RESERVED,
+    At,
+    Many,
+    Needs,
+    One,
+    Read,
+    Source,
+    Stage,
+    Write,
+)
 from studies import STUDIES, TARGETS, sharded, streamed, tiny
 
 pytestmark = pytest.mark.usefixtures("beside_repository")
@@ -101,14 +112,14 @@ def test_what_is_read_is_written_by_another_stage():
     """All texts `stage.output` in the files of the stages and of the plan."""
     stages, seen = load(), Counter()
     study = plan_of(tiny()).study.model_dump()
-    keys = {
-        f"{a}.{b}" for a, section in study.items() if isinstance(section, dict) for b in section
-    }
+    sections = {name: value for name, value in study.items() if isinstance(value, dict)}
+    keys = {f"{name}.{key}" for name, section in sections.items() for key in section}
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 match = re.fullmatch(r"(\w+)\.(\w+)", node.value)
-                if match and match[1] in stages and node.value not in keys:
+                others = node.value in keys or node.value.endswith(RECORDING)
+                if match and match[1] in stages and not others:
                     assert match[2] in stages[match[1]].writes, f"{path.name}: {node.value}"
                     seen[match[1]] += 1
     assert len(seen) > 15 and sum(seen.values()) > 40
@@ -321,11 +332,10 @@ def test_a_path_leads_to_the_job_that_makes_it(plan):
             assert all(path in plan.graph.paths(end) for end in ends)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="patterns of wildcards count for nothing where paths are read"
-)
-def test_a_path_leads_to_no_other_job(plan):
-    for job in jobs_of(plan, "all"):
+@pytest.mark.xfail(strict=True, reason="patterns of wildcards do not count where paths are read")
+def test_a_path_leads_to_no_other_job():
+    plan = plan_of(tiny())
+    for job in jobs_of(plan):
         for path in plan.graph.outputs(*job):
             makers = {plan.graph.maker(one) for one in targets.ends(plan.graph, [path])}
             assert makers == {(job.stage.name, job.at)}, path
