@@ -1,7 +1,9 @@
 """Set up and run saegrid with nothing but Python 3.11 and git.
 
 python3 make.py toy     set up, then run the embedded study to results/toy/index.html
-python3 make.py test    set up, then pass all tests
+python3 make.py test    set up, then pass all tests but the slow ones (some minutes)
+python3 make.py slow    set up, then pass the slow tests
+python3 make.py check   set up, then lint, and pass the tests that a change may concern (a minute)
 python3 make.py lint    set up, then run the linters
 python3 make.py faults  set up, then kill runs at random moments and compare how they end (1 hour)
 python3 make.py schema  write anew what is made from the code: config/schema.json, the table of stages
@@ -50,17 +52,32 @@ def toy() -> None:
 
 
 def test() -> None:
-    """All tests."""
-    in_order = ("--dist", "loadfile", "--no-loadscope-reorder")
-    run("python", "-m", "pytest", "-n", "2", *in_order, "tests")
+    """All tests but the slow ones."""
+    run("python", "tests/suite.py", "test")
+
+
+def slow() -> None:
+    """The slow tests."""
+    run("python", "tests/suite.py", "slow")
+
+
+def check() -> None:
+    """The linters of the code, and the tests whose imports have changed since they passed."""
+    lint_code()
+    run("python", "tests/suite.py", "check")
+
+
+def lint_code() -> None:
+    """The linters of Python code."""
+    run("ruff", "check", ".")
+    run("ruff", "format", "--check", ".")
+    run("lint-imports")
 
 
 def lint() -> None:
     """The linters."""
-    run("ruff", "check", ".")
-    run("ruff", "format", "--check", ".")
+    lint_code()
     run("snakefmt", "--check", "Snakefile", "workflow/rules")
-    run("lint-imports")
     run("snakemake", "--lint")
 
 
@@ -75,7 +92,15 @@ def schema() -> None:
     run("python", "-m", "saegrid.stages.written")
 
 
-COMMANDS = {"toy": toy, "test": test, "lint": lint, "faults": faults, "schema": schema}
+COMMANDS = {
+    "toy": toy,
+    "test": test,
+    "slow": slow,
+    "check": check,
+    "lint": lint,
+    "faults": faults,
+    "schema": schema,
+}
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:

@@ -20,7 +20,7 @@ import torch
 import transformers
 
 from saegrid.base.words import Site
-from saegrid.capture import capture_sites
+from saegrid.capture.whole import capture_sites
 from saegrid.models import family_of
 from saegrid.models.load import Loaded, load
 from saegrid.models.tiles import Rows, make_tiles

@@ -25,11 +25,23 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/workflow"))
 
 from pipeline import SNAKEMAKE, checkout  # noqa: E402
-from test_dag import grid_of  # noqa: E402
 
 from saegrid.base import io  # noqa: E402
 from saegrid.config import resolve  # noqa: E402
 from saegrid.stages.plan import Plan  # noqa: E402
+
+
+def grid_of(folder: Path, cells: int) -> tuple[str, ...]:
+    """A config with that many cells: ten SAEs at each of 75 sites, twice where needed."""
+    study = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    names = [f"{n}x" for n in range(1, cells // 75 + 1)]
+    study["saes"] = {
+        name: {"source": "train", "expansion": 8, "corpus": "generated", "seed": n}
+        for n, name in enumerate(names)
+    }
+    study["grid"] = [{"layers": list(range(7, 32)), "positions": ["a", "m", "r"], "saes": names}]
+    (folder / "config/many.yaml").write_text(yaml.safe_dump(study))
+    return ("--configfile", "config/many.yaml")
 
 
 def seconds(folder: Path, study: tuple[str, ...], *options: str) -> tuple[float, str]:

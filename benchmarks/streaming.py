@@ -22,11 +22,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from capture import headlines
 from safetensors.torch import save_file
 
+from capture import headlines
 from saegrid.base.words import Site
-from saegrid.capture import capture_layers
+from saegrid.capture.layers import capture_layers
 from saegrid.models.layers import architecture
 from saegrid.models.tiles import Rows, plan_tiles
 from saegrid.models.weights import Weights

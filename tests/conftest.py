@@ -1,10 +1,17 @@
 """Fixtures of all tests."""
 
+import json
 import os
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from hypothesis import settings
+import surroundings
+
+OF_THE_CALLER = surroundings.clear()
+
+import pytest  # noqa: E402  after the environment is cleared
+from hypothesis import settings  # noqa: E402
 
 # A busy machine is no failure.
 settings.register_profile("saegrid", deadline=None)
@@ -13,15 +20,77 @@ settings.load_profile("saegrid")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs of the pipeline first: they take minutes, and at the end a core would wait for them."""
-    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--outcome", help="file for what failed, seconds of each file, slow ones")
+
+
+@pytest.hookimpl(tryfirst=True)  # before marks deselect
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files with runs of the pipeline first: they take minutes, for which a core would wait at the
+    end."""
+    long = {item.path for item in items if item.get_closest_marker("workflow")}
+    items.sort(key=lambda item: item.path not in long)
+    config.stash[SLOW] = sum(item.get_closest_marker("slow") is not None for item in items)
+
+
+SLOW = pytest.StashKey[int]()
+
+
+class Outcome:
+    """What a run came to, for `suite.py`."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self.slow = Path(path), 0
+        self.failed: set[str] = set()
+        self.seconds: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        file = report.nodeid.partition("::")[0]
+        self.seconds[file] += report.duration
+        if report.failed:
+            self.failed.add(file)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.failed.add(report.nodeid.partition("::")[0])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node) -> None:
+        self.slow = max(self.slow, getattr(node, "workeroutput", {}).get("slow", 0))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        slow = self.slow or session.config.stash.get(SLOW, 0)
+        told = {"failed": sorted(self.failed), "seconds": self.seconds, "slow": slow}
+        self.path.write_text(json.dumps(told))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    path = config.getoption("--outcome")
+    if path and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Outcome(path))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["slow"] = session.config.stash.get(SLOW, 0)
+
+
+@pytest.fixture(autouse=True)
+def same_surroundings() -> Iterator[None]:
+    """Whatever a test does to the environment and the working folder, the next sees none of it."""
+    before, folder = dict(os.environ), Path.cwd()
+    yield
+    os.chdir(folder)
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the public data files; tests that need it are skipped where it is absent."""
-    named = os.environ.get("SAEGRID_DATA")
+    named = OF_THE_CALLER.get("SAEGRID_DATA")
     folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
     if not folder.is_dir():
         where = (

@@ -14,7 +14,9 @@ from common import Clock, main
 
 from saegrid.base import io
 from saegrid.base.words import Site
-from saegrid.capture import activations, capture_sites, captured_tokens
+from saegrid.capture import activations
+from saegrid.capture.choice import captured_tokens
+from saegrid.capture.whole import capture_sites
 from saegrid.codes.encode import encode
 from saegrid.codes.sparse import read_features, write_features
 from saegrid.features.density import density, facts

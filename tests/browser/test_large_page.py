@@ -17,6 +17,7 @@ SLOW = 4
 """How much slower than the budgets a loaded machine may be before a test fails."""
 
 
+@pytest.mark.slow
 def test_a_page_of_16384_features(visit, tmp_path):
     made = pageworld.world(n_features=256, n_items=630, vocabulary=5000)
     made = pageworld.tiled(made, 64)

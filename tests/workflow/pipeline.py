@@ -1,11 +1,22 @@
 """A checkout in a folder of its own, in which the tiny study is run and changed."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
+from planning import inside, to_run
+from tasks import targets_of, tasks_of
+
+from saegrid.config import resolve
+from saegrid.stages.plan import Plan
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "resources", "src", "envs")
@@ -52,11 +63,53 @@ def planned(folder: Path, *arguments: str, study: tuple[str, ...] = TINY) -> dic
     return {rule: count for rule, count in found.items() if rule not in targets}
 
 
+def config_of(study: tuple[str, ...], *overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The config that Snakemake makes of these options, and of overrides as by `--config`."""
+    config: dict[str, Any] = {}
+    paths = study[1:] or ("config/config.yaml",)
+    for layer in [*(yaml.safe_load(Path(path).read_text()) for path in paths), *overrides]:
+        _update(config, layer)
+    return config
+
+
+def _update(config: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    for key, value in layer.items():
+        if isinstance(value, Mapping) and isinstance(config.get(key), dict):
+            _update(config[key], value)
+        else:
+            config[key] = value
+
+
+def as_options(*overrides: Mapping[str, Any]) -> list[str]:
+    """Overrides as options of the command."""
+    layers = [f"{key}={json.dumps(value)}" for layer in overrides for key, value in layer.items()]
+    return ["--config", *layers] if layers else []
+
+
+def jobs_to_run(
+    work: Path,
+    *overrides: Mapping[str, Any],
+    study: tuple[str, ...] = TINY,
+    targets: tuple[str, ...] = (),
+) -> Counter[str]:
+    """The jobs that a run in this folder would start, counted by rule; worked out in this process
+    from its configs, its sources and what stands there. `planned` asks Snakemake."""
+    with inside(work):
+        plan = Plan(resolve(config_of(study, *overrides)), work / "workflow/scripts")
+        return to_run(tasks_of(plan, targets), targets_of(plan, targets))
+
+
 def edit(path: Path, old: str, new: str) -> None:
     """Replace a text that must be there once."""
     text = path.read_text()
     assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}"
-    path.write_text(text.replace(old, new))
+    rewrite(path, text.replace(old, new))
+
+
+def rewrite(path: Path, content: str | bytes) -> None:
+    """Write a file anew: a result may be one file with that of other tests, by a hard link."""
+    path.unlink(missing_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 def results(folder: Path) -> dict[str, bytes]:

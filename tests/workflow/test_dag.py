@@ -1,17 +1,16 @@
-"""The graph of jobs: what a clean tree asks for, and how long it takes to see it (D15)."""
+"""The graph of jobs: what a clean tree asks for."""
 
 import re
 import shutil
-import time
 from collections import Counter
 from itertools import product
 from pathlib import Path
 
 import pytest
 import yaml
-from pipeline import ROOT, TINY, checkout, planned, snakemake
+from pipeline import ROOT, TINY, checkout, jobs_to_run, planned, rewrite, snakemake
 
-pytestmark = pytest.mark.workflow
+from saegrid.config import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +18,7 @@ def clean(tmp_path_factory):
     return checkout(tmp_path_factory.mktemp("dag") / "saegrid")
 
 
+@pytest.mark.workflow
 def test_the_published_20_cells(clean):
     jobs = planned(clean, study=())
     cells = {"train_sae", "encode", "density", "top_tokens", "logit_effects", "page"}
@@ -27,55 +27,78 @@ def test_the_published_20_cells(clean):
         **dict.fromkeys(("items", "selection", "tokens", "capture"), 2),
         **dict.fromkeys(("summary", "plot", "index"), 1),
     }
+    assert jobs == jobs_to_run(clean, study=())
 
 
 def test_all_150_cells_share_their_captures(clean):
-    jobs = planned(clean, "--config", "grid=full", study=())
+    jobs = jobs_to_run(clean, {"grid": "full"}, study=())
     assert jobs["encode"] == jobs["train_sae"] == jobs["page"] == 150
     # All 75 sites of a corpus in one pass of the model.
     assert jobs["capture"] == 2
 
 
 def test_metrics_come_when_they_are_asked_for(clean):
-    jobs = planned(clean, "metrics", study=())
+    jobs = jobs_to_run(clean, study=(), targets=("metrics",))
     assert jobs["measure"] == jobs["train_sae"] == 20
     assert jobs["baselines"] == 14, "one a site"
     # Of a trained SAE the held-out texts of its own corpus are measured: the main one is not read.
     assert jobs["capture"] == jobs["tokens"] == 1
     assert "encode" not in jobs
-    told = planned(clean, "--config", "metrics={all: true}", study=TINY)
+    told = jobs_to_run(clean, {"metrics": {"all": True}})
     assert told["measure"] == told["baselines"] == 2
-    assert planned(clean, study=TINY).keys() & {"measure", "baselines"} == set()
+    assert jobs_to_run(clean).keys() & {"measure", "baselines"} == set()
 
 
-def test_the_corpus_asks_for_no_model(clean, tmp_path):
+@pytest.mark.workflow
+@pytest.mark.slow
+def test_snakemake_plans_the_same(clean):
+    full = ("--config", "grid=full")
+    assert planned(clean, *full, study=()) == jobs_to_run(clean, {"grid": "full"}, study=())
+    for targets in (("metrics",), ("layers",), ("saes", "figures")):
+        assert planned(clean, *targets, study=()) == jobs_to_run(clean, study=(), targets=targets)
+
+
+@pytest.mark.workflow
+def test_the_corpus_asks_for_no_model(clean):
     study = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
     study["model"] = {"path": "nowhere/at/all", "tokenizer": "resources/toy/model"}
     study["saes"]["8x"] = {"source": "checkpoint", "format": "llama_scope", "path": "also/nowhere"}
     (clean / "config/elsewhere.yaml").write_text(yaml.safe_dump(study))
     elsewhere = ("--configfile", "config/elsewhere.yaml")
     assert planned(clean, "corpus", study=elsewhere) == {"items": 1, "selection": 1, "tokens": 1}
-    done = snakemake(clean, "--dry-run", study=elsewhere)
-    assert done.returncode != 0
-    assert "model.path: there is no folder nowhere/at/all." in done.stdout + done.stderr
+    with pytest.raises(ConfigError, match=r"^model.path: there is no folder nowhere/at/all\.$"):
+        jobs_to_run(clean, study=elsewhere)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("layers: [1]", "layers: [1, 40]", "layers [40] are not in the model"),
-        ("recipe: topk", "recipe: topkk", "recipe 'topkk' is unknown. Did you mean 'topk'?"),
-        ("steps: 40", "stpes: 40", "stpes"),
-        ("headlines.csv", "headlnes.csv", "headlnes.csv is not there."),
-        ("kind: csv", "kind: cvs", "'cvs' is unknown. Did you mean 'csv'?"),
-        ("study: tiny", "study: tiny\nmodle: {}", "modle is not a key. Did you mean 'model'?"),
-    ],
-)
-def test_mistakes_are_told_before_anything_runs(clean, old, new, message):
+MISTAKES = [
+    ("layers: [1]", "layers: [1, 40]", "layers [40] are not in the model"),
+    ("recipe: topk", "recipe: topkk", "recipe 'topkk' is unknown. Did you mean 'topk'?"),
+    ("steps: 40", "stpes: 40", "stpes"),
+    ("headlines.csv", "headlnes.csv", "headlnes.csv is not there."),
+    ("kind: csv", "kind: cvs", "'cvs' is unknown. Did you mean 'csv'?"),
+    ("study: tiny", "study: tiny\nmodle: {}", "modle is not a key. Did you mean 'model'?"),
+]
+WRONG = ("--configfile", "config/wrong.yaml")
+
+
+def write_wrong(clean, old, new):
     text = (ROOT / "config/tiny.yaml").read_text()
     assert text.count(old) == 1
-    (clean / "config/wrong.yaml").write_text(text.replace(old, new))
-    done = snakemake(clean, "--cores", "1", study=("--configfile", "config/wrong.yaml"))
+    rewrite(clean / WRONG[-1], text.replace(old, new))
+
+
+@pytest.mark.parametrize(("old", "new", "message"), MISTAKES)
+def test_mistakes_are_told_when_a_study_is_planned(clean, old, new, message):
+    write_wrong(clean, old, new)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        jobs_to_run(clean, study=WRONG)
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize(("old", "new", "message"), [MISTAKES[0], MISTAKES[-1]])
+def test_mistakes_stop_snakemake_before_anything_runs(clean, old, new, message):
+    write_wrong(clean, old, new)
+    done = snakemake(clean, "--cores", "1", study=WRONG)
     assert done.returncode != 0
     assert message in done.stdout + done.stderr
     assert not list((clean / "results").rglob("*.parquet"))
@@ -105,6 +128,8 @@ def listed(folder: Path, *arguments: str, study: tuple[str, ...]) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.workflow
+@pytest.mark.slow
 @pytest.mark.parametrize(("device", "gpus"), [("cpu", "0"), ("auto", "1"), ("cuda", "1")])
 def test_the_slurm_profile_gives_gpus_to_capture_and_encode_alone(clean, device, gpus):
     text = listed(clean, "--config", f"model={{device: {device}}}", study=TINY)
@@ -129,6 +154,8 @@ def humor(clean, tmp_path, monkeypatch):
     return ("--configfile", "config/humor.yaml")
 
 
+@pytest.mark.workflow
+@pytest.mark.slow
 def test_150_cells_are_a_few_dozen_submissions(clean, humor):
     text = listed(clean, study=humor)
     groups = Counter(re.findall(r"Group job (\w+) \(", text))
@@ -138,27 +165,3 @@ def test_150_cells_are_a_few_dozen_submissions(clean, humor):
     assert alone == {"all": 1, "verify_checkpoint": 1, "capture": 1}
     # No job of a cell is in two groups, and none is left out.
     assert len(set(re.findall(r"^    rule encode:\n(?:.*\n)*?.*\bjobid: (\d+)", text, re.M))) == 150
-
-
-def grid_of(folder: Path, cells: int) -> tuple[str, ...]:
-    """A config with that many cells: ten SAEs at each of 75 sites, twice where needed."""
-    study = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    names = [f"{n}x" for n in range(1, cells // 75 + 1)]
-    study["saes"] = {
-        name: {"source": "train", "expansion": 8, "corpus": "generated", "seed": n}
-        for n, name in enumerate(names)
-    }
-    study["grid"] = [{"layers": list(range(7, 32)), "positions": ["a", "m", "r"], "saes": names}]
-    (folder / "config/many.yaml").write_text(yaml.safe_dump(study))
-    return ("--configfile", "config/many.yaml")
-
-
-@pytest.mark.parametrize(("cells", "seconds"), [(150, 5), (1500, 30)])
-def test_a_dry_run_is_soon_over(clean, cells, seconds):
-    """Measured without other work: 150 cells in 5 s and 1,500 in 30 s; here with room for load."""
-    study = grid_of(clean, cells)
-    start = time.monotonic()
-    assert planned(clean, study=study)["encode"] == cells
-    took = time.monotonic() - start
-    print(f"{cells} cells: {took:.1f} s")
-    assert took < 4 * seconds

@@ -8,8 +8,6 @@ from faults import Trial, faults, trials, undisturbed
 from killing import FINISHED, WHOM, again, finished, jobs, run_and_kill, unlock, wait_for_orphans
 from pipeline import TINY, checkout
 
-pytestmark = pytest.mark.workflow
-
 SEED, PATIENCE = 0, 300
 LOG = """
 [now]
@@ -74,6 +72,8 @@ def some_jobs_later(folder, dice):
     return until
 
 
+@pytest.mark.workflow
+@pytest.mark.slow
 def test_killed_three_times_and_ended_with_the_same_bytes(tmp_path):
     """Once the group, once the coordinator, once it again with its jobs running on."""
     wanted, _ = undisturbed(tmp_path / "undisturbed", 2, TINY)

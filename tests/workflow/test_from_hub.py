@@ -10,7 +10,7 @@ from loopback import COMMIT, environment, serve
 from saegrid.base.words import Cell
 from saegrid.saes.hooks import hook_of
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 CELLS = [f"L{layer}{position}-8x" for layer in (0, 1, 2) for position in "AR"]
 D_MODEL, D_SAE = 64, 512

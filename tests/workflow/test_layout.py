@@ -2,8 +2,6 @@
 
 import ast
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -112,37 +110,6 @@ def test_the_lock_pins_every_dependency_and_names_no_address():
         assert normal(re.match(r"[\w.-]+", line)[0]) in map(normal, pins), line
     assert "://" not in lock
     assert "@" not in lock
-
-
-HEAVY = {"torch", "transformers", "pandas", "matplotlib", "snakemake"}
-TORCH = {"capture", "fill_store", "train_sae", "train_together"}
-"""Stages that compute with torch; encode loads it only for large cells."""
-
-
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.stem)
-def test_only_stages_that_compute_with_torch_import_it(path):
-    tree = ast.parse(path.read_text())
-    imports = [ast.unparse(n) for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
-    allowed = {"torch"} if path.stem in TORCH else set()
-    allowed |= {"transformers"} if path.stem in ("capture", "fill_store") else set()
-    allowed |= {"matplotlib"} if path.stem == "plot" else set()
-    code = (
-        "import sys\n"
-        + "\n".join(imports)
-        + f"\nheavy = {HEAVY!r} & set(sys.modules)\nassert heavy <= {allowed!r}, heavy"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-
-
-def test_the_plan_of_a_study_is_made_without_heavy_packages():
-    code = (
-        "import sys; from saegrid.stages.plan import Plan; from saegrid.config import resolve\n"
-        "heavy = {'torch', 'transformers', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)\n"
-        "assert not heavy, heavy"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
 
 
 def test_no_module_of_the_library_imports_snakemake():

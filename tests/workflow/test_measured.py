@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from pipeline import checkout, edit, planned, results, run
+from finished import copy, finished
+from pipeline import jobs_to_run, planned, results, run
 
 from saegrid.base import io
 from saegrid.capture import activations
@@ -21,10 +22,8 @@ IMAGES = re.compile(r'<img src="([^"]+)"')
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    folder = checkout(tmp_path_factory.mktemp("metrics") / "saegrid")
-    run(folder, "metrics")
-    return folder
+def measured():
+    return finished("tiny")
 
 
 def test_numbers_are_those_of_the_held_out_texts(measured):
@@ -64,26 +63,32 @@ def test_all_saes_stand_on_one_page(measured):
     assert len(IMAGES.findall(page)) == len(HEALTH_FIGURES)
 
 
-def test_what_runs_again(measured):
-    assert planned(measured, "metrics") == {}
-    fit = ("--config", "metrics={fit: 1000}")
-    assert planned(measured, "metrics", *fit) == {"baselines": 2, "health": 1}
-    (measured / FOLDER / "cells/L1A-8x/metrics.json").unlink()
-    assert planned(measured, "metrics") == {"measure": 1, "baselines": 1, "health": 1}
-    before = results(measured)
-    run(measured, "metrics")
-    after = results(measured)
-    assert before.items() <= after.items()
+def test_what_runs_again(measured, tmp_path):
+    metrics = ("metrics",)
+    assert jobs_to_run(measured, targets=metrics) == {}
+    fit = {"metrics": {"fit": 1000}}
+    assert jobs_to_run(measured, fit, targets=metrics) == {"baselines": 2, "health": 1}
+    work = copy(measured, tmp_path / "saegrid")
+    (work / FOLDER / "cells/L1A-8x/metrics.json").unlink()
+    again = {"measure": 1, "baselines": 1, "health": 1}
+    assert planned(work, "metrics") == jobs_to_run(work, targets=metrics) == again
+
+
+@pytest.mark.slow
+def test_lost_numbers_come_back_the_same(measured, tmp_path):
+    work = copy(measured, tmp_path / "saegrid")
+    before = results(work)
+    (work / FOLDER / "cells/L1A-8x/metrics.json").unlink()
+    run(work, "metrics")
+    assert results(work) == before
 
 
 def test_a_new_site_leaves_the_others_alone(measured):
-    config = measured / "config/tiny.yaml"
-    edit(config, "positions: [a, r]", "positions: [a, m, r]")
-    assert planned(measured, "metrics") == {
+    grid = {"grid": [{"layers": [1], "positions": ["a", "m", "r"], "saes": ["8x"]}]}
+    assert jobs_to_run(measured, grid, targets=("metrics",)) == {
         "capture": 1,
         "train_sae": 1,
         "measure": 1,
         "baselines": 1,
         "health": 1,
     }
-    edit(config, "positions: [a, m, r]", "positions: [a, r]")

@@ -7,52 +7,46 @@ import subprocess
 import time
 
 import pytest
-import yaml
-from pipeline import SNAKEMAKE, TINY, checkout, edit, planned, results, run, snakemake
+from finished import SHARDED, copy, finished
+from pipeline import SNAKEMAKE, checkout, edit, jobs_to_run, planned, results, run, snakemake
 
 from saegrid.base import io
 from saegrid.codes.sparse import read_features, write_features
+from saegrid.pages.figures import FIGURES
 
 pytestmark = pytest.mark.workflow
 
-SHARDED = (*TINY, "config/shards.yaml")
-CORPORA = {
-    "headlines": {"shards": 3, "tokens": {"context": 300}},
-    "generated": {"shards": 2, "source": {"n": 120}},
-}
 TAIL = {"summary": 1, "plot": 1, "index": 1}
 SHOWN = {"density": 2, "top_tokens": 2, "logit_effects": 2, "page": 2, **TAIL}
 ONE_SHOWN = {**dict.fromkeys(SHOWN, 1), **TAIL}
 HEADLINES = "tiny/headlines"
 
 
-def prepared(folder, **shards):
-    """A checkout whose corpora have so many shards."""
-    checkout(folder)
-    corpora = {name: {**CORPORA[name], "shards": n} for name, n in shards.items()}
-    (folder / "config/shards.yaml").write_text(yaml.safe_dump({"corpora": corpora}))
-    return folder
+@pytest.fixture(scope="module")
+def whole():
+    return finished("tiny")
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    folder = prepared(tmp_path_factory.mktemp("whole") / "saegrid", headlines=1, generated=1)
-    run(folder, study=SHARDED)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    folder = prepared(tmp_path_factory.mktemp("shards") / "saegrid", headlines=3, generated=2)
-    run(folder, study=SHARDED)
-    return folder
+def done():
+    return finished("sharded")
 
 
 @pytest.fixture
 def work(done, tmp_path):
-    folder = tmp_path / "saegrid"
-    shutil.copytree(done, folder, symlinks=True)
-    return folder
+    return copy(done, tmp_path / "saegrid")
+
+
+def results_of_cells(folder):
+    """Results but those of the targets `metrics` and `layers`."""
+    figures = {f"tiny/figures/{name}.svg" for name in FIGURES}
+    others = ("/survey", "/baselines/", "/metrics.json", "/health.")
+    return {
+        name: content
+        for name, content in results(folder).items()
+        if not any(other in name for other in others)
+        and ("/figures/" not in name or name in figures)
+    }
 
 
 def shards_of(folder, pattern):
@@ -60,7 +54,7 @@ def shards_of(folder, pattern):
 
 
 def test_shards_change_no_byte_but_the_specs_of_merged_files(whole, done):
-    one, three = results(whole), results(done)
+    one, three = results_of_cells(whole), results_of_cells(done)
     parts = {name for name in one.keys() ^ three.keys() if "/activations/" not in name}
     assert parts == {
         f"{HEADLINES}/cells/{cell}/features/shard-{number}-of-3.safetensors"
@@ -142,9 +136,23 @@ CHANGES = {
 def test_a_change_causes_these_jobs(work, name):
     change, expected = CHANGES[name]
     change(work)
+    assert jobs_to_run(work, study=SHARDED) == expected
+
+
+SOON = {"the activations of a site in one shard are deleted", "less shards"}
+"""Changes of which Snakemake is asked every time."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in SOON else pytest.mark.slow) for n in CHANGES]
+)
+def test_snakemake_plans_the_same(work, name):
+    change, expected = CHANGES[name]
+    change(work)
     assert planned(work, study=SHARDED) == expected
 
 
+@pytest.mark.slow
 def test_a_lost_shard_comes_back_the_same(work):
     before = results(work)
     shards_of(work, "activations/*/shard-2-of-3/L1R.safetensors")[0].unlink()
@@ -171,21 +179,23 @@ def test_a_stale_shard_is_refused(work):
     assert f"run again: {path.relative_to(work)}" in told
 
 
+@pytest.mark.slow
 def test_other_shards_in_the_same_folder_give_the_results_of_the_whole(whole, work):
     """From three shards to none: what the whole has, beside the parts that are left."""
-    text = (work / "config/shards.yaml").read_text()
-    (work / "config/shards.yaml").write_text(
-        text.replace("shards: 3", "shards: 1").replace("shards: 2", "shards: 1")
-    )
+    text = (work / SHARDED[-1]).read_text()
+    text = text.replace("shards: 3", "shards: 1").replace("shards: 2", "shards: 1")
+    (work / SHARDED[-1]).write_text(text)
     run(work, study=SHARDED)
-    expected, found = results(whole), results(work)
+    expected, found = results_of_cells(whole), results(work)
     assert {name: found[name] for name in expected} == expected
     assert planned(work, study=SHARDED) == {}
 
 
+@pytest.mark.slow
 def test_killed_among_the_shards_ends_with_the_same_bytes(done, tmp_path):
     """kill -9 of the coordinator and of its jobs, then the same command again."""
-    work = prepared(tmp_path / "saegrid", headlines=3, generated=2)
+    work = checkout(tmp_path / "saegrid")
+    shutil.copy(done / SHARDED[-1], work / SHARDED[-1])
     environment = {**os.environ, "PYTHONPATH": str(work / "src")}
     process = subprocess.Popen(
         [SNAKEMAKE, "--cores", "1", *SHARDED],

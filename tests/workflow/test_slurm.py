@@ -14,7 +14,7 @@ import pytest
 from cluster import Cluster, missing, slurm
 from pipeline import ROOT, SNAKEMAKE, TINY, checkout, edit, planned, results
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 # The model runs on a GPU where there is one: its jobs ask SLURM for one.
 GPU = ("model:\n", "model:\n  device: auto\n")

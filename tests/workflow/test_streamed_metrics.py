@@ -1,49 +1,34 @@
 """The target metrics where SAEs learn from a streamed corpus."""
 
+import re
+
 import pyarrow.parquet as pq
 import pytest
-import yaml
-from pipeline import ROOT, checkout, planned, results, run, snakemake
+from finished import STREAMED, copy, finished, write_streamed
+from pipeline import jobs_to_run, planned, results, run, snakemake
 
 from saegrid.base import io
+from saegrid.config import ConfigError
 from saegrid.saes.reference import open_sae
 from saegrid.saes.sae import decode, encode
 from saegrid.text.split import held_out
-from stores import column, words
+from stores import column
 
 pytestmark = pytest.mark.workflow
-STUDY = ("--configfile", "config/streamed.yaml")
+METRICS = ("metrics",)
 CELL, SITE = "L1R-8x", "L1R"
 
 
-def write_study(folder, metrics=None, tables="copy.txt", **store):
-    study = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
-    study["study"] = "streamed"
-    source = {"kind": "text", "files": {"all": "texts.txt"}}
-    study["corpora"]["generated"] = {
-        "role": "train",
-        "source": source,
-        "store": {"shard_tokens": 200, **store},
-    }
-    study["corpora"]["tables"] = {
-        "role": "reference",
-        "source": {**source, "files": {"all": tables}},
-        "tokens": {"edited": False, "original": False, "context": "all"},
-    }
-    study["metrics"] = {"baselines": ["pca", "random"], **(metrics or {})}
-    (folder / "config/streamed.yaml").write_text(yaml.safe_dump(study))
-
-
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    folder = checkout(tmp_path_factory.mktemp("streamed") / "saegrid")
-    # Each once: a table puts texts that stand twice on one side, a store does not know of them.
-    texts = "\n".join(dict.fromkeys(words(150, 1, longest=20)))
-    (folder / "texts.txt").write_text(texts)
+def measured():
+    return finished("streamed")
+
+
+@pytest.fixture
+def work(measured, tmp_path):
+    folder = copy(measured, tmp_path / "saegrid")
     # The same texts, but not the same bytes, which would be refused.
-    (folder / "copy.txt").write_text(texts + "\n")
-    write_study(folder)
-    run(folder, "metrics", study=STUDY)
+    (folder / "copy.txt").write_text((folder / "texts/a.txt").read_text() + "\n")
     return folder
 
 
@@ -77,43 +62,53 @@ def test_baselines_and_health_stand_beside_them(measured):
     assert health["pca_fvu"].tolist()[1] == table["fvu"].to_pylist()[0]
 
 
-def test_it_runs_once_and_gives_the_same_again(measured):
-    assert planned(measured, "metrics", study=STUDY) == {}
-    path = measured / f"results/streamed/generated/cells/{CELL}/metrics.json"
-    path.unlink()
-    assert planned(measured, "metrics", study=STUDY) == {"measure": 1, "baselines": 1, "health": 1}
-    before = results(measured)
-    run(measured, "metrics", study=STUDY)
-    assert before.items() <= results(measured).items()
+def test_it_runs_once(work):
+    assert jobs_to_run(work, study=STREAMED, targets=METRICS) == {}
+    (work / f"results/streamed/generated/cells/{CELL}/metrics.json").unlink()
+    jobs = {"measure": 1, "baselines": 1, "health": 1}
+    assert jobs_to_run(work, study=STREAMED, targets=METRICS) == jobs
 
 
-def test_the_same_text_in_tables_gives_the_same_numbers(measured):
+@pytest.mark.slow
+def test_it_gives_the_same_again(work):
+    before = results(work)
+    (work / f"results/streamed/generated/cells/{CELL}/metrics.json").unlink()
+    assert planned(work, *METRICS, study=STREAMED) == {"measure": 1, "baselines": 1, "health": 1}
+    run(work, *METRICS, study=STREAMED)
+    assert results(work) == before
+
+
+@pytest.mark.slow
+def test_the_same_text_in_tables_gives_the_same_numbers(work):
     """Tokenised, captured and cut on another way: equal to the last bit."""
-    write_study(measured, {"corpus": "tables", "hold_out": 0.1})
-    run(measured, "metrics", study=STUDY)
-    found, expected = facts_of(measured, "generated"), facts_of(measured, "tables")
+    write_streamed(work, tables="copy.txt", metrics={"corpus": "tables", "hold_out": 0.1})
+    run(work, *METRICS, study=STREAMED)
+    found, expected = facts_of(work, "generated"), facts_of(work, "tables")
     assert expected.pop("corpus") == "tables" and found.pop("corpus") == "generated"
     assert found == expected
 
 
-def test_texts_that_are_learned_from_are_refused(measured):
-    write_study(measured, {"corpus": "tables"}, tables="texts.txt")
-    done = snakemake(measured, "--dry-run", "metrics", study=STUDY)
-    assert done.returncode != 0
-    assert "'tables' has texts of 'generated', from which saes.8x" in done.stdout + done.stderr
+def test_texts_that_are_learned_from_are_refused(work):
+    write_streamed(work, tables="texts/a.txt", metrics={"corpus": "tables"})
+    message = "'tables' has texts of 'generated', from which saes.8x"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        jobs_to_run(work, study=STREAMED, targets=METRICS)
 
 
-def test_means_have_no_cross_entropy(measured):
-    write_study(measured, choice="mean")
-    run(measured, "metrics", study=STUDY)
-    found = facts_of(measured, "generated")["metrics"]
+@pytest.mark.slow
+def test_means_have_no_cross_entropy(work):
+    write_streamed(work, choice="mean")
+    run(work, *METRICS, study=STREAMED)
+    assert len(list((work / "results/streamed/generated/store").iterdir())) == 2
+    found = facts_of(work, "generated")["metrics"]
     assert found["kl"]["value"] is None and "choice mean" in found["kl"]["because"]
     assert found["fvu"]["value"] > 0
 
 
-def test_an_sae_of_normed_activations_is_kept_from_plain_ones(measured):
-    write_study(measured, norm="layer")
-    assert planned(measured, "metrics", study=STUDY)["measure"] == 2
-    done = snakemake(measured, "--dry-run", "cells", study=STUDY)
+@pytest.mark.slow
+def test_an_sae_of_normed_activations_is_kept_from_plain_ones(work):
+    write_streamed(work, norm="layer")
+    assert planned(work, *METRICS, study=STREAMED)["measure"] == 2
+    done = snakemake(work, "--dry-run", "cells", study=STREAMED)
     assert done.returncode != 0
     assert "corpora.generated.store.norm: the SAE of" in done.stdout + done.stderr

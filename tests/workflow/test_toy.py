@@ -15,7 +15,7 @@ from saegrid.base import io
 from saegrid.features.topics import judge, shuffled
 from saegrid.text.wordlists import read_lists
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 LISTS = read_lists(ROOT / "resources/toy/topics.yaml")
 CONTROL = [

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from saegrid.base import io
-from saegrid.capture import capture_corpus
+from saegrid.capture.corpus import capture_corpus
 from saegrid.job import start
 
 with start(snakemake) as job:

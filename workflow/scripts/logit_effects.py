@@ -17,8 +17,7 @@ with start(snakemake) as job:
     with open_sae(Path(job.input.sae[0]).parent, last=True) as sae:
         directions = sae.decoder_rows(features)
     folder = hub.folder(model["path"], model["revision"], hub.WEIGHTS)
-    named = hub.folder(model["tokenizer"] or model["path"], model["revision"], hub.TOKENIZER)
-    strings = tokenizer.strings(tokenizer.load(named, model["bos"]))
+    strings = tokenizer.strings(tokenizer.load(hub.tokenizer_folder(model), model["bos"]))
     effects = model_logit_effects(directions, features, folder, strings, n, model["family"])
     print(f"{effects.num_rows} effects of {len(features)} features")
     io.write_table(job.output.effects, effects, job.spec)

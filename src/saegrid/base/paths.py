@@ -14,12 +14,14 @@ class PathError(ValueError):
 
 
 def _variable(match: re.Match[str]) -> str:
-    if match[1] not in os.environ:
+    value = os.environ.get(match[1])
+    if not value:
         raise PathError(
-            f"{match[0]} stands in a path, but the environment variable {match[1]} is not set. "
+            f"{match[0]} stands in a path, but the environment variable {match[1]} is "
+            f"{'not set' if value is None else 'empty'}. "
             f"Set it to the folder that holds the data: export {match[1]}=/path/to/data"
         )
-    return os.environ[match[1]]
+    return value
 
 
 def expand(path: str) -> str:
@@ -32,12 +34,20 @@ def expand(path: str) -> str:
     if not path.startswith(IN_PACKAGE):
         return path
     name, _, rest = path.removeprefix(IN_PACKAGE).partition("/")
+    if not name.isidentifier():
+        # Of a name with a dot the package before it would be run to find it.
+        raise PathError(
+            f"{path}: package: must be followed by the name of a package alone, without dots, as "
+            "in package:saegrid/text; folders within it come after a slash."
+        )
     found = find_spec(name)
-    if found is None or not found.submodule_search_locations:
+    if found is None:
         raise PathError(
             f"{path}: the package {name} is not installed. "
             f"Install it: pip install {name.replace('_', '-')}"
         )
+    if not found.submodule_search_locations:
+        raise PathError(f"{path}: {name} is one module and no package, and holds no files.")
     return f"{found.submodule_search_locations[0]}/{rest}"
 
 

@@ -5,10 +5,15 @@ from difflib import get_close_matches
 from pkgutil import resolve_name
 from typing import Any
 
+from saegrid.base.errors import shown
+
+LONGEST = 100
+"""Letters of a name that are compared."""
+
 
 def nearest(name: str, known: list[str]) -> str:
     """` Did you mean 'x'?`, or nothing where no known name is near."""
-    match = get_close_matches(name, known, n=1)
+    match = get_close_matches(name[:LONGEST], known, n=1)
     return f" Did you mean {match[0]!r}?" if match else ""
 
 
@@ -17,7 +22,7 @@ def entry(registry: Mapping[str, str], name: str, what: str) -> str:
     if name not in registry:
         known = sorted(registry)
         raise ValueError(
-            f"{what} {name!r} is unknown.{nearest(name, known)} Known: {', '.join(known)}."
+            f"{what} {shown(name)} is unknown.{nearest(name, known)} Known: {', '.join(known)}."
         )
     return registry[name]
 

@@ -1,12 +1,17 @@
-"""Safetensors files, mapped: nothing is read before it is used."""
+"""Safetensors files: the one reader of their headers, and their tensors, mapped.
+
+Nothing is read before it is used. A file that the safetensors library refuses is refused here.
+"""
 
 import json
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, NamedTuple
 
 import numpy as np
+import safetensors
 
 from saegrid.base.errors import CheckpointError
 from saegrid.base.matrix import Matrix
@@ -23,7 +28,18 @@ DTYPES = {
 NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float16): "float16"} | {
     np.dtype(np.uint16): "bfloat16"
 }
-MAX_HEADER = 100 << 20
+MAX_HEADER = 100_000_000
+BITS = {
+    **dict.fromkeys(("C64", "F64", "I64", "U64"), 64),
+    **dict.fromkeys(("F32", "I32", "U32"), 32),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 8),
+    **dict.fromkeys(("F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    "F4": 4,
+}
+"""Bits of a number of each type that a safetensors file may hold."""
+MEND = "Fetch it again."
 
 
 def widen(raw: np.ndarray) -> np.ndarray:
@@ -36,6 +52,152 @@ def widen(raw: np.ndarray) -> np.ndarray:
     bits = np.empty(raw.shape, np.uint32)
     np.left_shift(raw, 16, out=bits, dtype=np.uint32)
     return bits.view(np.float32)
+
+
+class Entry(NamedTuple):
+    """A tensor in a safetensors file."""
+
+    dtype: str
+    """As the file spells it: F32, BF16 and so on."""
+    shape: tuple[int, ...]
+    start: int
+    """Its first byte in the file."""
+    stop: int
+    """The byte behind its last one."""
+
+
+class Header(NamedTuple):
+    """The header of a safetensors file, checked against the size of the file."""
+
+    path: Path
+    entries: dict[str, Entry]
+    """Tensors by name, in the order in which they lie in the file."""
+    metadata: dict[str, str]
+
+
+def header(path: str | Path) -> Header:
+    """The header of a safetensors file; no tensor is read.
+
+    Raises:
+        CheckpointError: the file is missing, or is one that the safetensors library refuses; names
+            the file, and the tensor where it is one tensor's fault.
+    """
+    path = Path(path)
+    raw, begin, size = _raw_header(path)
+    parsed = _parsed(path, raw)
+    metadata = parsed.pop("__metadata__", None) or {}
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise CheckpointError(f"{path}: __metadata__ must map names to texts. {MEND}")
+    entries = {name: _entry(path, name, entry, begin) for name, entry in parsed.items()}
+    ordered = dict(sorted(entries.items(), key=lambda item: item[1][2:]))
+    end = begin
+    for name, entry in ordered.items():
+        if entry.start != end:
+            raise CheckpointError(
+                f"{path}: the tensor {name!r} must begin where the one before it ends, at byte "
+                f"{end}; its data_offsets put it at byte {entry.start}. {MEND}"
+            )
+        end = entry.stop
+    if size != end:
+        raise CheckpointError(
+            f"{path}: the file is {'truncated' if size < end else 'too long'}: "
+            f"its header promises {end} bytes, got {size}. {MEND}"
+        )
+    try:
+        # The library is asked too: what it refuses is not read, whatever is forgotten above.
+        with safetensors.safe_open(str(path), framework="numpy"):
+            return Header(path, ordered, metadata)
+    except safetensors.SafetensorError as problem:
+        raise CheckpointError(f"{path}: {problem}. {MEND}") from None
+
+
+def _raw_header(path: Path) -> tuple[bytes, int, int]:
+    """The bytes of the header, the place of the first byte of data, and the size of the file."""
+    try:
+        stat = path.stat()
+    except OSError:
+        raise CheckpointError(f"{path}: the file is not there.") from None
+    if not S_ISREG(stat.st_mode):
+        raise CheckpointError(f"{path}: a safetensors file was expected; this is no file.")
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if stat.st_size < 8 or length > min(stat.st_size - 8, MAX_HEADER):
+            raise CheckpointError(
+                f"{path}: this is no safetensors file, or it is truncated ({stat.st_size} bytes). "
+                f"{MEND}"
+            )
+        return file.read(length), 8 + length, stat.st_size
+
+
+def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
+    """The JSON object of a header; CheckpointError where a name stands twice in an object."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise CheckpointError(f"{path}: {twice!r} stands twice in the header. {MEND}")
+        return found
+
+    try:
+        parsed = json.loads(raw.decode(), object_pairs_hook=once, parse_int=_whole)
+    except CheckpointError:
+        raise
+    except (ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise CheckpointError(
+            f"{path}: this is no safetensors file: its header is no JSON object. {MEND}"
+        )
+    return parsed
+
+
+def _whole(digits: str) -> int | float:
+    """A number of a header; -0 is none that may stand there."""
+    return float(digits) if digits.startswith("-") or len(digits) > 20 else int(digits)
+
+
+def _entry(path: Path, name: str, entry: Any, begin: int) -> Entry:
+    """One tensor of a header; CheckpointError names it and what is wrong with it."""
+    where = f"{path}: the tensor {name!r}"
+    if not isinstance(entry, dict):
+        raise CheckpointError(
+            f"{where} must be described by an object; got {_short(entry)}. {MEND}"
+        )
+    for key in ("dtype", "shape", "data_offsets"):
+        if key not in entry:
+            raise CheckpointError(f"{where} has no {key} in the header. {MEND}")
+    dtype, shape, offsets = (entry[key] for key in ("dtype", "shape", "data_offsets"))
+    if not isinstance(dtype, str) or dtype not in BITS:
+        known = ", ".join(BITS)
+        raise CheckpointError(f"{where} has the type {_short(dtype)}; known: {known}. {MEND}")
+    if not _counts(shape):
+        raise CheckpointError(
+            f"{where} must have a shape of whole numbers from 0 on; got {_short(shape)}. {MEND}"
+        )
+    if not _counts(offsets) or len(offsets) != 2:
+        raise CheckpointError(
+            f"{where} must have two data_offsets, from 0 on; got {_short(offsets)}. {MEND}"
+        )
+    start, stop = offsets
+    bits = prod(shape) * BITS[dtype]
+    if bits % 8 or stop - start != bits // 8:
+        raise CheckpointError(
+            f"{where} of shape {tuple(shape)} and type {dtype} needs {bits / 8:g} bytes; its "
+            f"data_offsets give it {stop - start}. {MEND}"
+        )
+    return Entry(dtype, tuple(shape), begin + start, begin + stop)
+
+
+def _counts(value: Any) -> bool:
+    """Whether a value is a list of whole numbers from 0 on."""
+    return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 class Tensors(NamedTuple):
@@ -80,51 +242,19 @@ def open_tensors(path: str | Path) -> Tensors:
     """The tensors of a safetensors file, mapped into memory.
 
     Raises:
-        CheckpointError: the file is missing, truncated, or holds types that are not read.
+        CheckpointError: the file is missing or damaged, or holds types that are not read.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: the file is not there.")
-    size = path.stat().st_size
-    header, begin = _header(path, size)
-    entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
-    end = begin + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
-    if size != end:
-        raise CheckpointError(
-            f"{path}: the file is {'truncated' if size < end else 'too long'}: "
-            f"its header promises {end} bytes, got {size}. Fetch it again."
-        )
-    data = np.asarray(np.memmap(path, np.uint8, "r"))[begin:]
-    arrays = {name: _array(path, name, entry, data) for name, entry in entries.items()}
-    return Tensors(path, arrays, {n: begin + e["data_offsets"][0] for n, e in entries.items()})
-
-
-def _header(path: Path, size: int) -> tuple[dict[str, Any], int]:
-    """The parsed header and the offset of the first byte of data."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(size - 8, MAX_HEADER):
+    entries = header(path).entries
+    for name, entry in entries.items():
+        if entry.dtype not in DTYPES:
             raise CheckpointError(
-                f"{path}: this is no safetensors file, or it is truncated ({size} bytes). "
-                "Fetch it again."
+                f"{path}: the tensor {name!r} is stored as {entry.dtype}; "
+                f"supported: {', '.join(DTYPES)}."
             )
-        try:
-            return json.loads(file.read(length)), 8 + length
-        except ValueError:
-            raise CheckpointError(f"{path}: the safetensors header is no JSON.") from None
-
-
-def _array(path: Path, name: str, entry: Mapping[str, Any], data: np.ndarray) -> np.ndarray:
-    if entry["dtype"] not in DTYPES:
-        raise CheckpointError(
-            f"{path}: the tensor {name!r} is stored as {entry['dtype']}; "
-            f"supported: {', '.join(DTYPES)}."
-        )
-    dtype, shape = np.dtype(DTYPES[entry["dtype"]]), tuple(entry["shape"])
-    start, stop = entry["data_offsets"]
-    if stop - start != prod(shape) * dtype.itemsize:
-        raise CheckpointError(
-            f"{path}: the tensor {name!r} of shape {shape} needs "
-            f"{prod(shape) * dtype.itemsize} bytes; the header gives it {stop - start}."
-        )
-    return data[start:stop].view(dtype).reshape(shape)
+    data = np.asarray(np.memmap(path, np.uint8, "r"))
+    arrays = {
+        name: data[e.start : e.stop].view(DTYPES[e.dtype]).reshape(e.shape)
+        for name, e in entries.items()
+    }
+    return Tensors(path, arrays, {name: entry.start for name, entry in entries.items()})

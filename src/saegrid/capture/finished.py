@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from saegrid.base import io
+from saegrid.base.errors import size
 from saegrid.base.words import Site
 from saegrid.models.forward import CaptureError
 from saegrid.models.load import Loaded
@@ -46,8 +47,8 @@ def check_space(store: Path, n_bytes: int) -> None:
     free = shutil.disk_usage(store).free
     if free < n_bytes:
         raise CaptureError(
-            f"{store}: the activations need {n_bytes / 1e9:,.2f} GB, but only {free / 1e9:,.2f} GB "
-            "are free. Make room, capture fewer context tokens, or take dtype bfloat16."
+            f"{store}: the activations need {size(n_bytes)}, but only {size(free)} are free. "
+            "Make room, capture fewer context tokens, or take dtype bfloat16."
         )
 
 

@@ -5,14 +5,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from saegrid.base.section import Strict
+from saegrid.base.section import (
+    NAME,
+    Commit,
+    Cut,
+    Layer,
+    Many,
+    Megabytes,
+    Number,
+    Positive,
+    Seed,
+    Shown,
+    Strict,
+    ThreadCount,
+)
 from saegrid.base.words import SAE_PATTERN
+from saegrid.config.corpora import Corpus
 
 Position = Literal["a", "m", "r", "n"]
-Comparator = Literal["ge", "gt", "le", "lt", "eq", "ne"]
-Positive = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Model(Strict):
@@ -20,10 +30,12 @@ class Model(Strict):
 
     path: str
     """Folder of a Hugging Face checkpoint, or its name on the hub. May hold ${VARIABLE}."""
-    revision: str | None = None
+    revision: Commit | None = None
     """Commit on the hub; required there, so that a result can be repeated."""
     tokenizer: str | None = None
-    """Folder of the tokenizer where it is not the model's."""
+    """Folder of the tokenizer, or its name on the hub, where it is not the model's."""
+    tokenizer_revision: Commit | None = None
+    """Commit of the tokenizer's repository; required where that is another than the model's."""
     family: str = "auto"
     """Architecture family (llama, gpt2, bert), or auto: read from the checkpoint."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
@@ -38,134 +50,6 @@ class Model(Strict):
     """Where the forward pass and the encodings run; auto: on a GPU where there is one."""
 
 
-class Columns(Strict):
-    """Which columns of a source hold what."""
-
-    id: str | None = "id"
-    """Identifier of a row; null: its number in the file."""
-    original: str | None = None
-    """Original text, with one <word/> marker where `edit` is a column, else the plain text."""
-    edit: str | None = None
-    """The replacement for the marked words."""
-    edited: str | None = None
-    """The edited text, where texts come whole instead of with a marker."""
-    text: str | None = None
-    """The text of unpaired data."""
-
-
-class Source(Strict):
-    """Where a corpus comes from."""
-
-    kind: str
-    """csv, jsonl, parquet, text, hub or generated."""
-    files: dict[str, str | list[str]] = {}
-    """Files of each split."""
-    columns: Columns = Columns()
-    """Columns that hold the texts."""
-    labels: dict[str, Literal["text", "number"]] = {}
-    """Label columns to keep and how to read them."""
-    split_column: str | None = None
-    """Column that names the split, where the files do not."""
-    repo: str | None = None
-    """hub: name of the data set."""
-    revision: str | None = None
-    """hub: commit."""
-    separator: str = "\n"
-    """text: what stands between two texts."""
-    max_characters: Positive | None = None
-    """text, and streamed texts of any kind: longer ones are cut here."""
-    grammar: str | None = None
-    """generated: the grammar file."""
-    n: Positive | None = None
-    """generated, text, and streamed texts of any kind: number of texts."""
-    seed: Seed = 0
-    """generated: seed."""
-
-
-class Filter(Strict):
-    """Which items the densities count; the others are kept in the files."""
-
-    column: str
-    """A number label."""
-    comparator: Comparator
-    """`ge 2.0` keeps the published study's 630 headlines, `gt 2.0` only 322."""
-    value: float
-    """What the label is compared with."""
-    splits: list[str] | None = None
-    """Count these splits only; null: all."""
-
-
-class TokenChoice(Strict):
-    """Which token rows of the corpus are captured."""
-
-    edited: bool = True
-    """The tokens of the edits."""
-    original: bool = True
-    """The tokens they replaced."""
-    context: Annotated[int, Field(ge=0)] | Literal["all"] = 20_000
-    """A seeded sample of the other tokens, or all of them."""
-    seed: Seed = 0
-    """Seed of the sample."""
-
-
-class Store(Strict):
-    """A streamed corpus: text that never stands in tables, captured into shards."""
-
-    choice: Literal["all", "last", "random", "mean"] = "all"
-    """Which tokens of a row (see cut) are kept: all, the last, a random one, or their mean; special
-    tokens never."""
-    norm: Literal["none", "layer", "final"] = "none"
-    """What is done to activations: nothing, a norm without scale and shift, or the model's own last
-    norm."""
-    cut: Literal["rows", "truncate"] | None = None
-    """What becomes of the rest of a text that is longer than a row, or than max_characters: it goes
-    on in further rows, or is dropped. null: rows where all tokens are kept, else truncate, so that
-    a text has one last, random or mean token, and not one a row."""
-    seed: Seed = 0
-    """Seed of the random tokens."""
-    shard_tokens: Positive = 65_536
-    """A shard is closed behind the text with which it has so many entries."""
-    max_tokens: Positive | None = None
-    """No text is begun once there are so many tokens. May be raised later: the store goes on."""
-    beside: bool = False
-    """Fill it beside the trainings, which begin with its first shards, instead of before them. A
-    training then takes the CPUs, the memory and the GPU of the capture as well. To change it trains
-    SAEs again, to the same bytes: their inputs are others."""
-
-
-class Corpus(Strict):
-    """A corpus and its role."""
-
-    role: Literal["main", "train", "reference", "holdout"]
-    """main: the study's text; train: SAEs learn from it; reference, holdout: compared with it."""
-    source: Source
-    """Where it comes from."""
-    strip: Literal["both", "left", "none"] = "both"
-    """Which blanks around a text are removed."""
-    keep_space: list[str] = []
-    """Ids whose leading blank stays whatever `strip` says."""
-    grades: dict[str, Any] | None = None
-    """Check of the grades: {digits: column, mean: column, low: 0, high: 3}."""
-    filter: Filter | None = None
-    """Which items are counted; null: all."""
-    layout: str = "headline"
-    """headline: each text its own row; packed: the published study's rows of 128."""
-    row_length: Positive = 128
-    """packed: positions of a row."""
-    mask: str = "difference"
-    """difference: two-pointer rule on token ids; marker: the edit's character span."""
-    max_length: Positive | None = None
-    """Longest row in tokens; longer texts are refused. null: the model's context."""
-    tokens: TokenChoice = TokenChoice()
-    """Which tokens are captured."""
-    shards: Positive = 1
-    """Into so many parts of whole rows the corpus is cut, each captured and encoded by jobs of its
-    own. For corpora larger than one job should take; results do not depend on it."""
-    store: Store | None = None
-    """Stream the texts (kind text, csv, jsonl, parquet or hub; `*` may stand in names of files) and
-    capture them into a store. For a corpus of role train, of any size."""
-
-
 class TrainedSae(Strict):
     """An SAE that the pipeline trains, one a site."""
 
@@ -173,7 +57,7 @@ class TrainedSae(Strict):
     """Trained here."""
     recipe: str = "topk"
     """topk, batchtopk, jumprelu, jumprelu_tanh, relu_kl, relu_l1, scaling, tied or topk_relu."""
-    expansion: Positive
+    expansion: Annotated[int, Field(ge=1, le=4_096)]
     """d_sae / d_model."""
     corpus: str
     """The corpus, of role train, whose activations it learns from."""
@@ -183,7 +67,7 @@ class TrainedSae(Strict):
     """Seed of the order of the tokens, and of the texts that are held out."""
     settings: dict[str, Any] = {}
     """Settings of the recipe: k, steps, batch, lr and others, see the recipe's file."""
-    together: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")] | None = None
+    together: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$", max_length=100)] | None = None
     """SAEs of a site with the same name here are trained in one job, which reads their tokens once.
     They share corpus, order_seed, batch and hold_out. Decides nothing about the results."""
 
@@ -213,14 +97,14 @@ class CheckpointSae(Strict):
     """Hub repository; {layer} and {position} are filled in."""
     folder: str | None = None
     """Folder in the repository; {layer} and {position} are filled in."""
-    revision: str | dict[Literal["A", "M", "R", "N"], str] | None = None
+    revision: Commit | dict[Literal["A", "M", "R", "N"], Commit] | None = None
     """Commit on the hub; by position where each has a repository of its own."""
 
 
 class Block(Strict):
     """A full product of layers, positions and SAEs."""
 
-    layers: list[Annotated[int, Field(ge=0)]]
+    layers: list[Layer]
     """Layers, counted from 0."""
     positions: list[Position]
     """a attention output, m MLP output, r residual stream after the block."""
@@ -242,17 +126,20 @@ class Density(Strict):
 class TopTokens(Strict):
     """Examples of each feature."""
 
-    cut: Share = 0.0
+    cut: Cut = 0.0
     """Features of lower density get no examples and no page."""
-    n: Positive = 20
+    n: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Top tokens of a feature."""
-    window: tuple[int, int] = (5, 5)
+    window: Annotated[
+        tuple[Annotated[int, Field(ge=0, le=1_000)], Annotated[int, Field(ge=0, le=1_000)]],
+        Field(strict=False),
+    ] = (5, 5)
     """Tokens shown left and right of the active one."""
     published: bool = False
     """The published pages' rules: edges never chosen, fillers, labels as batch start + rank."""
-    random: Annotated[int, Field(ge=0)] = 5
+    random: Shown = 5
     """Random active examples of a feature."""
-    per_quantile: Annotated[int, Field(ge=0)] = 2
+    per_quantile: Shown = 2
     """Examples in each fifth of the activations."""
     seed: Seed = 0
     """Seed of the random examples."""
@@ -272,7 +159,7 @@ class Topics(Strict):
 class Logits(Strict):
     """Logit effects of the features shown."""
 
-    n: Annotated[int, Field(ge=0)] = 10
+    n: Shown = 10
     """Tokens raised and lowered most; 0: none."""
 
 
@@ -281,7 +168,7 @@ class Pages(Strict):
 
     title: str = ""
     """Heading of the index page."""
-    cuts: list[Share] = [0.001, 0.01]
+    cuts: Annotated[list[Cut], Field(min_length=1, max_length=20)] = [0.001, 0.01]
     """Densities above which features are counted."""
 
 
@@ -306,21 +193,21 @@ class Metrics(Strict):
     corpus: str | None = None
     """Corpus on which every cell is judged; null: the one that its SAE learns from, of which texts
     were held out, and the main one for a checkpoint."""
-    hold_out: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    hold_out: Annotated[Number, Field(gt=0, lt=1)] = 0.5
     """Share of the texts that is measured, of a corpus that the SAE did not learn from; baselines
     are fitted on the others."""
-    tokens: Positive = 50_000
+    tokens: Many = 50_000
     """Tokens that are measured at most, a seeded sample; of a streamed corpus, of as many of its
     first shards as that needs."""
-    rows: Annotated[int, Field(ge=0)] = 64
+    rows: Annotated[int, Field(ge=0, le=10**7)] = 64
     """Rows that the model reads at most with an SAE in its place: cross-entropy, KL. 0: none. A
     streamed corpus has such rows where its store has choice all and norm none, and its texts are
     not cut at max_characters, or with cut truncate."""
     baselines: list[str] = ["pca", "ica", "nmf", "neurons", "random"]
     """Other descriptions at the L0 of each cell."""
-    ranks: list[Positive] = []
+    ranks: list[Annotated[int, Field(ge=1, le=10**6)]] = []
     """L0 and ranks of baselines beside those of the cells."""
-    fit: Positive = 200_000
+    fit: Many = 200_000
     """Training tokens that baselines are fitted on at most, a seeded sample; of a streamed corpus
     its first ones."""
     seed: Seed = 0
@@ -330,7 +217,7 @@ class Metrics(Strict):
 class Survey(Strict):
     """Survey of the layers."""
 
-    cut: Annotated[float, Field(gt=0)] = 6.0
+    cut: Annotated[Number, Field(gt=0)] = 6.0
     """Robust deviations from the median from which a dimension is an outlier."""
     corpora: list[str] = []
     """Corpora that are looked at beside the main one and those that SAEs learn from."""
@@ -359,25 +246,25 @@ Analyses = _analyses()
 class Threads(Strict):
     """Threads of the numeric jobs. Fixed here, since results depend on them in the last bits."""
 
-    capture: Positive = 2
+    capture: ThreadCount = 2
     """Of the forward pass."""
-    train: Positive = 1
+    train: ThreadCount = 1
     """Of the training of an SAE."""
-    together: Positive = 4
+    together: ThreadCount = 4
     """SAEs that are trained at the same time where they are trained `together`, at most. Decides
     nothing about the results."""
-    encode: Positive = 1
+    encode: ThreadCount = 1
     """Of an encoding."""
-    metrics: Positive = 1
+    metrics: ThreadCount = 1
     """Of a measurement, the model's pass in it, and of baselines."""
 
 
 class Memory(Strict):
     """Megabytes that heavy jobs may hold. They decide how a job works, never what comes out."""
 
-    capture: Positive = 6000
+    capture: Megabytes = 6000
     """Of the forward pass; a model that does not fit runs block by block."""
-    encode: Positive = 6000
+    encode: Megabytes = 6000
     """Of an encoding: how far ahead a checkpoint is read, and how much of it is multiplied at a
     time, on a GPU too."""
 
@@ -387,7 +274,7 @@ class Hub(Strict):
 
     cache: Annotated[str, Field(min_length=1)] = "checkpoints"
     """Folder that they are fetched into; may hold ${VARIABLE}. Locks must work on its disk."""
-    budget_gb: Annotated[float, Field(gt=0)] = 60
+    budget_gb: Annotated[Number, Field(gt=0, le=10**7)] = 60
     """GB (10^9 bytes) that all of them take at most. Who needs room deletes what is not being
     read: first what its cell is done with. 8x of Llama Scope: 0.54, 32x: 2.15."""
 
@@ -395,11 +282,11 @@ class Hub(Strict):
 class Study(Strict):
     """One study: a model, corpora, SAEs and a grid of cells."""
 
-    study: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    study: Annotated[str, Field(pattern=NAME, max_length=100)]
     """Name; results go to results/{study}."""
     model: Model
     """The language model."""
-    corpora: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], Corpus]
+    corpora: dict[Annotated[str, Field(pattern=NAME)], Corpus]
     """Catalogue of corpora."""
     saes: dict[
         Annotated[str, Field(pattern=f"^{SAE_PATTERN}$")],

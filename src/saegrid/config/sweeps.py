@@ -1,19 +1,24 @@
 """SAEs over a grid of settings: each combination becomes an SAE of the catalogue."""
 
 import re
+from collections.abc import Iterator
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
+from saegrid.base.errors import shown
+from saegrid.config.messages import Mistake, explained
 from saegrid.config.models import Block, Study, Sweep, TrainedSae
 
 OTHER = r"[^A-Za-z0-9_.]"
 """What the name of an SAE does not hold (`words.SAE_PATTERN`)."""
 
 
-class SweepError(ValueError):
-    """A sweep's values make no SAEs, or no names for them."""
+LONGEST, MOST = 200, 10_000
+"""Letters of an SAE's name, which becomes that of a folder, and SAEs of a sweep."""
 
 
 def written(value: Any) -> str:
@@ -34,52 +39,87 @@ def combinations(sweep: Sweep) -> list[dict[str, Any]]:
     return [{**row, **chosen} for row in sweep.rows or [{}] for chosen in values]
 
 
-def members(name: str, sweep: Sweep) -> dict[str, TrainedSae]:
-    """The SAEs of a sweep, each named by what it changes: `name.k_32.seed_1`."""
+def members(name: str, sweep: Sweep) -> tuple[dict[str, TrainedSae], list[Mistake]]:
+    """The SAEs of a sweep, each named by what it changes: `name.k_32.seed_1`; and its mistakes."""
+    mistakes = list(_mistakes(name, sweep))
     found: dict[str, TrainedSae] = {}
-    for changed in combinations(sweep):
-        _check(name, changed)
+    for changed in [] if mistakes else combinations(sweep):
         parts = [f"{key}_{written(value)}" for key, value in changed.items()]
         own = {key: value for key, value in changed.items() if key in TrainedSae.model_fields}
-        told = {key: value for key, value in changed.items() if key not in own}
+        settings = {key: value for key, value in changed.items() if key not in own}
         base = sweep.base.model_dump()
-        settings = {**base["settings"], **told}
+        whole = {**base, **own, "settings": {**base["settings"], **settings}}
         member = ".".join([name, *parts])
         if member in found:
-            raise SweepError(f"sweeps.{name}: two SAEs would be named {member}; leave one out.")
-        found[member] = TrainedSae(**{**base, **own, "settings": settings})
-    return found
-
-
-def _check(name: str, changed: dict[str, Any]) -> None:
-    """What a sweep changes is one value a key."""
-    for key, value in changed.items():
-        if key == "settings" or isinstance(value, dict | list):
-            raise SweepError(
-                f"sweeps.{name}: {key} is one of its values, {value!r}; expected settings by their "
-                "own names, each with plain values, like over: {k: [16, 32], seed: [0, 1]}."
+            mistakes.append(
+                _mistake(name, f"two SAEs would be named {member[:LONGEST]}; leave one out.")
             )
+        if len(member) > LONGEST:
+            mistakes.append(
+                _mistake(
+                    name,
+                    f"an SAE would be named {member[:40]}..., of {len(member)} letters; a name may "
+                    f"have {LONGEST}. Vary fewer settings, or shorten the sweep's name.",
+                )
+            )
+        try:
+            found[member] = TrainedSae(**whole)
+        except ValidationError as problem:
+            errors = problem.errors(include_url=False)
+            mistakes += explained(errors, whole, f"sweeps.{name}", sorted(TrainedSae.model_fields))
+    return found, list(dict.fromkeys(mistakes))
 
 
-def expand(study: Study) -> Study:
-    """The study with the SAEs of its sweeps in its catalogue and in its grids."""
-    named = {name: members(name, sweep) for name, sweep in study.sweeps.items()}
+def _mistakes(name: str, sweep: Sweep) -> Iterator[Mistake]:
+    """What a sweep changes is one value a key, and not nothing."""
+    if not sweep.over and not any(sweep.rows):
+        yield _mistake(
+            name, "it changes nothing. Give over: {k: [16, 32]}, or rows, or put it among saes."
+        )
+        return
+    if not sweep.over and not all(sweep.rows):
+        yield _mistake(name, "a row changes nothing, so that its SAE has no name. Leave it out.")
+    count = len(sweep.rows or [{}]) * prod(map(len, sweep.over.values()))
+    if count > MOST:
+        yield _mistake(name, f"it would make {count:,} SAEs; at most {MOST:,}. Vary less.")
+    varied = [(key, value) for key, values in sweep.over.items() for value in values]
+    varied += [pair for row in sweep.rows for pair in row.items()]
+    nested = [(k, v) for k, v in varied if k == "settings" or isinstance(v, dict | list)]
+    for key, value in dict(reversed(nested)).items():
+        yield _mistake(
+            name,
+            f"{key} is one of its values, {shown(value)}; expected settings by their own "
+            "names, each with plain values, like over: {k: [16, 32], seed: [0, 1]}.",
+        )
+
+
+def _mistake(name: str, text: str) -> Mistake:
+    return Mistake("config", f"sweeps.{name}: {text}", f"sweeps.{name}")
+
+
+def expand(study: Study) -> tuple[Study, list[Mistake]]:
+    """The study with the SAEs of its sweeps in its catalogue and in its grids; and mistakes."""
+    named, mistakes = {}, []
+    for name, sweep in study.sweeps.items():
+        named[name], found = members(name, sweep)
+        mistakes += found
     for name, found in named.items():
         for taken in sorted(study.saes.keys() & {name, *found}):
             # A resolved config, given again, has the members already.
             if study.saes[taken] != found.get(taken):
-                raise SweepError(
-                    f"sweeps.{name}: {taken} is the name of one of saes as well; rename one."
-                )
+                text = f"{taken} is the name of one of saes as well; rename one."
+                mistakes.append(_mistake(name, text))
 
     def widened(block: Block) -> Block:
         saes = [member for sae in block.saes for member in named.get(sae, [sae])]
         return block.model_copy(update={"saes": saes})
 
-    return study.model_copy(
+    added = {member: sae for found in named.values() for member, sae in found.items()}
+    expanded = study.model_copy(
         update={
-            "saes": {**study.saes, **{k: v for found in named.values() for k, v in found.items()}},
+            "saes": {**study.saes, **added},
             "grids": {name: list(map(widened, blocks)) for name, blocks in study.grids.items()},
             "grid": study.grid if isinstance(study.grid, str) else list(map(widened, study.grid)),
         }
     )
+    return expanded, mistakes

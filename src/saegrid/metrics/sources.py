@@ -16,6 +16,7 @@ from saegrid.base.tensors import open_tensors
 from saegrid.capture import activations
 from saegrid.metrics.metric import NO_ROWS, MetricsError, Text
 from saegrid.models import hub, read_config, sizes_of
+from saegrid.models.files import CONFIG
 from saegrid.saes.joined import Joined, open_rows
 from saegrid.store.manifest import shard_path
 from saegrid.store.reader import Reader
@@ -153,11 +154,9 @@ class Stored:
             )
         if told.cut == "rows" and told.max_characters is not None:
             return CUT
-        named, revision = model.get("tokenizer") or model["path"], model.get("revision")
-        encoder = tokenizer.load(
-            hub.folder(named, revision, hub.TOKENIZER), model.get("bos", "auto")
-        )
-        config = read_config(hub.folder(model["path"], revision, hub.TOKENIZER))
+        encoder = tokenizer.load(hub.tokenizer_folder(model), model.get("bos", "auto"))
+        home = hub.folder(model["path"], model.get("revision"), (CONFIG,))
+        config = read_config(home)
         rower = Rower(encoder, told, sizes_of(config, model.get("family", "auto")).context)
         rows: list[np.ndarray] = []
         for shard, apart in self._shards(share, order_seed) if n else ():

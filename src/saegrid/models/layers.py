@@ -17,8 +17,8 @@ import numpy as np
 import torch
 import transformers
 
-from saegrid.models import Family, Sizes, family_of, hub, read_config
-from saegrid.models.load import DTYPES, UNUSED, Loaded, ModelError, device_of
+from saegrid.models import Family, Sizes, family_of, read_config
+from saegrid.models.load import DTYPES, UNUSED, Loaded, device_of, folder_of
 from saegrid.models.weights import Weights
 
 
@@ -125,13 +125,8 @@ def architecture(model: Mapping[str, Any]) -> Architecture:
     model: as for `models.load.load`. Raises ModelError, and ValueError for an unknown family.
     """
     transformers.logging.set_verbosity_error()
-    source = str(model["path"])
-    try:
-        folder = hub.folder(source, model.get("revision"), hub.WEIGHTS)
-        facts = read_config(folder)
-    except FileNotFoundError as error:
-        raise ModelError(str(error)) from error
-    family = family_of(facts, model.get("family", "auto"))
+    source, folder = str(model["path"]), folder_of(model)
+    family = family_of(read_config(folder), model.get("family", "auto"))
     config = transformers.AutoConfig.from_pretrained(
         folder, local_files_only=True, trust_remote_code=False
     )

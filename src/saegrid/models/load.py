@@ -14,8 +14,10 @@ import torch
 import transformers
 from safetensors import SafetensorError
 
+from saegrid.base.errors import CheckpointError
 from saegrid.base.words import POSITIONS, Site
-from saegrid.models import Family, Sizes, family_of, hub
+from saegrid.models import Family, Sizes, family_of, hub, read_config
+from saegrid.models.files import CONFIG, check_config, model_files
 from saegrid.models.memory import needed
 
 DTYPES = {
@@ -28,7 +30,7 @@ UNUSED = re.compile(r"(^|\.)pooler\.")
 """Tensors that no site depends on; a checkpoint may lack them."""
 
 
-class ModelError(ValueError):
+class ModelError(CheckpointError):
     """A model that cannot be loaded or does not fit; the message says how to mend it."""
 
 
@@ -115,16 +117,26 @@ def _unusable(model: Mapping[str, Any], found: str) -> ModelError:
     )
 
 
-def _place(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Where from_pretrained is to look; ModelError where there is nothing."""
+def folder_of(model: Mapping[str, Any]) -> Path:
+    """The folder of a study's model; from the hub, the files that are read are fetched.
+
+    Raises ModelError where there is nothing, CheckpointError for a kind that is not read.
+    """
     path = str(model["path"])
-    if Path(path).is_dir():
-        if not (Path(path) / "config.json").is_file():
-            raise _unusable(model, "a folder without config.json.")
-        return {"pretrained_model_name_or_path": path, "local_files_only": True}
-    if not HUB_NAME.fullmatch(path):
+    if not Path(path).is_dir() and not HUB_NAME.fullmatch(path):
         raise _unusable(model, "no such folder.")
-    return {"pretrained_model_name_or_path": path, "revision": model.get("revision") or "main"}
+    if Path(path).is_dir() and not (Path(path) / CONFIG).is_file():
+        raise _unusable(model, "a folder without config.json.")
+    untrained = model.get("weights", "pretrained") == "random"
+    try:
+        folder = hub.folder(path, model.get("revision"), (CONFIG,) if untrained else hub.WEIGHTS)
+        facts = read_config(folder)
+    except FileNotFoundError as error:
+        raise _unusable(model, _first_line(error)) from error
+    check_config(folder, facts)
+    if not untrained:
+        model_files(folder)
+    return folder
 
 
 def device_of(name: str) -> torch.device:
@@ -139,11 +151,12 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _read(kind: Any, model: Mapping[str, Any], place: dict, config: Any) -> torch.nn.Module:
+def _read(kind: Any, model: Mapping[str, Any], folder: Path, config: Any) -> torch.nn.Module:
     """The model with the checkpoint's weights; ModelError where one is missing or misshapen."""
     try:
         read, info = kind.from_pretrained(
-            **place,
+            folder,
+            local_files_only=True,
             config=config,
             dtype=DTYPES[model["dtype"]],
             attn_implementation="sdpa",
@@ -181,11 +194,7 @@ def fits(model: Mapping[str, Any], memory_mb: int) -> bool:
     memory = memory_mb * 1_000_000
     if device.type == "cuda":
         memory = torch.cuda.mem_get_info(device)[0]
-    try:
-        folder = hub.folder(str(model["path"]), model.get("revision"), hub.WEIGHTS)
-    except FileNotFoundError as error:
-        raise _unusable(model, _first_line(error)) from error
-    weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    weights = sum(path.stat().st_size for path in model_files(folder_of(model)))
     return needed(weights) <= memory
 
 
@@ -203,18 +212,18 @@ def load(model: Mapping[str, Any]) -> Loaded:
         ValueError: the family is unknown.
     """
     model = {"dtype": "float32", "weights": "pretrained", "device": "cpu", **model}
-    place = _place(model)
-    device = device_of(model["device"])
+    folder, device = folder_of(model), device_of(model["device"])
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+    family = family_of(read_config(folder), model.get("family", "auto"))
     try:
-        facts, _ = transformers.PretrainedConfig.get_config_dict(**place)
+        config = transformers.AutoConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise _unusable(model, _first_line(error)) from error
-    family = family_of(facts, model.get("family", "auto"))
-    config = transformers.AutoConfig.from_pretrained(**place, trust_remote_code=False)
     kind = transformers.AutoModelForCausalLM if family.causal else transformers.AutoModel
     random = model["weights"] == "random"
-    made = _initialise(kind, model, config) if random else _read(kind, model, place, config)
+    made = _initialise(kind, model, config) if random else _read(kind, model, folder, config)
     made = made.eval().requires_grad_(False).to(device)
     return Loaded(made, family, family.sizes(config.to_dict()), str(model["path"]))

@@ -1,6 +1,5 @@
 """The tensors of a checkpoint, read one by one at the speed of the disk: no map, no second copy."""
 
-import json
 from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from saegrid.base.tensors import header
+from saegrid.models.files import model_files
 from saegrid.models.load import ModelError
 
 STORED = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -29,36 +30,22 @@ class _Entry(NamedTuple):
 
 
 def _entries(path: Path) -> dict[str, _Entry]:
-    """The weights in a safetensors file, by name; ModelError where the file is not whole."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        try:
-            header: dict[str, Any] = json.loads(file.read(min(length, size)))
-        except ValueError:
-            raise ModelError(f"{path}: this is no safetensors file. Fetch it again.") from None
-    header.pop("__metadata__", None)
-    end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
-    if size != end:
-        raise ModelError(
-            f"{path}: the file is {'truncated' if size < end else 'too long'}: its header promises "
-            f"{end} bytes, got {size}. Fetch it again."
-        )
+    """The weights in a safetensors file, by name; CheckpointError where the file is damaged."""
     return {
-        name: _Entry(path, 8 + length + e["data_offsets"][0], tuple(e["shape"]), STORED[e["dtype"]])
-        for name, e in header.items()
-        if e["dtype"] in STORED
+        name: _Entry(path, entry.start, entry.shape, STORED[entry.dtype])
+        for name, entry in header(path).entries.items()
+        if entry.dtype in STORED
     }
 
 
 class Weights:
-    """The tensors in all *.safetensors of a folder, by the names of the model without its head."""
+    """The tensors of a model's folder, by the names of the model without its head."""
 
     def __init__(self, folder: Path, prefix: str) -> None:
         """prefix: what the names begin with where the checkpoint holds a head too."""
         self.folder, self.prefix = folder, prefix
         self.entries: dict[str, _Entry] = {}
-        for path in sorted(folder.glob("*.safetensors")):
+        for path in model_files(folder):
             self.entries |= _entries(path)
 
     def _find(self, name: str, shape: tuple[int, ...] | None = None) -> _Entry:

@@ -8,7 +8,6 @@ of every cell, and writes their commits. Then
 HF_ENDPOINT and the login of `hf auth login` count.
 """
 
-import fnmatch
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from saegrid.base.registry import pick
 from saegrid.base.words import Cell
 from saegrid.config.check import cells, resolve
 from saegrid.config.models import CheckpointSae, Study
-from saegrid.models.hub import WEIGHTS
+from saegrid.models.files import CONFIG, INDEX, WHOLE
 from saegrid.saes.formats import FORMATS
 
 HEAD = """# Commits on the hub, looked up by `python -m saegrid.saes.pin`. To take these:
@@ -92,9 +91,10 @@ def pins(
     if not revisions:
         raise PinError("saes: no SAE of the grid names a `repo`, so there is nothing to look up.")
     of_model = find(model)
-    for pattern in WEIGHTS[:2]:
-        if not fnmatch.filter(of_model.files, pattern):
-            raise PinError(f"{model}: there is no {pattern}; a model is needed as safetensors.")
+    for names in ((CONFIG,), (WHOLE, INDEX)):
+        if not of_model.files & set(names):
+            missing = " nor ".join(names)
+            raise PinError(f"{model}: there is no {missing}; a model is needed as safetensors.")
     saes = {name: {"path": None, "revision": commits} for name, commits in revisions.items()}
     return {"model": {"path": model, "revision": of_model.commit}, "saes": saes}
 

@@ -6,7 +6,7 @@ that deletes what is not being read.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from saegrid.base.digest import file_digest
+from saegrid.base.digest import content_digest
 from saegrid.base.errors import CheckpointError
 from saegrid.base.io import (
-    canonical,
     read_header,
     read_json,
     read_tensors,
@@ -27,14 +26,16 @@ from saegrid.base.io import (
 from saegrid.base.paths import expand
 from saegrid.base.registry import pick
 from saegrid.base.words import Cell
-from saegrid.models.identity import weights_digest
 from saegrid.saes.cache import Cache, Lease, name_of
 from saegrid.saes.cache.download import describe
-from saegrid.saes.checkpoint import Format
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.sae import SAE
 
 REFERENCE, NORMS = "reference.json", "decoder_norms.safetensors"
+AGAIN = (
+    "Give the same snakemake command again: it imports the checkpoint as it is now, and makes "
+    "again what came from it."
+)
 WHERE = ("path", "repo", "folder", "revision")
 
 
@@ -75,7 +76,8 @@ def open_sae(folder: str | Path, last: bool = False) -> OpenSAE:
     form = pick(FORMATS, reference["format"], "format")
     with ExitStack() as stack:
         lease = stack.enter_context(resolve(reference))
-        norms = _read_norms(folder / NORMS, identity(form, lease.folder))
+        content = content_of(lease.folder, form.files)
+        norms = _read_norms(folder / NORMS, lease.folder, content)
         opened = _held(form.open(lease.folder, norms=norms), lease, last)
         stack.pop_all()
     return opened
@@ -108,11 +110,11 @@ def import_sae(
         folder = lease.folder
         opened = form.open(folder)
         _same_site(opened, folder / form.files[0], cell)
-        told = identity(form, folder)
+        content = content_of(folder, form.files)
         measured = {"norm": opened.decoder.norms.astype(np.float32)}
     where = {key: sae[key] for key in WHERE if sae.get(key) is not None}
-    facts = {"format": sae["format"], **where, "identity": told, "facts": dict(opened.facts)}
-    write_tensors(norms, measured, spec, {"identity": canonical(told)})
+    facts = {"format": sae["format"], **where, "content": content, "facts": dict(opened.facts)}
+    write_tensors(norms, measured, spec, {"content": content})
     write_json(reference, facts, spec)
     return opened
 
@@ -127,29 +129,28 @@ def _same_site(sae: SAE, path: Path, cell: str) -> None:
         )
 
 
-def identity(form: Format, folder: Path) -> dict[str, Any]:
-    """What tells one checkpoint from another: digests of its facts and its tensors, and the size.
+def content_of(folder: str | Path, files: Iterable[str]) -> str:
+    """Sixteen hexadecimal digits of the files of a checkpoint that its format reads.
 
-    Of large tensors size, header and samples are read (`identity.weights_digest`).
+    All of their bytes count, and their names in the folder; neither where the folder lies nor what
+    lies beside them. CheckpointError names a file that is not there.
     """
-    facts, weights = (folder / name for name in form.files)
-    for path in (facts, weights):
-        if not path.is_file():
-            raise CheckpointError(f"{path}: the file is not there.")
-    return {
-        "facts": file_digest(facts),
-        "weights": weights_digest(weights),
-        "bytes": weights.stat().st_size,
-    }
+    try:
+        return content_digest(folder, files)
+    except FileNotFoundError as problem:
+        raise CheckpointError(f"{problem.filename}: the file is not there.") from None
+    except (OSError, ValueError) as problem:
+        raise CheckpointError(f"{folder}: the checkpoint cannot be read: {problem}") from None
 
 
-def _read_norms(path: Path, expected: dict[str, Any]) -> np.ndarray:
+def _read_norms(path: Path, folder: Path, content: str) -> np.ndarray:
     if not path.is_file():
-        raise CheckpointError(f"{path}: the file is not there. Run the rule import_sae again.")
-    if read_header(path).get("identity") != canonical(expected):
+        raise CheckpointError(f"{path}: the file is not there. {AGAIN}")
+    recorded = read_header(path).get("content")
+    if recorded != content:
         raise CheckpointError(
-            f"{path}: these norms were measured on another checkpoint than the one at hand. "
-            "Run the rule import_sae again."
+            f"{folder}: this checkpoint has changed since it was imported (its files have the "
+            f"digest {content}, {path} was made from {recorded}). {AGAIN}"
         )
     return read_tensors(path)["norm"]
 

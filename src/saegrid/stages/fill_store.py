@@ -27,7 +27,7 @@ def identity(plan: Plan, at: At) -> str:
     deciding = {
         "code": plan.specs.code(FILL_STORE, at),
         "model": plan.model.identity,
-        "tokenizer": plan.model.tokenizer or [model.tokenizer, model.revision],
+        "tokenizer": plan.model.tokenizer or list(plan.model.tokenizer_named),
         "bos": model.bos,
         "source": {**chosen, "column": source.columns.text},
         "settings": settings_of(corpus.store).deciding,
@@ -42,7 +42,7 @@ def settings(plan: Plan, at: At) -> Settings:
     corpus, model = plan.corpora[at.corpus], plan.study.model
     return {
         "model": {**model.model_dump(mode="json"), "name": model.path},
-        "tokenizer": model.tokenizer or model.path,
+        "tokenizer": plan.model.tokenizer_named[0],
         "source": corpus.settings.source.model_dump(mode="json"),
         "content": corpus.content,
         "settings": corpus.store,

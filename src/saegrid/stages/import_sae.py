@@ -33,7 +33,10 @@ def weighs(sizes: Sizes, at: At) -> Weight:
 
 IMPORT_SAE = Stage(
     "import_sae",
-    reads={"before": Many(before, settled=True, decides=False)},
+    reads={
+        "checkpoint": Many(lambda plan, at: plan.saes.files(at.cell), ancient=True),
+        "before": Many(before, settled=True, decides=False),
+    },
     writes={"reference": SAE + "reference.json", "norms": SAE + "decoder_norms.safetensors"},
     settings=settings,
     code=reader,

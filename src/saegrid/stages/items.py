@@ -7,12 +7,13 @@ from saegrid.stages.stage import CORPUS, At, Many, Needs, Plan, Settings, Stage,
 def settings(plan: Plan, at: At) -> Settings:
     """The source, the content of its files, what is stripped and checked."""
     corpus = plan.corpora[at.corpus]
+    grades = corpus.settings.grades
     return {
         "source": corpus.settings.source.model_dump(mode="json"),
         "content": corpus.content,
         "strip": corpus.settings.strip,
         "keep_space": sorted(corpus.settings.keep_space),
-        "grades": corpus.settings.grades,
+        "grades": grades.model_dump(mode="json") if grades else None,
     }
 
 

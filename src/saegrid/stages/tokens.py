@@ -22,12 +22,12 @@ def selection(plan: Plan, at: At) -> Source | None:
 
 def settings(plan: Plan, at: At) -> Settings:
     """The tokenizer with its content, the layout, the mask."""
-    corpus, model = plan.corpora[at.corpus], plan.study.model
+    corpus, (tokenizer, revision) = plan.corpora[at.corpus], plan.model.tokenizer_named
     return {
-        "tokenizer": model.tokenizer or model.path,
-        "revision": model.revision,
+        "tokenizer": tokenizer,
+        "revision": revision,
         "content": plan.model.tokenizer,
-        "bos": model.bos,
+        "bos": plan.study.model.bos,
         "layout": corpus.settings.layout,
         "row_length": corpus.settings.row_length,
         "mask": corpus.settings.mask,

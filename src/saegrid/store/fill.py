@@ -86,7 +86,7 @@ def fill_as(
     so they stand in the manifest."""
     given = expand_all(spec)
     model = {**given["model"], "name": spec["model"]["name"]}
-    home = hub.folder(given["tokenizer"], model.get("revision"), hub.TOKENIZER)
+    home = hub.tokenizer_folder(model)
     return fill(
         folder,
         model,

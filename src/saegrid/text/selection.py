@@ -57,7 +57,7 @@ def report(
     """Kept, total and percent of a selection, and of its strict or non-strict sibling.
 
     The total are the items of the splits. `sibling` is null without a column. Raises what
-    `selection` raises.
+    `selection` raises, and ValueError where nothing is kept.
     """
     total = int(_in_splits(items, splits).sum())
 
@@ -77,6 +77,13 @@ def report(
     if column is not None:
         sibling = SIBLINGS[comparator]
         found["sibling"] = {"comparator": sibling, **counts(sibling)}
+        if total and not found["kept"]:
+            known = [label for label in items[column].to_pylist() if label is not None]
+            raise ValueError(
+                f"filter: {column} {comparator} {value:g} keeps none of the {total} items, whose "
+                f"{column} reaches from {min(known):g} to {max(known):g}, so that there is nothing "
+                "to count. Mend comparator, value or splits."
+            )
     return found
 
 

@@ -239,7 +239,8 @@ def tokens(
     if aside and too_long == "error":
         raise ValueError(
             f"{len(aside)} item(s) cannot be model input; the first is {aside[0]['id']!r}: "
-            f"{aside[0]['reason']}. Mend the corpus or take `too_long: set_aside`."
+            f"{aside[0]['reason']}. Shorten or leave out its text, or raise max_length of the "
+            "corpus, to the model's context at most."
         )
     usable = np.ones(items.num_rows, dtype=bool)
     usable[[entry["item"] for entry in aside]] = False

@@ -6,10 +6,10 @@ from typing import Annotated
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from saegrid.base.section import Number, Positive, Share, Strict
 from saegrid.base.words import Cell, Site
-from saegrid.config.models import Positive, Share, Strict
 
-Above = Annotated[float, Field(gt=0)]
+Above = Annotated[Number, Field(gt=0)]
 
 
 class Counts(Strict):
@@ -56,7 +56,7 @@ class Golden(Strict):
 class Norms(Strict):
     """Mean |x| over tokens that are not special."""
 
-    factor: Annotated[float, Field(gt=1)]
+    factor: Annotated[Number, Field(gt=1)]
     """How many times too large or too small a mean may be."""
     tokens: Positive
     """How many tokens of the study's own text are measured, about."""
@@ -75,7 +75,7 @@ class Decoder(Strict):
 
     tolerance: Above
     """Of a printed value, and of the order."""
-    value: dict[str, dict[int, dict[int, float]]]
+    value: dict[str, dict[int, dict[int, Number]]]
     """By cell, feature and channel; directions have norm one."""
     source: str
     """Where the numbers were published."""
@@ -84,7 +84,7 @@ class Decoder(Strict):
 class Expected(Strict):
     """All expected numbers of a file."""
 
-    golden: tuple[Golden, ...] = ()
+    golden: Annotated[tuple[Golden, ...], Field(strict=False)] = ()
     """Sentences."""
     norms: Norms | None = None
     """Norms of activations."""

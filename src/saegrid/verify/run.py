@@ -91,8 +91,7 @@ def _with_model(
 ) -> list[Fact]:
     """What needs activations: the golden sentences, the norms."""
     model, goldens = settings["model"], [g for g in expected.golden if g.cell in settings["golden"]]
-    named = hub.folder(model["tokenizer"] or model["path"], model["revision"], hub.TOKENIZER)
-    encoder = tokenizer.load(named, model["bos"])
+    encoder = tokenizer.load(hub.tokenizer_folder(model), model["bos"])
     texts = [sentence(encoder, golden.text) for golden in goldens]
     sites = [Site.parse(site) for site in settings["norms"]]
     if sites:
@@ -130,7 +129,7 @@ def _capture(
     model: Mapping[str, Any], text: Text, sites: set[Site], folder: Path, memory_mb: int
 ) -> dict[Site, np.ndarray]:
     """Activations (token, d_model) of the tokens that are not special, views of files."""
-    from saegrid.capture import capture_corpus
+    from saegrid.capture.corpus import capture_corpus
 
     choice = {"edited": False, "original": False, "context": "all", "seed": 0}
     paths = {site: folder / f"{site}.safetensors" for site in sorted(sites)}

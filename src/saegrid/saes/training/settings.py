@@ -1,11 +1,13 @@
 """What a training can be told. Torch-free, so that a config is checked before anything runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, isfinite
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
+from saegrid.base.errors import shown
 from saegrid.base.registry import nearest, pick
+from saegrid.base.section import EXPONENT
 from saegrid.saes.training import RECIPES
 
 
@@ -17,7 +19,8 @@ class Check(NamedTuple):
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and (isinstance(value, int) or isfinite(value))
 
 
 def _whole(value: Any) -> bool:
@@ -35,6 +38,9 @@ Maybe = Annotated[
     Check("a whole number from 1 on, or null", lambda v: v is None or (_whole(v) and v >= 1)),
 ]
 Flag = Annotated[bool, Check("true or false", lambda v: isinstance(v, bool))]
+LIMITS = {"steps": 10**8, "epochs": 10**5, "batch": 10**7, "lr": 10}
+LIMIT = 10**12
+"""Largest values of some settings, and of all others: beyond, a number is a slip."""
 InputScale = Literal["mean", "rms", "none"]
 
 
@@ -146,35 +152,54 @@ def _check_of(kind: Any) -> Check:
     return kind.__metadata__[0]
 
 
-def parse(recipe: str, given: dict[str, Any]) -> Any:
-    """The settings of a recipe, defaults filled in.
+def problems(recipe: str, given: Mapping[str, Any]) -> list[str]:
+    """All that is wrong with the settings of a recipe, a sentence each.
 
-    Raises:
-        ValueError: names the recipe or setting that is unknown, or what a value must be, or two
-            settings that exclude each other.
+    It names the recipe or setting that is unknown, or what a value must be, or two settings that
+    exclude each other.
     """
-    kind = pick(RECIPES, recipe, "The recipe").settings
+    try:
+        kind = pick(RECIPES, recipe, "The recipe").settings
+    except ValueError as problem:
+        return [str(problem)]
     known = get_type_hints(kind, include_extras=True)
+    found = []
     for key, value in given.items():
+        where = f"of the recipe {recipe}"
         if key not in known:
-            raise ValueError(
-                f"The setting {key!r} of the recipe {recipe} is unknown."
-                f"{nearest(key, list(known))} Known: {', '.join(sorted(known))}."
+            found.append(
+                f"The setting {shown(key)} {where} is unknown.{nearest(str(key), list(known))} "
+                f"Known: {', '.join(sorted(known))}."
             )
-        check = _check_of(known[key])
+            continue
+        check, limit = _check_of(known[key]), LIMITS.get(key, LIMIT)
         if not check.fits(value):
-            raise ValueError(
-                f"The setting {key} of the recipe {recipe} must be {check.wanted}; got {value!r}."
+            mend = ""
+            if isinstance(value, str) and EXPONENT.fullmatch(value):
+                mend = f" YAML takes it for a text: write {float(value):.1e}."
+            found.append(
+                f"The setting {key} {where} must be {check.wanted}; got {shown(value)}.{mend}"
             )
-    told = kind(**given)
-    if told.non_negative and told.whiten != "none":
-        raise ValueError(
+        elif _number(value) and value > limit:
+            found.append(f"The setting {key} {where} must be at most {limit:,}; got {value:,}.")
+    if found:
+        return found
+    settings = kind(**given)
+    if settings.non_negative and settings.whiten != "none":
+        found.append(
             f"The settings non_negative and whiten of the recipe {recipe} exclude each other: rows "
             "that are not negative in whitened units are so in raw ones. Leave one of them out."
         )
-    if told.patience and not told.hold_out:
-        raise ValueError(
+    if settings.patience and not settings.hold_out:
+        found.append(
             f"The setting patience of the recipe {recipe} needs held-out tokens to stop by: raise "
             "hold_out, or set patience to 0."
         )
-    return told
+    return found
+
+
+def parse(recipe: str, given: dict[str, Any]) -> Any:
+    """The settings of a recipe, defaults filled in; ValueError tells all `problems`."""
+    if found := problems(recipe, given):
+        raise ValueError("\n".join(found))
+    return pick(RECIPES, recipe, "The recipe").settings(**given)

@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from saegrid.base.digest import file_digest
+from saegrid.base.digest import file_digests
 from saegrid.base.errors import ConfigError
 from saegrid.base.paths import expand_all
 from saegrid.config.models import Corpus as Settings
@@ -53,7 +53,7 @@ class Corpus:
     @cached_property
     def content(self) -> list[str]:
         """Digests of these files."""
-        return [file_digest(path) for path in self.files]
+        return file_digests(self.files)
 
     def stored(self) -> int:
         """Bytes of these files."""

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from saegrid.base.digest import digest, file_digest
+from saegrid.base.digest import digest, file_digests
 from saegrid.base.errors import ConfigError
 from saegrid.base.io import canonical
 from saegrid.base.paths import PathError, expand
@@ -13,15 +13,9 @@ from saegrid.base.registry import entry
 from saegrid.base.words import Site
 from saegrid.config.models import Model as Settings
 from saegrid.models import FAMILIES, Sizes, family_name, read_config, sizes_of
+from saegrid.models.files import model_files
+from saegrid.models.hub import TOKENIZER, tokenizer_of
 from saegrid.models.identity import model_identity
-
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "config.json",
-)
-"""Files of a folder that decide on tokens."""
 
 
 class Model:
@@ -59,9 +53,8 @@ class Model:
     @cached_property
     def files(self) -> list[str]:
         """Local files of its weights; empty where it is on the hub."""
-        return (
-            [str(path) for path in sorted(self.folder.glob("*.safetensors"))] if self.folder else []
-        )
+        reads = self.folder and self.settings.weights == "pretrained"
+        return [str(path) for path in model_files(self.folder)] if reads else []
 
     def stored(self) -> int:
         """Bytes of these files."""
@@ -117,6 +110,10 @@ class Model:
     @cached_property
     def tokenizer(self) -> list[str]:
         """Digests of the tokenizer's files; empty where it is on the hub."""
-        folder = Path(expand(self.settings.tokenizer or self.settings.path))
-        files = [folder / name for name in TOKENIZER_FILES]
-        return [file_digest(path) for path in files if path.is_file()]
+        folder = Path(expand(self.tokenizer_named[0]))
+        return file_digests([folder / name for name in TOKENIZER if (folder / name).is_file()])
+
+    @property
+    def tokenizer_named(self) -> tuple[str, str | None]:
+        """Folder, or name on the hub, and commit of the tokenizer."""
+        return tokenizer_of(self.settings.model_dump())

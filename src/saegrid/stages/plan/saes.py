@@ -1,15 +1,21 @@
 """The SAEs of a study: trained here, or read from checkpoints."""
 
+import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from saegrid.base.errors import ConfigError
+from saegrid.base.digest import file_digests
+from saegrid.base.errors import CheckpointError, ConfigError
 from saegrid.base.paths import expand
-from saegrid.base.registry import lookup
+from saegrid.base.registry import lookup, pick
 from saegrid.base.words import SAE_PATTERN, SITE_PATTERN, Cell
 from saegrid.config.models import Study
+from saegrid.saes.formats import FORMATS
+from saegrid.saes.reference import content_of
 
 NOTHING = "(?!)"
 """A pattern that nothing matches."""
@@ -19,8 +25,8 @@ class Saes:
     """The catalogue of SAEs."""
 
     def __init__(self, study: Study, cells: Iterable[Cell]) -> None:
-        self.study = study
-        used = sorted({cell.sae for cell in cells})
+        self.study, self.cells = study, list(cells)
+        used = sorted({cell.sae for cell in self.cells})
         self.trained = [name for name in used if study.saes[name].source == "train"]
         self.imported = [name for name in used if name not in self.trained]
 
@@ -60,13 +66,33 @@ class Saes:
             )
         return None
 
-    def content(self, cell: str) -> list[list[Any]] | None:
-        """What stands for the bytes of a cell's checkpoint; None where it is on the hub."""
+    def files(self, cell: str) -> list[str]:
+        """The local files of a cell's checkpoint that its format reads; none where it is on the
+        hub."""
+        folder = self.folder(cell)
+        form = pick(FORMATS, self.checkpoint(cell)["format"], "format")
+        return [str(folder / name) for name in form.files] if folder else []
+
+    def content(self, cell: str) -> str | None:
+        """Digest of the bytes of these files; None where the checkpoint is on the hub."""
         folder = self.folder(cell)
         if folder is None:
             return None
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        return [[str(path.relative_to(folder)), path.stat().st_size] for path in files]
+        self._read_ahead  # noqa: B018
+        form = pick(FORMATS, self.checkpoint(cell)["format"], "format")
+        try:
+            return content_of(folder, form.files)
+        except CheckpointError as problem:
+            raise ConfigError(f"saes.{Cell.parse(cell).sae}: {problem}") from None
+
+    @cached_property
+    def _read_ahead(self) -> None:
+        """All checkpoints of the grid are digested together, several files at a time."""
+        paths: list[str] = []
+        for cell in (str(cell) for cell in self.cells if cell.sae in self.imported):
+            with suppress(ValueError):  # told where the cell itself is asked
+                paths += filter(os.path.isfile, self.files(cell))
+        file_digests(paths)
 
     def reader(self, cell: str) -> str:
         """Module that reads the format of a cell's SAE."""

@@ -1,0 +1,163 @@
+"""Sections of a config that say what a corpus is. The text under a field is its help."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from saegrid.base.section import (
+    Commit,
+    Many,
+    Number,
+    Seed,
+    Strict,
+)
+
+Comparator = Literal["ge", "gt", "le", "lt", "eq", "ne"]
+
+
+class Columns(Strict):
+    """Which columns of a source hold what."""
+
+    id: str | None = "id"
+    """Identifier of a row; null: its number in the file."""
+    original: str | None = None
+    """Original text, with one <word/> marker where `edit` is a column, else the plain text."""
+    edit: str | None = None
+    """The replacement for the marked words."""
+    edited: str | None = None
+    """The edited text, where texts come whole instead of with a marker."""
+    text: str | None = None
+    """The text of unpaired data."""
+
+
+class Source(Strict):
+    """Where a corpus comes from."""
+
+    kind: str
+    """csv, jsonl, parquet, text, hub or generated."""
+    files: dict[str, str | list[str]] = {}
+    """Files of each split."""
+    columns: Columns = Columns()
+    """Columns that hold the texts."""
+    labels: dict[str, Literal["text", "number"]] = {}
+    """Label columns to keep and how to read them."""
+    split_column: str | None = None
+    """Column that names the split, where the files do not."""
+    repo: str | None = None
+    """hub: name of the data set."""
+    revision: Commit | None = None
+    """hub: commit."""
+    separator: str = "\n"
+    """text: what stands between two texts."""
+    max_characters: Many | None = None
+    """text, and streamed texts of any kind: longer ones are cut here."""
+    grammar: str | None = None
+    """generated: the grammar file."""
+    n: Many | None = None
+    """generated, text, and streamed texts of any kind: number of texts."""
+    seed: Seed = 0
+    """generated: seed."""
+
+
+class Filter(Strict):
+    """Which items the densities count; the others are kept in the files."""
+
+    column: str
+    """A number label."""
+    comparator: Comparator
+    """`ge 2.0` keeps the published study's 630 headlines, `gt 2.0` only 322."""
+    value: Number
+    """What the label is compared with."""
+    splits: Annotated[list[str], Field(min_length=1)] | None = None
+    """Count these splits only; null: all."""
+
+
+class Grades(Strict):
+    """Check of grades: each item has several, a digit each, and their mean."""
+
+    digits: str
+    """Label, read as text, of the grades one after another: 0132."""
+    mean: str
+    """Label, read as number, of their mean."""
+    low: Annotated[int, Field(ge=0, le=9)] = 0
+    """Lowest grade."""
+    high: Annotated[int, Field(ge=0, le=9)] = 3
+    """Highest grade."""
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self) -> "Grades":
+        if self.low >= self.high:
+            raise ValueError(f"must have low below high; got low {self.low}, high {self.high}")
+        return self
+
+
+class TokenChoice(Strict):
+    """Which token rows of the corpus are captured."""
+
+    edited: bool = True
+    """The tokens of the edits."""
+    original: bool = True
+    """The tokens they replaced."""
+    context: Annotated[int, Field(ge=0, le=10**12)] | Literal["all"] = 20_000
+    """A seeded sample of the other tokens, or all of them."""
+    seed: Seed = 0
+    """Seed of the sample."""
+
+
+class Store(Strict):
+    """A streamed corpus: text that never stands in tables, captured into shards."""
+
+    choice: Literal["all", "last", "random", "mean"] = "all"
+    """Which tokens of a row (see cut) are kept: all, the last, a random one, or their mean; special
+    tokens never."""
+    norm: Literal["none", "layer", "final"] = "none"
+    """What is done to activations: nothing, a norm without scale and shift, or the model's own last
+    norm."""
+    cut: Literal["rows", "truncate"] | None = None
+    """What becomes of the rest of a text that is longer than a row, or than max_characters: it goes
+    on in further rows, or is dropped. null: rows where all tokens are kept, else truncate, so that
+    a text has one last, random or mean token, and not one a row."""
+    seed: Seed = 0
+    """Seed of the random tokens."""
+    shard_tokens: Annotated[int, Field(ge=1, le=10**9)] = 65_536
+    """A shard is closed behind the text with which it has so many entries."""
+    max_tokens: Annotated[int, Field(ge=1, le=10**15)] | None = None
+    """No text is begun once there are so many tokens. May be raised later: the store goes on."""
+    beside: bool = False
+    """Fill it beside the trainings, which begin with its first shards, instead of before them. A
+    training then takes the CPUs, the memory and the GPU of the capture as well. To change it trains
+    SAEs again, to the same bytes: their inputs are others."""
+
+
+class Corpus(Strict):
+    """A corpus and its role."""
+
+    role: Literal["main", "train", "reference", "holdout"]
+    """main: the study's text; train: SAEs learn from it; reference, holdout: compared with it."""
+    source: Source
+    """Where it comes from."""
+    strip: Literal["both", "left", "none"] = "both"
+    """Which blanks around a text are removed."""
+    keep_space: list[str] = []
+    """Ids whose leading blank stays whatever `strip` says."""
+    grades: Grades | None = None
+    """Labels that are grades and their mean: rows that disagree are kept and told."""
+    filter: Filter | None = None
+    """Which items are counted; null: all."""
+    layout: str = "headline"
+    """headline: each text its own row; packed: the published study's rows of 128."""
+    row_length: Annotated[int, Field(ge=2, le=10**6)] = 128
+    """packed: positions of a row."""
+    mask: str = "difference"
+    """difference: two-pointer rule on token ids; marker: the edit's character span."""
+    max_length: Annotated[int, Field(ge=1, le=10**7)] | None = None
+    """Longest row in tokens; longer texts are refused. null: the model's context, which it may not
+    exceed."""
+    tokens: TokenChoice = TokenChoice()
+    """Which tokens are captured."""
+    shards: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Into so many parts of whole rows the corpus is cut, each captured and encoded by jobs of its
+    own. For corpora larger than one job should take; results do not depend on it."""
+    store: Store | None = None
+    """Stream the texts (kind text, csv, jsonl, parquet or hub; `*` may stand in names of files) and
+    capture them into a store. For a corpus of role train, of any size."""

@@ -1,0 +1,243 @@
+"""Names in a config that lead nowhere, and settings that do not go together."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from saegrid.base.errors import ConfigError, shown
+from saegrid.base.registry import nearest
+from saegrid.base.words import Cell
+from saegrid.config.cells import STAGES, cell_section, cells
+from saegrid.config.corpora import Corpus
+from saegrid.config.messages import Mistake
+from saegrid.config.models import Study, Topics, TopTokens
+
+OF_TABLES = {
+    *("layout", "row_length", "mask", "tokens", "keep_space", "grades", "labels", "split_column"),
+    *("original", "edit", "edited"),
+}
+"""Settings of a corpus, its source and columns that only one in tables has."""
+RESERVED = ("saes", "figures", "survey", "store", "effects", "logs")
+"""Folders of a study's results that are no corpus."""
+LONGEST = 100
+"""Letters of a name: it becomes the name of a file."""
+MOST_CELLS = 100_000
+
+
+def names_mistakes(study: Study) -> Iterator[Mistake]:
+    """Names that would be no good names of files, or take those of other results."""
+    for name in study.corpora:
+        if name.lower() in RESERVED:
+            yield _mistake(
+                f"corpora.{name}",
+                f"a corpus may not be named {name}, since results/{study.study}/{name.lower()} "
+                "holds other results. Rename it.",
+            )
+    catalogues = {"corpora": study.corpora, "saes": study.saes, "sweeps": study.sweeps}
+    for catalogue, names in {**catalogues, "grids": study.grids}.items():
+        for name in names:
+            if len(name) > LONGEST:
+                yield _mistake(
+                    f"{catalogue}.{name[:40]}...",
+                    f"a name may have {LONGEST} letters; this one has {len(name)}. Shorten it.",
+                )
+
+
+def _mistake(key: str, text: str) -> Mistake:
+    return Mistake("config", f"{key}: {text}", key)
+
+
+def references_mistakes(study: Study) -> Iterator[Mistake]:
+    """Names that lead nowhere, and settings that do not go together."""
+    yield from _corpora_mistakes(study)
+    yield from _saes_mistakes(study)
+    yield from _grid_mistakes(study)
+    named = {"metrics.corpus": [study.metrics.corpus], "survey.corpora": study.survey.corpora}
+    for key, names in named.items():
+        for name in names:
+            if name is not None and name not in study.corpora:
+                hint = nearest(name, list(study.corpora))
+                yield Mistake(
+                    "config",
+                    f"{key} must name one of the corpora; got {shown(name)}.{hint}",
+                    key,
+                )
+    yield from _together_mistakes(study.topics, study.top_tokens)
+    cuts = study.pages.cuts
+    for cut in sorted({cut for cut in cuts if cuts.count(cut) > 1}):
+        yield _mistake("pages.cuts", f"{cut} stands twice. Leave one out.")
+    yield from _overrides_mistakes(study)
+
+
+def _corpora_mistakes(study: Study) -> Iterator[Mistake]:
+    mains = [name for name, corpus in study.corpora.items() if corpus.role == "main"]
+    if len(mains) != 1:
+        yield _mistake(
+            "corpora", f"exactly one must have the role main; got {', '.join(mains) or 'none'}."
+        )
+    for name, corpus in study.corpora.items():
+        yield from _corpus_mistakes(name, corpus)
+
+
+def _saes_mistakes(study: Study) -> Iterator[Mistake]:
+    for name, sae in study.saes.items():
+        if sae.source == "train":
+            yield from _learned_mistakes(study, f"saes.{name}.corpus", sae.corpus)
+        elif sae.path is None and sae.repo is None:
+            yield _mistake(f"saes.{name}", "give path (of local copies) or repo (on the hub).")
+        else:
+            for key in ("path", "repo", "folder"):
+                yield from _placeholder_mistakes(f"saes.{name}.{key}", getattr(sae, key) or "")
+
+
+def _placeholder_mistakes(key: str, text: str) -> Iterator[Mistake]:
+    """{layer} and {position} may stand in the path of an SAE, ${VARIABLE} too, and no other."""
+    for known in ("{layer}", "{position}"):
+        text = text.replace(known, "")
+    rest = re.sub(r"\$\{\w+\}", "", text)
+    if "{" in rest or "}" in rest:
+        yield _mistake(
+            key,
+            f"{shown(rest[rest.find('{') if '{' in rest else 0 :])} is no placeholder; known: "
+            "{layer}, {position} and ${VARIABLE}.",
+        )
+
+
+def _learned_mistakes(study: Study, key: str, name: str) -> Iterator[Mistake]:
+    """SAEs learn from a corpus of role train."""
+    roles = {corpus: entry.role for corpus, entry in study.corpora.items()}
+    if roles.get(name) != "train":
+        trains = [corpus for corpus, role in roles.items() if role == "train"]
+        hint = nearest(name, trains)
+        text = f"{key} must name a corpus of role train; got {shown(name)}.{hint}"
+        yield Mistake("config", text, key)
+
+
+def _corpus_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
+    """A streamed corpus, and one that SAEs learn from, cannot have all settings."""
+    key, chosen = f"corpora.{name}", corpus.tokens
+    if corpus.store:
+        yield from _store_mistakes(name, corpus)
+    elif not (chosen.edited or chosen.original or chosen.context):
+        yield _mistake(
+            f"{key}.tokens",
+            "no token would be captured: edited and original are false and context is 0. Set one.",
+        )
+    paired = corpus.source.columns.original is not None
+    if corpus.role == "train" and corpus.layout == "packed" and paired:
+        yield _mistake(
+            f"{key}.layout",
+            "packed rows mix pairs, so that none can be held out of a training with its siblings. "
+            "Take layout headline, or a column `text` alone.",
+        )
+    if not corpus.store and not paired and not chosen.context:
+        yield _mistake(
+            f"{key}.tokens.context",
+            "texts without pairs have no edits, so that 0 context tokens are none. Raise it, or "
+            "take all.",
+        )
+    if corpus.role == "main" and paired and not chosen.edited:
+        yield _mistake(
+            f"{key}.tokens.edited",
+            "features of the main corpus are counted on its edits; false leaves none to count. "
+            "Set it to true.",
+        )
+
+
+def _store_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
+    key = f"corpora.{name}"
+    if corpus.role != "train" or corpus.shards > 1 or corpus.filter:
+        yield _mistake(
+            f"{key}.store",
+            "a streamed corpus has the role train, no filter and no shards of its own; got role "
+            f"{corpus.role}, shards {corpus.shards}.",
+        )
+    parts = (corpus, corpus.source, corpus.source.columns)
+    named = {key for part in parts for key in part.model_dump(exclude_defaults=True)}
+    if named & OF_TABLES:
+        yield Mistake(
+            "config",
+            f"{key}: a streamed corpus has plain texts, one after another, and no "
+            f"{', '.join(sorted(named & OF_TABLES))}. Leave that out, or leave out `store`.",
+            f"{key}.store",
+        )
+
+
+def _grid_mistakes(study: Study) -> Iterator[Mistake]:
+    if isinstance(study.grid, str) and study.grid not in study.grids:
+        known = sorted(study.grids)
+        yield _mistake(
+            "grid",
+            f"{shown(study.grid)} is not among grids.{nearest(study.grid, known)} "
+            f"Known: {', '.join(known) or 'none'}.",
+        )
+    named = {f"grids.{name}": several for name, several in study.grids.items()}
+    if not isinstance(study.grid, str):
+        named["grid"] = study.grid
+    for key, several in named.items():
+        count = sum(len(b.layers) * len(b.positions) * len(b.saes) for b in several)
+        if count > MOST_CELLS:
+            yield _mistake(key, f"a grid has at most {MOST_CELLS:,} cells; got {count:,}.")
+        for sae in dict.fromkeys(sae for block in several for sae in block.saes):
+            if sae not in study.saes:
+                known = sorted(study.saes)
+                listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+                yield _mistake(
+                    key,
+                    f"SAE {shown(sae)} is not among saes.{nearest(sae, known)} "
+                    f"Known: {listed or 'none'}.",
+                )
+
+
+# --- overrides --------------------------------------------------------------------------------
+
+
+def _overrides_mistakes(study: Study) -> Iterator[Mistake]:
+    known = {str(cell) for cell in cells(study)} if study.overrides else set()
+    for cell, stages in study.overrides.items():
+        key = f"overrides.{cell}"
+        if cell not in known:
+            text = f"{key} is not a cell of the grid.{nearest(cell, sorted(known))}"
+            yield Mistake("config", text, key)
+            continue
+        for stage, values in stages.items():
+            if stage not in STAGES:
+                text = (
+                    f"{key}.{stage} is not a stage.{nearest(stage, list(STAGES))} "
+                    f"Known: {', '.join(STAGES)}."
+                )
+                yield Mistake("config", text, f"{key}.{stage}")
+            else:
+                yield from _override_mistakes(study, cell, stage, values)
+
+
+def _override_mistakes(
+    study: Study, cell: str, stage: str, values: Mapping[str, Any]
+) -> Iterator[Mistake]:
+    key, named = f"overrides.{cell}.{stage}", Cell.parse(cell)
+    try:
+        section = cell_section(study, named, stage, values)
+        if stage == "train" and section.source == "train":
+            yield from _learned_mistakes(study, f"{key}.corpus", section.corpus)
+        if stage in ("top_tokens", "topics"):
+            both = (cell_section(study, named, other) for other in ("topics", "top_tokens"))
+            yield from _together_mistakes(*both, above=f"overrides.{cell}.")
+    except ConfigError as problem:
+        for line in str(problem).splitlines():
+            yield Mistake("config", line, key)
+
+
+def _together_mistakes(topics: Topics, top: TopTokens, above: str = "") -> Iterator[Mistake]:
+    """Settings of examples and topics that do not go together; above: the key of their section."""
+    if topics.lists and topics.need_on_topic > top.n:
+        yield _mistake(
+            f"{above}topics.need_on_topic",
+            f"a feature has {top.n} top tokens (top_tokens.n), so that {topics.need_on_topic:,} "
+            f"can never be on topic. Take at most {top.n}.",
+        )
+    if topics.lists and topics.need_words > topics.need_on_topic:
+        yield _mistake(
+            f"{above}topics.need_words",
+            f"among {topics.need_on_topic:,} top tokens on topic (need_on_topic) there are never "
+            f"{topics.need_words:,} distinct words. Take at most {topics.need_on_topic:,}.",
+        )

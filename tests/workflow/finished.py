@@ -1,0 +1,210 @@
+"""Studies that are run once and handed to each test as a copy of its own.
+
+A study is run in a folder that is named by the digest of all that a run reads, behind a lock, so
+that workers and later test runs find it. A copy shares the large files of the results as hard
+links: the library and Snakemake write these anew, and never in place. All else is copied.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock
+from pipeline import PARTS, ROOT, TINY, checkout, rewrite, run
+
+from stores import words
+from surroundings import CACHE
+
+KEPT = 3
+"""So many states of the sources have their studies kept."""
+LARGE = 1 << 16
+"""Bytes from which a file of the results is linked."""
+
+SHARDED = (*TINY, "config/shards.yaml")
+SHARDS = {"headlines": 3, "generated": 2}
+TOGETHER = (*TINY, "config/together.yaml")
+RELU = {"source": "train", "recipe": "relu_l1", "expansion": 4, "corpus": "generated"}
+PAIR = {
+    "saes": {
+        "8x": {"together": "a"},
+        "4x": RELU | {"settings": {"steps": 40, "whiten": "zca"}, "together": "a"},
+    },
+    "grid": [{"layers": [1], "positions": ["a"], "saes": ["8x", "4x"]}],
+}
+"""Two SAEs of a site that are trained together."""
+STREAMED = ("--configfile", "config/streamed.yaml")
+
+
+def _tiny(folder: Path) -> None:
+    """The tiny study with its metrics and its survey."""
+    run(checkout(folder), "all", "metrics", "layers")
+
+
+def _sharded(folder: Path) -> None:
+    """The same with its corpora in shards."""
+    checkout(folder)
+    corpora = {name: {"shards": n} for name, n in SHARDS.items()}
+    (folder / SHARDED[-1]).write_text(yaml.safe_dump({"corpora": corpora}))
+    run(folder, study=SHARDED)
+
+
+def _pair(folder: Path) -> None:
+    """Two SAEs of a site, trained together, and nothing else."""
+    checkout(folder)
+    (folder / TOGETHER[-1]).write_text(yaml.safe_dump(PAIR))
+    run(folder, "saes", study=TOGETHER)
+
+
+def _together(folder: Path) -> None:
+    """The cells of this pair, in the tiny study: one of them was there before."""
+    copy(finished("tiny"), folder)
+    (folder / TOGETHER[-1]).write_text(yaml.safe_dump(PAIR))
+    run(folder, study=TOGETHER)
+
+
+def _streamed(folder: Path) -> None:
+    """A study that learns from a store, with its metrics."""
+    streamed(folder)
+    run(folder, "activations", "metrics", study=STREAMED)
+
+
+STUDIES: dict[str, Callable[[Path], None]] = {
+    "tiny": _tiny,
+    "sharded": _sharded,
+    "pair": _pair,
+    "together": _together,
+    "streamed": _streamed,
+}
+
+
+def streamed(folder: Path, **settings: Any) -> Path:
+    """A checkout with texts, and a study whose SAEs learn from a stream of them."""
+    checkout(folder)
+    (folder / "texts").mkdir()
+    for name, n, seed in (("a", 150, 1), ("b", 60, 2)):
+        # Each once: a table puts texts that stand twice on one side, a store does not know of them.
+        texts = dict.fromkeys(words(n, seed, longest=20))
+        (folder / f"texts/{name}.txt").write_text("\n".join(texts))
+    write_streamed(folder, **settings)
+    return folder
+
+
+def write_streamed(
+    folder: Path,
+    layers: Iterable[int] = (1,),
+    files: Iterable[str] = ("texts/a.txt",),
+    together: str | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    tables: str | None = None,
+    **store: Any,
+) -> None:
+    """Write the config of that study.
+
+    tables: file of texts of another corpus. store: settings of the store.
+    """
+    study = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
+    study["study"] = "streamed"
+    source = {"kind": "text", "files": {"all": list(files)}}
+    store = {"shard_tokens": 200, **store}
+    study["corpora"]["generated"] = {"role": "train", "source": source, "store": store}
+    if tables:
+        study["corpora"]["tables"] = {
+            "role": "reference",
+            "source": {**source, "files": {"all": tables}},
+            "tokens": {"edited": False, "original": False, "context": "all"},
+        }
+    study["saes"]["8x"]["together"] = together
+    study["grid"][0]["layers"] = list(layers)
+    study["metrics"] = {"baselines": ["pca", "random"], **(metrics or {})}
+    rewrite(folder / STREAMED[-1], yaml.safe_dump(study))
+
+
+def finished(name: str) -> Path:
+    """The folder of a finished study, made where it is not there. Only to be read."""
+    home = CACHE / "studies" / _state()
+    home.mkdir(parents=True, exist_ok=True)
+    os.utime(home)  # in use
+    folder, stamp = home / name / "saegrid", home / f"{name}.json"
+    with FileLock(home / f"{name}.lock"):
+        if stamp.is_file():
+            _check(folder, stamp)
+        else:
+            _make(name, folder, home / f"{name}.failed")
+            stamp.write_text(json.dumps(dict(_stats(folder))))
+    return folder
+
+
+def _make(name: str, folder: Path, failed: Path) -> None:
+    """Run a study; in one test run not a second time where it failed."""
+    tests = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
+    if failed.is_file():
+        when, _, text = failed.read_text().partition("\n")
+        assert when != tests, f"The study {name!r} has failed in this test run already:\n{text}"
+    shutil.rmtree(folder, ignore_errors=True)
+    _prune(keep=folder.parents[1])
+    try:
+        STUDIES[name](folder)
+    except BaseException as problem:
+        failed.write_text(f"{tests}\n{problem}")
+        raise
+
+
+def _state() -> str:
+    """Digest of all that a run reads, and of how the studies are made."""
+    paths = [ROOT / "requirements.lock", Path(__file__)]
+    for part in PARTS:
+        path = ROOT / part
+        inner = path.rglob("*") if path.is_dir() else [path]
+        paths += [p for p in inner if p.is_file() and p.suffix != ".pyc"]
+    known = hashlib.sha256()
+    for path in sorted(paths):
+        known.update(f"{path.relative_to(ROOT)}\0{path.stat().st_size}\0".encode())
+        known.update(path.read_bytes())
+    return known.hexdigest()[:16]
+
+
+def _prune(keep: Path) -> None:
+    """Remove the studies of older sources. Copies keep what they share."""
+    others = [p for p in keep.parent.iterdir() if p != keep]
+    others.sort(key=lambda path: path.stat().st_mtime)
+    for old in others[: len(others) + 1 - KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _large(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    for path in sorted((folder / "results").rglob("*")):
+        if path.is_file() and (stat := path.stat()).st_size >= LARGE:
+            yield path, stat
+
+
+def _stats(folder: Path) -> Iterator[tuple[str, list[int]]]:
+    for path, stat in _large(folder):
+        yield str(path.relative_to(folder)), [stat.st_size, stat.st_mtime_ns]
+
+
+def _check(folder: Path, stamp: Path) -> None:
+    """AssertionError where a test has written a shared file in place."""
+    found, expected = dict(_stats(folder)), json.loads(stamp.read_text())
+    if found != expected:
+        stamp.unlink()
+        changed = sorted(k for k in {*found, *expected} if found.get(k) != expected.get(k))
+        raise AssertionError(
+            f"A test has changed files of a finished study in place: {', '.join(changed)}. Let it "
+            "write them anew (pipeline.rewrite, pipeline.edit); run the tests again."
+        )
+
+
+def copy(study: Path, folder: Path) -> Path:
+    """A copy of a finished study for a test to change: dates and Snakemake's records are kept."""
+    large = {str(path) for path, _ in _large(study)}
+
+    def one(source: str, target: str) -> None:
+        (os.link if source in large else shutil.copy2)(source, target)
+
+    shutil.copytree(study, folder, symlinks=True, copy_function=one, dirs_exist_ok=True)
+    return folder
