@@ -1,0 +1,85 @@
+"""Small studies of every kind, as configs; paths hold in a folder beside the repository's parts."""
+
+from pathlib import Path
+
+from asking import config
+
+TEXTS = {"kind": "text", "files": {"all": "texts.txt"}}
+
+
+def tiny(**sections):
+    """Two cells that are trained on a corpus of a grammar."""
+    return config() | sections
+
+
+def judged():
+    """The tiny study with all that can be asked for."""
+    return tiny(metrics={"all": True})
+
+
+def sharded():
+    """The tiny study, its corpora cut in three and in two."""
+    study = tiny()
+    study["corpora"]["headlines"]["shards"] = 3
+    study["corpora"]["generated"]["shards"] = 2
+    return study
+
+
+def streamed(**store):
+    """The tiny study whose SAEs learn from a stream."""
+    Path("texts.txt").write_text("The dog runs.\nA cat sleeps.\n")
+    study = tiny()
+    study["corpora"]["generated"] = {"role": "train", "source": TEXTS, "store": store}
+    return study
+
+
+def beside():
+    """The same, its store filled by the trainings."""
+    return streamed(beside=True)
+
+
+def together():
+    """Two SAEs of a site that are trained together, and one that is not."""
+    study = tiny()
+    base = study["saes"]["8x"]
+    study["saes"] = {
+        "8x": base | {"together": "a"},
+        "4x": base | {"expansion": 4, "together": "a"},
+        "2x": base | {"expansion": 2},
+    }
+    study["grid"] = [{"layers": [1], "positions": ["a"], "saes": ["8x", "4x", "2x"]}]
+    return study
+
+
+def swept():
+    """Every recipe of a sweep, and one cell with settings of its own."""
+    study = tiny()
+    base = study["saes"]["8x"] | {"settings": {"steps": 40}}
+    recipes = ["topk", "batchtopk", "jumprelu", "relu_l1"]
+    study["sweeps"] = {"s": {"base": base, "over": {"recipe": recipes, "seed": [0, 1]}}}
+    study["grid"] = [{"layers": [1, 2], "positions": ["r"], "saes": ["s"]}]
+    study["overrides"] = {"L1R-s.recipe_topk.seed_0": {"train": {"settings": {"k": 4}}}}
+    return study
+
+
+def checkpoint(**verify):
+    """Two cells whose SAEs are checkpoints on disk."""
+    for position in "AR":
+        folder = Path(f"sae/L1{position}")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "hyperparams.json").write_text('{"d_model": 64, "d_sae": 512}')
+    sae = {"source": "checkpoint", "format": "llama_scope", "path": "sae/L{layer}{position}"}
+    return tiny(saes={"8x": sae}, verify=verify)
+
+
+def hub():
+    """The same, on the hub."""
+    sae = {"source": "checkpoint", "format": "llama_scope", "repo": "r/s", "folder": "L{layer}R"}
+    return tiny(saes={"8x": sae | {"revision": "0" * 40}})
+
+
+STUDIES = {
+    one.__name__: one
+    for one in (tiny, judged, sharded, streamed, beside, together, swept, checkpoint, hub)
+}
+TARGETS = ("all", "metrics", "layers", "corpus", "activations", "saes", "cells", "pages", "figures")
