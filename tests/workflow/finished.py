@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,7 @@ def _make(name: str, folder: Path, failed: Path) -> None:
         raise
 
 
+@cache
 def _state() -> str:
     """Digest of all that a run reads, and of how the studies are made."""
     paths = [ROOT / "requirements.lock", Path(__file__)]
