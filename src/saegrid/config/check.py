@@ -145,10 +145,9 @@ def _mend(
             out.append(path)
             broken.add(key_of(path))
         # What says which kind of corpus or SAE it is; or the whole entry.
-        if path[:1] in {("corpora",), ("saes",), ("sweeps",)} and (
-            len(path) == 2 or path[-1] in ("role", "source", "store")
-        ):
-            lost.add(str(path[1]))
+        kind = len(path) == 2 or path[-1] in ("role", "source", "store")
+        if path[0] == "sweeps" or (path[0] in ("corpora", "saes") and kind):
+            lost |= set(map(str, path[1:2]))
     for path in sorted(set(out), key=lambda path: [str(part).zfill(9) for part in path])[::-1]:
         above = _at(config, path[:-1])
         if isinstance(above, list) or path[-1] in above:

@@ -82,12 +82,25 @@ def _corpora_mistakes(study: Study, lost: Collection[str]) -> Iterator[Mistake]:
         yield from _corpus_mistakes(name, corpus)
 
 
+def key_of_sae(study: Study, name: str) -> str:
+    """The key under which an SAE stands in the config: its own, or its sweep's."""
+    sweep = next((sweep for sweep in study.sweeps if name.startswith(f"{sweep}.")), None)
+    return f"saes.{name}" if sweep is None else f"sweeps.{sweep}"
+
+
+def _is_lost(name: str, lost: Collection[str]) -> bool:
+    """Whether an SAE has mistakes of its own, or its sweep has."""
+    return name in lost or any(name.startswith(f"{sweep}.") for sweep in lost)
+
+
 def _saes_mistakes(study: Study, lost: Collection[str]) -> Iterator[Mistake]:
     for name, sae in study.saes.items():
-        if name in lost:
+        if _is_lost(name, lost):
             continue
         if sae.source == "train":
-            yield from _learned_mistakes(study, f"saes.{name}.corpus", sae.corpus, lost)
+            yield from _learned_mistakes(
+                study, f"{key_of_sae(study, name)}.corpus", sae.corpus, lost
+            )
         elif sae.path is None and sae.repo is None:
             yield _mistake(f"saes.{name}", "give path (of local copies) or repo (on the hub).")
         else:
@@ -205,7 +218,7 @@ def _overrides_mistakes(study: Study, lost: Collection[str]) -> Iterator[Mistake
     known = {str(cell) for cell in cells(study)} if study.overrides else set()
     for cell, stages in study.overrides.items():
         key, sae = f"overrides.{cell}", cell.partition("-")[2]
-        if sae in lost or sae.partition(".")[0] in lost:
+        if _is_lost(sae, lost):
             continue
         if cell not in known:
             text = f"{key} is not a cell of the grid.{nearest(cell, sorted(known))}"

@@ -7,6 +7,7 @@ from saegrid.base.registry import entry
 from saegrid.base.words import Cell
 from saegrid.config.check import ConfigError, Mistake, cell_section, cells
 from saegrid.config.models import Study, TrainedSae
+from saegrid.config.references import key_of_sae
 from saegrid.metrics.baselines import BASELINES
 from saegrid.models import FAMILIES
 from saegrid.saes.formats import FORMATS
@@ -51,12 +52,6 @@ def settings_mistakes(key: str, recipe: str, settings: Mapping[str, Any]) -> Ite
     """What a recipe does not take; key: where it is named."""
     for problem in problems(recipe, settings):
         yield Mistake("config", f"{key}: {problem}", key)
-
-
-def key_of_sae(study: Study, name: str) -> str:
-    """The key under which an SAE stands in the config: its own, or its sweep's."""
-    sweep = next((sweep for sweep in study.sweeps if name.startswith(f"{sweep}.")), None)
-    return f"saes.{name}" if sweep is None else f"sweeps.{sweep}"
 
 
 def overridden(study: Study) -> Iterator[tuple[str, TrainedSae]]:

@@ -10,11 +10,12 @@ from saegrid.base.paths import PathError, expand
 from saegrid.base.words import Cell
 from saegrid.config.check import Mistake, cells
 from saegrid.config.models import CheckpointSae, Study, TrainedSae
+from saegrid.config.references import key_of_sae
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.reference import look
 from saegrid.saes.training.settings import check_width, parse, problems
 from saegrid.stages.mistakes.model import Facts
-from saegrid.stages.mistakes.names import key_of_sae, overridden
+from saegrid.stages.mistakes.names import overridden
 
 
 def saes_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:

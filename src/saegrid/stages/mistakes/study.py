@@ -11,10 +11,11 @@ from saegrid.base.paths import PathError, expand
 from saegrid.base.words import Cell
 from saegrid.config.check import Mistake, cells
 from saegrid.config.models import Study, TrainedSae
+from saegrid.config.references import key_of_sae
 from saegrid.saes.training.settings import parse, problems
 from saegrid.stages.mistakes.corpora import held_out_is_empty
 from saegrid.stages.mistakes.model import Facts
-from saegrid.stages.mistakes.names import key_of_sae, overridden
+from saegrid.stages.mistakes.names import overridden
 from saegrid.stages.mistakes.saes import checkpoint_problem
 from saegrid.text.corpora.look import check_file
 from saegrid.text.corpora.rows import CorpusError
