@@ -29,7 +29,7 @@ from saegrid.store.rows import Gatherer, Rower
 from saegrid.store.settings import settings_of
 from saegrid.store.shard import writing
 from saegrid.store.stream import StoreStream
-from saegrid.store.texts import Place, names, texts
+from saegrid.store.texts import Offset, names, texts
 from saegrid.text import tokenizer
 
 DATA = Path(os.environ.get("SAEGRID_DATA", Path(__file__).resolve().parents[2] / "shared/data"))
@@ -57,7 +57,7 @@ def filling(tokens: int, repeats: int) -> dict[str, float]:
     source = {"kind": "text", "files": {"all": str(path)}, "separator": "<|endoftext|>"}
     settings = settings_of({"shard_tokens": SHARD, "max_tokens": tokens})
     rower = Rower(encoder, settings, loaded.sizes.context)
-    gatherer = Gatherer(rower, rower.pieces(texts(source, names(source))), Place())
+    gatherer = Gatherer(rower, rower.pieces(texts(source, names(source))), Offset())
     gathered = [gatherer.shard()]
     while not gathered[-1].last:
         gathered.append(gatherer.shard())
@@ -94,7 +94,7 @@ def reading(repeats: int) -> dict[str, float]:
             paths.append(shard_path(folder, "L0R", number))
             with writing(paths[-1], entries, WIDTH, x.dtype, {}) as file:
                 file.add(x)
-            digest, ends = {"L0R": file.close()}, (Place(token=int(token[i])) for i in (0, -1))
+            digest, ends = {"L0R": file.close()}, (Offset(token=int(token[i])) for i in (0, -1))
             shards.append(Shard(SHARD, *ends, {}, digest))
         settings = settings_of({})
         told = "none", None, "float32", "", settings.deciding, settings.extent, True
