@@ -31,7 +31,8 @@ class Settings(NamedTuple):
     shard_tokens: int = 65_536
     """Number of entries at which a shard is closed; a text in progress is finished."""
     max_tokens: int | None = None
-    """Number of real tokens after which no text is begun; None: no limit."""
+    """Number of real tokens after which filling stops; a text in progress is finished; None: no
+    limit. It can be raised later: filling continues where it stopped."""
     max_texts: int | None = None
     """Number of texts that are taken; None: all."""
 
