@@ -1,4 +1,4 @@
-"""What the model is shown: the golden sentences and a sample of the study's own rows."""
+"""The text of a verification: the golden sentences, and a sample of the study's own rows."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,20 +14,20 @@ class Text(NamedTuple):
     """Rows of tokens, flat."""
 
     row: np.ndarray
-    """(token,) int64, from 0."""
+    """(token,) int64: number of the row, from 0."""
     position: np.ndarray
-    """(token,) int64 in the row."""
+    """(token,) int64: position in the row."""
     token_id: np.ndarray
-    """(token,) int64."""
+    """(token,) int64: id of the token."""
     special: np.ndarray
-    """(token,) bool."""
+    """(token,) bool: True where a token is special."""
 
     def plain(self) -> "Text":
         """The tokens that are not special."""
         return Text(*(column[~self.special] for column in self))
 
     def table(self) -> pa.Table:
-        """As a tokens table in which no token is part of an edit."""
+        """A tokens table of the rows, in which no token is part of an edit."""
         n = len(self.row)
         columns = {"row": self.row, "position": self.position, "token_id": self.token_id}
         columns |= {"special": self.special, "in_edit": np.zeros(n, bool)}
@@ -35,7 +35,7 @@ class Text(NamedTuple):
 
 
 def sentence(encoder: Encoder, text: str) -> Text:
-    """One row: a text alone, with the special tokens that open and close it."""
+    """The row of a single text, with the special tokens that open and close it."""
     ids = encoder.encode([text]).ids.tolist()
     before = [special.id for special in encoder.prefix]
     after = [special.id for special in encoder.suffix]
