@@ -16,7 +16,7 @@ CAPTION = (
 LINES = {"pca": "-", "random": ":"}
 """Baselines that are drawn, with their dashes."""
 EXACT = 1e-6
-"""FVU below which a baseline is not drawn: with as many directions as dimensions no error is left."""
+"""FVU below which a baseline is not drawn, as one with as many directions as dimensions."""
 
 
 def draw(judged: Judged) -> "Figure":
