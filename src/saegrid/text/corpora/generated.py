@@ -1,4 +1,4 @@
-"""Text sampled from a template grammar: the corpus kind ``generated``.
+"""The sampling of text from a template grammar, for the corpus kind `generated`.
 
 A grammar is one YAML file beside its word lists (`resources/toy/grammar.yaml` explains the
 notation). The same grammar, count and seed give the same texts.
@@ -22,7 +22,7 @@ _MIN_LETTER_WORDS = 6  # a rarer first letter makes no list
 
 
 class GrammarError(ValueError):
-    """A grammar file that cannot be used; the message names the file and the key."""
+    """An error of a grammar file that cannot be used; the message names the file and the key."""
 
 
 @dataclass(frozen=True)
