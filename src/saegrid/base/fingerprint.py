@@ -11,7 +11,7 @@ from saegrid.base.io import canonical
 
 PACKAGE = "saegrid"
 SOURCE = Path(__file__).resolve().parents[1]
-"""Folder of the package."""
+"""Folder of the package's source."""
 WITHOUT_RESULT = (
     PACKAGE,  # only opens studies from Python
     *(f"{PACKAGE}.{name}" for name in ("job", "saes.cache", "saes.cache.download")),

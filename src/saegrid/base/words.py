@@ -19,7 +19,7 @@ SAE_PATTERN = r"[A-Za-z0-9_.]+"
 
 
 class Site(NamedTuple):
-    """A layer and a position in its block, written `L15R`."""
+    """A site: a layer and a position in its block, written `L15R`."""
 
     layer: int
     position: str
@@ -39,7 +39,7 @@ class Site(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A site and the name of an SAE there, written `L15R-32x`."""
+    """A cell: a site and the name of an SAE there, written `L15R-32x`."""
 
     site: Site
     sae: str

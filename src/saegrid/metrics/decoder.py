@@ -107,7 +107,8 @@ def _mean(rows: np.ndarray) -> float:
 
 
 def random_pairs(rows: np.ndarray, seed: int) -> tuple[float, float, float, int]:
-    """Mean, 95th percentile and maximum of the cosines of random pairs, and their number (S2.7)."""
+    """The mean, 95th percentile and maximum of the cosines of random pairs, and their number
+    (S2.7)."""
     m, generator = len(rows), np.random.default_rng(seed)
     first = generator.integers(m, size=PAIRS)
     second = (first + 1 + generator.integers(m - 1, size=PAIRS)) % m

@@ -27,7 +27,7 @@ D_MODEL, D_SAE, N_TOKENS, LEAST_L0 = 640, 2560, 4000, 50
 EXPOSURE = N_TOKENS * LEAST_L0 / D_SAE
 """Number of times that an average feature fired in these runs, at which dead rates are compared."""
 NULL_P95, NULL_MAX = 1.645 / sqrt(D_MODEL), 0.20
-"""Cosines of a random dictionary of that shape."""
+"""95th percentile and maximum of the cosines of a random dictionary of that shape."""
 
 
 class Limits(NamedTuple):

@@ -39,9 +39,9 @@ class Block(NamedTuple):
     """Some tokens with their reconstruction and their codes."""
 
     x: np.ndarray
-    """(token, d_model) float64 raw activations."""
+    """(token, d_model) float64: raw activations."""
     x_hat: np.ndarray
-    """(token, d_model) float64 reconstruction."""
+    """(token, d_model) float64: their reconstruction."""
     z: Features
     """Codes of the tokens, which are numbered from 0."""
 
@@ -50,7 +50,7 @@ class Text(NamedTuple):
     """Rows of tokens that the model reads with the SAE in its place."""
 
     ids: np.ndarray
-    """(token,) int64 token ids of the corpus."""
+    """(token,) int64: token ids of the corpus."""
     starts: np.ndarray
     """(row + 1,) int64: first token of each row, and the number of tokens."""
     special: np.ndarray

@@ -70,7 +70,7 @@ def _failed(folder: str | Path) -> StoreError:
 
 
 def main(descriptor: int, request: Mapping[str, Any]) -> None:
-    """Fill a store; a byte is written when it is ready to be read."""
+    """Fill a store, and write a byte to the descriptor as soon as the store can be read."""
     import torch
 
     from saegrid.store.fill import fill_as

@@ -22,9 +22,9 @@ class Entries(NamedTuple):
     token: np.ndarray
     """(entry,) int64: number of the (first) token among the real tokens of the stream."""
     row: np.ndarray
-    """(entry,) int64: number of the text."""
+    """(entry,) int64: number of the entry's text."""
     token_id: np.ndarray
-    """(entry,) int32; -1 for means."""
+    """(entry,) int32: id of the token; -1 for means."""
 
 
 def entries_of(gathered: Gathered, choice: str, seed: int) -> Entries:

@@ -19,7 +19,7 @@ BEGUN = ".begun"
 
 
 def shard_path(folder: Path, site: str, number: int) -> Path:
-    """Path of a shard."""
+    """The path of a shard's file."""
     return folder / site / f"{number:05}.safetensors"
 
 
@@ -70,7 +70,7 @@ class Manifest(NamedTuple):
     widths: dict[str, int]
     """Number of channels of each site."""
     files: list[dict[str, str]]
-    """Name and sha256 of the files processed, in order."""
+    """Names and sha256 of the files processed, in order."""
     shards: list[Shard]
 
     def n_written(self, site: str) -> int:
@@ -92,7 +92,7 @@ class Manifest(NamedTuple):
 
 
 def read_manifest(folder: str | Path) -> Manifest | None:
-    """The manifest of a folder; None where there is none."""
+    """The manifest of a folder; None if there is none."""
     path = Path(folder) / MANIFEST
     if not path.is_file():
         return None

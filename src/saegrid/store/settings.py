@@ -1,4 +1,4 @@
-"""Settings of a store."""
+"""The settings of a store."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

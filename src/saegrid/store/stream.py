@@ -1,4 +1,4 @@
-"""A store as a stream of shuffled batches, also while it is being filled.
+"""The stream of shuffled batches from a store, also while it is being filled.
 
 Whole shards are read one after the other into a window of some shards, whose rows are then
 permuted: at the speed of the disk, and well mixed. A first pass takes the shards in their order, so
@@ -34,7 +34,7 @@ class Part(NamedTuple):
     """Rows of some shards, with the order in which they are taken."""
 
     x: np.ndarray
-    """(entry, channel) as stored."""
+    """(entry, channel): activations as stored."""
     order: np.ndarray
     """(n,) int64: indices of the rows that are taken, in order."""
 

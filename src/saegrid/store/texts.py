@@ -1,4 +1,4 @@
-"""Texts of a streamed corpus: in one order, each with a number that stays, in bounded memory.
+"""The texts of a streamed corpus: in a fixed order, each with a fixed number, in bounded memory.
 
 Files come in the order of the config (`*` by name), texts in the order of the file. The next file
 is fetched and its digest taken while the present one is in use.

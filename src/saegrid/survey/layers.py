@@ -194,7 +194,7 @@ def compare(a: pa.Table, b: pa.Table) -> dict[str, Any]:
 
 
 class Survey(NamedTuple):
-    """The tables of a survey."""
+    """The four tables of a survey."""
 
     layers: pa.Table
     """Columns corpus, site, layer, position, normed and `layer_row`, for one token and for all."""

@@ -44,7 +44,7 @@ def texts_of(row: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 
 def mix(value: np.ndarray) -> np.ndarray:
-    """The finaliser of splitmix64 (Steele, Lea and Flood 2014): 64 bits to 64 bits, one to one."""
+    """The finaliser of splitmix64 (Steele, Lea and Flood 2014), a bijection of 64 bits."""
     with np.errstate(over="ignore"):
         value = value + np.uint64(0x9E3779B97F4A7C15)
         value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

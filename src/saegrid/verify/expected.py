@@ -31,7 +31,7 @@ class Error(Strict):
     """Expected error of a reconstruction."""
 
     value: Above
-    """Mean over tokens and channels of (x - x_hat)^2."""
+    """Expected mean over tokens and channels of (x - x_hat)^2."""
     tolerance: Above
     """Largest difference from the value."""
 

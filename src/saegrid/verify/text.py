@@ -11,7 +11,7 @@ from saegrid.text.tokenizer import Encoder
 
 
 class Text(NamedTuple):
-    """Rows of tokens, flat."""
+    """Rows of tokens, in flat arrays."""
 
     row: np.ndarray
     """(token,) int64: number of the row, from 0."""
@@ -45,7 +45,8 @@ def sentence(encoder: Encoder, text: str) -> Text:
 
 
 def sample(tokens: pa.Table, n: int) -> Text:
-    """Whole rows of a tokens table, evenly spread, with about n tokens that are not special."""
+    """A sample of whole rows of a tokens table, evenly spread, with about n tokens that are not
+    special."""
     row, position, token_id, special = (
         tokens[name].to_numpy() for name in ("row", "position", "token_id", "special")
     )
@@ -59,7 +60,7 @@ def sample(tokens: pa.Table, n: int) -> Text:
 
 
 def join(texts: Sequence[Text]) -> Text:
-    """All rows, one text after the other."""
+    """The rows of all texts, one text after the other."""
     starts = np.cumsum([0, *(int(text.row[-1]) + 1 for text in texts[:-1])])
     moved = [text._replace(row=text.row + n) for text, n in zip(texts, starts, strict=True)]
     return Text(*(np.concatenate(column) for column in zip(*moved, strict=True)))

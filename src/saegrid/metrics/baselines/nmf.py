@@ -1,4 +1,4 @@
-"""Non-negative parts, of activations that are shifted to be non-negative."""
+"""Non-negative parts of activations that are shifted to be non-negative."""
 
 import warnings
 from collections.abc import Callable, Iterator

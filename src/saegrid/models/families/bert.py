@@ -23,7 +23,7 @@ def sizes(config: Mapping[str, Any]) -> Sizes:
 
 
 def unembedding(config: Mapping[str, Any]) -> None:
-    """None: BERT has no linear unembedding."""
+    """The unembedding: None, as BERT has no linear one."""
 
 
 FAMILY = Family(

@@ -1,4 +1,5 @@
-"""Locks between processes: flock, which ends with its process and works on most network disks."""
+"""Locks between processes, by flock, which ends with its process and works on most network
+disks."""
 
 import time
 from collections.abc import Iterator

@@ -43,7 +43,7 @@ class _Cell(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that stand for the spec."""
+        """The digest of the spec: twelve hexadecimal digits."""
         return hashlib.sha256(self.spec.encode()).hexdigest()[:12]
 
     @property
@@ -52,12 +52,12 @@ class _Cell(NamedTuple):
 
     @property
     def part(self) -> Path:
-        """The file of a training under way."""
+        """The path of the file of a training under way."""
         return self.finished.with_name(f"{self.finished.name}.safetensors")
 
     @property
     def finished(self) -> Path:
-        """The folder of a finished training."""
+        """The path of the folder of a finished training."""
         return self.saes / "store" / f"{self.name}-{self.digest}"
 
     def is_in(self, folder: Path) -> bool:

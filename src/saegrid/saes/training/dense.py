@@ -21,13 +21,14 @@ time at d_model 192, in four fifths at 768. Both cost the same at one in five, a
 
 
 def product(a: Tensor, b: Tensor, dtype: str = "float32") -> Tensor:
-    """a @ b in float32, with bfloat16 factors where `dtype` says so."""
+    """The product a @ b in float32, of bfloat16 factors if that is the `dtype`."""
     return a @ b if dtype == "float32" else (a.bfloat16() @ b.bfloat16()).float()
 
 
 @torch.no_grad()
 def affine(x: Tensor, W: Tensor, b: Tensor, dtype: str = "float32") -> Tensor:
-    """(token, feature) = x W' + b of W (feature, channel), in float32 and without a gradient."""
+    """The affine map x W' + b (token, feature) of W (feature, channel), in float32 without a
+    gradient."""
     if dtype == "float32":
         return torch.addmm(b, x, W.T)
     return product(x, W.T, dtype).add_(b)
@@ -51,11 +52,11 @@ class Weights(NamedTuple):
     """An encoder and a decoder, or their gradients."""
 
     W_enc: Tensor
-    """(feature, d_model)."""
+    """(feature, d_model): rows of the encoder."""
     b_enc: Tensor
-    """(feature,)."""
+    """(feature,): biases of the encoder."""
     W_dec: Tensor
-    """(feature, d_model)."""
+    """(feature, d_model): rows of the decoder."""
 
 
 class Pass(NamedTuple):

@@ -84,14 +84,15 @@ class Moment(NamedTuple):
     """(feature,): tokens since the feature was active; a recipe may change it."""
     optimiser: Adam
     sample: Callable[[int, int], Tensor]
-    """`sample(n, seed)`: (n, d_model) scaled training tokens, fewer where there are fewer."""
+    """Function of n and a seed that returns a sample (n, d_model) of scaled training tokens, fewer
+    if there are fewer."""
 
 
 class Folded(NamedTuple):
     """An SAE for raw activations in SAELens' layout."""
 
     architecture: str
-    """standard, jumprelu or topk."""
+    """Architecture of cfg.json: standard, jumprelu or topk."""
     keys: dict[str, Any]
     """Further keys of cfg.json."""
     tensors: Parameters

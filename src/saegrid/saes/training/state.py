@@ -29,11 +29,11 @@ class Run(NamedTuple):
     """An SAE to be trained."""
 
     recipe: str
-    """A name in RECIPES."""
+    """Name of the recipe in RECIPES."""
     settings: dict[str, Any]
     """Settings of the recipe."""
     expansion: int
-    """d_sae / d_model."""
+    """Expansion: d_sae / d_model."""
     seed: int = 0
     """Seed of the first directions and of all later draws of the recipe."""
 
@@ -171,7 +171,7 @@ class State:
         )
 
     def rate(self) -> float:
-        """Learning rate of the next step."""
+        """The learning rate of the next step."""
         settings = self.settings
         rise = min(1.0, (self.step + 1) / max(1.0, settings.warm_up * self.steps))
         fall = min(1.0, (self.steps - self.step) / max(1.0, settings.decay * self.steps))

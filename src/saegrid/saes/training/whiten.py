@@ -51,7 +51,7 @@ class Moments(NamedTuple):
 
     @property
     def covariance(self) -> np.ndarray:
-        """(channel, channel): scatter / n."""
+        """The covariance (channel, channel): scatter / n."""
         return self.scatter / self.n
 
 
@@ -67,9 +67,9 @@ class Affine(NamedTuple):
     """An affine map x' = A (x - mean), in float64."""
 
     A: np.ndarray
-    """(channel, channel)."""
+    """(channel, channel): the matrix of the map."""
     mean: np.ndarray
-    """(channel,)."""
+    """(channel,): the mean that is taken off."""
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """The image x' (token, channel) float32 of x (token, channel)."""

@@ -36,7 +36,7 @@ class Grammar:
 
 
 def texts(grammar: Path, n: int, seed: int) -> Iterator[str]:
-    """Yield `n` texts of the grammar file, the same ones for the same seed."""
+    """Yield `n` texts of a grammar file, the same ones for the same seed."""
     loaded = load(grammar)
     rng = random.Random(seed)
     names, weights = list(loaded.start), list(loaded.start.values())

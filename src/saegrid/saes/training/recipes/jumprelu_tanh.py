@@ -66,7 +66,7 @@ def start(begin: Start, settings: Settings) -> Parameters:
 
 
 def step(parameters: Parameters, batch: Batch, settings: Settings) -> Outcome:
-    """The loss above."""
+    """The loss of a batch, by the formula above."""
     import torch
 
     from saegrid.saes.training.dense import product

@@ -48,7 +48,7 @@ def start(begin: Start, settings: Settings) -> Parameters:
 
 
 def step(parameters: Parameters, batch: Batch, settings: Settings) -> Outcome:
-    """The loss above."""
+    """The loss of a batch, by the formula above."""
     from math import log
 
     import torch

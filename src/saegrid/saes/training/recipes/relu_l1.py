@@ -57,7 +57,7 @@ def start(begin: Start, settings: Settings) -> Parameters:
 
 
 def step(parameters: Parameters, batch: Batch, settings: Settings) -> Outcome:
-    """The loss above; gradients by hand."""
+    """The loss of a batch, by the formula above, with gradients by hand."""
     from saegrid.saes.training.dense import Weights, gradient_of, relu_pass
 
     n, weights = len(batch.x), Weights(*(parameters[p] for p in ("W_enc", "b_enc", "W_dec")))

@@ -28,7 +28,7 @@ def start(begin: Start, settings: Settings) -> Parameters:
 
 
 def step(parameters: Parameters, batch: Batch, settings: Settings) -> Outcome:
-    """The loss above."""
+    """The loss of a batch, by the formula above."""
     return (
         _dense(parameters, batch, settings)
         if settings.k is None
