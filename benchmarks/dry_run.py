@@ -1,10 +1,10 @@
-"""How long Snakemake looks at a study before the first job: on a clean and on a finished tree.
+"""The time before the first job of a study, on a clean and on a finished tree.
 
     python benchmarks/dry_run.py [--cells 150 1500]
 
-Lays out a copy of the pipeline with that many cells in a temporary folder, and times a dry run.
-Then it writes empty files with the right specs in their headers for all that a run would make, lets
-Snakemake take note of them (`--touch`), and times the dry run again: nothing must be left to do.
+It lays out a copy of the pipeline with that many cells in a temporary folder, and times a dry run.
+Then it writes an empty file, with the right spec in its header, for each output of a run, lets
+Snakemake record them (`--touch`), and times the dry run again: nothing must be left to do.
 Target: 150 cells in 5 s and 1,500 in 30 s, on either tree.
 """
 
@@ -45,7 +45,7 @@ def grid_of(folder: Path, cells: int) -> tuple[str, ...]:
 
 
 def seconds(folder: Path, study: tuple[str, ...], *options: str) -> tuple[float, str]:
-    """Seconds and output of a call of snakemake."""
+    """The seconds and the output of a call of snakemake."""
     command = [SNAKEMAKE, *options, *study]
     environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
     start = time.perf_counter()
@@ -57,7 +57,7 @@ def seconds(folder: Path, study: tuple[str, ...], *options: str) -> tuple[float,
 
 
 def write(path: str, spec: str) -> None:
-    """An empty file of its kind that records a spec."""
+    """Write an empty file of the path's kind that records a spec."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     kind = Path(path).suffix
     if kind == ".parquet":
@@ -71,7 +71,7 @@ def write(path: str, spec: str) -> None:
 
 
 def finish(plan: Plan) -> None:
-    """Write all that a run would make, oldest stages first."""
+    """Write all outputs of a run, oldest stages first."""
     for name in plan.corpora_used():
         here = f"{plan.root}/{name}"
         for file in ("items.parquet", "set_aside.parquet", "corpus.json"):
@@ -99,8 +99,8 @@ def main() -> None:
     """Print a line for each number of cells."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, nargs="+", default=[150, 1500])
-    given = parser.parse_args()
-    for cells in given.cells:
+    arguments = parser.parse_args()
+    for cells in arguments.cells:
         with tempfile.TemporaryDirectory() as folder:
             root = checkout(Path(folder) / "saegrid")
             study = grid_of(root, cells)
@@ -109,8 +109,8 @@ def main() -> None:
             resolved = resolve(yaml.safe_load((root / study[1]).read_text()))
             finish(Plan(resolved, root / "workflow/scripts"))
             seconds(root, study, "--touch", "--cores", "2", "--quiet")
-            finished, told = seconds(root, study, "--dry-run")
-            assert "Nothing to be done" in told, told[-2000:]
+            finished, output = seconds(root, study, "--dry-run")
+            assert "Nothing to be done" in output, output[-2000:]
             os.chdir(ROOT)
         print(f"{cells:,} cells: clean tree {clean:.1f} s, finished {finished:.1f} s", flush=True)
 
