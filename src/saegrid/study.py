@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors
 
@@ -19,6 +20,7 @@ from saegrid.base.registry import nearest
 from saegrid.base.words import Cell
 from saegrid.features.density import counted
 from saegrid.features.histogram import histogram
+from saegrid.features.shares import Spelled
 from saegrid.text.selection import kept_of
 
 
@@ -264,6 +266,17 @@ class FeatureView:
         found = self.cell._masked[index]
         name = pd.Index(index[found], name="token_index")
         return pd.Series(values[found], index=name, name="activation")
+
+    @property
+    def tokens(self) -> pd.DataFrame:
+        """The tokens that it fires on by their spelling without blanks, the commonest first: count,
+        and share of its activations on the counted tokens. The counts add up to n_active."""
+        index = self.activations.index.to_numpy()
+        spelled = Spelled.of(self.cell.study._tokens["text"].take(pa.array(index)))
+        counts = np.bincount(spelled.code, minlength=len(spelled.names))
+        table = pd.DataFrame({"token": spelled.names.to_pylist(), "count": counts})
+        table = table.sort_values(["count", "token"], ascending=[False, True])
+        return table.assign(share=table["count"] / len(index)).set_index("token")
 
     @property
     def histogram(self) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from reading import at, ids, spelt
+from reading import Document, at, ids, spelt
 
 pytestmark = pytest.mark.browser
 
@@ -54,13 +54,40 @@ def test_permalink_and_back(visit, path, world, tab):
     at(tab, order[0])
 
 
-def test_search(tab, world):
+def test_a_feature_is_summed_up_by_its_tokens(tab, path):
+    """The list and the heading: tokens with their share of the firings, the words beside."""
+    document = Document(path.read_text(encoding="utf-8"))
+    index = document.open("index")
+    columns, strings = index["columns"], index["strings"]
+    for place in (0, 3):
+        at_top = columns["tokens"][place]
+        wanted = [
+            (spelt(strings[code]), f"{round(100 * n / columns['n_active'][place])}%")
+            for code, n in zip(at_top[::2], at_top[1::2], strict=True)
+        ]
+        tab.evaluate(f"location.hash = '#{columns['feature'][place]}'")
+        at(tab, columns["feature"][place])
+        line = tab.locator("#list .row").nth(place)
+        for parts, n in ((line, 2), (tab.locator(".tokens"), len(wanted))):
+            found = [parts.locator(kind).all_text_contents() for kind in (".token", ".part")]
+            named = [(token, share.strip()) for token, share in zip(*found, strict=True)]
+            assert named == wanted[:n]
+        assert tab.locator(".words bdi").count() == columns["n_words"][place]
+        assert line.locator(".beside bdi").count() == min(4, columns["n_words"][place])
+
+
+def test_search(tab, world, path):
     order = ids(world)
     tab.keyboard.press("/")
     tab.keyboard.type("</SCRIPT")
     tops = world["top_tokens"].to_pylist()
     hits = {row["feature"] for row in tops if "</script" in (row["word"] + row["token"]).lower()}
     assert hits
+    index = Document(path.read_text(encoding="utf-8")).open("index")
+    frequent = zip(index["columns"]["feature"], index["columns"]["tokens"], strict=True)
+    for feature, flat in frequent:
+        if any("</script" in index["strings"][code].lower() for code in flat[::2]):
+            hits.add(feature)
     assert tab.locator("#count").inner_text() == f"{len(hits)} of {len(order)} active features"
     tab.keyboard.press("Enter")
     at(tab, next(feature for feature in order if feature in hits))

@@ -170,7 +170,7 @@ def test_mistakes_in_a_sweep_name_the_key():
         swept(ovre={})
     with pytest.raises(ConfigError, match="expansion"):
         swept(over={"expansion": [0]})
-    with pytest.raises(ConfigError, match=r"s.k_8.corpus_h\.corpus must name a corpus of role"):
+    with pytest.raises(ConfigError, match=r"sweeps\.s\.corpus must name a corpus of role"):
         swept(over={"k": [8], "corpus": ["h"]}, rows=[])
     for changes in (
         {"over": {"settings": [{"k": 4}, {"k": 16}]}},

@@ -167,16 +167,16 @@ def test_words_lose_the_punctuation_around_them(word: str, bare: str) -> None:
 
 
 def test_words_of_odd_tokens() -> None:
-    """Blanks alone have no word; the later parts of a split character belong to its word."""
+    """Blanks alone are their own word; the later parts of a split character belong to its word."""
     row = [("h", 0), ("é", 1), ("", 1), ("llo", 0), (" ", 1), (" x", 1), ("  ", 1)]
     tokens = make_tokens([[(BOS, 0), *row]])
     active = {0: {token: 9.0 - token for token in (2, 3, 5, 6, 7)}}
     assert shown(make_features(tokens, active, 1), tokens)["word"].to_pylist() == [
         "héllo",
         "héllo",
-        "",
+        " ",
         "x",
-        "",
+        "  ",
     ]
 
 

@@ -1,5 +1,6 @@
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from saegrid.codes.sparse import Features
 from saegrid.pages.browser import shown
-from saegrid.pages.browser.page import CHUNK, page
+from saegrid.pages.browser.page import CHUNK, TOKENS, page
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 import pageworld
@@ -169,11 +170,12 @@ def test_histogram_by_hand():
     indptr = np.array([0, 0, 0, 6])
     data = np.float32([9, 0.25, 0.75, 1.25, 9, 9])  # special, counted x 3, not in the edit, dropped
     values = Features(data, np.arange(6), indptr, np.arange(6))
-    bars = shown.histograms(features, values, tokens, np.array([True, False]))
+    masked = shown.masked_tokens(tokens, np.array([True, False]))
+    bars = shown.histograms(features, values, masked)
     assert np.flatnonzero(bars.counts[0]).tolist() == [0, 25, 49]
     assert bars.edges[0, [0, -1]].tolist() == [0.25, 1.25]
     with pytest.raises(ValueError) as error:
-        shown.histograms(features, values, tokens, None)
+        shown.histograms(features, values, shown.masked_tokens(tokens, None))
     assert str(error.value) == (
         "Feature 2 must have n_active = 3 non-zero masked activations; the matrix has 4. "
         "Make features.parquet, features.safetensors, tokens and selection from the same run."
@@ -192,7 +194,8 @@ def test_histogram_of_plain_text_counts_all_tokens_but_special_ones():
     features = pa.table({"feature": [0], "n_active": [2], "max_activation": np.float32([0.75])})
     data = np.float32([9, 0.25, 0.75, 9])  # special, counted x 2, dropped
     values = Features(data, np.arange(4), np.array([0, 4]), np.arange(4))
-    bars = shown.histograms(features, values, tokens, np.array([True, False]))
+    masked = shown.masked_tokens(tokens, np.array([True, False]))
+    bars = shown.histograms(features, values, masked)
     assert bars.counts.sum() == 2
     assert bars.edges[0, [0, -1]].tolist() == [0.25, 0.75]
 
@@ -207,7 +210,7 @@ def test_distinct_words_and_headlines(world, document):
     columns, strings = document.open("index")["columns"], document.open("index")["strings"]
     for k, feature in enumerate(columns["feature"]):
         top = examples_of(world, feature, "top")
-        words = [row["word"].strip().lower() for row in top]
+        words = [row["word"].strip().lower() or row["word"] for row in top]
         flat = columns["words"][k]
         counted = {strings[c]: n for c, n in zip(flat[::2], flat[1::2], strict=True)}
         assert counted == {word: words.count(word) for word in words}
@@ -217,6 +220,23 @@ def test_distinct_words_and_headlines(world, document):
         for row in top:  # every shown token can be searched
             spelt = [*counted, *(strings[c] for c in columns["terms"][k])]
             assert any(row["token"].strip().lower() in term.lower() for term in spelt)
+
+
+def test_features_are_summed_up_by_their_tokens(world, document):
+    """The commonest tokens of all firings that n_active counts, not of those shown."""
+    columns, strings = document.open("index")["columns"], document.open("index")["strings"]
+    tokens, kept = world["tokens"].to_pydict(), world["selection"]["kept"].to_pylist()
+    n_active = world["features"]["n_active"].to_pylist()
+    for k, feature in enumerate(columns["feature"]):
+        index = world["values"].of(feature)[0].tolist()
+        fires = [i for i in index if tokens["in_edit"][i] and not tokens["special"][i]]
+        texts = [tokens["text"][i] for i in fires if kept[tokens["item"][i]]]
+        assert len(texts) == n_active[k]
+        counted = Counter(text.strip() or text for text in texts)
+        flat = columns["tokens"][k]
+        found = [(strings[c], n) for c, n in zip(flat[::2], flat[1::2], strict=True)]
+        expected = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+        assert found == expected[:TOKENS]
 
 
 def test_badges_and_logit_effects(world, document):

@@ -18,7 +18,7 @@ from saegrid.base.errors import CheckpointError
 from saegrid.base.registry import pick
 from saegrid.base.tensors import widen
 from saegrid.base.words import Site
-from saegrid.saes.checkpoint import Format
+from saegrid.saes.checkpoint import Format, Reading
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.formats.llama_scope import names, open_checkpoint, parse_name
 from saegrid.saes.formats.sae_lens import config, export, write_sae_lens
@@ -114,9 +114,39 @@ def test_equality_at_the_threshold_gives_zero(tmp_path):
 
 def test_history_in_the_hyperparams_changes_nothing(tmp_path):
     plain = open_checkpoint(llama_scope(tmp_path / "a"))
-    other = {"device": "tpu", "top_k": 7, "l1_coefficient": 1, "lp": 2, "new_key": [1]}
+    other = {"device": "tpu", "top_k": 7, "l1_coefficient": 1, "lp": 2, "init_encoder_norm": None}
     changed = open_checkpoint(llama_scope(tmp_path / "b", **other))
     assert encode(plain.encoder, X).tobytes() == encode(changed.encoder, X).tobytes()
+
+
+def test_a_key_that_nobody_knows_is_refused_unless_it_is_said_to_decide_nothing(tmp_path):
+    folder = llama_scope(tmp_path, top_kk=7)
+    with pytest.raises(CheckpointError) as error:
+        open_checkpoint(folder)
+    assert str(error.value) == (
+        f"{folder / 'hyperparams.json'}: top_kk is not known here and could change every number; "
+        "got 7. Did you mean 'top_k'? If it decides nothing, write `ignore: [top_kk]` at this SAE "
+        "in the config."
+    )
+    ignored = open_checkpoint(folder, reading=Reading(ignore=("top_kk",)))
+    plain = open_checkpoint(llama_scope(tmp_path / "plain"))
+    assert encode(plain.encoder, X).tobytes() == encode(ignored.encoder, X).tobytes()
+    with pytest.raises(CheckpointError, match="ignore names 'act_fn', which decides"):
+        open_checkpoint(folder, reading=Reading(ignore=("act_fn",)))
+
+
+def test_every_key_that_llama_scope_ships_is_known(tmp_path):
+    """hyperparams.json as the authors' class writes it (llama-scope.md 1.2)."""
+    shipped = {"bias_init_method": "all_zero", "init_decoder_norm": 0.5, "init_encoder_norm": None}
+    shipped |= {"init_encoder_with_decoder_transpose": True, "l1_coefficient_warmup_steps": 39062}
+    shipped |= {"k_warmup_steps": 39062, "use_batch_norm_mse": True, "use_ghost_grads": False}
+    shipped |= {"tp_size": 1, "ddp_size": 1, "sae_pretrained_name_or_path": "results/L15R"}
+    open_checkpoint(llama_scope(tmp_path, **shipped))
+
+
+def test_llama_scope_is_not_centred(tmp_path):
+    with pytest.raises(CheckpointError, match="centred is true in the config, but Llama Scope"):
+        open_checkpoint(llama_scope(tmp_path), reading=Reading(centred=True))
 
 
 def test_known_norms_spare_the_decoder(tmp_path):

@@ -12,13 +12,13 @@ from checkpoints import llama_scope, to_bits
 from loopback import COMMIT, serve, use
 from saegrid.base.errors import CheckpointError
 from saegrid.base.registry import pick
-from saegrid.base.tensors import widen
+from saegrid.base.tensors import header, widen
 from saegrid.base.words import Site
 from saegrid.saes.cache import FOLDER
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.hooks import hook_of, site_of
 from saegrid.saes.norms import column_norms, row_norms
-from saegrid.saes.reference import NORMS, REFERENCE, content_of, import_sae, open_sae, resolve
+from saegrid.saes.reference import NORMS, REFERENCE, content_of, import_sae, look, open_sae, resolve
 from saegrid.saes.sae import (
     SAE,
     Decoder,
@@ -295,6 +295,38 @@ def test_content_of_files_that_are_not_there_or_never_end(tmp_path, checkpoint):
     (checkpoint / "zero").symlink_to("/dev/zero")
     with pytest.raises(CheckpointError, match="must be a regular file"):
         content_of(checkpoint, ["zero"])
+
+
+def test_a_look_at_a_checkpoint_reads_no_weight_and_makes_the_checks_of_its_import(
+    checkpoint, monkeypatch
+):
+    sae = {"format": "llama_scope", "path": str(checkpoint)}
+    monkeypatch.setattr("saegrid.base.tensors.np.memmap", None)
+    found = look(sae, "L15R-8x")
+    assert str(found.site) == "L15R"
+    monkeypatch.undo()
+    opened = pick(FORMATS, "llama_scope", "format").open(checkpoint)
+    assert found.encoder.d_model == opened.encoder.d_model
+    assert found.encoder.d_sae == opened.encoder.d_sae
+    with pytest.raises(CheckpointError, match="but the cell L13R-8x needs L13R"):
+        look(sae, "L13R-8x")
+    facts = json.loads((checkpoint / "hyperparams.json").read_text())
+    for key, value in (("d_sae", 7), ("jump_relu_threshold", float("nan"))):
+        (checkpoint / "hyperparams.json").write_text(json.dumps(facts | {key: value}))
+        with pytest.raises(CheckpointError):
+            look(sae, "L15R-8x")
+
+
+@pytest.mark.parametrize("name", ["decoder.weight", "decoder.bias", "encoder.bias"])
+def test_numbers_that_are_none_are_told_with_file_and_tensor(tmp_path, checkpoint, name):
+    path = checkpoint / "checkpoints" / "final.safetensors"
+    start = header(path).entries[name].start
+    raw = bytearray(path.read_bytes())
+    raw[start : start + 2] = (0x7FC0).to_bytes(2, "little")  # a NaN in bfloat16
+    path.write_bytes(raw)
+    with pytest.raises(CheckpointError) as error:
+        imported(tmp_path, checkpoint)
+    assert str(error.value) == f"{path}: the tensor {name!r} holds NaN or infinity. Fetch it again."
 
 
 def test_a_checkpoint_of_another_site_is_refused(tmp_path, checkpoint):

@@ -155,6 +155,12 @@ def test_histogram_counts_what_density_counts(study):
     assert (histogram["left"].min(), histogram["right"].max()) == (0.5, 1.5)
 
 
+def test_the_tokens_that_a_feature_fires_on(study):
+    tokens = study.cell("L15R-32x").feature(5).tokens
+    assert tokens["count"].to_dict() == {"eats": 1, "sings": 1}
+    assert tokens["share"].tolist() == [0.5, 0.5]
+
+
 def test_histogram_leaves_out_what_the_filter_drops(tmp_path):
     write_study(tmp_path, kept=(False, True))
     feature = open("small", tmp_path).cell("L15R-32x").feature(5)

@@ -253,6 +253,11 @@ def test_facts(three: Tokens) -> None:
         "rows": 5,
         "positions": 21,
         "specials": 5,
+        "opening": {
+            "tokens": [END],
+            "ids": [256],
+            "because": "the tokenizer's files name it as bos_token",
+        },
         "masked": {"made": 5, "in_rows": 5, "special": 0, "tail": 0},
         "set_aside": [],
         "all": counted,

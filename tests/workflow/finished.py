@@ -1,29 +1,27 @@
 """Studies that are run once and handed to each test as a copy of its own.
 
 A study is run in a folder that is named by the digest of all that a run reads, behind a lock, so
-that workers and later test runs find it. A copy shares the large files of the results as hard
-links: the library and Snakemake write these anew, and never in place. All else is copied.
+that workers and later test runs find it. Copies are whole, which takes a fifth of a second: of hard
+links Snakemake sets the dates, since activations are links to their store themselves.
 """
 
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 from filelock import FileLock
-from pipeline import PARTS, ROOT, TINY, checkout, rewrite, run
+from pipeline import PARTS, ROOT, TINY, checkout, run
 
 from stores import words
 from surroundings import CACHE
 
 KEPT = 3
 """So many states of the sources have their studies kept."""
-LARGE = 1 << 16
-"""Bytes from which a file of the results is linked."""
 
 SHARDED = (*TINY, "config/shards.yaml")
 SHARDS = {"headlines": 3, "generated": 2}
@@ -121,7 +119,7 @@ def write_streamed(
     study["saes"]["8x"]["together"] = together
     study["grid"][0]["layers"] = list(layers)
     study["metrics"] = {"baselines": ["pca", "random"], **(metrics or {})}
-    rewrite(folder / STREAMED[-1], yaml.safe_dump(study))
+    (folder / STREAMED[-1]).write_text(yaml.safe_dump(study))
 
 
 def finished(name: str) -> Path:
@@ -129,13 +127,11 @@ def finished(name: str) -> Path:
     home = CACHE / "studies" / _state()
     home.mkdir(parents=True, exist_ok=True)
     os.utime(home)  # in use
-    folder, stamp = home / name / "saegrid", home / f"{name}.json"
+    folder, stamp = home / name / "saegrid", home / f"{name}.done"
     with FileLock(home / f"{name}.lock"):
-        if stamp.is_file():
-            _check(folder, stamp)
-        else:
+        if not stamp.is_file():
             _make(name, folder, home / f"{name}.failed")
-            stamp.write_text(json.dumps(dict(_stats(folder))))
+            stamp.touch()
     return folder
 
 
@@ -154,6 +150,7 @@ def _make(name: str, folder: Path, failed: Path) -> None:
         raise
 
 
+@cache
 def _state() -> str:
     """Digest of all that a run reads, and of how the studies are made."""
     paths = [ROOT / "requirements.lock", Path(__file__)]
@@ -169,42 +166,13 @@ def _state() -> str:
 
 
 def _prune(keep: Path) -> None:
-    """Remove the studies of older sources. Copies keep what they share."""
+    """Remove the studies of older sources."""
     others = [p for p in keep.parent.iterdir() if p != keep]
     others.sort(key=lambda path: path.stat().st_mtime)
     for old in others[: len(others) + 1 - KEPT]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _large(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    for path in sorted((folder / "results").rglob("*")):
-        if path.is_file() and (stat := path.stat()).st_size >= LARGE:
-            yield path, stat
-
-
-def _stats(folder: Path) -> Iterator[tuple[str, list[int]]]:
-    for path, stat in _large(folder):
-        yield str(path.relative_to(folder)), [stat.st_size, stat.st_mtime_ns]
-
-
-def _check(folder: Path, stamp: Path) -> None:
-    """AssertionError where a test has written a shared file in place."""
-    found, expected = dict(_stats(folder)), json.loads(stamp.read_text())
-    if found != expected:
-        stamp.unlink()
-        changed = sorted(k for k in {*found, *expected} if found.get(k) != expected.get(k))
-        raise AssertionError(
-            f"A test has changed files of a finished study in place: {', '.join(changed)}. Let it "
-            "write them anew (pipeline.rewrite, pipeline.edit); run the tests again."
-        )
-
-
 def copy(study: Path, folder: Path) -> Path:
     """A copy of a finished study for a test to change: dates and Snakemake's records are kept."""
-    large = {str(path) for path, _ in _large(study)}
-
-    def one(source: str, target: str) -> None:
-        (os.link if source in large else shutil.copy2)(source, target)
-
-    shutil.copytree(study, folder, symlinks=True, copy_function=one, dirs_exist_ok=True)
-    return folder
+    return shutil.copytree(study, folder, ignore=shutil.ignore_patterns("*.tmp"))

@@ -103,13 +103,7 @@ def edit(path: Path, old: str, new: str) -> None:
     """Replace a text that must be there once."""
     text = path.read_text()
     assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}"
-    rewrite(path, text.replace(old, new))
-
-
-def rewrite(path: Path, content: str | bytes) -> None:
-    """Write a file anew: a result may be one file with that of other tests, by a hard link."""
-    path.unlink(missing_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.write_text(text.replace(old, new))
 
 
 def results(folder: Path) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pipeline import ROOT, TINY, checkout, jobs_to_run, planned, rewrite, snakemake
+from pipeline import ROOT, TINY, checkout, jobs_to_run, planned, snakemake
 
 from saegrid.config import ConfigError
 
@@ -84,7 +84,7 @@ WRONG = ("--configfile", "config/wrong.yaml")
 def write_wrong(clean, old, new):
     text = (ROOT / "config/tiny.yaml").read_text()
     assert text.count(old) == 1
-    rewrite(clean / WRONG[-1], text.replace(old, new))
+    (clean / WRONG[-1]).write_text(text.replace(old, new))
 
 
 @pytest.mark.parametrize(("old", "new", "message"), MISTAKES)

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import yaml
-from pipeline import checkout, jobs_to_run, planned, rewrite, run, snakemake
+from pipeline import checkout, jobs_to_run, planned, run, snakemake
 
 from checkpoints import llama_scope, to_bits
 from saegrid.config import ConfigError
@@ -41,7 +41,7 @@ def expect(work, **changed):
     norms = {"factor": 1000.0, "tokens": 50, "source": "test", "value": {"R": {1: 3.0}}}
     decoder = {"tolerance": 0.001, "source": "test", "value": {"L1R-8x": {5: right}}}
     expected = {"norms": norms, "decoder_top3": decoder | changed}
-    rewrite(work / "known.yaml", yaml.safe_dump(expected))
+    (work / "known.yaml").write_text(yaml.safe_dump(expected))
 
 
 def configure(work, **verify):

@@ -21,6 +21,8 @@ with start(snakemake) as job:
         given["max_length"],
     )
     print(f"{made.facts['rows']} rows, {made.facts['positions']} positions")
+    opening = made.facts["opening"]
+    print(f"rows open with {' '.join(opening['tokens']) or 'no special'}: {opening['because']}")
     io.write_table(job.output.tokens, made.tokens, job.spec)
     io.write_table(job.output.spans, made.spans, job.spec)
     io.write_json(job.output.facts, made.facts, job.spec)

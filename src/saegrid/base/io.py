@@ -66,6 +66,14 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     return facts
 
 
+def read_yaml(path: str | os.PathLike[str]) -> Any:
+    """The content of a YAML file, read by the C library where it is there: ten times as fast."""
+    import yaml  # most jobs read none
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=loader)
+
+
 def write_table(
     path: str | os.PathLike[str],
     table: pa.Table,

@@ -89,7 +89,7 @@ def _host(
     held = x.nbytes + (sizes.buffers + READERS) * block * encoder.stored.itemsize
     held += len(x) * (encoder.k or ENTRIES) * ENTRY + 100 * encoder.d_sae
     if card_mb is None:
-        held += numbers * (6 if kind == "bfloat16" else 4)
+        held += numbers * (6 if kind == "bfloat16" else 8 if encoder.centred else 4)
         wide = block * 4 if kind == "float32" else 0
         held += threads * (wide + 8 * sizes.feature_block * sizes.token_tile)
     program = PROGRAM_MB[kind] if card_mb is None else DRIVER_MB
@@ -97,8 +97,9 @@ def _host(
 
 
 def _card(encoder: Encoder, x: np.ndarray, sizes: Sizes) -> int:
-    """Megabytes of a card's memory: x as float32, unsorted, sorted and narrowed; blocks; tiles."""
+    """Megabytes of a card's memory: x as float32, unsorted, sorted, centred, narrowed; blocks."""
     block = sizes.feature_block * encoder.d_model
-    held = 12 * x.size + sizes.buffers * block * (4 + encoder.stored.itemsize)
+    held = (16 if encoder.centred else 12) * x.size
+    held += sizes.buffers * block * (4 + encoder.stored.itemsize)
     held += 16 * sizes.feature_block * sizes.token_tile
     return CARD_MB + -(-held // 10**6)

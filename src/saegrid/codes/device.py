@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from saegrid.codes.screen import Activations, cut_tiles, narrow_down
-from saegrid.saes.sae import Encoder
+from saegrid.saes.sae import Encoder, blocks, channel_means
 
 CHUNK = {"cuda": 1 << 25, "cpu": 1 << 18}
 """Numbers that are multiplied exactly at a time: 256 MB in float64, or what stays in the cache."""
@@ -41,19 +41,21 @@ def free_mb(device: str) -> int:
     return int(SHARE * torch.cuda.mem_get_info(where)[0] / 1e6)
 
 
-def arrange(x: np.ndarray, tile: int, device: str) -> Activations:
+def arrange(x: np.ndarray, tile: int, device: str, centred: bool = False) -> Activations:
     """`screen.arrange`, with the rows on a device."""
     torch.backends.cuda.matmul.allow_tf32 = False
     # Else partial sums may be rounded to bfloat16, beyond any bound on float32.
     torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
     stored = _tensor(np.ascontiguousarray(x)).to(device)
     values = stored.float()
-    norms = _norms(values)
+    means = torch.from_numpy(channel_means(x)).to(device) if centred else None
+    norms = _norms(values, means)
     order = torch.argsort(norms, stable=True)
     sorted_norms = norms[order].cpu().numpy()
     tiles = cut_tiles(sorted_norms, tile)
-    short = x.dtype == np.uint16
-    return Activations(values[order], order.cpu().numpy(), sorted_norms, tiles, short)
+    short = x.dtype == np.uint16 and not centred
+    means = None if means is None else means[order]
+    return Activations(values[order], order.cpu().numpy(), sorted_norms, tiles, short, means)
 
 
 def _tensor(stored: np.ndarray) -> torch.Tensor:
@@ -63,11 +65,20 @@ def _tensor(stored: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(stored)
 
 
-def _norms(x: torch.Tensor) -> torch.Tensor:
-    """(row,) float64 norms, some rows at a time."""
-    step = max(1, (1 << 24) // max(1, x.shape[1]))
-    parts = [torch.linalg.vector_norm(part.double(), dim=1) for part in x.split(step)]
-    return torch.cat(parts)
+def _norms(x: torch.Tensor, means: torch.Tensor | None = None) -> torch.Tensor:
+    """(row,) float64 norms, less means (row,) where some are given, some rows at a time."""
+    norms = torch.empty(len(x), dtype=torch.float64, device=x.device)
+    for start, stop in blocks(len(x), _step(x)):
+        part = x[start:stop].double()
+        if means is not None:
+            part -= means[start:stop, None]
+        norms[start:stop] = torch.linalg.vector_norm(part, dim=1)
+    return norms
+
+
+def _step(x: torch.Tensor) -> int:
+    """Rows that are worked on at a time in float64."""
+    return max(1, (1 << 24) // max(1, x.shape[1]))
 
 
 class Buffer(NamedTuple):
@@ -97,13 +108,23 @@ class DeviceScreen:
         self.device = activations.x.device
         self.rounding = 2.0**-8 if kind == "bfloat16" else 0.0
         self.format = torch.bfloat16 if kind == "bfloat16" else torch.float32
-        self.x = activations.x.to(self.format)
-        gamma, lost = LOOSE * activations.x.shape[1] * 2.0**-24, 0.0
-        if kind == "bfloat16":
-            lost = _norms(activations.x - self.x).cpu().numpy()
+        self.x, lost = self._held()
+        gamma = LOOSE * activations.x.shape[1] * 2.0**-24
         # What was rounded to bfloat16 may have grown by its share.
         self.error = 1.01 * (lost + activations.norms * (1 + 2.0**-7) * gamma)
         self.copying = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
+
+    def _held(self) -> tuple[torch.Tensor, np.ndarray | float]:
+        """Activations in the product's format, and (row,) float64 norms of what that loses."""
+        x = self.activations.x
+        if self.format == torch.float32 and self.activations.means is None:
+            return x, 0.0
+        held, lost = torch.empty_like(x, dtype=self.format), np.empty(len(x))
+        for start, stop in blocks(len(x), _step(x)):
+            part = self.activations.read(start, stop)
+            held[start:stop] = part
+            lost[start:stop] = _norms(part - held[start:stop]).cpu().numpy()
+        return held, lost
 
     def buffer(self, n: int, dtype: np.dtype) -> Buffer:
         """Memory for n encoder rows of a stored dtype, here and there."""
@@ -166,7 +187,9 @@ class DeviceScreen:
             # As `exact.dots` does: products of two bfloat16 numbers are exact in float32.
             short = self.activations.short and w.dtype == torch.bfloat16
             w = w.float() if short else w.double()
-            w *= self.activations.x[torch.from_numpy(row[part]).to(self.device)]
+            own = torch.from_numpy(row[part]).to(self.device)
+            x, means = self.activations.x[own], self.activations.means
+            w *= x if means is None else x - means[own, None]
             out[part] = pairwise(w.double()).cpu().numpy()
         return out
 

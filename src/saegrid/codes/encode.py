@@ -75,11 +75,11 @@ def encode(
     tile = token_tile or sizes.token_tile
     with threadpool_limits(1):  # a product runs in the thread that asks; blocks are spread
         if device is None:
-            activations = screens.arrange(x, tile, threads)
+            activations = screens.arrange(x, tile, threads, encoder.centred)
             check_finite(activations, token, name)
             job = Job(encoder, screens.SCREENS[kind](activations, threads))
         else:
-            activations = devices.arrange(x, tile, device)
+            activations = devices.arrange(x, tile, device, encoder.centred)
             check_finite(activations, token, name)
             job = Job(encoder, devices.DeviceScreen(activations, kind))
         gate = _top_k if encoder.k is not None else _above_threshold

@@ -7,11 +7,17 @@ CHUNK = 1 << 16
 
 
 def dots(
-    rows: np.ndarray, x: np.ndarray, feature: np.ndarray, row: np.ndarray, short: bool = False
+    rows: np.ndarray,
+    x: np.ndarray,
+    feature: np.ndarray,
+    row: np.ndarray,
+    short: bool = False,
+    means: np.ndarray | None = None,
 ) -> np.ndarray:
     """(pair,) float64: rows[feature] . x[row], summed pairwise in an order fixed by d_model.
 
-    rows: (feature, d_model) as stored; x: (row, d_model) float32; short: x holds bfloat16 numbers.
+    rows: (feature, d_model) as stored; x: (row, d_model) float32; short: x holds bfloat16 numbers;
+    means: (row,) float64, taken off x in float64 before the product where the SAE is centred.
     numpy's own sum does this without fused or threaded steps, so a pair's bits depend neither on
     its neighbours nor on a BLAS.
 
@@ -24,7 +30,7 @@ def dots(
     # Memory for each step, since new memory for each chunk would cost as much as the arithmetic.
     stored, weights = np.empty(shape, rows.dtype), np.empty(shape, np.uint32)
     taken, product = np.empty(shape, np.float32), np.empty(shape)
-    short = short and rows.dtype == np.uint16
+    short = short and rows.dtype == np.uint16 and means is None
     for start in range(0, len(feature), chunk):
         stop = min(start + chunk, len(feature))
         part = slice(0, stop - start)
@@ -39,6 +45,8 @@ def dots(
         if short:
             np.multiply(values, w, out=values)
         np.copyto(p, values)
+        if means is not None:
+            np.subtract(p, means[row[start:stop], None], out=p)
         if not short:
             np.multiply(p, w, out=p)
         np.add.reduce(p, axis=1, out=out[start:stop])

@@ -8,7 +8,8 @@ what shapes, never shows in a result. A product w . x over d_model terms is off 
 
 where x' is the activation as the screen holds it and gamma covers every order of a float32
 accumulation; a result that is rounded to bfloat16 moves by another 2^-8 of itself. Encoder rows
-are held exactly by either screen.
+are held exactly by either screen. Of a centred SAE x is the activation less its mean over channels,
+which is rounded when a screen holds it; the exact product takes the mean off again in float64.
 """
 
 import sys
@@ -25,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from saegrid.base.tensors import widen
 from saegrid.codes import exact
-from saegrid.saes.sae import Encoder, blocks
+from saegrid.saes.sae import Encoder, blocks, channel_means
 
 LARGE = 2**36
 """Multiplications (tokens x d_model x d_sae) from which bfloat16 is worth the import of torch."""
@@ -41,11 +42,18 @@ class Activations(NamedTuple):
     order: np.ndarray
     """(row,) int64: where the row stands in the capture."""
     norms: np.ndarray
-    """(row,) float64: Euclidean norms."""
+    """(row,) float64: Euclidean norms, less the means where there are some."""
     tiles: list[slice]
     """Rows that are multiplied together."""
     short: bool
     """Whether they were stored as bfloat16."""
+    means: Any = None
+    """(row,) float64 means over channels, which a centred SAE takes off; None for any other."""
+
+    def read(self, start: int, stop: int) -> Any:
+        """The rows start..stop - 1 as the SAE reads them: float32, or float64 less the means."""
+        rows = self.x[start:stop]
+        return rows if self.means is None else rows - self.means[start:stop, None]
 
 
 class Screen(Protocol):
@@ -83,12 +91,16 @@ class Screen(Protocol):
         """(pair,) float64: the exact products of `saegrid.codes.exact`, to the bit."""
 
 
-def norms_of(x: np.ndarray) -> np.ndarray:
-    """(row,) float64: Euclidean norms of stored rows; not finite where a row is not."""
+def norms_of(x: np.ndarray, means: np.ndarray | None = None) -> np.ndarray:
+    """(row,) float64: Euclidean norms of stored rows, less means (row,) where some are given; not
+    finite where a row is not."""
     norms = np.empty(len(x))
-    for start, stop in blocks(len(x), 256):
-        part = widen(x[start:stop]).astype(np.float64)
-        norms[start:stop] = np.sqrt(np.vecdot(part, part))
+    with np.errstate(invalid="ignore"):
+        for start, stop in blocks(len(x), 256):
+            part = widen(x[start:stop]).astype(np.float64)
+            if means is not None:
+                part -= means[start:stop, None]
+            norms[start:stop] = np.sqrt(np.vecdot(part, part))
     return norms
 
 
@@ -101,12 +113,14 @@ def spread(work: Callable[[int, int], Any], n: int, size: int, threads: int) -> 
         list(pool.map(lambda span: work(*span), blocks(n, size)))
 
 
-def arrange(x: np.ndarray, tile: int, threads: int = 1) -> Activations:
+def arrange(x: np.ndarray, tile: int, threads: int = 1, centred: bool = False) -> Activations:
     """The rows of x (row, d_model) sorted by norm and cut into tiles of at most `tile` rows.
 
-    Rows that are not finite come last, with a norm that is not.
+    Rows that are not finite come last, with a norm that is not. centred: means over channels are to
+    be taken off.
     """
-    norms = norms_of(x)
+    means = channel_means(x) if centred else None
+    norms = norms_of(x, means)
     order = np.argsort(norms, kind="stable")
     values = np.empty(x.shape, np.float32)
 
@@ -114,9 +128,9 @@ def arrange(x: np.ndarray, tile: int, threads: int = 1) -> Activations:
         values[start:stop] = widen(x[order[start:stop]])
 
     spread(put, len(x), 1024, threads)
-    return Activations(
-        values, order, norms[order], cut_tiles(norms[order], tile), x.dtype == np.uint16
-    )
+    short = x.dtype == np.uint16 and not centred
+    means = None if means is None else means[order]
+    return Activations(values, order, norms[order], cut_tiles(norms[order], tile), short, means)
 
 
 def cut_tiles(norms: np.ndarray, tile: int) -> list[slice]:
@@ -204,7 +218,8 @@ class HostScreen:
 
     def dots(self, rows: np.ndarray, feature: np.ndarray, row: np.ndarray) -> np.ndarray:
         """(pair,) float64: exact products."""
-        return exact.dots(rows, self.activations.x, feature, row, self.activations.short)
+        x, short, means = self.activations.x, self.activations.short, self.activations.means
+        return exact.dots(rows, x, feature, row, short, means)
 
     def pick(self, y: np.ndarray, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Flat positions in y where the product may be above cut, and float32 values."""
@@ -219,8 +234,16 @@ class Float32Screen(HostScreen):
 
     def __init__(self, activations: Activations, threads: int = 1) -> None:
         super().__init__(activations)
-        self.x = activations.x
-        self.error = activations.norms * (self.x.shape[1] * 2.0**-24 * 1.01)
+        n, d_model = activations.x.shape
+        self.x, roundings = activations.x, d_model
+        if activations.means is not None:
+            self.x, roundings = np.empty((n, d_model), np.float32), d_model + 1
+
+            def put(start: int, stop: int) -> None:
+                self.x[start:stop] = activations.read(start, stop)
+
+            spread(put, n, 256, threads)
+        self.error = activations.norms * (roundings * 2.0**-24 * 1.01)
 
     def hold(self, rows: np.ndarray) -> np.ndarray:
         """Encoder rows as `product` takes them: float32."""
@@ -258,7 +281,7 @@ class Bfloat16Screen(HostScreen):
         lost, held = np.zeros(n), activations.norms.copy()
 
         def put(start: int, stop: int) -> None:
-            x = activations.x[start:stop]
+            x = activations.read(start, stop)
             if activations.short:
                 np.right_shift(x.view(np.uint32), 16, out=bits[start:stop], casting="unsafe")
             else:

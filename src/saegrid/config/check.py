@@ -1,7 +1,7 @@
 """Strict reading of a config, with messages that name the key and the nearest spelling.
 
 All mistakes are told at once: a value that cannot be used is taken out, and the rest is looked at
-further. What needs a look at files is told by `saegrid.stages.mistakes`.
+further. What needs a look at files is told by `saegrid.mistakes`.
 """
 
 import copy
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from saegrid.base.errors import ConfigError
 from saegrid.config.cells import STAGES, blocks, cell_section, cell_settings, cells
-from saegrid.config.messages import Mistake, explained, key_of, place, told
+from saegrid.config.messages import Mistake, by_place, explained, key_of, told
 from saegrid.config.models import Study
 from saegrid.config.references import names_mistakes, references_mistakes
 from saegrid.config.sweeps import expand
@@ -38,6 +38,16 @@ STAND_INS = {
 """Values that stand for keys without default, so that what is beside them can be checked."""
 
 
+class _Every(set[str]):
+    """All names: those of a catalogue that is none."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class Reading(NamedTuple):
     """A config as far as it can be used."""
 
@@ -59,16 +69,19 @@ def _is_within(key: str, broken: Iterable[str]) -> bool:
 
 def read(config: Mapping[str, Any]) -> Reading:
     """A config with all of its mistakes, as far as they show without a look at files."""
-    study, mistakes, broken = _parsed(config)
+    study, mistakes, broken, lost = _parsed(config)
     if study is None:
         return Reading(Study.model_validate(_BARE), mistakes, frozenset({""}))
     found = list(names_mistakes(study))
     study, swept = expand(study)
-    if swept:
-        broken.add("overrides")  # of SAEs that are not there
-    for mistake in [*found, *swept, *references_mistakes(study)]:
-        if not _is_within(mistake.key, broken):
-            mistakes.append(mistake)
+    lost |= {mistake.key.removeprefix("sweeps.") for mistake in swept}
+    whole = broken & {"corpora", "saes", "sweeps"}
+    references = list(references_mistakes(study, _Every() if whole else lost))
+    found += [*swept, *references]
+    mistakes += [mistake for mistake in found if not _is_within(mistake.key, broken)]
+    broken |= {mistake.key for mistake in references} - {"corpora"}
+    if whole or lost or any(key.split(".")[0] in ("grid", "grids") for key in broken):
+        broken |= {"grid", "grids"}  # some of its cells are not there
     return Reading(study, list(dict.fromkeys(mistakes)), frozenset(broken))
 
 
@@ -89,43 +102,57 @@ def resolve(config: Mapping[str, Any]) -> Study:
 _BARE = {"study": "study", "model": {"path": "."}, "corpora": {}}
 
 
-def _parsed(config: Mapping[str, Any]) -> tuple[Study | None, list[Mistake], set[str]]:
-    """The study, mended where a value cannot be used, with what was wrong, and where."""
+def _parsed(
+    config: Mapping[str, Any],
+) -> tuple[Study | None, list[Mistake], set[str], set[str]]:
+    """The study, mended where a value cannot be used; what was wrong, where, and names of corpora
+    and SAEs that went with it."""
     mistakes: list[Mistake] = []
     broken: set[str] = set()
-    mended = copy.deepcopy(dict(config))
+    lost: set[str] = set()
+    mended = {key: value for key, value in copy.deepcopy(dict(config)).items() if type(key) is str}
+    for key in config.keys() - mended.keys():
+        mistakes.append(Mistake("config", f"{key}: a key is a text.", str(key)))
     for _ in range(10):
         try:
-            return Study(**mended), mistakes, broken
+            return Study.model_validate(mended), mistakes, broken, lost
         except ValidationError as problem:
             errors = problem.errors(include_url=False)
         found = [m for m in explained(errors, mended) if not _is_within(m.key, broken)]
         mistakes += found
         broken |= {mistake.key for mistake in found}
-        broken |= {key_of(path) for path in _mend(mended, errors)}
-        if any(key.endswith(".role") for key in broken):
-            broken.add("corpora")  # who is the main one is not known
-    return None, mistakes, broken
+        _mend(mended, errors, broken, lost)
+    return None, mistakes, broken, lost
 
 
-def _mend(config: dict[str, Any], errors: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-    """Take out what cannot be used, or put in a stand-in; keys above that went with it."""
-    lost, out = [], []
-    for error in errors:
-        path, missing = place(config, error["loc"]), error["type"] == "missing"
-        if missing and error["loc"][-1] in STAND_INS:
-            _at(config, path)[error["loc"][-1]] = copy.deepcopy(STAND_INS[error["loc"][-1]])
-        elif path:
+def _mend(
+    config: dict[str, Any],
+    errors: Iterable[Mapping[str, Any]],
+    broken: set[str],
+    lost: set[str],
+) -> None:
+    """Take out what cannot be used, or put in a stand-in. Its keys are added to `broken`, names of
+    entries that are not what they were to `lost`."""
+    out = []
+    for path, several in by_place(errors, config).items():
+        missing = several[0]["type"] == "missing"
+        if missing and path[-1] in STAND_INS:
+            _at(config, path[:-1])[path[-1]] = copy.deepcopy(STAND_INS[path[-1]])
+        else:
+            if missing or (
+                isinstance(path[-1], int) and not isinstance(_at(config, path), Mapping)
+            ):
+                path = path[:-1]  # one of several values: a list of the others is another list
             out.append(path)
-            whole = error["type"].startswith("union_tag") or "[key]" in error["loc"]
-            if whole or missing or not isinstance(path[-1], str):
-                # A catalogue without one of its entries: who names that one is not wrong.
-                lost.append(path[:1])
+            broken.add(key_of(path))
+        # What says which kind of corpus or SAE it is; or the whole entry.
+        kind = len(path) == 2 or path[-1] in ("role", "source", "store")
+        if path[0] == "sweeps" or (path[0] in ("corpora", "saes") and kind):
+            lost |= set(map(str, path[1:2]))
     for path in sorted(set(out), key=lambda path: [str(part).zfill(9) for part in path])[::-1]:
         above = _at(config, path[:-1])
         if isinstance(above, list) or path[-1] in above:
             del above[path[-1]]
-    return lost
 
 
 def _at(config: Any, path: Iterable[Any]) -> Any:

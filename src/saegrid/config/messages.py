@@ -53,7 +53,7 @@ class Mistake(NamedTuple):
 
     part: str
     """What it keeps from being made: `config` (anything), `corpus:<name>`, `sae:<name>`, `model`,
-    `grid` and others, see `saegrid.stages.mistakes`."""
+    `grid` and others, see `saegrid.mistakes`."""
     text: str
     """One sentence that names the key, what was expected, what was got, and the mend."""
     key: str = ""
@@ -87,21 +87,31 @@ def explained(
 
     above, keys: of a section alone, its own key and the keys that are known in it.
     """
+    mistakes = []
+    for path, several in by_place(errors, config).items():
+        key = key_of([above, *path]) if above else key_of(path)
+        known = list(keys) if above else known_keys(path, config)
+        mistakes.append(Mistake("config", _sentence(key, path, several, known), key))
+    return mistakes
+
+
+def by_place(
+    errors: Sequence[Error], config: Mapping[str, Any]
+) -> dict[tuple[Any, ...], list[Error]]:
+    """The errors of pydantic by the path of their key; of alternatives, those that got furthest
+    into the value."""
     found: dict[tuple[Any, ...], list[Error]] = {}
     for error in errors:
-        path = place(config, error["loc"])
+        path = place(config, error["loc"]) or ("config",)
         if error["type"] == "missing":
-            path = (*path, error["loc"][-1])
+            path = (*place(config, error["loc"]), error["loc"][-1])
         found.setdefault(path, []).append(error)
-    mistakes = []
-    for path, several in found.items():
-        # Of alternatives, those count that got furthest into the value.
+
+    def is_shallow(path: tuple[Any, ...]) -> bool:
         deeper = any(len(other) > len(path) and other[: len(path)] == path for other in found)
-        if not (deeper and all(error["type"] in PLAIN for error in several)):
-            key = key_of([above, *path]) if above else key_of(path)
-            known = list(keys) if above else known_keys(path, config)
-            mistakes.append(Mistake("config", _sentence(key, path, several, known), key))
-    return mistakes
+        return deeper and all(error["type"] in PLAIN for error in found[path])
+
+    return {path: several for path, several in found.items() if not is_shallow(path)}
 
 
 def _sentence(key: str, path: tuple[Any, ...], errors: list[Error], known: list[str]) -> str:
@@ -182,7 +192,7 @@ def known_keys(path: tuple[Any, ...], config: Any) -> list[str]:
     """The keys of the section of a config in which the last key of `path` stands."""
     sections: list[type[BaseModel]] = [Study]
     for key in path[:-1]:
-        config = config[key]
+        config = config.get(key) if isinstance(config, Mapping) else None
         inside = [s.model_fields[key].annotation for s in sections if key in s.model_fields]
         # Otherwise the key is a name in a catalogue or an index in a list: same sections.
         sections = [m for a in inside for m in _models(a)] or sections

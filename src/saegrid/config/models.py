@@ -45,7 +45,8 @@ class Model(Strict):
     seed: Seed = 0
     """Seed of random weights."""
     bos: Literal["auto", True, False] = "auto"
-    """Begin each row with the tokenizer's BOS (or [CLS]) token; auto: where it has one."""
+    """Begin each row with the tokenizer's BOS (or [CLS]) token; auto: where its own files put one
+    or have one. tokens.json says what was chosen, and why."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where the forward pass and the encodings run; auto: on a GPU where there is one."""
 
@@ -99,6 +100,11 @@ class CheckpointSae(Strict):
     """Folder in the repository; {layer} and {position} are filled in."""
     revision: Commit | dict[Literal["A", "M", "R", "N"], Commit] | None = None
     """Commit on the hub; by position where each has a repository of its own."""
+    centred: Literal["auto", True, False] = "auto"
+    """true: the SAE reads activations less their mean over channels (TransformerLens'
+    center_writing_weights); auto: the checkpoint's own config says it."""
+    ignore: list[str] = []
+    """Keys of the checkpoint's config that are not known here and that change no number."""
 
 
 class Block(Strict):

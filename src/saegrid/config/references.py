@@ -1,7 +1,7 @@
 """Names in a config that lead nowhere, and settings that do not go together."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from saegrid.base.errors import ConfigError, shown
@@ -47,15 +47,18 @@ def _mistake(key: str, text: str) -> Mistake:
     return Mistake("config", f"{key}: {text}", key)
 
 
-def references_mistakes(study: Study) -> Iterator[Mistake]:
-    """Names that lead nowhere, and settings that do not go together."""
-    yield from _corpora_mistakes(study)
-    yield from _saes_mistakes(study)
-    yield from _grid_mistakes(study)
+def references_mistakes(study: Study, lost: Collection[str] = ()) -> Iterator[Mistake]:
+    """Names that lead nowhere, and settings that do not go together.
+
+    lost: corpora and SAEs that have mistakes of their own; who names them is not wrong.
+    """
+    yield from _corpora_mistakes(study, lost)
+    yield from _saes_mistakes(study, lost)
+    yield from _grid_mistakes(study, lost)
     named = {"metrics.corpus": [study.metrics.corpus], "survey.corpora": study.survey.corpora}
     for key, names in named.items():
         for name in names:
-            if name is not None and name not in study.corpora:
+            if name is not None and name not in study.corpora and name not in lost:
                 hint = nearest(name, list(study.corpora))
                 yield Mistake(
                     "config",
@@ -66,12 +69,12 @@ def references_mistakes(study: Study) -> Iterator[Mistake]:
     cuts = study.pages.cuts
     for cut in sorted({cut for cut in cuts if cuts.count(cut) > 1}):
         yield _mistake("pages.cuts", f"{cut} stands twice. Leave one out.")
-    yield from _overrides_mistakes(study)
+    yield from _overrides_mistakes(study, lost)
 
 
-def _corpora_mistakes(study: Study) -> Iterator[Mistake]:
+def _corpora_mistakes(study: Study, lost: Collection[str]) -> Iterator[Mistake]:
     mains = [name for name, corpus in study.corpora.items() if corpus.role == "main"]
-    if len(mains) != 1:
+    if len(mains) > 1 or (not mains and not lost):
         yield _mistake(
             "corpora", f"exactly one must have the role main; got {', '.join(mains) or 'none'}."
         )
@@ -79,10 +82,25 @@ def _corpora_mistakes(study: Study) -> Iterator[Mistake]:
         yield from _corpus_mistakes(name, corpus)
 
 
-def _saes_mistakes(study: Study) -> Iterator[Mistake]:
+def key_of_sae(study: Study, name: str) -> str:
+    """The key under which an SAE stands in the config: its own, or its sweep's."""
+    sweep = next((sweep for sweep in study.sweeps if name.startswith(f"{sweep}.")), None)
+    return f"saes.{name}" if sweep is None else f"sweeps.{sweep}"
+
+
+def _is_lost(name: str, lost: Collection[str]) -> bool:
+    """Whether an SAE has mistakes of its own, or its sweep has."""
+    return name in lost or any(name.startswith(f"{sweep}.") for sweep in lost)
+
+
+def _saes_mistakes(study: Study, lost: Collection[str]) -> Iterator[Mistake]:
     for name, sae in study.saes.items():
+        if _is_lost(name, lost):
+            continue
         if sae.source == "train":
-            yield from _learned_mistakes(study, f"saes.{name}.corpus", sae.corpus)
+            yield from _learned_mistakes(
+                study, f"{key_of_sae(study, name)}.corpus", sae.corpus, lost
+            )
         elif sae.path is None and sae.repo is None:
             yield _mistake(f"saes.{name}", "give path (of local copies) or repo (on the hub).")
         else:
@@ -103,8 +121,12 @@ def _placeholder_mistakes(key: str, text: str) -> Iterator[Mistake]:
         )
 
 
-def _learned_mistakes(study: Study, key: str, name: str) -> Iterator[Mistake]:
+def _learned_mistakes(
+    study: Study, key: str, name: str, lost: Collection[str]
+) -> Iterator[Mistake]:
     """SAEs learn from a corpus of role train."""
+    if name in lost:
+        return
     roles = {corpus: entry.role for corpus, entry in study.corpora.items()}
     if roles.get(name) != "train":
         trains = [corpus for corpus, role in roles.items() if role == "train"]
@@ -163,7 +185,7 @@ def _store_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
         )
 
 
-def _grid_mistakes(study: Study) -> Iterator[Mistake]:
+def _grid_mistakes(study: Study, lost: Collection[str]) -> Iterator[Mistake]:
     if isinstance(study.grid, str) and study.grid not in study.grids:
         known = sorted(study.grids)
         yield _mistake(
@@ -179,7 +201,7 @@ def _grid_mistakes(study: Study) -> Iterator[Mistake]:
         if count > MOST_CELLS:
             yield _mistake(key, f"a grid has at most {MOST_CELLS:,} cells; got {count:,}.")
         for sae in dict.fromkeys(sae for block in several for sae in block.saes):
-            if sae not in study.saes:
+            if sae not in study.saes and sae not in lost:
                 known = sorted(study.saes)
                 listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
                 yield _mistake(
@@ -192,10 +214,12 @@ def _grid_mistakes(study: Study) -> Iterator[Mistake]:
 # --- overrides --------------------------------------------------------------------------------
 
 
-def _overrides_mistakes(study: Study) -> Iterator[Mistake]:
+def _overrides_mistakes(study: Study, lost: Collection[str]) -> Iterator[Mistake]:
     known = {str(cell) for cell in cells(study)} if study.overrides else set()
     for cell, stages in study.overrides.items():
-        key = f"overrides.{cell}"
+        key, sae = f"overrides.{cell}", cell.partition("-")[2]
+        if _is_lost(sae, lost):
+            continue
         if cell not in known:
             text = f"{key} is not a cell of the grid.{nearest(cell, sorted(known))}"
             yield Mistake("config", text, key)
@@ -208,17 +232,17 @@ def _overrides_mistakes(study: Study) -> Iterator[Mistake]:
                 )
                 yield Mistake("config", text, f"{key}.{stage}")
             else:
-                yield from _override_mistakes(study, cell, stage, values)
+                yield from _override_mistakes(study, cell, stage, values, lost)
 
 
 def _override_mistakes(
-    study: Study, cell: str, stage: str, values: Mapping[str, Any]
+    study: Study, cell: str, stage: str, values: Mapping[str, Any], lost: Collection[str]
 ) -> Iterator[Mistake]:
     key, named = f"overrides.{cell}.{stage}", Cell.parse(cell)
     try:
         section = cell_section(study, named, stage, values)
         if stage == "train" and section.source == "train":
-            yield from _learned_mistakes(study, f"{key}.corpus", section.corpus)
+            yield from _learned_mistakes(study, f"{key}.corpus", section.corpus, lost)
         if stage in ("top_tokens", "topics"):
             both = (cell_section(study, named, other) for other in ("topics", "top_tokens"))
             yield from _together_mistakes(*both, above=f"overrides.{cell}.")

@@ -1,7 +1,8 @@
 """What the top tokens of a feature have in common: a topic, or only a form (S0.26 to S0.29).
 
 A feature is judged by the whole edited words around its top tokens, never by the tokens alone: the
-token "ham" of "hamster" is no food. Every feature gets its best topic, its commonest first letter
+token "ham" of "hamster" is no food. A token without a letter or digit is its own word and bears
+neither topic nor form. Every feature gets its best topic, its commonest first letter
 and its commonest ending, so that features of form stand apart from features of meaning.
 """
 

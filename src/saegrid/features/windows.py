@@ -150,8 +150,9 @@ def activations_at(features: Features, feature: np.ndarray, token: np.ndarray) -
 def words_at(corpus: Corpus, token: np.ndarray) -> pa.Array:
     """(token,) the whole word that each token is a part of, so that 'mallow' reads 'marshmallow'.
 
-    A word is what stands between blanks in the text, without the punctuation around it. A special
-    has its own name; a token of blanks alone has none ("").
+    A word is what stands between blanks in the text, without the punctuation around it. A token
+    without a letter or digit is its own word (`own_word`): a comma is not the noun before it. A
+    special has its own name.
     """
     n = len(corpus.row)
     ends = np.zeros(n, dtype=bool)
@@ -174,12 +175,24 @@ def words_at(corpus: Corpus, token: np.ndarray) -> pa.Array:
     special = corpus.special[wanted].tolist()
     bounds = spans[span].tolist() if len(spans) else [(0, 0)] * len(wanted)
     found = [
-        name if own else bare_word(whole[begin:end]) if within else ""
+        name if own else own_word(name) or (bare_word(whole[begin:end]) if within else "")
         for name, own, within, (begin, end) in zip(
             names, special, inside.tolist(), bounds, strict=True
         )
     ]
     return pa.array(found, pa.string()).take(pa.array(inverse))
+
+
+@lru_cache(maxsize=1 << 16)
+def own_word(token: str) -> str | None:
+    """The token as a word of its own, without blanks around it; None where it is part of the word
+    around it, as the later part of a split character, which has no text.
+
+    Vowel signs and accents alone belong to the letter before them, whatever token that is in.
+    """
+    inked = token.strip() or token
+    bases = [letter for letter in inked if not unicodedata.category(letter).startswith("M")]
+    return None if not bases or any(letter.isalnum() for letter in bases) else inked
 
 
 @lru_cache(maxsize=1 << 16)

@@ -9,7 +9,7 @@ from scipy.sparse import csc_array
 from saegrid.base.tensors import widen
 from saegrid.codes.encode import encode
 from saegrid.codes.sparse import Features, from_pairs
-from saegrid.saes.sae import SAE, Encoder, blocks, gate, pre_activations
+from saegrid.saes.sae import SAE, Encoder, blocks, channel_means, gate, pre_activations
 
 SMALL, ENTRIES = 1 << 21, 1 << 23
 """Size of an encoder up to which pre-activations are computed whole; how many at a time."""
@@ -45,10 +45,15 @@ class Coder(NamedTuple):
         )
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
-        """x_hat (token, d_model) float64 of stored activations (token, d_model)."""
+        """x_hat (token, d_model) float64 of stored activations (token, d_model), for the model.
+
+        What a centred SAE takes off is added again: x_hat stands in the place of raw activations.
+        """
         x_hat = np.empty(x.shape)
         for start, stop in blocks(len(x), BLOCK):
             x_hat[start:stop] = decode(self.sae, self.codes(x[start:stop]))
+            if self.sae.encoder.centred:
+                x_hat[start:stop] += channel_means(x[start:stop])[:, None]
         return x_hat
 
 
@@ -65,7 +70,8 @@ def dense_codes(encoder: Encoder, x: np.ndarray) -> Features:
 
 
 def decode(sae: SAE, z: Features) -> np.ndarray:
-    """x_hat (token, d_model) float64 of codes whose tokens are numbered from 0.
+    """x_hat (token, d_model) float64 of codes whose tokens are numbered from 0, to be held against
+    what the SAE reads (`as_read`).
 
     A block of decoder rows is read at a time, of these only the active ones.
     """

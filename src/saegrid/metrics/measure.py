@@ -13,7 +13,7 @@ from saegrid.metrics.lights import READINGS, lights
 from saegrid.metrics.metric import Block, Metric, Subject, Values
 from saegrid.metrics.sources import Source, at_most
 from saegrid.saes.joined import Joined
-from saegrid.saes.sae import SAE, blocks
+from saegrid.saes.sae import SAE, as_read, blocks
 
 READ = 4096
 """Tokens that are read at a time for a mean."""
@@ -38,11 +38,15 @@ class Measured(NamedTuple):
 
 
 def measure(subject: Subject, coder: Coder, parts: Iterable[np.ndarray]) -> Measured:
-    """All metrics over blocks of stored activations (token, d_model)."""
+    """All metrics over blocks of stored activations (token, d_model).
+
+    x_hat is compared with what the SAE reads: of a centred SAE with activations less their mean
+    over channels, as whoever trained it did.
+    """
     metrics: list[Metric] = [pick(METRICS, name, "Metric")(subject) for name in METRICS]
     for x in parts:
         z = coder.codes(x)
-        block = Block(widened(x), decode(subject.sae, z), z)
+        block = Block(as_read(subject.sae.encoder, widened(x)), decode(subject.sae, z), z)
         for metric in metrics:
             metric.add(block)
     found = Measured({}, {})
@@ -81,7 +85,7 @@ def metrics_of(
     coder = Coder(sae, threads, memory_mb, device, source.name)
     subject = Subject(
         sae,
-        mean_of(given.x, given.learned),
+        as_read(sae.encoder, mean_of(given.x, given.learned)[None])[0],
         coder.reconstruct,
         site,
         seed,

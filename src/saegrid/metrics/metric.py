@@ -39,7 +39,7 @@ class Block(NamedTuple):
     """Some tokens: what went in, what came out."""
 
     x: np.ndarray
-    """(token, d_model) float64 raw activations."""
+    """(token, d_model) float64 activations as the SAE reads them: raw, or centred."""
     x_hat: np.ndarray
     """(token, d_model) float64 reconstruction."""
     z: Features
@@ -64,9 +64,9 @@ class Subject(NamedTuple):
 
     sae: SAE
     mean: np.ndarray
-    """(d_model,) float64: mean of the tokens that the SAE may have learned from."""
+    """(d_model,) float64: mean of the tokens it may have learned from, as the SAE reads them."""
     reconstruct: Callable[[np.ndarray], np.ndarray]
-    """Stored activations (token, d_model) to x_hat (token, d_model) float64."""
+    """Stored activations (token, d_model) to x_hat (token, d_model) float64 in their place."""
     site: Site
     seed: int = 0
     text: Text | str = NO_ROWS

@@ -1,13 +1,33 @@
 """Checkpoints as they lie on disk: their format, and the keys of their config."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from saegrid.base.errors import CheckpointError
 from saegrid.base.registry import nearest
+from saegrid.base.tensors import Tensors
 from saegrid.saes.sae import SAE
+
+
+class Reading(NamedTuple):
+    """What the study's config says about reading a checkpoint, where its own files do not."""
+
+    centred: bool | None = None
+    """Whether the SAE reads activations less their mean over channels; None: as its files say."""
+    ignore: tuple[str, ...] = ()
+    """Keys of the checkpoint's config that the format does not know and that decide nothing."""
+
+    @classmethod
+    def of(cls, sae: Mapping[str, Any]) -> "Reading":
+        """The settings of an SAE's section in the config, or of its reference."""
+        centred = sae.get("centred", "auto")
+        return cls(None if centred == "auto" else centred, tuple(sae.get("ignore", ())))
+
+
+READ = Reading()
+"""Nothing is said: everything stands in the files."""
 
 
 class Format(NamedTuple):
@@ -16,7 +36,8 @@ class Format(NamedTuple):
     files: tuple[str, ...]
     """What must lie in the folder: the facts first, then the tensors."""
     open: Callable[..., SAE]
-    """`open(folder, norms=None)`: norms (feature,) as measured before, else they are measured."""
+    """`open(folder, norms=None, reading=READ)`: norms (feature,) as measured before, else they
+    are measured."""
 
 
 def read_facts(path: Path) -> dict[str, Any]:
@@ -49,3 +70,50 @@ def supported(path: Path, key: str, value: Any, *known: Any) -> None:
         raise CheckpointError(
             f"{path}: {key} is {value!r}; supported: {', '.join(repr(k) for k in known)}."
         )
+
+
+def check_keys(
+    path: Path,
+    facts: Mapping[str, Any],
+    decides: Collection[str],
+    harmless: Collection[str],
+    reading: Reading,
+    within: str = "",
+) -> None:
+    """CheckpointError where a config has a key that the format does not know.
+
+    Such a key may change every number, so that it is only passed over where the study's config says
+    that it decides nothing.
+
+    Args:
+        path: the file, for messages.
+        facts: the config, or an object in it.
+        decides: keys that the format reads.
+        harmless: keys that are known to change no number.
+        reading: settings of the study.
+        within: name of the object and a dot, where the keys stand in one.
+    """
+    for name in (f"{within}{key}" for key in decides):
+        if name in reading.ignore:
+            raise CheckpointError(
+                f"{path}: ignore names {name!r}, which decides how this SAE is read; take it out "
+                "of ignore."
+            )
+    for key, value in facts.items():
+        name = f"{within}{key}"
+        if key not in decides and key not in harmless and name not in reading.ignore:
+            raise CheckpointError(
+                f"{path}: {name} is not known here and could change every number; got {value!r}."
+                f"{nearest(key, sorted({*decides, *harmless}))} If it decides nothing, write "
+                f"`ignore: [{name}]` at this SAE in the config."
+            )
+
+
+def check_tensors(tensors: Tensors, known: Collection[str]) -> None:
+    """CheckpointError where a file holds a tensor that the format does not know."""
+    for name in tensors.arrays:
+        if name not in known:
+            raise CheckpointError(
+                f"{tensors.path}: the tensor {name!r} is not known and could change every number; "
+                f"an SAE of this kind has {', '.join(sorted(known))}."
+            )

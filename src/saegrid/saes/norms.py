@@ -90,5 +90,7 @@ def pick_columns(columns: np.ndarray, features: np.ndarray) -> np.ndarray:
 
 def project(rows: Callable[[int, int], np.ndarray], d_sae: int, vector: np.ndarray) -> np.ndarray:
     """(feature,) float64: the encoder's rows times a vector (d_model,)."""
+    if not vector.any():
+        return np.zeros(d_sae)
     parts = [widen(rows(a, b)).astype(np.float64) @ vector for a, b in blocks(d_sae)]
     return np.concatenate(parts)

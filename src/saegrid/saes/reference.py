@@ -25,9 +25,11 @@ from saegrid.base.io import (
 )
 from saegrid.base.paths import expand
 from saegrid.base.registry import pick
+from saegrid.base.tensors import hollow, not_finite
 from saegrid.base.words import Cell
 from saegrid.saes.cache import Cache, Lease, name_of
 from saegrid.saes.cache.download import describe
+from saegrid.saes.checkpoint import Format, Reading
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.sae import SAE
 
@@ -37,6 +39,8 @@ AGAIN = (
     "again what came from it."
 )
 WHERE = ("path", "repo", "folder", "revision")
+HOW = ("centred", "ignore")
+"""Settings of an SAE's section that decide how its files are read (`Reading`)."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ def open_sae(folder: str | Path, last: bool = False) -> OpenSAE:
         lease = stack.enter_context(resolve(reference))
         content = content_of(lease.folder, form.files)
         norms = _read_norms(folder / NORMS, lease.folder, content)
-        opened = _held(form.open(lease.folder, norms=norms), lease, last)
+        sae = form.open(lease.folder, norms=norms, reading=Reading.of(reference))
+        opened = _held(sae, lease, last)
         stack.pop_all()
     return opened
 
@@ -99,7 +104,7 @@ def import_sae(
 
     Args:
         sae: its format, and `path` (variables are allowed and kept), or `repo`, `folder` and
-            `revision` on the hub.
+            `revision` on the hub; `centred` and `ignore` where they are set (`Reading`).
         cell: the cell it is meant for; its site must be the checkpoint's own.
         reference: reference.json, to be written.
         norms: decoder_norms.safetensors, to be written beside it.
@@ -108,15 +113,51 @@ def import_sae(
     form = pick(FORMATS, sae["format"], "format")
     with resolve(sae) as lease:
         folder = lease.folder
-        opened = form.open(folder)
+        opened = form.open(folder, reading=Reading.of(sae))
         _same_site(opened, folder / form.files[0], cell)
+        _check_finite(opened, folder, form)
         content = content_of(folder, form.files)
         measured = {"norm": opened.decoder.norms.astype(np.float32)}
-    where = {key: sae[key] for key in WHERE if sae.get(key) is not None}
+    where = {key: sae[key] for key in (*WHERE, *HOW) if sae.get(key) is not None}
     facts = {"format": sae["format"], **where, "content": content, "facts": dict(opened.facts)}
     write_tensors(norms, measured, spec, {"content": content})
     write_json(reference, facts, spec)
     return opened
+
+
+def look(sae: Mapping[str, Any], cell: str) -> SAE:
+    """The SAE of a checkpoint on disk as its facts and headers describe it; no weight is read.
+
+    Its numbers mean nothing. Arguments as of `import_sae`, which raises the same for it.
+    """
+    form = pick(FORMATS, sae["format"], "format")
+    with resolve(sae) as lease, hollow():
+        # Norms of any shape will do, since nothing is multiplied by them.
+        opened = form.open(lease.folder, norms=np.ones(()), reading=Reading.of(sae))
+        facts = lease.folder / form.files[0]
+        _same_site(opened, facts, cell)
+        if not _is_finite(opened):
+            raise CheckpointError(
+                f"{facts}: a threshold, norm or scale in it is NaN or infinite. Fetch it again."
+            )
+    return opened
+
+
+def _is_finite(sae: SAE) -> bool:
+    """Whether all numbers that are known by now are finite: of the encoder all but its rows."""
+    encoder = sae.encoder
+    parts = [encoder.scale, encoder.bias, sae.b_dec, sae.decoder.norms]
+    parts += [] if encoder.threshold is None else [encoder.threshold]
+    return all(np.isfinite(part).all() for part in parts)
+
+
+def _check_finite(sae: SAE, folder: Path, form: Format) -> None:
+    """CheckpointError names the file and the tensor that holds NaN or infinity."""
+    if not _is_finite(sae):
+        path = folder / form.files[1]
+        name = not_finite(path)
+        where = f"the tensor {name!r} holds" if name else "its tensors and facts together give"
+        raise CheckpointError(f"{path}: {where} NaN or infinity. Fetch it again.")
 
 
 def _same_site(sae: SAE, path: Path, cell: str) -> None:

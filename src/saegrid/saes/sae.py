@@ -27,7 +27,8 @@ class Encoder:
         z_i   = pre_i where the gate is open, else 0
 
     `x (token, d_model)` are raw activations: the centring by b_dec and every scaling of the input
-    are in `bias` and `scale`. The gate is one of two:
+    are in `bias` and `scale`. Where the SAE is `centred`, x stands for activations less their mean
+    over channels, W_i . (x - mean(x)). The gate is one of two:
 
     - `threshold (feature,)`: open where pre_i > threshold_i, strictly. ReLU is threshold 0.
     - `k`: open for the k largest of max(pre, 0) of a token, ties to the smaller feature id.
@@ -51,6 +52,8 @@ class Encoder:
     """Rows of the features start..stop as stored; called by `rows`."""
     fill: Callable[[int, int, np.ndarray], np.ndarray] | None = field(default=None, repr=False)
     """The same rows, read into the head of an array; called by `rows`."""
+    centred: bool = False
+    """Whether each token's mean over channels is taken off before W."""
 
     @property
     def stored(self) -> np.dtype:
@@ -77,24 +80,27 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Decoder:
-    """The decoder as stored."""
+    """The decoder: rows as stored, times a factor per feature where the format has one."""
 
     d_model: int
     d_sae: int
     read: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     """Features (n,) to their stored rows (n, d_model)."""
     measure: Callable[[], np.ndarray] = field(repr=False)
-    """Norms of all stored rows; called by `norms`."""
+    """Norms of all rows; called by `norms`."""
+    factor: np.ndarray | None = None
+    """(feature,) float64 that rows are multiplied with; None: they are as stored."""
 
     @cached_property
     def norms(self) -> np.ndarray:
-        """(feature,) float64 of a float32: norm of each stored row, measured once or before."""
+        """(feature,) float64 of a float32: norm of each row, measured once or before."""
         return self.measure().astype(np.float32).astype(np.float64)
 
     def rows(self, features: np.ndarray | list[int]) -> np.ndarray:
-        """(n, d_model) float64: the stored rows of some features."""
+        """(n, d_model) float64: the rows of some features."""
         wanted = np.asarray(features, np.int64)
-        return widen(self.read(wanted)).astype(np.float64)
+        found = widen(self.read(wanted)).astype(np.float64)
+        return found if self.factor is None else found * self.factor[wanted, None]
 
     def directions(self, features: np.ndarray | list[int]) -> np.ndarray:
         """(n, d_model) float64: the rows of some features at norm one; a zero row stays zero."""
@@ -132,10 +138,33 @@ def blocks(n: int, size: int = BLOCK) -> list[tuple[int, int]]:
     return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
+def channel_means(x: np.ndarray) -> np.ndarray:
+    """(token,) float64: means over channels of stored activations (token, d_model).
+
+    A token's own numbers alone decide on the bits of its mean.
+    """
+    means = np.empty(len(x))
+    with np.errstate(invalid="ignore"):  # infinities of both signs; whoever encodes refuses them
+        for start, stop in blocks(len(x), 256):
+            part = widen(x[start:stop]).astype(np.float64)
+            means[start:stop] = np.add.reduce(part, axis=1) / x.shape[1]
+    return means
+
+
+def as_read(encoder: Encoder, x: np.ndarray) -> np.ndarray:
+    """(token, d_model) float64: activations as the SAE reads them, which is what it reconstructs.
+
+    x: raw activations as numbers. A centred SAE knows them less their mean over channels, so that
+    its x_hat is to be held against these; any other SAE knows them as they are.
+    """
+    x = np.asarray(x, np.float64)
+    return x - (np.add.reduce(x, axis=1) / x.shape[1])[:, None] if encoder.centred else x
+
+
 def pre_activations(encoder: Encoder, x: np.ndarray) -> np.ndarray:
     """pre (token, feature) float64 of raw activations x (token, d_model): the reference."""
     pre = np.empty((len(x), encoder.d_sae))
-    x = np.asarray(x, np.float64)
+    x = as_read(encoder, x)
     for start, stop in blocks(encoder.d_sae):
         pre[:, start:stop] = x @ widen(encoder.rows(start, stop)).astype(np.float64).T
     pre *= encoder.scale
@@ -160,7 +189,7 @@ def encode(encoder: Encoder, x: np.ndarray) -> np.ndarray:
 
 
 def decode(sae: SAE, z: np.ndarray) -> np.ndarray:
-    """x_hat (token, d_model) float64 of z (token, feature)."""
+    """x_hat (token, d_model) float64 of z (token, feature), to be held against `as_read`."""
     x_hat = np.tile(sae.b_dec, (len(z), 1))
     for start, stop in blocks(sae.decoder.d_sae):
         features = np.arange(start, stop)

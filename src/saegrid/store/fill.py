@@ -165,6 +165,7 @@ class _Filling:
         # Before a file changes: what is counted is there.
         state.write(self.folder)
         self.ready()
+        self.say(f"store: {self.encoder.describe()}")
         rower = Rower(self.encoder, self.settings, model.sizes.context)
         self._more_sites(state, capturing, rower, sites)
         state = self._more_text(state, capturing, rower, sites)

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,8 @@ import tokenizers
 
 ROLES = ("bos", "eos", "cls", "sep", "pad")
 """Special tokens that a tokenizer may name."""
-
+OLDER = ("vocab.json", "merges.txt", "vocab.txt", "tokenizer.model", "spiece.model")
+"""Files of tokenizers that have no tokenizer.json."""
 
 BATCH = 4096
 """Texts given to the tokenizer at once; bounds memory, decides nothing."""
@@ -61,6 +63,19 @@ class Encoder(NamedTuple):
     """What closes a row of one text: [SEP] or nothing."""
     named: Mapping[str, Special]
     """The special tokens by role; a role that the tokenizer lacks is absent."""
+    because: str = ""
+    """Why a row opens with `prefix`."""
+
+    @property
+    def opening(self) -> dict[str, Any]:
+        """What opens a row, and why; JSON values only."""
+        tokens, ids = [s.text for s in self.prefix], [s.id for s in self.prefix]
+        return {"tokens": tokens, "ids": ids, "because": self.because}
+
+    def describe(self) -> str:
+        """One line: what opens a row, and why."""
+        named = " ".join(f"{special.text} ({special.id})" for special in self.prefix)
+        return f"rows open with {named or 'no special token'}: {self.because}"
 
     @property
     def eos(self) -> Special | None:
@@ -101,13 +116,47 @@ class Encoder(NamedTuple):
         )
 
 
-def _settings(folder: Path) -> dict[str, Any]:
-    """The side files of a tokenizer, the weightiest last."""
-    found: dict[str, Any] = {}
-    for name in ("config.json", "special_tokens_map.json", "tokenizer_config.json"):
-        if (folder / name).is_file():
-            found |= json.loads((folder / name).read_text(encoding="utf-8"))
-    return found
+class SideFiles(NamedTuple):
+    """What stands beside a tokenizer.json."""
+
+    own: dict[str, Any]
+    """The tokenizer's own settings: special_tokens_map.json, and tokenizer_config.json over it."""
+    model: dict[str, Any]
+    """config.json, the model's."""
+
+    @classmethod
+    def read(cls, folder: Path) -> "SideFiles":
+        """The side files of a folder; one that is not there says nothing."""
+
+        def content(name: str) -> dict[str, Any]:
+            path = folder / name
+            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+        own = content("special_tokens_map.json") | content("tokenizer_config.json")
+        return cls(own, content("config.json"))
+
+    def token(self, role: str) -> str | None:
+        """The special token of a role by its name in the tokenizer's own files."""
+        name = self.own.get(f"{role}_token")
+        return name.get("content") if isinstance(name, Mapping) else name
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the tokenizer's own files say of any role which token has it, or none."""
+        return any(f"{role}_token" in self.own for role in ROLES)
+
+    @property
+    def denies_bos(self) -> bool:
+        """Whether the tokenizer's own files say that a text gets no BOS."""
+        null = "bos_token" in self.own and self.own["bos_token"] is None
+        return null or self.own.get("add_bos_token") is False
+
+    @property
+    def knows_no_bos(self) -> bool:
+        """Whether the tokenizer has no BOS, whatever id the model's config.json gives: Qwen's ids
+        are those of other tokens."""
+        kinds = (self.own.get("tokenizer_class"), self.model.get("model_type"))
+        return self.speaks or any(str(kind).lower().startswith("qwen") for kind in kinds)
 
 
 def _special(tokenizer: tokenizers.Tokenizer, number: int, where: str) -> Special:
@@ -121,30 +170,45 @@ def _special(tokenizer: tokenizers.Tokenizer, number: int, where: str) -> Specia
 
 
 def _named(
-    tokenizer: tokenizers.Tokenizer, settings: Mapping[str, Any], ids: Mapping[str, int]
+    tokenizer: tokenizers.Tokenizer, side: SideFiles, ids: Mapping[str, int]
 ) -> dict[str, Special]:
-    """Special tokens by role: as `ids` says, else by name, else by the id in config.json."""
+    """Special tokens by role: as `ids` says, else by name, else by the id in config.json.
+
+    An id in config.json counts where the tokenizer holds a special token under it: the model's
+    config also gives ids of plain tokens, and ids such as -1, where there is none.
+    """
     if unknown := sorted(set(ids) - set(ROLES)):
         raise ValueError(f"ids: a special token is one of {', '.join(ROLES)}; got {unknown[0]!r}.")
+    added = tokenizer.get_added_tokens_decoder()
+    specials = {number: token.content for number, token in added.items() if token.special}
     named = {}
     for role in ROLES:
-        name = settings.get(f"{role}_token")
-        name = name.get("content") if isinstance(name, Mapping) else name
-        number = settings.get(f"{role}_token_id")
-        number = number[0] if isinstance(number, list) else number
+        name, number = side.token(role), side.model.get(f"{role}_token_id")
+        number = number[0] if isinstance(number, list) and number else number
         if role in ids:
             named[role] = _special(tokenizer, ids[role], f"ids: {role}")
         elif name is not None and tokenizer.token_to_id(name) is not None:
             named[role] = Special(tokenizer.token_to_id(name), name)
-        elif number is not None:
-            named[role] = _special(tokenizer, number, f"{role}_token_id")
+        elif isinstance(number, int) and number in specials:
+            named[role] = Special(number, specials[number])
     return named
+
+
+def _probe(tokenizer: tokenizers.Tokenizer) -> str:
+    """A text that has a token: a letter, or else the first of the vocabulary that is one."""
+    vocabulary = sorted(tokenizer.get_vocab(with_added_tokens=False).items(), key=lambda it: it[1])
+    spelled = (tokenizer.decode([number]) for _, number in vocabulary)
+    for text in chain(["a"], spelled, (token for token, _ in vocabulary)):
+        if len(tokenizer.encode(text, add_special_tokens=False)):
+            return text
+    raise ValueError("tokenizer: no text has a token in this vocabulary. Take another tokenizer.")
 
 
 def _around(tokenizer: tokenizers.Tokenizer) -> tuple[tuple[Special, ...], tuple[Special, ...]]:
     """What the tokenizer's own post-processor puts before and after a text."""
-    bare = tokenizer.encode("a", add_special_tokens=False).ids
-    full = tokenizer.encode("a", add_special_tokens=True).ids
+    text = _probe(tokenizer)
+    bare = tokenizer.encode(text, add_special_tokens=False).ids
+    full = tokenizer.encode(text, add_special_tokens=True).ids
     starts = range(len(full) - len(bare) + 1)
     start = next(s for s in starts if full[s : s + len(bare)] == bare)
     before, after = full[:start], full[start + len(bare) :]
@@ -154,15 +218,38 @@ def _around(tokenizer: tokenizers.Tokenizer) -> tuple[tuple[Special, ...], tuple
     )
 
 
-def _opening(bos: bool | str, named: Mapping[str, Special], folder: Path) -> tuple[Special, ...]:
-    """What opens a row where the post-processor does not say or is not asked."""
+def _asked(bos: bool, named: Mapping[str, Special], folder: Path) -> tuple[Special, ...]:
+    """What opens a row where the config says whether BOS does."""
     start = named.get("bos", named.get("cls"))
-    if bos is True and start is None:
+    if bos and start is None:
         raise ValueError(
             f"bos: true needs a BOS token, which {folder} does not name. Give its id as "
             "`ids: {bos: ...}` or take `bos: auto`."
         )
     return (start,) if bos and start is not None else ()
+
+
+def _opening(
+    before: tuple[Special, ...], named: Mapping[str, Special], side: SideFiles
+) -> tuple[tuple[Special, ...], str]:
+    """What opens a row where the tokenizer decides, and why.
+
+    before: what its post-processor puts before a text, which is what transformers does.
+    """
+    bos = named.get("bos")
+    if before:
+        return before, "the tokenizer's post-processor puts it there"
+    if bos and side.own.get("add_bos_token") is True:
+        return (bos,), "the tokenizer's files say add_bos_token: true"
+    if bos and side.denies_bos:
+        return (), "the tokenizer's files say add_bos_token: false, or name no bos_token"
+    if bos and side.token("bos") is not None:
+        return (bos,), "the tokenizer's files name it as bos_token"
+    if bos and not side.knows_no_bos:
+        return (bos,), "the tokenizer's files name no special token, config.json has bos_token_id"
+    if "cls" in named:
+        return (named["cls"],), "the tokenizer names it as cls_token, and no BOS"
+    return (), "the tokenizer has no BOS"
 
 
 def load(
@@ -173,9 +260,9 @@ def load(
     """The tokenizer in a folder, or in a `tokenizer.json` with its side files beside it.
 
     bos: what opens a row. `auto`: what the tokenizer's post-processor puts there; where it puts
-    nothing, the BOS token if there is one. True: BOS, or [CLS]. False: nothing. ids: ids of
-    special tokens by role (`ROLES`) where the side files name none or wrong ones. Truncation and
-    padding that the file asks for are switched off.
+    nothing, the BOS token if the tokenizer's own files have one and do not deny it. True: BOS, or
+    [CLS]. False: nothing. ids: ids of special tokens by role (`ROLES`) where the side files name
+    none or wrong ones. Truncation and padding that the file asks for are switched off.
 
     Raises FileNotFoundError where there is no tokenizer.json, ValueError for settings that do not
     fit it.
@@ -183,6 +270,12 @@ def load(
     path = Path(source)
     path = path / "tokenizer.json" if path.is_dir() else path
     if not path.is_file():
+        if older := [name for name in OLDER if (path.parent / name).is_file()]:
+            raise FileNotFoundError(
+                f"tokenizer: {path} is missing. The folder holds {' and '.join(older)}, from which "
+                "transformers can make it: AutoTokenizer.from_pretrained(folder)"
+                ".save_pretrained(folder)."
+            )
         raise FileNotFoundError(
             f"tokenizer: {path} is missing. A tokenizer is a folder that holds tokenizer.json, or "
             "that file."
@@ -192,13 +285,17 @@ def load(
     tokenizer = tokenizers.Tokenizer.from_file(str(path))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    settings = _settings(path.parent)
-    named = _named(tokenizer, settings, ids or {})
+    side = SideFiles.read(path.parent)
+    named = _named(tokenizer, side, ids or {})
     before, after = _around(tokenizer)
     tokenizer.encode_special_tokens = True
-    if bos != "auto" or not before or "bos" in (ids or {}):
-        before = _opening(bos, named, path.parent)
-    return Encoder(tokenizer, before, after, named)
+    if bos != "auto":
+        before, because = _asked(bool(bos), named, path.parent), f"bos: {str(bos).lower()}"
+    elif "bos" in (ids or {}):
+        before, because = (named["bos"],), "ids: bos"
+    else:
+        before, because = _opening(before, named, side)
+    return Encoder(tokenizer, before, after, named, because)
 
 
 def strings(encoder: Encoder) -> list[str]:

@@ -222,9 +222,10 @@ def tokens(
     of a packed row. max_length: positions the model takes; None asks for no check. too_long: what
     becomes of an item whose text is longer, or has no token: `error` or `set_aside`.
 
-    Facts: layout, mask, rows, positions, specials, those of the layout, masked (tokens of edits in
-    the rows' items: `made`, `in_rows`, `special` of those, `tail`), set_aside, and under `all` and
-    `kept` what `summarise` counts over the items that are not set aside.
+    Facts: layout, mask, rows, positions, specials, opening (what opens a row, and why), those of
+    the layout, masked (tokens of edits in the rows' items: `made`, `in_rows`, `special` of those,
+    `tail`), set_aside, and under `all` and `kept` what `summarise` counts over the items that are
+    not set aside.
 
     Raises ValueError for settings that are unknown or do not fit, and for items that cannot be
     used where too_long is `error`.
@@ -261,6 +262,7 @@ def tokens(
         "rows": int(placement.row.max(initial=-1)) + 1,
         "positions": table.num_rows,
         "specials": int(table["special"].to_numpy().sum()),
+        "opening": encoder.opening,
         **placement.facts,
         "masked": {"made": made, **counts, "tail": made - counts["in_rows"]},
         "set_aside": aside,

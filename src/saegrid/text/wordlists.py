@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
-import yaml
+from saegrid.base.io import read_yaml
 
 
 class TopicsError(ValueError):
@@ -17,7 +16,7 @@ def read_lists(path: str | os.PathLike[str]) -> dict[str, list[str]]:
     Raises TopicsError where `topics` is missing, or where a list holds something other than
     lower-case words without blanks, or a word twice.
     """
-    body = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    body = read_yaml(path)
     lists = body.get("topics") if isinstance(body, dict) else None
     if not isinstance(lists, dict) or not lists:
         raise TopicsError(f"{path}: topics must be a mapping of topics to word lists.")

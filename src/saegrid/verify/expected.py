@@ -6,6 +6,7 @@ from typing import Annotated
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from saegrid.base.io import read_yaml
 from saegrid.base.section import Number, Positive, Share, Strict
 from saegrid.base.words import Cell, Site
 
@@ -102,7 +103,7 @@ class Expected(Strict):
 def read(path: str | Path) -> Expected:
     """The expected numbers of a YAML file; ValueError names the file and each wrong key."""
     try:
-        return Expected(**yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+        return Expected(**read_yaml(path))
     except ValidationError as problem:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problem.errors()]
         raise ValueError(

@@ -35,7 +35,8 @@ function matcher(query) {
   const hit = lower.map((string) => string.includes(text)); // every distinct string once
   return (place) =>
     String(col.feature[place]) === text ||
-    col.words[place].some((code, i) => i % 2 === 0 && hit[code]) ||
+    [col.tokens[place], col.words[place]].some((flat) =>
+      flat.some((code, i) => i % 2 === 0 && hit[code])) ||
     col.terms[place].some((code) => hit[code]) ||
     labels.of(place).toLowerCase().includes(text) ||
     col.badges[place].some((badge) => badge[1].toLowerCase().includes(text));
@@ -68,13 +69,17 @@ function paint() { // only the lines in view
 }
 
 function line(place, at) {
-  const label = labels.of(place), words = wordCounts(place).slice(0, 4);
+  const label = labels.of(place);
+  const tokens = pairs(col.tokens[place]), words = pairs(col.words[place]).slice(0, 4);
   const node = el("div", {
     className: "row", id: `o${place}`, role: "option", onclick: () => go(place),
     aria: { selected: place === here, posinset: at + 1, setsize: shown.length },
   },
     el("span", { className: "id", textContent: `#${col.feature[place]}` }),
-    label ? el("span", { className: "label", textContent: label }) : el("span", {}, ...spell(words)),
+    label ? el("span", { className: "label", textContent: label })
+      : el("span", { title: "tokens with their share of the firings; words beside" },
+        ...shares(tokens.slice(0, 2), place),
+        el("span", { className: "beside" }, ...spell(words))),
     el("span", { className: "n", textContent: percent(col.density[place]) }));
   node.style.top = `${at * ROW}px`;
   return node;
@@ -89,10 +94,18 @@ function reveal() { // scroll the list to the feature in view
   }
 }
 
-function wordCounts(place) {
-  const flat = col.words[place], pairs = [];
-  for (let i = 0; i < flat.length; i += 2) pairs.push([glyphs(index.strings[flat[i]]), flat[i + 1]]);
-  return pairs;
+function pairs(flat) { // [string, count, ...] -> [[text, count], ...]
+  const found = [];
+  for (let i = 0; i < flat.length; i += 2) found.push([glyphs(index.strings[flat[i]]), flat[i + 1]]);
+  return found;
+}
+
+function shares(tokens, place) { // "dog 43% cat 12%": tokens with their share of all firings
+  return tokens.flatMap(([token, n]) => {
+    const share = 100 * n / col.n_active[place];
+    return [el("bdi", { className: "token", textContent: token }),
+      el("span", { className: "part", textContent: ` ${share < 1 ? "<1" : Math.round(share)}% ` })];
+  });
 }
 
 function spell(words, counted) { // "kids ×3, boy": each word isolated, whatever its direction
@@ -105,11 +118,14 @@ async function draw() {
   if (place < 0) return;
   const body = await chunk("f", place);
   if (mine !== turn) return;
-  const words = el("p", { className: "words" }, ...spell(wordCounts(place), true));
+  const paragraph = (name, heading, parts) => el("p", { className: name }, ...(parts.length
+    ? [el("span", { className: "muted", textContent: heading }), ...parts] : []));
+  const tokens = paragraph("tokens", "fires on ", shares(pairs(col.tokens[place]), place));
+  const words = paragraph("words", "words of its top tokens ", spell(pairs(col.words[place]), true));
   const badges = col.badges[place].map(([kind, text]) =>
     el("li", { className: kind, textContent: text }));
-  page.replaceChildren(title(place), numbers(place, definitions()),
-    el("ul", { className: "badges" }, ...badges), words,
+  page.replaceChildren(title(place), tokens, words, numbers(place, definitions()),
+    el("ul", { className: "badges" }, ...badges),
     el("div", { className: "panels" }, histogram(body, place), ...(body.l ? [logitTables(body.l)] : [])),
     ...(body.y ?? []).flatMap((rows, i) => (rows.length ? [panel(...index.panels[i], rows)] : [])),
     body.t.length ? exampleGroups(body) : el("p", { className: "muted",

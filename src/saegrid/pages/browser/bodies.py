@@ -27,21 +27,27 @@ class Texts:
     words: np.ndarray
     """The word as it stands (example,)."""
     plain: np.ndarray
-    """The word without blanks and capitals, for counting (example,)."""
+    """The word without capitals and the blanks around it, for counting (example,)."""
     effects: np.ndarray
     """Tokens of the logit effects."""
+    tokens: np.ndarray
+    """Tokens that features are summed up by."""
 
 
-def texts(view: Windows, tokens: Tokens, logits: pa.Table | None) -> Texts:
-    """All texts of a page, each distinct string once."""
+def texts(
+    view: Windows, tokens: Tokens, logits: pa.Table | None, frequent: pa.StringArray
+) -> Texts:
+    """All texts of a page, each distinct string once. frequent: tokens of the features."""
     word = view.table["word"].combine_chunks()
+    trimmed = pc.utf8_trim_whitespace(word)
     nothing = pa.array([], pa.string())
     strings, codes = pack.encode_strings(
         view.tokens,
         tokens.text.take(pa.array(_row_tokens(view, tokens)[1])),
         word,
-        pc.utf8_lower(pc.utf8_trim_whitespace(word)),
+        pc.if_else(pc.equal(trimmed, ""), word, pc.utf8_lower(trimmed)),
         nothing if logits is None else logits["token"].combine_chunks(),
+        frequent,
     )
     return Texts(strings, *codes)
 

@@ -86,6 +86,8 @@ function definitions() {
     MAX: "the largest activation of a masked token",
     mean: "mean activation of the active masked tokens",
     rank: "place by density; ties by id",
+    "fires on": "tokens by their share of the active masked tokens, blanks around them left out",
+    words: "the whole words around the top tokens; a token without a letter or digit is its own",
     top: "distinct edit words and distinct originals among the top tokens",
   };
 }
@@ -103,7 +105,7 @@ function numbers(place, define) {
     entry("in context", percent(col.density_context[place])),
     entry("mean", number(col.mean_activation[place])),
     entry("rank", `${count(place + 1)} of ${count(col.feature.length)}`));
-  const top = wordCounts(place).reduce((sum, pair) => sum + pair[1], 0);
+  const top = pairs(col.words[place]).reduce((sum, pair) => sum + pair[1], 0);
   if (top) {
     const text = `${top} tokens, ${col.n_words[place]} words, ${col.n_headlines[place]} headlines`;
     list.append(entry("top", text, "top tokens show"));

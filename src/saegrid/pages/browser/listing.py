@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from saegrid.features.shares import Shares
 from saegrid.pages.browser import pack
 from saegrid.pages.browser.bodies import Texts
 from saegrid.pages.browser.shown import Tokens, Windows
@@ -22,8 +23,18 @@ def columns(features: pa.Table) -> dict[str, list[Any]]:
     }
 
 
+def frequent(shares: Shares, codes: np.ndarray, place: np.ndarray, n: int) -> list[list[int]]:
+    """Per feature [token, firings, token, firings, ...], the most frequent first.
+
+    codes: (row of shares,) the strings of the tokens. Firings are those that n_active counts.
+    """
+    order = np.argsort(place[shares.feature], kind="stable")
+    flat = np.stack([codes[order], shares.count[order]], axis=1).ravel().tolist()
+    return pack.slices(flat, 2 * np.searchsorted(place[shares.feature][order], np.arange(n + 1)))
+
+
 def summary(view: Windows, n: int, texts: Texts, tokens: Tokens) -> dict[str, list[Any]]:
-    """What the top examples of each feature are about (requirements S0.29).
+    """The words around the top examples of each feature, beside its tokens (requirements S0.29).
 
     words: per feature [word, count, word, count, ...], the most frequent first; n_words and
     n_headlines the distinct ones; terms: shown tokens that no word contains, for the search.

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saegrid.codes.sparse import Features
+from saegrid.features.shares import Spelled, token_shares
 from saegrid.pages.browser import bodies, listing, pack, shown
 from saegrid.pages.browser.panels import of_features
 from saegrid.pages.browser.render import render, require
@@ -16,6 +17,9 @@ from saegrid.pages.browser.shown import Tokens
 
 CHUNK = 64
 """Features, rows or items in one compressed chunk: the page opens a chunk when it is viewed."""
+
+TOKENS = 8
+"""Tokens that a feature is summed up by."""
 
 REQUIRED = (
     "study", "corpus", "cell", "model", "site", "sae", "d_sae", "n_tokens", "n_masked", "spec"
@@ -56,8 +60,11 @@ def page(
     place[feature] = np.arange(len(feature))
     table = Tokens.of(tokens)
     view = shown.windows(shown.examples_of(top_tokens, examples), place, table)
-    bars = shown.histograms(features, values, table, _kept(selection))
-    texts = bodies.texts(view, table, logits)
+    masked = shown.masked_tokens(table, _kept(selection))
+    bars = shown.histograms(features, values, masked)
+    spelled = Spelled.of(table.text)
+    shares = token_shares(values, spelled, masked, TOKENS)
+    texts = bodies.texts(view, table, logits, spelled.names.take(pa.array(shares.code)))
     spec = str(cell_facts["spec"])
     facts = {name: fact for name, fact in cell_facts.items() if name not in ("spec", "more")}
     index = {
@@ -67,6 +74,7 @@ def page(
         "panels": [[panel["heading"], panel["words"]] for panel in panels],
         "columns": {
             **listing.columns(features),
+            "tokens": listing.frequent(shares, texts.tokens, place, len(feature)),
             **listing.summary(view, len(feature), texts, table),
             "badges": listing.badges(topics, top_tokens, place, len(feature)),
         },

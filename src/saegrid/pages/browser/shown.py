@@ -132,20 +132,23 @@ def row_activations(
     return example[order], position[order], value[order].astype(np.float32)
 
 
-def histograms(
-    features: pa.Table, values: Features, tokens: Tokens, kept: np.ndarray | None
-) -> Histogram:
-    """Of each feature the histogram of its non-zero masked activations, (feature,) in front.
-
-    Masked tokens are those of the edit, never special, of kept items (design, semantics 5); in
-    plain text, which has no edit, all tokens (`density.counted`). The counts of a feature sum to
-    its n_active; ValueError names the first feature where they do not.
-    """
+def masked_tokens(tokens: Tokens, kept: np.ndarray | None) -> np.ndarray:
+    """(token,) bool: the tokens of the edit, never special, of kept items (design, semantics 5); in
+    plain text, which has no edit, all tokens (`density.counted`)."""
     masked = ~tokens.special & (tokens.item >= 0)
     if tokens.in_edit.any():
         masked &= tokens.in_edit
     if kept is not None:
         masked &= kept[tokens.item]
+    return masked
+
+
+def histograms(features: pa.Table, values: Features, masked: np.ndarray) -> Histogram:
+    """Of each feature the histogram of its non-zero masked activations, (feature,) in front.
+
+    The counts of a feature sum to its n_active; ValueError names the first feature where they do
+    not.
+    """
     feature = features["feature"].to_numpy()
     edges, counts = np.empty((len(feature), BINS + 1)), np.empty((len(feature), BINS), np.int64)
     for start, stop in feature_ranges(values.indptr):

@@ -20,13 +20,30 @@ from saegrid.base.errors import CheckpointError
 from saegrid.base.matrix import Matrix
 from saegrid.base.tensors import dtype_name, open_tensors, widen
 from saegrid.base.words import Site
-from saegrid.saes.checkpoint import Format, read_facts, require, supported
+from saegrid.saes.checkpoint import (
+    READ,
+    Format,
+    Reading,
+    check_keys,
+    check_tensors,
+    read_facts,
+    require,
+    supported,
+)
 from saegrid.saes.hooks import hook_of, site_of
+from saegrid.saes.known import words
 from saegrid.saes.norms import column_norms, pick_columns
 from saegrid.saes.sae import SAE, Decoder, Encoder
 
 FACTS, WEIGHTS = "hyperparams.json", "checkpoints/final.safetensors"
+TENSORS = ("encoder.weight", "encoder.bias", "decoder.weight", "decoder.bias")
 
+DECIDES = words(
+    """
+    hook_point_in hook_point_out d_model d_sae dtype jump_relu_threshold
+    dataset_average_activation_norm
+    """
+)
 UNDERSTOOD = {
     "act_fn": "jumprelu",
     "norm_activation": "dataset-wise",
@@ -35,7 +52,16 @@ UNDERSTOOD = {
     "sparsity_include_decoder_norm": True,
     "use_decoder_bias": True,
 }
-"""Keys that decide the arithmetic, with the one value that is read. All other keys are history."""
+"""Keys that decide the arithmetic, with the one value that is read."""
+HISTORY = words(
+    """
+    device seed sae_pretrained_name_or_path strict_loading expansion_factor bias_init_method
+    init_decoder_norm init_encoder_norm init_encoder_with_decoder_transpose
+    decoder_exactly_fixed_norm lp l1_coefficient l1_coefficient_warmup_steps top_k k_warmup_steps
+    use_batch_norm_mse use_ghost_grads tp_size ddp_size
+    """
+)
+"""Keys of the training and of its machine, all that the authors' config has beside the others."""
 
 
 def names(site: Site, expansion: int) -> tuple[str, str]:
@@ -57,13 +83,16 @@ def parse_name(name: str) -> tuple[Site, int]:
     return Site(int(match[1]), match[2].upper()), int(match[3])
 
 
-def open_checkpoint(folder: str | Path, norms: np.ndarray | None = None) -> SAE:
+def open_checkpoint(
+    folder: str | Path, norms: np.ndarray | None = None, reading: Reading = READ
+) -> SAE:
     """The SAE in a folder with hyperparams.json and checkpoints/final.safetensors.
 
     Args:
         folder: where the two files lie.
         norms: (feature,) norms of the stored decoder columns, where they are known already;
             else the decoder is walked through once.
+        reading: what the study's config says where the files do not.
 
     Raises:
         CheckpointError: names the file, and the key or tensor that is not understood.
@@ -73,9 +102,16 @@ def open_checkpoint(folder: str | Path, norms: np.ndarray | None = None) -> SAE:
     site = _site(path, facts)
     for key, value in UNDERSTOOD.items():
         supported(path, key, require(path, facts, key, type(value)), value)
+    check_keys(path, facts, DECIDES | set(UNDERSTOOD), HISTORY, reading)
+    if reading.centred:
+        raise CheckpointError(
+            f"{path}: centred is true in the config, but Llama Scope reads activations as they "
+            "are. Take it out."
+        )
     d_model, d_sae = (require(path, facts, key, int) for key in ("d_model", "d_sae"))
     s_in, s_out = _scales(path, facts, d_model)
     tensors = open_tensors(Path(folder) / WEIGHTS)
+    check_tensors(tensors, TENSORS)
     weight = tensors.matrix("encoder.weight", (d_sae, d_model))
     columns = tensors.matrix("decoder.weight", (d_model, d_sae))
     _same_dtype(tensors.path, facts, weight, columns)
@@ -97,9 +133,9 @@ def open_checkpoint(folder: str | Path, norms: np.ndarray | None = None) -> SAE:
         read=weight.rows,
         fill=weight.rows,
     )
-    told = {"format": "llama_scope", "hook": facts["hook_point_in"], "dtype": encoder.dtype}
-    told |= {"threshold": threshold, "s_in": s_in, "s_out": s_out, "scale": "unit_decoder"}
-    return SAE(encoder, decoder, b_dec / s_out, unit=True, facts=told, site=site)
+    known = {"format": "llama_scope", "hook": facts["hook_point_in"], "dtype": encoder.dtype}
+    known |= {"threshold": threshold, "s_in": s_in, "s_out": s_out, "scale": "unit_decoder"}
+    return SAE(encoder, decoder, b_dec / s_out, unit=True, facts=known, site=site)
 
 
 def _site(path: Path, facts: dict[str, Any]) -> Site:

@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from saegrid.base.io import read_yaml
+
 _SYMBOL = re.compile(r"\{([^{}]*)\}")
 # What a text draws once and keeps, and the tables from which it draws.
 _KEPT = {"topic": "topic", "other": "topic", "letter": "letter"}
@@ -99,7 +101,7 @@ def load(path: Path) -> Grammar:
 
 def _mapping(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        raw = read_yaml(path)
     except (OSError, yaml.YAMLError) as error:
         raise GrammarError(f"{path}: cannot be read as YAML: {error}") from error
     for key in keys:

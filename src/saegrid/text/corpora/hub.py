@@ -125,13 +125,7 @@ def _on_hub(
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HFValidationError, HTTPError
 
-    revision = str(source.get("revision") or "")
-    if not re.fullmatch("[0-9a-f]{40}", revision):
-        raise CorpusError(
-            f"The data set {repo} needs `revision`, the 40 hexadecimal digits of a commit, so "
-            f"that a result can be repeated; got {revision or None!r}. "
-            f"Commits: https://huggingface.co/datasets/{repo}/commits/main"
-        )
+    revision = _pinned(source)
     # Read here and not when huggingface_hub is imported, which may have been long before.
     endpoint, cache = os.environ.get("HF_ENDPOINT"), os.environ.get("HF_HUB_CACHE")
     where = f"The data set {repo} at {revision[:12]}"
@@ -162,3 +156,22 @@ def _on_hub(
             f"{where} cannot be fetched: {first.rstrip('.')}. Check the name, the commit, the "
             "network and, for a gated data set, the login (`hf auth login`)."
         ) from problem
+
+
+def check_named(source: Mapping[str, Any]) -> None:
+    """CorpusError where a source names no repository, files or commit; nothing is fetched."""
+    _listed(source)
+    if not Path(source["repo"]).is_dir():
+        _pinned(source)
+
+
+def _pinned(source: Mapping[str, Any]) -> str:
+    """The commit of a source; CorpusError where it names none."""
+    repo, revision = source["repo"], str(source.get("revision") or "")
+    if not re.fullmatch("[0-9a-f]{40}", revision):
+        raise CorpusError(
+            f"The data set {repo} needs `revision`, the 40 hexadecimal digits of a commit, so "
+            f"that a result can be repeated; got {revision or None!r}. "
+            f"Commits: https://huggingface.co/datasets/{repo}/commits/main"
+        )
+    return revision

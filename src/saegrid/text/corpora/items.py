@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -89,40 +89,45 @@ def items(
     return Items(table, set_aside, facts.facts(table, set_aside, rows, made.places, grades))
 
 
+def problems(
+    source: Mapping[str, Any], strip: str = "both", grades: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """What does not fit together in the settings of a source, a sentence each."""
+    columns = {key: name for key, name in (source.get("columns") or {}).items() if name}
+    labels = source.get("labels") or {}
+    if strip not in STRIPS:
+        yield f"strip must be one of {', '.join(STRIPS)}; got {strip!r}.{nearest(strip, STRIPS)}"
+    texts = {key for key in ("original", "edited", "edit", "text") if key in columns}
+    if "text" in texts and len(texts) > 1:
+        yield "columns: `text` is for unpaired texts; map it alone or leave it out."
+    elif texts - {"text"} and not ("original" in texts and texts & {"edited", "edit"}):
+        yield (
+            "columns must map `original` and `edit` (a marker in the original text), or "
+            "`original` and `edited`, or `text` alone; got " + ", ".join(sorted(texts)) + "."
+        )
+    for name, how in labels.items():
+        if name in OWN:
+            yield f"labels.{name}: the name {name!r} is taken by a column of the items."
+        if how not in ("text", "number"):
+            yield f"labels.{name} must be text or number; got {how!r}."
+    for key, how in (("digits", "text"), ("mean", "number")) if grades else ():
+        if labels.get(grades.get(key)) != how:
+            yield (
+                f"grades.{key} must name a label read as {how}; got {grades.get(key)!r}. "
+                f"Labels: {', '.join(f'{n} ({h})' for n, h in labels.items()) or 'none'}."
+            )
+
+
 def _checked(
     source: Mapping[str, Any], strip: str, grades: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """The source with its columns made plain; CorpusError where settings do not fit."""
+    for problem in problems(source, strip, grades):
+        raise CorpusError(problem)
     columns = {key: name for key, name in (source.get("columns") or {}).items() if name}
-    labels = source.get("labels") or {}
-    if strip not in STRIPS:
-        raise CorpusError(
-            f"strip must be one of {', '.join(STRIPS)}; got {strip!r}.{nearest(strip, STRIPS)}"
-        )
-    texts = {key for key in ("original", "edited", "edit", "text") if key in columns}
-    if not texts:
-        columns["text"], texts = "text", {"text"}
-    if texts != {"text"} and not ("original" in texts and texts & {"edited", "edit"}):
-        raise CorpusError(
-            "columns must map `original` and `edit` (a marker in the original text), or "
-            "`original` and `edited`, or `text` alone; got " + ", ".join(sorted(texts)) + "."
-        )
-    if "text" in texts and len(texts) > 1:
-        raise CorpusError("columns: `text` is for unpaired texts; map it alone or leave it out.")
-    for name, how in labels.items():
-        if name in OWN:
-            raise CorpusError(
-                f"labels.{name}: the name {name!r} is taken by a column of the items."
-            )
-        if how not in ("text", "number"):
-            raise CorpusError(f"labels.{name} must be text or number; got {how!r}.")
-    for key, how in (("digits", "text"), ("mean", "number")) if grades else ():
-        if labels.get(grades.get(key)) != how:
-            raise CorpusError(
-                f"grades.{key} must name a label read as {how}; got {grades.get(key)!r}. "
-                f"Labels: {', '.join(f'{n} ({h})' for n, h in labels.items()) or 'none'}."
-            )
-    return {**source, "columns": columns, "labels": dict(labels)}
+    if not columns.keys() & {"original", "edited", "edit", "text"}:
+        columns["text"] = "text"
+    return {**source, "columns": columns, "labels": dict(source.get("labels") or {})}
 
 
 def _check_made(

@@ -1,0 +1,225 @@
+"""Corpora whose files, columns, labels or filter cannot be used."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saegrid.base.paths import PathError, expand, expand_all
+from saegrid.config.check import Mistake
+from saegrid.config.corpora import Corpus
+from saegrid.config.models import Study
+from saegrid.store.texts import KINDS, names
+from saegrid.text.corpora import CORPORA, hub
+from saegrid.text.corpora.generated import GrammarError, files, load
+from saegrid.text.corpora.items import items, problems
+from saegrid.text.corpora.look import check_file, check_head, own_columns_problems
+from saegrid.text.corpora.rows import NO_SPLIT, CorpusError
+from saegrid.text.selection import report
+from saegrid.text.split import held_out
+
+LOOKED_THROUGH = 2 << 20
+"""Bytes up to which the files of a corpus are read whole, so that its rows are checked too."""
+MOST_GENERATED = 10**7
+"""Texts of a generated corpus: they are held at once."""
+
+
+def corpora_mistakes(study: Study) -> Iterator[Mistake]:
+    """Mistakes of each corpus of the catalogue."""
+    for name, corpus in study.corpora.items():
+        if corpus.source.kind in (KINDS if corpus.store else CORPORA):
+            found = [*_settings_mistakes(name, corpus), *_files_mistakes(name, corpus)]
+            yield from found or _rows_mistakes(name, corpus)
+
+
+def _mistake(name: str, key: str, text: str) -> Mistake:
+    """A mistake of a corpus; key: within its section."""
+    whole = f"corpora.{name}.{key}"
+    return Mistake(f"corpus:{name}", f"{whole}: {text}", whole)
+
+
+def _grades(corpus: Corpus) -> dict[str, Any] | None:
+    return corpus.grades.model_dump() if corpus.grades else None
+
+
+# --- settings ---------------------------------------------------------------------------------
+
+
+def _settings_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
+    """Columns, labels, grades and filter that do not go together; needs no file."""
+    source = corpus.source.model_dump()
+    for problem in problems(source, corpus.strip, _grades(corpus)):
+        head = problem.split(".", 1)[0].split(":", 1)[0].split(" ", 1)[0]
+        key = head if head in ("strip", "grades") else f"source.{head}"
+        yield Mistake(
+            f"corpus:{name}",
+            f"corpora.{name}.{'' if key == head else 'source.'}{problem}",
+            f"corpora.{name}.{key}",
+        )
+    kind = corpus.source.kind
+    if kind in ("text", "generated") and not corpus.store:
+        for problem in own_columns_problems(source):
+            yield _mistake(name, "source", problem)
+    if kind == "generated":
+        for key in ("grammar", "n"):
+            if not source[key]:
+                yield _mistake(name, f"source.{key}", "a source of kind generated needs it.")
+        if (corpus.source.n or 0) > MOST_GENERATED:
+            yield _mistake(
+                name,
+                "source.n",
+                f"a generated corpus has at most {MOST_GENERATED:,} texts; got "
+                f"{corpus.source.n:,}.",
+            )
+    elif not any(corpus.source.files.values()):
+        yield _mistake(
+            name,
+            "source.files",
+            f"a source of kind {kind} needs a mapping of splits to files, such as "
+            "{train: data/train.csv}; got none.",
+        )
+    for split, paths in corpus.source.files.items() if any(corpus.source.files.values()) else ():
+        if not paths:
+            yield _mistake(name, f"source.files.{split}", "at least one file is needed; got none.")
+    yield from _filter_mistakes(name, corpus)
+
+
+def _filter_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
+    chosen, labels = corpus.filter, corpus.source.labels
+    if chosen is None:
+        return
+    if labels.get(chosen.column) != "number":
+        numbers = [label for label, how in labels.items() if how == "number"]
+        what = "is read as text" if chosen.column in labels else "is no label"
+        yield _mistake(
+            name,
+            "filter.column",
+            f"{chosen.column!r} {what}; a filter compares a label that is read as number. "
+            f"Such labels: {', '.join(numbers) or 'none'}.",
+        )
+    known = [NO_SPLIT] if corpus.source.kind == "generated" else list(corpus.source.files)
+    if corpus.source.split_column is None:
+        for split in chosen.splits or ():
+            if split not in known:
+                yield _mistake(
+                    name,
+                    "filter.splits",
+                    f"the corpus has no split {split!r}; source.files has {', '.join(known)}.",
+                )
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def _files_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
+    """Files that are not there, are none, or lack a column."""
+    source = corpus.source
+    if source.kind == "hub":
+        yield from _hub_mistakes(name, corpus)
+        return
+    if source.kind == "generated":
+        if source.grammar:
+            yield from _grammar_mistakes(name, source.grammar)
+        return
+    for split, given in source.files.items():
+        for path in [given] if isinstance(given, str) else given:
+            try:
+                for file in _matches(corpus, expand(path)):
+                    check_head(_wanted(corpus), source.kind, check_file(file))
+            except (CorpusError, PathError) as problem:
+                yield _mistake(name, f"source.files.{split}", str(problem))
+
+
+def _wanted(corpus: Corpus) -> dict[str, Any]:
+    """The source with the columns that are read of it: of a streamed one its text alone."""
+    source = corpus.source.model_dump()
+    if corpus.store:
+        column = corpus.source.columns.text or "text"
+        return {"kind": source["kind"], "columns": {"text": column}}
+    if not any(source["columns"][key] for key in ("original", "edit", "edited", "text")):
+        source["columns"]["text"] = "text"
+    return source
+
+
+def _matches(corpus: Corpus, path: str) -> list[str]:
+    """The files that a path stands for: of a streamed corpus `*` stands for names."""
+    if "*" not in path:
+        return [path]
+    if not corpus.store:
+        if Path(path).is_file():
+            return [path]
+        raise CorpusError(
+            f"{path} is not there: * stands for names of files in streamed corpora (store) and on "
+            "the hub alone. Name each file."
+        )
+    source = {"kind": "text", "files": {"all": [path]}}
+    try:
+        return names(source)
+    except CorpusError:
+        raise CorpusError(f"no file matches {path}. Check the folder and the pattern.") from None
+
+
+def _grammar_mistakes(name: str, path: str) -> Iterator[Mistake]:
+    key = "source.grammar"
+    try:
+        grammar = check_file(expand(path))
+        for file in files(grammar):
+            check_file(file)
+        load(grammar)
+    except (CorpusError, PathError, GrammarError) as problem:
+        yield _mistake(name, key, str(problem))
+    except (TypeError, AttributeError, KeyError, ValueError) as problem:
+        yield _mistake(name, key, f"{path} cannot be used as a grammar: {problem!r}.")
+
+
+def _hub_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
+    """Of a repository what its settings show; of a local folder in its place also its files."""
+    if not any(corpus.source.files.values()):
+        return  # told by its settings
+    try:
+        source = expand_all(corpus.source.model_dump())
+        for path in hub.stand_ins(source):
+            kind = Path(path).suffix.lower().removeprefix(".")
+            check_head(_wanted(corpus), kind, check_file(path))
+        hub.check_named(source)
+    except (CorpusError, PathError) as problem:
+        yield _mistake(name, "source", str(problem))
+
+
+# --- rows -------------------------------------------------------------------------------------
+
+
+def _rows_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
+    """Mistakes that only the rows of a corpus show, where they are few: none of them can be used,
+    an id or a split that is not there, a filter that keeps nothing."""
+    source = expand_all(corpus.source.model_dump())
+    if corpus.store or source["kind"] == "generated":
+        return
+    if source["kind"] == "hub":
+        paths = hub.stand_ins(source)
+    else:
+        given = source["files"].values()
+        paths = [path for one in given for path in ([one] if isinstance(one, str) else one)]
+    if not paths or sum(Path(path).stat().st_size for path in paths) > LOOKED_THROUGH:
+        return
+    try:
+        found = items(source, corpus.strip, corpus.keep_space, _grades(corpus)).table
+    except CorpusError as problem:
+        key = "keep_space" if str(problem).startswith("keep_space") else "source"
+        text = str(problem).removeprefix("keep_space: ")
+        yield _mistake(name, key, text)
+        return
+    chosen = corpus.filter
+    if chosen is not None:
+        try:
+            report(found, **chosen.model_dump())
+        except ValueError as problem:
+            key, _, text = str(problem).partition(": ")
+            yield _mistake(name, key, text)
+
+
+def held_out_is_empty(n: int, share: float, seed: int) -> bool:
+    """Whether of n texts, a row each, none is held out of a training, or none is left to learn."""
+    held = held_out(np.arange(n), share, seed)
+    return bool(share) and bool(held.all() or not held.any())

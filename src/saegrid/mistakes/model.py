@@ -1,0 +1,229 @@
+"""A model or a tokenizer that is not there, or of a kind that is not read."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from saegrid.base.errors import CheckpointError
+from saegrid.base.paths import PathError, expand
+from saegrid.base.tensors import header
+from saegrid.base.words import Cell, Site
+from saegrid.config.check import Mistake, cells
+from saegrid.config.models import Study
+from saegrid.models import FAMILIES, Sizes, read_config, sizes_of, unembedding_names
+from saegrid.models.files import CONFIG, check_config, model_files
+from saegrid.models.hub import tokenizer_of
+from saegrid.text import tokenizer
+
+LOADED = 4 << 20
+"""Bytes of a tokenizer up to which it is loaded, and its special tokens are looked at."""
+
+
+class Facts(NamedTuple):
+    """What the files of a study's model say, as far as they are at hand."""
+
+    folder: Path | None
+    """None where the model is on the hub, or not there."""
+    config: dict[str, Any] | None
+    sizes: Sizes | None
+    problems: tuple[str, ...] = ()
+    """What is wrong with it, a sentence each."""
+
+    @classmethod
+    def of(cls, study: Study) -> "Facts":
+        """The facts of a study's model; of one on the hub nothing is known."""
+        try:
+            path = expand(study.model.path)
+        except PathError as problem:
+            return cls(None, None, None, (f"model.path: {problem}",))
+        folder = Path(path)
+        if not folder.is_dir():
+            wrong = not_a_folder("model.path", path, "model.revision", study.model.revision)
+            return cls(None, None, None, (wrong,) if wrong else ())
+        try:
+            config = _config(folder)
+            check_config(folder, config)
+        except (CheckpointError, FileNotFoundError) as problem:
+            text = str(problem).removeprefix("model.path: ")
+            return cls(folder, None, None, (f"model.path: {text}",))
+        return cls(folder, config, *_sizes(study, folder, config))
+
+    def width(self, site: Site) -> int:
+        """Channels of a site; 0 where they are not known."""
+        if self.sizes is None:
+            return 0
+        return self.sizes.d_mlp if site.position == "N" else self.sizes.d_model
+
+
+def not_a_folder(key: str, path: str, commit_key: str, commit: str | None) -> str:
+    """What is wrong with a path that is no folder; nothing for a name on the hub with a commit."""
+    place = Path(path)
+    if place.exists():
+        return f"{key}: {path} must be a folder; it is a file or a device."
+    on_hub = path.count("/") == 1 and not path.startswith((".", "/", "~")) and " " not in path
+    if not on_hub:
+        parent = f", nor {place.parent}" if not place.parent.is_dir() else ""
+        return (
+            f"{key}: there is no folder {path}{parent}, and a name on the hub is owner/name. Paths "
+            "are relative to the folder in which snakemake runs."
+        )
+    if commit is None:
+        return (
+            f"{commit_key}: there is no folder {path}, and on the hub its commit must be named, so "
+            "that the results can be repeated."
+        )
+    return ""
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The facts of config.json; CheckpointError where it holds none."""
+    try:
+        config = read_config(folder)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as problem:
+        raise CheckpointError(f"{folder / CONFIG}: this is no JSON: {problem}.") from None
+    if not isinstance(config, dict):
+        raise CheckpointError(
+            f"{folder / CONFIG}: a JSON object was expected, got {type(config).__name__}."
+        )
+    return config
+
+
+def _sizes(
+    study: Study, folder: Path, config: dict[str, Any]
+) -> tuple[Sizes | None, tuple[str, ...]]:
+    """The sizes that config.json gives, and what is wrong with it, or with the weights."""
+    path, family = folder / CONFIG, study.model.family
+    if family != "auto" and family not in FAMILIES:
+        return None, ()  # told where names are
+    try:
+        sizes = sizes_of(config, family)
+    except KeyError as problem:
+        return None, (f"model.path: {path} lacks the key {problem.args[0]!r}. Fetch it again.",)
+    except ValueError as problem:
+        key = "model.family" if family != "auto" else f"model.path: {path}: model_type"
+        text = str(problem).removeprefix("model family ")
+        return None, (f"{key}: the family {text}",)
+    except TypeError as problem:
+        return None, (f"model.path: {path} cannot be used: {problem}.",)
+    for name, value in sizes._asdict().items():
+        if type(value) is not int or value < 1:
+            return None, (
+                f"model.path: {path} gives {name} as {value!r}; expected a whole number from 1 on.",
+            )
+    if study.model.weights == "random":
+        return sizes, ()
+    try:
+        tensors = [name for part in model_files(folder) for name in header(part).entries]
+        unembedding_names(config, tensors, family)
+    except ValueError as problem:
+        return sizes, (f"model.path: {problem}",)
+    return sizes, ()
+
+
+def model_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
+    """What keeps the model from being run, and sites of the grid that it lacks."""
+    for problem in facts.problems:
+        yield Mistake("model", problem, problem.split(":", 1)[0])
+    grid = cells(study)
+    if not grid and study.grid in ([], ""):
+        yield Mistake(
+            "grid",
+            "grid: no cell is named. Give blocks of layers, positions and saes, or the name of one "
+            "of grids.",
+            "grid",
+        )
+    elif not grid:
+        yield Mistake("grid", "grid: it has no cell, for a list in its blocks is empty.", "grid")
+    if facts.sizes is not None:
+        n_layers = facts.sizes.n_layers
+        missing = sorted({cell.site.layer for cell in grid if cell.site.layer >= n_layers})
+        if missing:
+            shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
+            yield Mistake(
+                "grid",
+                f"grid: the model has the layers 0 to {n_layers - 1}; got {shown}.",
+                "grid",
+            )
+
+
+# --- tokenizer --------------------------------------------------------------------------------
+
+
+def tokenizer_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
+    """A tokenizer that is not there or not understood, and rows longer than the model takes."""
+    problem, encoder = _tokenizer(study)
+    if problem:
+        yield Mistake("tokenizer", problem, problem.split(":", 1)[0])
+    context = facts.sizes.context if facts.sizes else None
+    for name, corpus in study.corpora.items():
+        key, part = f"corpora.{name}", f"tokenizer:{name}"
+        for setting in ("max_length", "row_length"):
+            value = getattr(corpus, setting)
+            counts = setting == "max_length" or corpus.layout == "packed"
+            if counts and value is not None and context is not None and value > context:
+                yield Mistake(
+                    part,
+                    f"{key}.{setting}: the model takes rows of {context:,} tokens at most; got "
+                    f"{value:,}.",
+                    f"{key}.{setting}",
+                )
+        if corpus.layout != "packed":
+            continue
+        if corpus.max_length is not None and corpus.row_length > corpus.max_length:
+            yield Mistake(
+                part,
+                f"{key}.row_length: must not exceed max_length, {corpus.max_length}; got "
+                f"{corpus.row_length}.",
+                f"{key}.row_length",
+            )
+        if encoder is not None and encoder.eos is None:
+            yield Mistake(
+                part,
+                f"{key}.layout: packed joins texts by an EOS token, which this tokenizer does not "
+                "name. Take layout headline.",
+                f"{key}.layout",
+            )
+
+
+def _tokenizer(study: Study) -> tuple[str, tokenizer.Encoder | None]:
+    """What is wrong with the tokenizer, and the tokenizer where it is small enough to load."""
+    model = study.model
+    key = "model.tokenizer" if model.tokenizer else "model.path"
+    named, commit = tokenizer_of(model.model_dump())
+    same = named == model.path
+    try:
+        path = Path(expand(named))
+    except PathError as problem:
+        return f"{key}: {problem}", None
+    if not path.is_dir() and path.name != "tokenizer.json":
+        commit_key = "model.revision" if same else "model.tokenizer_revision"
+        return not_a_folder(key, str(path), commit_key, commit), None
+    file = path / "tokenizer.json" if path.is_dir() else path
+    if not file.is_file():
+        return (
+            f"{key}: {file} is not there. A tokenizer is a folder that holds tokenizer.json; "
+            "transformers saves one with AutoTokenizer.from_pretrained(...).save_pretrained(...)."
+        ), None
+    for beside in ("tokenizer_config.json", "special_tokens_map.json", CONFIG):
+        try:
+            facts = json.loads((file.parent / beside).read_text(encoding="utf-8"))
+            if not isinstance(facts, dict):
+                return f"{key}: {file.parent / beside}: a JSON object was expected.", None
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as problem:
+            return f"{key}: {file.parent / beside}: this is no JSON: {problem}.", None
+    if file.stat().st_size > LOADED:
+        return "", None
+    try:
+        return "", tokenizer.load(path, model.bos)
+    except Exception as problem:  # the library raises bare exceptions
+        return f"{key}: {file}: {problem}", None
+
+
+def sites_of(study: Study, name: str) -> list[Cell]:
+    """The cells of the grid with an SAE of this name."""
+    return [cell for cell in cells(study) if cell.sae == name]

@@ -1,0 +1,139 @@
+"""SAEs that cannot be trained as they are set, and checkpoints that cannot be read."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from saegrid.base.errors import CheckpointError
+from saegrid.base.paths import PathError, expand
+from saegrid.base.words import Cell
+from saegrid.config.check import Mistake, cells
+from saegrid.config.models import CheckpointSae, Study, TrainedSae
+from saegrid.config.references import key_of_sae
+from saegrid.mistakes.model import Facts
+from saegrid.mistakes.names import overridden
+from saegrid.saes.formats import FORMATS
+from saegrid.saes.reference import look
+from saegrid.saes.training.settings import check_width, parse, problems
+
+
+def saes_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
+    """Mistakes of the SAEs of the grid, one a sentence for all cells that share it."""
+    by_sae: dict[str, list[Cell]] = {}
+    for cell in cells(study):
+        by_sae.setdefault(cell.sae, []).append(cell)
+    own = dict(overridden(study))
+    for name, several in by_sae.items():
+        sae = study.saes[name]
+        if sae.source == "checkpoint":
+            yield from _checkpoint_mistakes(study, name, sae, several, facts)
+        else:
+            yield from _widths_mistakes(study, name, sae, several, own, facts)
+
+
+# --- trained ----------------------------------------------------------------------------------
+
+
+def _widths_mistakes(
+    study: Study,
+    name: str,
+    sae: TrainedSae,
+    several: list[Cell],
+    own: dict[str, TrainedSae],
+    facts: Facts,
+) -> Iterator[Mistake]:
+    """Recipes in which more features are to be active than there are."""
+    for cell in several:
+        section, width = own.get(str(cell), sae), facts.width(cell.site)
+        if not width or problems(section.recipe, section.settings):
+            continue
+        key = f"overrides.{cell}.train" if str(cell) in own else key_of_sae(study, name)
+        try:
+            settings = parse(section.recipe, section.settings)
+            check_width(section.recipe, settings, section.expansion * width)
+        except ValueError as problem:
+            yield Mistake(f"sae:{name}", f"{key}: {problem}", key)
+
+
+# --- checkpoints ------------------------------------------------------------------------------
+
+
+def checkpoint_of(sae: CheckpointSae, cell: Cell) -> dict[str, Any]:
+    """Where a cell's checkpoint lies: its section with layer and position filled in."""
+    found = sae.model_dump(mode="json")
+    if isinstance(found["revision"], dict):
+        found["revision"] = found["revision"].get(cell.site.position)
+    for key in ("path", "repo", "folder"):
+        if found[key]:
+            found[key] = found[key].replace("{layer}", str(cell.site.layer))
+            found[key] = found[key].replace("{position}", cell.site.position)
+    return found
+
+
+def checkpoint_problem(name: str, sae: CheckpointSae, cell: Cell, facts: Facts) -> tuple[str, str]:
+    """The key and the sentence of what keeps a cell's checkpoint from being read; empty: nothing.
+
+    The key stands within the SAE's section.
+    """
+    where = checkpoint_of(sae, cell)
+    if not where["path"]:
+        if where["revision"]:
+            return "", ""
+        return "revision", (
+            f"name the commit of {where['repo']} (position {cell.site.position}) on the hub, so "
+            "that the results can be repeated. `python -m saegrid.saes.pin` looks up the present "
+            "ones, see its help."
+        )
+    try:
+        folder = Path(expand(where["path"]))
+    except PathError as problem:
+        return "path", str(problem)
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else "is not there"
+        return "path", f"the folder {folder} of {cell}'s checkpoint {what}."
+    try:
+        found = look(where, str(cell))
+    except CheckpointError as problem:
+        return "path", str(problem)
+    except Exception as problem:  # whatever stands in the files: a format may not foresee it
+        return "path", (
+            f"{folder}: this is no checkpoint of the format {sae.format}: "
+            f"{type(problem).__name__}: {problem}."
+        )
+    width = facts.width(cell.site)
+    if width and found.encoder.d_model != width:
+        return "path", (
+            f"{folder}: the SAE reads {found.encoder.d_model:,} channels, and {cell.site} of the "
+            f"model has {width:,}. Take an SAE of this model."
+        )
+    return "", ""
+
+
+def _checkpoint_mistakes(
+    study: Study, name: str, sae: CheckpointSae, several: list[Cell], facts: Facts
+) -> Iterator[Mistake]:
+    if sae.format not in FORMATS or _has_other_placeholders(sae):
+        return  # told where names are
+    found: dict[tuple[str, str], list[Cell]] = {}
+    for cell in several:
+        key, text = checkpoint_problem(name, sae, cell, facts)
+        if text:
+            found.setdefault((key, _kind_of(text)), []).append(cell)
+    for (key, _), alike in found.items():
+        _, text = checkpoint_problem(name, sae, alike[0], facts)
+        n = len(alike) - 1
+        more = f" The same holds for {n} more cell{'s' * (n > 1)}." if n else ""
+        whole = f"saes.{name}.{key}"
+        yield Mistake(f"sae:{name}", f"{whole}: {text}{more}", whole)
+
+
+def _kind_of(text: str) -> str:
+    """A sentence without what differs between cells."""
+    return re.sub(r"\d+[AMRN]?|\b[AMRN]\b", "", text)
+
+
+def _has_other_placeholders(sae: CheckpointSae) -> bool:
+    parts = " ".join(filter(None, (sae.path, sae.repo, sae.folder)))
+    rest = re.sub(r"\{layer\}|\{position\}|\$\{\w+\}", "", parts)
+    return "{" in rest or "}" in rest

@@ -1,0 +1,205 @@
+"""Mistakes of what is made from a study's cells: metrics, topics, survey, verification."""
+
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from typing import Any
+
+import yaml
+
+from saegrid.base.digest import file_digest
+from saegrid.base.paths import PathError, expand
+from saegrid.base.words import Cell
+from saegrid.config.check import Mistake, cells
+from saegrid.config.models import Study, TrainedSae
+from saegrid.config.references import key_of_sae
+from saegrid.mistakes.corpora import held_out_is_empty
+from saegrid.mistakes.model import Facts
+from saegrid.mistakes.names import overridden
+from saegrid.mistakes.saes import checkpoint_problem
+from saegrid.saes.training.settings import parse, problems
+from saegrid.text.corpora.look import check_file
+from saegrid.text.corpora.rows import CorpusError
+from saegrid.text.corpora.rows import files as files_of
+from saegrid.text.wordlists import read_lists
+from saegrid.verify.expected import read as read_expected
+
+FEW = 10_000
+"""Texts of which it is worked out which are held out."""
+
+
+def study_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
+    """Mistakes of metrics, topics, survey, verification and of the hub's folder."""
+    yield from _metrics_mistakes(study, facts)
+    yield from _norm_mistakes(study)
+    for part, path in (("topics", study.topics.lists), ("survey", study.survey.lists)):
+        yield from _lists_mistakes(part, f"{part}.lists", path)
+    for cell, stages in study.overrides.items():
+        path = stages.get("topics", {}).get("lists")
+        if isinstance(path, str):
+            yield from _lists_mistakes("topics", f"overrides.{cell}.topics.lists", path)
+    yield from _verify_mistakes(study, facts)
+    fetched = [s for s in study.saes.values() if s.source == "checkpoint" and not s.path]
+    if fetched:
+        try:
+            expand(study.hub.cache)
+        except PathError as problem:
+            yield Mistake("hub", f"hub.cache: {problem}", "hub.cache")
+
+
+def _lists_mistakes(part: str, key: str, path: str | None) -> Iterator[Mistake]:
+    if path is None:
+        return
+    try:
+        read_lists(check_file(expand(path)))
+    except (CorpusError, PathError, ValueError, yaml.YAMLError) as problem:
+        yield Mistake(part, f"{key}: {_one_line(problem)}", key)
+
+
+def _one_line(problem: Exception) -> str:
+    return " ".join(str(problem).split())
+
+
+# --- metrics ----------------------------------------------------------------------------------
+
+
+def _trained(study: Study) -> Iterator[tuple[Cell, TrainedSae]]:
+    """Cells of the grid that are trained here, with their settings."""
+    own = dict(overridden(study))
+    for cell in cells(study):
+        section = own.get(str(cell), study.saes[cell.sae])
+        if section.source == "train" and section.corpus in study.corpora:
+            yield cell, section
+
+
+def _metrics_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
+    """SAEs that would be judged on no token, or on tokens that they learn from."""
+    for cell, section in _trained(study):
+        key, judged = key_of_sae(study, cell.sae), study.metrics.corpus or section.corpus
+        if judged == section.corpus:
+            yield from _held_out_mistakes(study, key, section)
+        elif judged in study.corpora and (both := shared(study, section.corpus, judged)):
+            yield Mistake(
+                "metrics",
+                f"metrics.corpus: {judged!r} has texts of {section.corpus!r}, from which {key} "
+                f"learns: {', '.join(both)}. Name a corpus of other texts, or leave it out: SAEs "
+                "are then judged on texts held out of their own corpus.",
+                "metrics.corpus",
+            )
+    if facts.sizes is not None and "nmf" in study.metrics.baselines:
+        widths = {facts.width(cell.site) for cell in cells(study)}
+        for rank in study.metrics.ranks:
+            if widths and rank > min(widths):
+                yield Mistake(
+                    "metrics",
+                    f"metrics.ranks: a site has {min(widths):,} channels, so that a rank is at "
+                    f"most that; got {rank:,}.",
+                    "metrics.ranks",
+                )
+
+
+def _held_out_mistakes(study: Study, key: str, section: TrainedSae) -> Iterator[Mistake]:
+    if problems(section.recipe, section.settings):
+        return
+    share = parse(section.recipe, section.settings).hold_out
+    source = study.corpora[section.corpus].source
+    if not share:
+        yield Mistake(
+            "metrics",
+            f"{key}: with hold_out 0 no token of {section.corpus} is left to judge it on. Raise "
+            "hold_out, or name another corpus in metrics.corpus.",
+            key,
+        )
+    elif (
+        source.kind == "generated"
+        and 0 < (source.n or 0) <= FEW
+        and held_out_is_empty(source.n, share, section.order_seed)
+    ):
+        where = f"corpora.{section.corpus}.source.n"
+        yield Mistake(
+            "metrics",
+            f"{where}: of {source.n} texts hold_out {share:g} of {key} leaves none to learn from "
+            "or none to judge it on. Raise n, or change hold_out.",
+            where,
+        )
+
+
+def shared(study: Study, one: str, other: str) -> list[str]:
+    """What two corpora both take texts from: files of the same bytes, files of the same
+    repository, or a grammar with the same seed."""
+    first, second = _texts(study, one), _texts(study, other)
+    return sorted(
+        label
+        for (kind, own), label in first.items()
+        for known, theirs in second
+        if kind == known and (own == theirs or fnmatch(own, theirs) or fnmatch(theirs, own))
+    )
+
+
+def _texts(study: Study, name: str) -> dict[tuple[str, str], str]:
+    """Where texts come from and what they are there, each with words for a message."""
+    source = study.corpora[name].source
+    if source.kind == "hub":
+        try:
+            named = files_of(source.model_dump())
+        except CorpusError:
+            return {}
+        return {(f"hub {source.repo}", path): f"{source.repo}: {path}" for _, path in named}
+    if source.kind == "generated":
+        known = _digest(source.grammar or "")
+        seeded = f"{source.grammar} with seed {source.seed}"
+        return {("generated", f"{known} {source.seed}"): seeded} if known else {}
+    paths = [
+        p for given in source.files.values() for p in ([given] if isinstance(given, str) else given)
+    ]
+    return {("file", known): path for path in paths if (known := _digest(path))}
+
+
+def _digest(path: str) -> str:
+    """The digest of a file; none where it cannot be read, which is told elsewhere."""
+    try:
+        return file_digest(expand(path))
+    except (OSError, ValueError):
+        return ""
+
+
+def _norm_mistakes(study: Study) -> Iterator[Mistake]:
+    """SAEs of normed activations do not encode those of the main corpus, which are not."""
+    for cell, section in _trained(study):
+        corpus = study.corpora[section.corpus]
+        if corpus.store is not None and corpus.store.norm != "none":
+            key = f"corpora.{section.corpus}.store.norm"
+            yield Mistake(
+                "cells",
+                f"{key}: the SAE of {cell} learns from activations with norm {corpus.store.norm}, "
+                "and those of the main corpus have none. Ask for the targets saes and metrics "
+                "alone, or set norm: none.",
+                key,
+            )
+
+
+# --- verification -----------------------------------------------------------------------------
+
+
+def _verify_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
+    path = study.verify.expected
+    if path is None:
+        return
+    try:
+        expected: Any = read_expected(check_file(expand(path)))
+    except (CorpusError, PathError, ValueError) as problem:
+        yield Mistake("verify", f"verify.expected: {_one_line(problem)}", "verify.expected")
+        return
+    known = {str(cell) for cell in cells(study)}
+    for golden in expected.golden if study.verify.golden else ():
+        cell = Cell.parse(golden.cell)
+        sae = study.saes.get(cell.sae)
+        if golden.cell in known or sae is None or sae.source != "checkpoint":
+            continue
+        _, text = checkpoint_problem(cell.sae, sae, cell, facts)
+        if text:
+            yield Mistake(
+                "verify",
+                f"verify.golden: the published sentence needs the SAE of {cell}, which is not on "
+                f"the grid: {text} Get it too, or set `verify: {{golden: false}}`.",
+                "verify.golden",
+            )

@@ -1,0 +1,140 @@
+"""What opens a row: the tokenizer decides, and says why."""
+
+import json
+from pathlib import Path
+
+import pytest
+from test_tokens import END, byte_tokenizer, save, table
+from tokenizers import Tokenizer, models, processors
+
+from saegrid.text.tokenizer import Special, load
+from saegrid.text.tokens import tokens
+
+
+def opening(folder: Path, config: dict, **settings: object) -> list[str]:
+    """What opens a row where a folder's files say this; GPT-2's bytes, one special."""
+    save(folder, byte_tokenizer(), **settings)
+    (folder / "config.json").write_text(json.dumps(config))
+    encoder = load(folder)
+    assert encoder.opening["tokens"] == [special.text for special in encoder.prefix]
+    assert encoder.opening["because"] and encoder.opening["because"] in encoder.describe()
+    return encoder.opening["tokens"]
+
+
+@pytest.mark.parametrize(
+    ("config", "settings", "expected"),
+    [
+        # Qwen 2, 2.5 and 3: the model's config names an id, the tokenizer says that there is none.
+        ({"bos_token_id": 256}, {"bos_token": None, "eos_token": END}, []),
+        ({"bos_token_id": 256}, {"add_bos_token": False, "bos_token": None}, []),
+        ({"bos_token_id": 256}, {"eos_token": END, "pad_token": END}, []),
+        ({"bos_token_id": 256, "model_type": "qwen3"}, {}, []),
+        ({"bos_token_id": 256}, {"tokenizer_class": "Qwen2Tokenizer"}, []),
+        # A tokenizer that has one but says that texts get none.
+        ({}, {"add_bos_token": False, "bos_token": END}, []),
+        ({}, {"add_bos_token": True, "bos_token": END}, [END]),
+        # Llama 3 without its post-processor, GPT-2 as it is saved.
+        ({}, {"bos_token": {"content": END}}, [END]),
+        # GPT-2 as it lies on the hub: only the model's config says it.
+        ({"bos_token_id": 256, "model_type": "gpt2"}, {"model_max_length": 1024}, [END]),
+        ({"bos_token_id": [256, 1]}, {}, [END]),
+        ({}, {}, []),
+    ],
+)
+def test_the_tokenizer_decides_whether_a_row_opens_with_bos(
+    tmp_path: Path, config: dict, settings: dict, expected: list[str]
+) -> None:
+    assert opening(tmp_path, config, **settings) == expected
+    if config.get("bos_token_id") or settings.get("bos_token"):
+        assert load(tmp_path, bos=True).prefix == (Special(256, END),)
+
+
+def test_a_post_processor_comes_first(tmp_path: Path) -> None:
+    """As Llama 3, Gemma and Mistral; transformers' tokenizers do so whatever add_bos_token says."""
+    tokenizer = byte_tokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{END} $A", special_tokens=[(END, 256)]
+    )
+    for names in ({"bos_token": END}, {"bos_token": END, "add_bos_token": False}):
+        encoder = load(save(tmp_path, tokenizer, **names))
+        assert encoder.prefix == (Special(256, END),)
+        assert encoder.because == "the tokenizer's post-processor puts it there"
+
+
+def test_transformers_opens_rows_alike(shared_data: Path) -> None:
+    from transformers import AutoTokenizer
+
+    toy = Path(__file__).resolve().parents[2] / "resources/toy/model"
+    for folder in (toy, shared_data / "stories3M-hf", shared_data / "stories260K-hf"):
+        ids = AutoTokenizer.from_pretrained(folder, local_files_only=True)("A dog.").input_ids
+        encoder = load(folder)
+        found = encoder.encode(["A dog."]).ids.tolist()
+        assert ids == [*(special.id for special in encoder.prefix), *found]
+    # Its post-processor is lost; it names a BOS, which the model needs.
+    assert load(shared_data / "llama3-tokenizer").opening["ids"] == [128000]
+
+
+def test_ids_of_the_models_config_that_are_no_special_tokens(tmp_path: Path) -> None:
+    """Pad 0 is "!", and -1 or an id beyond the vocabulary is no token."""
+    folder = save(tmp_path, byte_tokenizer())
+    for number in (0, -1, 257, 900, None, "0"):
+        ids = {"pad_token_id": number, "eos_token_id": number, "bos_token_id": number}
+        (folder / "config.json").write_text(json.dumps(ids))
+        encoder = load(folder)
+        assert (encoder.special_ids, encoder.prefix, encoder.pad) == ([], (), None)
+    exclamations = tokens(
+        table((None, "a!!"), (None, "!")), None, encoder, "headline", "difference"
+    )
+    assert not exclamations.tokens["special"].to_numpy().any()
+
+
+def test_a_vocabulary_without_a(tmp_path: Path) -> None:
+    """Four letters, and what the post-processor puts around them."""
+    vocabulary = {name: number for number, name in enumerate(["<cls>", "<eos>", *"ACGT"])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.add_special_tokens(["<cls>", "<eos>"])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<cls> $A <eos>", special_tokens=[("<cls>", 0), ("<eos>", 1)]
+    )
+    encoder = load(save(tmp_path, tokenizer, cls_token="<cls>", eos_token="<eos>"))
+    assert (encoder.prefix, encoder.suffix) == ((Special(0, "<cls>"),), (Special(1, "<eos>"),))
+    found = tokens(table((None, "ACCA")), None, encoder, "headline", "difference").tokens
+    assert found["text"].to_pylist() == ["<cls>", *"ACCA", "<eos>"]
+
+
+@pytest.mark.parametrize("older", [["vocab.json", "merges.txt"], ["tokenizer.model"]])
+def test_files_of_older_tokenizers_are_named(tmp_path: Path, older: list[str]) -> None:
+    for name in older:
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(FileNotFoundError) as caught:
+        load(tmp_path)
+    assert str(caught.value) == (
+        f"tokenizer: {tmp_path / 'tokenizer.json'} is missing. The folder holds "
+        f"{' and '.join(older)}, from which transformers can make it: "
+        "AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
+    )
+
+
+FAILING = Path(__file__).resolve().parents[3] / "shared/failing/tokenizers"
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix", "special"),
+    [
+        ("qwen2", [], [0]),
+        ("pad0", [], []),
+        ("padneg", [0], [0, 1]),
+        ("dna", [0], [0, 1]),
+        ("dbos", [0], [0]),
+        ("gpt2old", None, None),
+    ],
+)
+def test_tokenizers_that_were_read_wrong(name: str, prefix: list, special: list) -> None:
+    if not FAILING.is_dir():
+        pytest.skip("needs the tokenizers that failed: no ../shared/failing beside the repository")
+    if prefix is None:
+        with pytest.raises(FileNotFoundError, match=r"holds vocab\.json and merges\.txt"):
+            load(FAILING / name)
+        return
+    encoder = load(FAILING / name)
+    assert (encoder.opening["ids"], encoder.special_ids) == (prefix, special)
