@@ -1,9 +1,13 @@
 """Questions to the plan of a study: specs, files, inputs, needs and jobs."""
 
+import html
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import yaml
 
+from saegrid.base import io
 from saegrid.config import resolve
 from saegrid.stages import settled, targets
 from saegrid.stages.graph import Job, check, needs
@@ -86,3 +90,23 @@ def mistakes(plan, *names):
 def spec_of(plan, one):
     """The spec of a job."""
     return spec(plan, one.stage.name, one.at)
+
+
+def finish(plan, several):
+    """Empty files of jobs, each with the spec that it is to record; the oldest stages first."""
+    for one in several:
+        for path in plan.graph.outputs(*one):
+            write(path, spec_of(plan, one))
+
+
+def write(path, text):
+    """An empty file of its kind that records a spec."""
+    kind = Path(path).suffix
+    if kind == ".parquet":
+        io.write_table(path, pa.table({"x": [0]}), text)
+    elif kind == ".safetensors":
+        io.write_tensors(path, {"x": np.zeros(1, np.float32)}, text)
+    elif kind == ".json":
+        io.write_json(path, {"x": 0}, text)
+    else:
+        io.write_text(path, f'<meta name="saegrid-spec" content="{html.escape(text)}">')

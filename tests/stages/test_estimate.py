@@ -1,6 +1,5 @@
 """Bytes, memory and times of a run against numbers worked out by hand, and the table of them."""
 
-import html
 import json
 import re
 import subprocess
@@ -17,6 +16,7 @@ from asking import (
     changed,
     config,
     files,
+    finish,
     inputs,
     job,
     jobs_of,
@@ -563,26 +563,6 @@ def test_what_is_made_with_other_settings_is_to_do(humor):
     assert page in to_do(humor.graph, jobs)
     page_of(humor, "L7A-8x", "{}")
     assert to_do(humor.graph, [page]) == [page]
-
-
-def finish(plan, jobs):
-    """Files of these jobs, each with the spec that it is to record."""
-    for one in jobs:
-        for path in plan.graph.outputs(*one):
-            write(path, spec_of(plan, one))
-
-
-def write(path, spec):
-    """An empty file of its kind that records a spec."""
-    kind = Path(path).suffix
-    if kind == ".parquet":
-        io.write_table(path, pa.table({"x": [0]}), spec)
-    elif kind == ".safetensors":
-        io.write_tensors(path, {"x": np.zeros(1, np.float32)}, spec)
-    elif kind == ".json":
-        io.write_json(path, {"x": 0}, spec)
-    else:
-        io.write_text(path, f'<meta name="saegrid-spec" content="{html.escape(spec)}">')
 
 
 def test_of_a_finished_study_nothing_is_to_do(tiny):

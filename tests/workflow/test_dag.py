@@ -11,6 +11,7 @@ import yaml
 from pipeline import ROOT, TINY, checkout, jobs_to_run, planned, snakemake
 
 from saegrid.config import ConfigError
+from saegrid.stages import load
 
 
 @pytest.fixture(scope="module")
@@ -104,15 +105,9 @@ def test_mistakes_stop_snakemake_before_anything_runs(clean, old, new, message):
     assert not list((clean / "results").rglob("*.parquet"))
 
 
-def test_only_jobs_with_the_model_or_an_encoder_ask_for_a_gpu(clean):
-    """The rules say who needs a GPU; profiles say which."""
-    asking = set()
-    for smk in sorted((clean / "workflow/rules").glob("*.smk")):
-        for name, body in re.findall(
-            r"^rule (\w+):\n(.*?)(?=^\S|\Z)", smk.read_text(), re.S | re.M
-        ):
-            if "gpu=" in body:
-                asking.add(name)
+def test_only_jobs_with_the_model_or_an_encoder_ask_for_a_gpu():
+    """The stages say who needs a GPU; profiles say which."""
+    asking = {name for name, stage in load().items() if stage.needs.gpu}
     model = {"capture", "encode", "fill_store", "measure", "verify_checkpoint"}
     # These only where they fill a store beside.
     assert asking == model | {"train_sae", "train_together"}

@@ -8,55 +8,33 @@ from pathlib import Path
 import pytest
 import yaml
 
+from saegrid.stages import load
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
-RULE = re.compile(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", re.S | re.M)
 SMK = sorted((ROOT / "workflow/rules").glob("*.smk"))
 
 
-def rules():
-    """Name, body and file of each rule that runs a script."""
-    for smk in SMK:
-        for name, body in RULE.findall(smk.read_text()):
-            if "script:" in body:
-                yield name, body, smk
-
-
-def value(body, key):
-    return re.search(rf'{key}:\s+"(.+?)"', body)[1]
-
-
-def test_rule_script_and_log_share_one_name():
-    served = {(name, (smk.parent / value(body, "script")).resolve()) for name, body, smk in rules()}
-    assert served == {(path.stem, path) for path in SCRIPTS}
-
-
-@pytest.mark.parametrize("rule", list(rules()), ids=lambda r: r[0])
-def test_every_stage_has_log_benchmark_resources_and_one_spec(rule):
-    _, body, _ = rule
-    log, benchmark = value(body, "log"), value(body, "benchmark")
-    assert log.removesuffix(".log") == benchmark.removesuffix(".tsv")
-    # Both grow with every attempt after a failure.
-    assert re.search(r"mem_mb=growing\(.+\),\s+runtime=growing\(.+\)", body)
-    assert re.findall(r"params:\n((?: {8}.*\n)+)", body) == [
-        next(iter(re.findall(r"params:\n( {8}spec=stage\(PLAN\.\w+_spec\),\n)", body)))
+def test_rules_with_a_script_are_bound_from_their_stages():
+    """All in one place: log, benchmark, resources that grow, and one spec."""
+    texts = {smk.stem: smk.read_text() for smk in SMK}
+    assert [name for name, text in texts.items() if re.search(r"^ *script:", text, re.M)] == [
+        "common"
     ]
+    _, _, rule = texts["common"].partition("def bind(stage):")
+    assert re.findall(r"params:\n((?: {12}.*\n)+)", rule) == ["            spec=one.spec,\n"]
+    for key in ("log", "benchmark", "resources", "threads", "conda"):
+        assert re.search(rf"^        {key}:", rule, re.M), key
 
 
 @pytest.mark.parametrize("smk", SMK, ids=lambda p: p.stem)
 def test_a_rule_file_opens_with_what_comes_in_and_out(smk):
-    opening = ast.get_docstring(
-        ast.parse(
-            smk.read_text()
-            .split("\nrule ")[0]
-            .split("\nlocalrules")[0]
-            .split("\nwildcard_constraints")[0]
-        )
-    )
+    text = smk.read_text()
+    opening = re.match(r'"""\n(.+?)\n"""\n', text, re.S)
     assert opening
-    if "script:" in smk.read_text():
-        assert re.search(r"^IN ", opening, re.M)
-        assert re.search(r"^OUT ", opening, re.M)
+    if "bind(PLAN" in text:
+        assert re.search(r"^IN ", opening[1], re.M)
+        assert re.search(r"^OUT ", opening[1], re.M)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.stem)
@@ -86,16 +64,18 @@ def test_profiles_leave_out_the_code_trigger():
         assert settings["rerun-incomplete"] is True, profile
 
 
-def test_slurm_groups_all_jobs_of_a_cell_and_encode_with_nothing_else():
+def test_slurm_groups_are_those_of_the_stages():
+    """All jobs of a cell are in one, and encode, on the GPU, is with nothing else."""
     settings = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
     groups = dict(line.split("=") for line in settings["groups"])
-    assert {name for name, _, _ in rules()} == {
-        *groups,
-        "verify_checkpoint",
-        "capture",
-        "fill_store",
+    stages = load()
+    assert groups == {
+        name: stage.needs.group for name, stage in stages.items() if stage.needs.group
     }
+    assert stages.keys() - groups.keys() == {"verify_checkpoint", "capture", "fill_store"}
     assert [rule for rule, group in groups.items() if group == groups["encode"]] == ["encode"]
+    of_cells = {name for name, stage in stages.items() if stage.is_of_cells} - {"encode"}
+    assert {groups[name] for name in of_cells | {"page"}} == {"cells"}
     sizes = dict(line.split("=") for line in settings["group-components"])
     assert sizes.keys() == set(groups.values()) - {"study"}
 

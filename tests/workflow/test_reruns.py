@@ -8,12 +8,15 @@ import pytest
 import yaml
 from finished import copy, finished
 from pipeline import TINY, checkout, edit, jobs_to_run, planned, results, run, snakemake
-from saegrid.stages.plan.counts import guessed, text_of
-from saegrid.stages.plan.forecast import forecast, jobs_of, to_do
 
+from asking import jobs_of
+from saegrid.capture.sizes import activation_bytes
 from saegrid.config import resolve
-from saegrid.stages.estimate import activation_bytes
+from saegrid.stages.estimate import estimate
 from saegrid.stages.plan import Plan
+from saegrid.stages.settled import to_do
+from saegrid.stages.sizes import Sizes
+from saegrid.text.counts import guessed
 
 pytestmark = pytest.mark.workflow
 
@@ -273,19 +276,24 @@ def test_a_changed_cell_is_one_cell_on_slurm_too(work):
     assert planned(work, "--workflow-profile", "slurm") == jobs
 
 
-def test_the_estimate_agrees_with_the_files(done, monkeypatch):
-    """What a run was said to write is what it wrote, within 5 % of tensors, 3 of the rest."""
+@pytest.fixture
+def plan(done, monkeypatch):
+    """The plan of the finished study."""
     monkeypatch.chdir(done)
-    plan = Plan(resolve(yaml.safe_load((done / CONFIG).read_text())), done / "workflow/scripts")
-    jobs = [job for job, _, _ in jobs_of(plan)]
-    lines = {line.rule: line for line in forecast(plan, jobs).estimate.lines}
+    return Plan(resolve(yaml.safe_load((done / CONFIG).read_text())), done / "workflow/scripts")
+
+
+def test_the_estimate_agrees_with_the_files(done, plan):
+    """What a run was said to write is what it wrote, within 5 % of tensors, 3 of the rest."""
+    jobs = jobs_of(plan)
+    lines = {line.rule: line for line in estimate(plan, jobs).lines}
     root = done / "results/tiny"
 
     def written(*patterns):
         return sum(path.stat().st_size for pattern in patterns for path in root.glob(pattern))
 
-    for name in plan.corpora_used():
-        captured = activation_bytes(text_of(plan, name).captured, [64, 64], 4)
+    for name in plan.used_corpora():
+        captured = activation_bytes(Sizes(plan).text(name).captured, [64, 64], 4)
         assert captured == pytest.approx(written(f"{name}/activations/*/*.safetensors"), rel=0.01)
     assert lines["capture"].write == 0  # all in the store
     for rule, files in {
@@ -302,23 +310,34 @@ def test_the_estimate_agrees_with_the_files(done, monkeypatch):
         "page": ["*/cells/*/features.html"],
     }.items():
         assert 1 / 3 < lines[rule].write / written(*files) < 3, rule
-    assert to_do(plan) == []
-    assert forecast(plan).estimate.needed == 0
+    assert to_do(plan.graph, jobs) == []
+
+
+def test_times_are_those_of_the_run(done, plan):
+    """Every job has left its benchmark, in the place where the next estimate looks."""
+    run = estimate(plan, jobs_of(plan, "all", "metrics", "layers"))
+    assert [line.rule for line in run.lines if line.seconds is None] == []
+    assert 0 < run.total.seconds < 600
+    assert "on 1 core by earlier jobs" in run.summary()
 
 
 def test_the_estimate_is_a_target(work):
+    """Of what is to be done, on a finished study of nothing; no job runs."""
+    cell(work, "L1A-8x", "features.html").unlink()
     said = run(work, "estimate", study=TINY)
-    assert re.search(r"^total +0 ", said, re.M)
-    assert "results/tiny: needs 0.0 kB of disk" in said
+    assert re.search(r"^page +1 .* second", said, re.M)
+    assert re.search(r"^total +1 ", said, re.M)
+    assert re.search(r"results/tiny: needs [\d.]+ KB of disk, .* are free: enough\.", said)
+    assert not cell(work, "L1A-8x", "features.html").exists()
 
 
-def test_a_guess_is_near_the_counts(done, monkeypatch):
+def test_a_guess_is_near_the_counts(plan):
     """Before anything is made: within a factor of 2 of what is then there."""
-    monkeypatch.chdir(done)
-    plan = Plan(resolve(yaml.safe_load((done / CONFIG).read_text())), done / "workflow/scripts")
-    for name in plan.corpora_used():
-        known, guess = text_of(plan, name), guessed(plan, name)
-        assert not known.guess
+    for name in plan.used_corpora():
+        corpus, known = plan.corpora[name], Sizes(plan).text(name)
+        chosen = corpus.settings.tokens.model_dump(mode="json")
+        guess = guessed(corpus.expanded, corpus.files, corpus.stored(), chosen)
+        assert guess.guess and not known.guess
         assert guess.items == known.items
         for field in ("positions", "captured"):
             assert 0.5 < getattr(guess, field) / getattr(known, field) < 2, (name, field)
@@ -327,13 +346,13 @@ def test_a_guess_is_near_the_counts(done, monkeypatch):
 def test_a_full_disk_is_told_before_anything_runs(done, tmp_path):
     work = checkout(tmp_path / "saegrid")
     edit(
-        work / "src/saegrid/stages/plan/forecast.py",
+        work / "src/saegrid/stages/estimate.py",
         "return shutil.disk_usage(path).free",
         "return 1_000_000",
     )
     tried = snakemake(work, "--cores", "2")
     assert tried.returncode == 1
-    assert "but 1.0 MB are free. Make room" in tried.stdout + tried.stderr
+    assert "but 1 MB are free. Make room" in tried.stdout + tried.stderr
     assert not list((work / "results").rglob("*.parquet"))
 
 

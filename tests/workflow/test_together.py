@@ -49,10 +49,10 @@ def test_all_members_are_trained_in_one_job_and_a_second_run_does_nothing(pair):
         "sae_weights.safetensors",
     }
     assert (pair / "results/tiny/saes/store/L1A-a.json").is_file()
-    log = (pair / "logs/tiny/saes/L1A-together-a.log").read_text()
+    log = (pair / "logs/tiny/train_together-L1A-a.log").read_text()
     assert "0 of 2 are in the store" in log
     assert f"[{20 * '#'}] step 40/40" in log and "s left" in log
-    assert "linked from" in (pair / "logs/tiny/saes/L1A-8x.log").read_text()
+    assert "linked from" in (pair / "logs/tiny/L1A-8x/train_sae.log").read_text()
     assert jobs_to_run(pair, study=TOGETHER, targets=("saes",)) == {}
 
 
@@ -66,7 +66,7 @@ def test_one_that_learned_from_whitened_activations_takes_raw_ones(pair):
 
 def test_together_or_alone_decides_nothing(pair, done):
     """Of two one was trained alone before, and so was then the other; the bytes are the same."""
-    log = (done / "logs/tiny/saes/L1A-together-a.log").read_text()
+    log = (done / "logs/tiny/train_together-L1A-a.log").read_text()
     assert "1 of 2 are in the store" in log
     alone = finished("tiny")
     assert contents(alone, "L1A-8x") == contents(pair, "L1A-8x") == contents(done, "L1A-8x")
@@ -81,7 +81,7 @@ def test_what_stood_there_is_not_written_anew(tmp_path):
     (work / "results/tiny/saes/store/L1A-a.json").unlink()
     assert jobs_to_run(work, study=TOGETHER, targets=("saes",)) == {"train_together": 1}
     run(work, "saes", study=TOGETHER)
-    assert "2 of 2 are in the store" in (work / "logs/tiny/saes/L1A-together-a.log").read_text()
+    assert "2 of 2 are in the store" in (work / "logs/tiny/train_together-L1A-a.log").read_text()
     assert {cell: files(work, cell) for cell in before} == before
 
 
@@ -93,7 +93,7 @@ def test_a_change_of_one_member_leaves_the_others(work):
     assert plan["train_together"] == plan["train_sae"] == 1
     assert {rule: plan[rule] for rule in OF_A_CELL} == dict.fromkeys(OF_A_CELL, 1)
     run(work, "saes", study=TOGETHER)
-    assert "1 of 2 are in the store" in (work / "logs/tiny/saes/L1A-together-a.log").read_text()
+    assert "1 of 2 are in the store" in (work / "logs/tiny/train_together-L1A-a.log").read_text()
     assert files(work, "L1A-8x") == before
     weights = work / "results/tiny/saes/L1A-4x/sae_weights.safetensors"
     assert io.read_tensors(weights)["b_enc"].shape == (5 * 64,)
