@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from saegrid import capture as capture_module
 from saegrid.base import io
 from saegrid.base.paths import PathError, expand
+from saegrid.base.recorded import recorded_spec
 from saegrid.base.words import POSITIONS, Site
 from saegrid.capture import (
     CaptureError,
@@ -459,7 +460,7 @@ def test_files_hold_x_and_token(study):
         assert found["token"].tolist() == wanted.tolist()
         assert found["x"].dtype == np.float32
         assert np.array_equal(found["x"], expected[Site.parse(site)].numpy())
-        assert io.recorded_spec(path) == "spec"
+        assert recorded_spec(path) == "spec"
 
 
 def test_activations_keep_the_models_dtype(study):

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from pipeline import ROOT, checkout, planned, run
 
-from saegrid.base import io
+from saegrid.base.recorded import recorded_spec
 from saegrid.store.manifest import read_manifest
 from stores import words
 
@@ -43,7 +43,7 @@ def test_saes_learn_from_a_streamed_corpus(tmp_path, together):
     folder = streamed(tmp_path / "saegrid", together)
     run(folder, "saes", study=STUDY)
     assert planned(folder, "saes", study=STUDY) == {}
-    spec = io.recorded_spec(folder / "results/streamed/saes/L1R-8x/sae_weights.safetensors")
+    spec = recorded_spec(folder / "results/streamed/saes/L1R-8x/sae_weights.safetensors")
     assert '"corpus":"generated"' in spec
 
 

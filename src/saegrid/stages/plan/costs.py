@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from saegrid.base.io import recorded_spec
+from saegrid.base.recorded import recorded_spec
 from saegrid.codes.screen import LARGE, fast_bfloat16
 from saegrid.models import sizes_of
 from saegrid.saes.training.settings import n_steps, parse

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from saegrid.base import io
 from saegrid.base.paths import expand, expand_all
+from saegrid.base.recorded import recorded_spec
 from saegrid.base.registry import pick
 from saegrid.base.tensors import header
 from saegrid.base.words import ORIGINAL, Cell
@@ -100,7 +101,7 @@ def replaced(spans: str) -> int:
 
 def made(path: str, spec: Callable[[str], str], name: str) -> dict[str, Any] | None:
     """The facts of a corpus' JSON file if it was made with the present spec."""
-    if not Path(path).is_file() or io.recorded_spec(path) != spec(name):
+    if not Path(path).is_file() or recorded_spec(path) != spec(name):
         return None
     return io.read_json(path)
 

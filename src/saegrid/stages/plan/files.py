@@ -6,7 +6,8 @@ from math import ceil
 from pathlib import Path
 from typing import TypeVar
 
-from saegrid.base.io import recorded_spec, write_json
+from saegrid.base.io import write_json
+from saegrid.base.recorded import recorded_spec
 from saegrid.base.words import SAE_PATTERN, SITE_PATTERN, Cell
 from saegrid.config.check import ConfigError
 from saegrid.models.files import model_files
