@@ -86,7 +86,7 @@ def fill_as(
     so they stand in the manifest."""
     given = expand_all(spec)
     model = {**given["model"], "name": spec["model"]["name"]}
-    home = hub.tokenizer_folder(model)
+    home = hub.tokenizer_folder({**model, "tokenizer": given["tokenizer"]})
     return fill(
         folder,
         model,
