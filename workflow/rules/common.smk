@@ -41,6 +41,14 @@ def refuse(mistakes):
         sys.exit(1)
 
 
+def make_again(damaged):
+    """Have Snakemake make results that cannot be read: it would take them as they are."""
+    for path, reason in damaged.items():
+        print(f"{path}: {reason}. It is made again.", file=sys.stderr, flush=True)
+    settings = workflow.dag_settings
+    settings.forcerun = {*settings.forcerun, *damaged}
+
+
 def checked(config):
     """The plan of a study. All mistakes that concern what is asked for are told at once, before the
     first job; then every reference, input and spec of it is made once: Snakemake drops a job in
@@ -59,6 +67,7 @@ def checked(config):
             parts = targets.parts(plan.graph.jobs(ends, []))
             refuse([mistake for mistake in mistakes if mistake.part in parts])
             refuse([Mistake("config", text) for text in check(plan.graph, ends)])
+            make_again(settled.damaged(plan.graph, plan.graph.jobs(ends)))
     except ValueError as mistake:
         refuse([Mistake("config", str(mistake))])
     os.environ.update(plan.environment())

@@ -4,10 +4,8 @@ Tensors are safetensors, rows are parquet, facts are json, pages are html. The h
 records the spec of the job that wrote it (see `workflow`).
 """
 
-import html
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -23,8 +21,6 @@ SPEC = "saegrid_spec"
 FACTS = "saegrid_facts"
 UMASK = os.umask(0)
 os.umask(UMASK)
-HEAD = 16 << 10
-"""Number of characters at the start of a page that are searched for its spec."""
 
 
 @contextmanager
@@ -186,18 +182,3 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, str]:
     """The strings in a safetensors header."""
     with safetensors.safe_open(str(path), framework="numpy") as file:
         return dict(file.metadata() or {})
-
-
-def recorded_spec(path: str | os.PathLike[str]) -> str:
-    """The spec of the job that wrote a parquet, safetensors, json or html file; empty if none."""
-    path = Path(path)
-    if path.suffix == ".parquet":
-        metadata = pq.read_schema(path).metadata or {}
-        return metadata.get(SPEC.encode(), b"").decode()
-    if path.suffix == ".safetensors":
-        return read_header(path).get(SPEC, "")
-    if path.suffix == ".html":
-        with path.open(encoding="utf-8") as file:
-            match = re.search(r'<meta name="saegrid-spec" content="([^"]*)">', file.read(HEAD))
-        return html.unescape(match[1]) if match else ""
-    return json.loads(path.read_text(encoding="utf-8")).get(SPEC, "")

@@ -13,6 +13,7 @@ import torch
 
 from saegrid.base import io
 from saegrid.base.errors import size
+from saegrid.base.recorded import recorded_spec
 from saegrid.base.words import Site
 from saegrid.models.forward import CaptureError
 from saegrid.models.load import Loaded
@@ -25,7 +26,7 @@ def stored(store: Path, site: Site) -> Path:
 
 def is_finished(path: Path, wanted: np.ndarray, spec: str) -> bool:
     """Return True if a file of the store holds these tokens, written for this spec."""
-    if not path.is_file() or io.recorded_spec(path) != spec:
+    if not path.is_file() or recorded_spec(path) != spec:
         return False
     return np.array_equal(io.read_tensors(path, ["token"])["token"], wanted)
 

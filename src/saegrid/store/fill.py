@@ -90,7 +90,7 @@ def fill_as(
     """
     resolved = expand_all(spec)
     model = {**resolved["model"], "name": spec["model"]["name"]}
-    home = hub.tokenizer_folder(model)
+    home = hub.tokenizer_folder({**model, "tokenizer": resolved["tokenizer"]})
     return fill(
         folder,
         model,

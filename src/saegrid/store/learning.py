@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from saegrid.base import io
+from saegrid.base.recorded import recorded_spec
 from saegrid.saes.training import stream
 from saegrid.saes.training.stream import Opener
 from saegrid.store.beside import filling
@@ -35,7 +36,7 @@ def opened(paths: Sequence[str | Path], tokens: str | Path, memory_mb: int) -> I
     if path.suffix != ".json":
         yield stream.files(paths, tokens)
     elif path.stem.endswith(BEGUN):
-        facts, spec = io.read_json(path), json.loads(io.recorded_spec(path))
+        facts, spec = io.read_json(path), json.loads(recorded_spec(path))
         with ExitStack() as stack:
 
             def begun(share: float, seed: int) -> StoreStream:

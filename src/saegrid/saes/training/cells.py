@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from saegrid.base import io
+from saegrid.base.recorded import recorded_spec
 from saegrid.base.words import Cell
 from saegrid.saes.formats.sae_lens import FACTS, WEIGHTS, write_sae_lens
 from saegrid.saes.training.adam import Astray
@@ -63,7 +64,7 @@ class _Cell(NamedTuple):
     def is_in(self, folder: Path) -> bool:
         """Return True if a folder holds all files of the SAE of this spec."""
         whole = all((folder / name).is_file() for name in FILES)
-        return whole and io.recorded_spec(folder / WEIGHTS) == self.spec
+        return whole and recorded_spec(folder / WEIGHTS) == self.spec
 
     def write(self, folder: Path, trained: Trained) -> None:
         io.write_table(folder / HISTORY, trained.history, self.spec)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from saegrid.base import io
+from saegrid.base.recorded import recorded_spec
 from saegrid.base.registry import pick
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.adam import Adam, Astray, normalise, project
@@ -341,7 +342,7 @@ class State:
         """Take up the training from its file; a file of another training is ignored."""
         if self.path is None or not self.path.is_file():
             return
-        if io.recorded_spec(self.path) != self._identity():
+        if recorded_spec(self.path) != self._identity():
             return
         numbers = json.loads(io.read_header(self.path)["numbers"])
         self.step, self.optimiser.count, self.waited, self.best_loss, self.rows = numbers
