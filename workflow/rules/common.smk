@@ -7,7 +7,10 @@ OUT  PLAN (the study), bind (a rule from its stage)
 import os
 import sys
 import time
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 from saegrid.base import io, leftovers
 from saegrid.base.provenance import provenance
@@ -21,17 +24,29 @@ from saegrid.stages.graph import Job, check, needs
 from saegrid.stages.plan import Plan
 from saegrid.stages.stage import At
 from saegrid.text.shards import SHARD_PATTERN
+from snakemake.cli import parse_args
 from snakemake.exceptions import WorkflowError
 
 # Threads that wait give up their core: on a busy machine a job is otherwise slowed down many times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 BEGAN = time.time()
+DAMAGED = {}
+"""Results that cannot be read, with the reason."""
 
 
-def requested():
-    """What Snakemake was asked for: targets and files."""
-    settings = workflow.dag_settings
-    return sorted(settings.targets) if settings and settings.targets else ["all"]
+def command():
+    """The arguments of the command; none where Snakemake runs within another program."""
+    if Path(sys.argv[0]).stem not in ("snakemake", "__main__"):
+        return SimpleNamespace(targets=(), dryrun=True)
+    with redirect_stderr(StringIO()):  # it tells of profiles a second time
+        return parse_args(sys.argv[1:])[1]
+
+
+ONLY_LOOKS = (
+    *("dryrun", "touch", "unlock", "lint", "report", "summary", "detailed_summary"),
+    *("list_rules", "list_target_rules", "dag", "rulegraph", "filegraph", "d3dag"),
+)
+"""Options of commands that run nothing."""
 
 
 def refuse(mistakes):
@@ -41,12 +56,13 @@ def refuse(mistakes):
         sys.exit(1)
 
 
-def make_again(damaged):
-    """Have Snakemake make results that cannot be read: it would take them as they are."""
+def make_again(damaged, asked):
+    """Have results that cannot be read be made again: Snakemake would take them as they are. A
+    command that runs nothing plans them by another spec and leaves the files alone."""
     for path, reason in damaged.items():
         print(f"{path}: {reason}. It is made again.", file=sys.stderr, flush=True)
-    settings = workflow.dag_settings
-    settings.forcerun = {*settings.forcerun, *damaged}
+        if not any(getattr(asked, option, None) for option in ONLY_LOOKS):
+            Path(path).unlink()
 
 
 def checked(config):
@@ -63,11 +79,13 @@ def checked(config):
         if (
             workflow.is_main_process
         ):  # a job on another machine was checked by its coordinator
-            ends = targets.ends(plan.graph, requested())
+            asked = command()
+            ends = targets.ends(plan.graph, sorted(asked.targets) or ["all"])
             parts = targets.parts(plan.graph.jobs(ends, []))
             refuse([mistake for mistake in mistakes if mistake.part in parts])
             refuse([Mistake("config", text) for text in check(plan.graph, ends)])
-            make_again(settled.damaged(plan.graph, plan.graph.jobs(ends)))
+            DAMAGED.update(settled.damaged(plan.graph, plan.graph.jobs(ends)))
+            make_again(DAMAGED, asked)
     except ValueError as mistake:
         refuse([Mistake("config", str(mistake))])
     os.environ.update(plan.environment())
@@ -110,8 +128,13 @@ class Bound:
             self.resources["filling_threads"] = self._need("filling_threads")
 
     def spec(self, wildcards):
-        """The spec of a job."""
-        return PLAN.specs.spec(self.name, At.of(wildcards))
+        """The spec of a job; of one whose results are damaged it is another than on record."""
+        at = PLAN.graph.place(self.name, At.of(wildcards))
+        outputs = PLAN.graph.outputs(self.stage, at) if DAMAGED else ()
+        again = " again" * any(
+            path in DAMAGED and Path(path).exists() for path in outputs
+        )
+        return PLAN.specs.spec(self.name, at) + again
 
     def _input(self, name):
         """Input function: the file or files, `ancient` where their dates count for nothing."""

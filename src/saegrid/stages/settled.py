@@ -17,7 +17,7 @@ Finished = TypeVar("Finished")
 
 
 def recorded(path: str) -> str | None:
-    """The spec that a file records, empty where it has none; None where it is missing or damaged."""
+    """The spec that a file records, empty where it has none; None where it is gone or damaged."""
     record = _record(path)
     return None if record is None or record.damage else record.spec
 
