@@ -147,9 +147,7 @@ def test_wrong_settings_are_told():
         plan_of(tiny(analyses={"prob": {"label": "x"}}))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="sections are those of a cell: `A cell must be written`"
-)
+@pytest.mark.xfail(strict=True, reason="sections are those of a cell: `A cell must be written`")
 def test_a_stage_of_a_study_may_have_a_section(monkeypatch):
     stage = dataclasses.replace(RANKING, sections=("ranking",), settings=no_settings)
     known = {**stages.load(), "ranking": stage}
