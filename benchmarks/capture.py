@@ -1,11 +1,11 @@
-"""What capture costs beside the forward pass that it needs.
+"""The cost of a capture beside the forward pass that it needs.
 
     python benchmarks/capture.py [--rows 128] [--repeats 5] [--model stories3M|wide|all]
 
-Captures A, M and R of every layer, every token but the first of each row, files written, and
-compares it with the same tiles run without hooks plus one bare write of as many bytes. Both in one
-run, turn by turn; the table gives medians of wall time, and the ratio in CPU time too, which a busy
-machine disturbs less. Rows have the lengths of headlines (8 to 32 tokens).
+The capture covers A, M and R of every layer and every token but the first of each row, with files
+written. It is compared with the same tiles run without hooks plus one bare write of as many bytes.
+Both take turns in one run; the table gives medians of wall time, and the ratio in CPU time too,
+which a busy machine disturbs less. Rows have the lengths of headlines (8 to 32 tokens).
 Target: a ratio of at most 1.15.
 """
 
@@ -55,7 +55,7 @@ MODELS = {"stories3M": stories, "wide": wide}
 
 
 def headlines(n: int, vocab: int) -> Rows:
-    """Rows of random tokens, as long as headlines are."""
+    """Rows of random tokens with the lengths of headlines."""
     generator = np.random.default_rng(0)
     lengths = np.clip(generator.normal(17, 4.5, n).round().astype(int), 8, 32)
     ids = generator.integers(3, vocab, lengths.sum())
@@ -63,14 +63,14 @@ def headlines(n: int, vocab: int) -> Rows:
 
 
 def timed(call) -> np.ndarray:
-    """Wall seconds and CPU seconds that a call takes."""
+    """The wall seconds and CPU seconds of a call."""
     start = np.array([time.perf_counter(), time.process_time()])
     call()
     return np.array([time.perf_counter(), time.process_time()]) - start
 
 
 def measure(model: Loaded, n_rows: int, repeats: int) -> dict[str, float]:
-    """Medians of seconds, and the ratio."""
+    """The medians of seconds, and the ratio."""
     rows = headlines(n_rows, model.sizes.d_vocab)
     wanted = np.setdiff1d(np.arange(len(rows.ids)), rows.starts)
     sites = [Site(layer, p) for layer in range(model.sizes.n_layers) for p in "AMR"]
@@ -84,7 +84,7 @@ def measure(model: Loaded, n_rows: int, repeats: int) -> dict[str, float]:
             if model.device.type == "cuda":
                 torch.cuda.synchronize()
 
-    found: dict[str, list[np.ndarray]] = {"forward": [], "write": [], "capture": []}
+    times: dict[str, list[np.ndarray]] = {"forward": [], "write": [], "capture": []}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(repeats + 1):
             spot = Path(folder) / str(number)
@@ -100,13 +100,13 @@ def measure(model: Loaded, n_rows: int, repeats: int) -> dict[str, float]:
             for name, call in (("forward", forward), ("write", write), ("capture", capture)):
                 seconds = timed(call)
                 if number:  # the first turn warms up
-                    found[name].append(seconds)
+                    times[name].append(seconds)
                 # Each begins with as much used memory: fresh pages cost more than the write.
                 for path in spot.iterdir():
                     path.unlink()
-    forward_s, write_s, capture_s = (np.array(found[name]) for name in found)
+    forward_s, write_s, capture_s = (np.array(times[name]) for name in times)
     ratio, cpu_ratio = np.median(capture_s / (forward_s + write_s), axis=0)
-    medians = {name: float(np.median(found[name], axis=0)[0]) for name in found}
+    medians = {name: float(np.median(times[name], axis=0)[0]) for name in times}
     return {
         "tokens": len(rows.ids),
         "sites": len(sites),
@@ -125,15 +125,15 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", choices=[*MODELS, "all"], default="all")
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    names = list(MODELS) if given.model == "all" else [given.model]
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    names = list(MODELS) if arguments.model == "all" else [arguments.model]
     print(
         f"{'model':<10} {'tokens':>7} {'sites':>5} {'MB':>7} {'forward s':>9} {'write s':>8} "
         f"{'capture s':>9} {'tokens/s':>9} {'ratio':>6} {'CPU':>5}"
     )
     for name in names:
-        m = measure(MODELS[name](), given.rows, given.repeats)
+        m = measure(MODELS[name](), arguments.rows, arguments.repeats)
         print(
             f"{name:<10} {m['tokens']:>7,} {m['sites']:>5} {m['MB']:>7.1f} {m['forward']:>9.3f} "
             f"{m['write']:>8.3f} {m['capture']:>9.3f} {m['tokens/s']:>9,.0f} {m['ratio']:>6.2f} "

@@ -1,4 +1,4 @@
-"""Cells of true size beside the limit: every encoder row read once, and multiplied once.
+"""The time of cells of true size beside its limit: every encoder row read and multiplied once.
 
 Checkpoints in the Llama Scope layout (131,072 x 4,096 and 32,768 x 4,096 bfloat16, random weights)
 are written to a folder, about 2.1 GB for each 32x and 0.5 GB for each 8x, and stay there if the
@@ -40,19 +40,19 @@ BLOCK, TILE = 2048, 1024
 
 
 def weights(folder: Path) -> Path:
-    """The file of a checkpoint that holds its tensors."""
+    """The path of a checkpoint's tensors."""
     return folder / "checkpoints/final.safetensors"
 
 
 def make(folder: Path, expansion: str, d_model: int) -> None:
-    """A checkpoint, and its norms as `import_sae` writes them; kept where it is there already."""
+    """Write a checkpoint with its norms, unless it exists."""
     if not (folder / "norms.npy").exists():
         shutil.rmtree(folder, ignore_errors=True)
         write_checkpoint(folder, d_model, D_SAE[expansion], 50.0, decoder=True)
 
 
 def drop(path: Path) -> None:
-    """Have the kernel forget the file's pages; RuntimeError where some stay."""
+    """Drop a file's pages from the kernel's cache; RuntimeError if some stay."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -61,19 +61,19 @@ def drop(path: Path) -> None:
 
 
 def warm(path: Path) -> None:
-    """Bring the file into the page cache."""
+    """Read a file into the page cache."""
     sequential(path, 0, path.stat().st_size)
 
 
 def resident(path: Path) -> float:
-    """Share of a file that lies in the page cache, as fincore (util-linux) says."""
+    """The share of a file that lies in the page cache, by fincore (util-linux)."""
     command = ["fincore", "--bytes", "--noheadings", "--output", "RES", str(path)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return int(done.stdout) / path.stat().st_size
 
 
 def sequential(path: Path, start: int, stop: int) -> float:
-    """Seconds of one plain read from start to stop."""
+    """The seconds of one plain read from start to stop."""
     buffer = memoryview(bytearray(READ))
     begin = time.perf_counter()
     with path.open("rb", buffering=0) as file:
@@ -84,8 +84,8 @@ def sequential(path: Path, start: int, stop: int) -> float:
     return time.perf_counter() - begin
 
 
-def place(path: Path, name: str) -> tuple[int, int]:
-    """First byte of a tensor, and the one after its last."""
+def span(path: Path, name: str) -> tuple[int, int]:
+    """The first byte of a tensor, and the byte after its last."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         begin, end = json.loads(file.read(size))[name]["data_offsets"]
@@ -93,25 +93,26 @@ def place(path: Path, name: str) -> tuple[int, int]:
 
 
 def limit(folder: Path, n: int, threads: int) -> dict[str, float]:
-    """Seconds of one read of the encoder, and of the bare products of as many blocks."""
+    """The seconds of one read of the encoder, and of the bare products of as many blocks."""
     facts = json.loads((folder / "hyperparams.json").read_text(encoding="utf-8"))
     begin = time.process_time()
-    found = {"read": sequential(weights(folder), *place(weights(folder), "encoder.weight"))}
+    seconds = {"read": sequential(weights(folder), *span(weights(folder), "encoder.weight"))}
     reading = time.process_time() - begin
     count = facts["d_sae"] // BLOCK
     cpu = {}
     for kind in ("float32", "bfloat16"):
         wall, cpu[kind] = product(kind, n, facts["d_model"], threads)
-        found[kind] = count * wall
-    found["product"] = min(found["float32"], found["bfloat16"])
-    found["cpu"] = reading + count * min(cpu.values())
-    return found
+        seconds[kind] = count * wall
+    seconds["product"] = min(seconds["float32"], seconds["bfloat16"])
+    seconds["cpu"] = reading + count * min(cpu.values())
+    return seconds
 
 
 def product(kind: str, n: int, d_model: int, threads: int) -> tuple[float, float]:
-    """Seconds, and processor seconds, of the product of a block of encoder rows with all tokens.
+    """The seconds, and processor seconds, of the product of a block of encoder rows with all
+    tokens.
 
-    Means over 2 s or more; in tiles or whole, whichever is the faster; the threads share each
+    They are means over 2 s or more, in tiles or whole, whichever is faster; the threads share each
     product.
     """
     import torch
@@ -130,13 +131,13 @@ def product(kind: str, n: int, d_model: int, threads: int) -> tuple[float, float
                 for start in range(0, n, tile):
                     rows @ x[start : start + tile].T
                 rounds += 1
-            found = time.perf_counter() - begin, time.process_time() - begin_cpu
-            best = min(best, (found[0] / rounds, found[1] / rounds), key=lambda pair: pair[1])
+            taken = time.perf_counter() - begin, time.process_time() - begin_cpu
+            best = min(best, (taken[0] / rounds, taken[1] / rounds), key=lambda pair: pair[1])
     return best
 
 
 def imported(folder: Path) -> dict[str, float]:
-    """Seconds of the rule import_sae: identity, norms of the decoder, the two small files."""
+    """The seconds of the rule import_sae: identity, norms of the decoder, the two small files."""
     from saegrid.saes.reference import import_sae
 
     begin, begin_cpu = time.perf_counter(), time.process_time()
@@ -147,7 +148,7 @@ def imported(folder: Path) -> dict[str, float]:
 
 
 def cell(folder: Path, n: int, threads: int, memory: int) -> dict[str, Any]:
-    """The rule encode, without the start of its process."""
+    """The time of the rule encode, without the start of its process."""
     from saegrid.codes.encode import encode
     from saegrid.codes.screen import choose, fast_bfloat16
     from saegrid.codes.sparse import write_features
@@ -164,12 +165,16 @@ def cell(folder: Path, n: int, threads: int, memory: int) -> dict[str, Any]:
     )
     write_features(folder / "features.safetensors", features)
     seconds = time.perf_counter() - begin
-    told = {"screen": choose("auto", encoder, n), "stated": lines[0], "l0": len(features.data) / n}
-    return {"seconds": seconds, "cpu": time.process_time() - begin_cpu, **told}
+    more = {
+        "screen": choose("auto", encoder, n),
+        "stated": lines[0],
+        "l0": len(features.data) / n,
+    }
+    return {"seconds": seconds, "cpu": time.process_time() - begin_cpu, **more}
 
 
 def used() -> dict[str, float]:
-    """Largest resident size of this process and what it read, in GB (Linux)."""
+    """The largest resident size of this process and the bytes it read, in GB (Linux)."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     io = Path("/proc/self/io").read_text(encoding="utf-8")
     return {
@@ -180,7 +185,7 @@ def used() -> dict[str, float]:
 
 
 def child(arguments: argparse.Namespace) -> None:
-    """Do one thing in this process and print what it took."""
+    """Run the case of this process and print its cost."""
     folder, n = Path(arguments.folder), arguments.tokens[0]
     result: dict[str, Any] = {}
     match arguments.case:
@@ -191,13 +196,13 @@ def child(arguments: argparse.Namespace) -> None:
         case "import":
             result = imported(folder)
         case "decoder":
-            begin, end = place(weights(folder), "decoder.weight")
+            begin, end = span(weights(folder), "decoder.weight")
             result = {"seconds": sequential(weights(folder), begin, end)}
     print(json.dumps(result | used()))
 
 
 def measure(arguments: argparse.Namespace, case: str, folder: Path, n: int, cold: bool) -> Any:
-    """One thing in a process of its own, with a cold or a warm page cache."""
+    """The cost of a case in its own process, with a cold or a warm page cache."""
     (drop if cold else warm)(weights(folder))
     command = [sys.executable, __file__, "--case", case, "--folder", str(folder)]
     command += ["--tokens", str(n), "--threads", str(arguments.threads)]
@@ -215,10 +220,10 @@ def run(arguments: argparse.Namespace, home: Path) -> None:
         for cold in (True, False):
             state = "cold" if cold else "warm"
             plain = measure(arguments, "decoder", folder, 1, cold)["seconds"]
-            found = measure(arguments, "import", folder, 1, cold)
+            cost = measure(arguments, "import", folder, 1, cold)
             print(
-                f"{expansion:3} import {state}: {found['seconds']:.2f} s ({found['cpu']:.2f} CPU), "
-                f"peak {found['peak']:.2f} GB, read {found['rchar']:.2f} GB; a plain read of the "
+                f"{expansion:3} import {state}: {cost['seconds']:.2f} s ({cost['cpu']:.2f} CPU), "
+                f"peak {cost['peak']:.2f} GB, read {cost['rchar']:.2f} GB; a plain read of the "
                 f"decoder {plain:.2f} s"
             )
         for n in arguments.tokens:
@@ -227,7 +232,8 @@ def run(arguments: argparse.Namespace, home: Path) -> None:
 
 
 def cells(arguments: argparse.Namespace, folder: Path, n: int, cold: bool) -> None:
-    """A cell between two measurements of the limit, since other programs may share the machine."""
+    """Measure a cell between two measurements of the limit, as other programs may share the
+    machine."""
     ratios, lines = [], []
     for _ in range(arguments.repeat):
         one = measure(arguments, "limit", folder, n, cold)
@@ -248,7 +254,7 @@ def cells(arguments: argparse.Namespace, folder: Path, n: int, cold: bool) -> No
 
 
 def main() -> None:
-    """Read the arguments; a folder that nobody named is removed."""
+    """Read the arguments and run; a temporary folder is removed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", help="where checkpoints are written, and kept")
     parser.add_argument("--expansions", nargs="+", default=list(D_SAE), choices=list(D_SAE))

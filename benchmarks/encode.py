@@ -1,4 +1,4 @@
-"""How long a Llama Scope cell of true size takes from opening its file to its top tokens.
+"""The time of a Llama Scope cell of true size from opening its file to its top tokens.
 
 Random weights (131,072 x 4,096 bfloat16, decoder norms away from one, a threshold for about 50
 active features a token) are written to a temporary folder of about 1.1 GB; the decoder, which an
@@ -31,15 +31,16 @@ from saegrid.codes.screen import fast_bfloat16, narrow
 
 BLOCK = 2048
 NORM = 10.8125
-"""Average activation norm, that of L15R."""
+"""Average activation norm of L15R."""
 
 
 def write_checkpoint(
     folder: Path, d_model: int, d_sae: int, l0: float, decoder: bool = False
 ) -> None:
-    """A checkpoint in the Llama Scope layout, and its decoder's norms; the decoder may be a hole.
+    """Write a checkpoint in the Llama Scope layout, and its decoder's norms.
 
-    Columns that are written have the norms but for a few per cent.
+    Without `decoder`, the decoder is a hole in the file. With it, the norms of its columns are the
+    written ones within a few per cent.
     """
     rng = np.random.default_rng(0)
     shapes = {
@@ -96,21 +97,21 @@ def write_checkpoint(
 
 
 def make_tokens(n: int) -> tuple[pa.Table, np.ndarray]:
-    """Rows of BOS and 15 tokens with n tokens in edits, and the indices of those."""
+    """A table of rows of BOS and 15 tokens with n tokens in edits, and the indices of those."""
     rows = -(-n // 2)
     position = np.tile(np.arange(16, dtype=np.int32), rows)
     row = np.repeat(np.arange(rows, dtype=np.int32), 16)
     in_edit = np.isin(position, [5, 6])
     in_edit[np.flatnonzero(in_edit)[n:]] = False
     sides = pa.DictionaryArray.from_arrays(np.zeros(len(row), np.int8), list(SIDES))
-    text = ["<bos>" if place == 0 else f" w{place}" for place in position.tolist()]
+    text = ["<bos>" if at == 0 else f" w{at}" for at in position.tolist()]
     columns = {"row": row, "position": position, "token_id": position, "text": text}
     columns |= {"side": sides, "group": row, "item": row, "special": position == 0}
     return pa.table({**columns, "in_edit": in_edit}), np.flatnonzero(in_edit)
 
 
 def activations(n: int, d_model: int, dtype: str) -> np.ndarray:
-    """Random rows of about the norm `NORM`; bfloat16 as bits."""
+    """Random activations of about the norm `NORM`; bfloat16 as bits."""
     rng = np.random.default_rng(2)
     x = np.empty((n, d_model), np.uint16 if dtype == "bfloat16" else np.float32)
     for start in range(0, n, BLOCK):  # what is made on the way must not count as a cell's memory
@@ -121,7 +122,7 @@ def activations(n: int, d_model: int, dtype: str) -> np.ndarray:
 
 
 def bare(folder: Path, n: int, dtype: str, threads: int) -> dict[str, Any]:
-    """The encoder read once, and the product of every block."""
+    """The time of one read of the encoder with the product of every block."""
     import torch
 
     torch.set_num_threads(threads)
@@ -146,7 +147,7 @@ def bare(folder: Path, n: int, dtype: str, threads: int) -> dict[str, Any]:
 
 
 def cell(folder: Path, n: int, dtype: str, threads: int, screen: str) -> dict[str, Any]:
-    """From opening the checkpoint to the top tokens."""
+    """The time from opening the checkpoint to the top tokens."""
     from saegrid.codes.encode import encode
     from saegrid.codes.screen import choose
     from saegrid.features.density import density
@@ -180,7 +181,7 @@ def cell(folder: Path, n: int, dtype: str, threads: int, screen: str) -> dict[st
 
 
 def measure(folder: Path, arguments: argparse.Namespace, case: dict[str, str]) -> dict[str, Any]:
-    """One case in a process of its own; peak_gb is its largest resident size."""
+    """The cost of a case in its own process; peak_gb is its largest resident size."""
     command = [sys.executable, __file__, "--tokens", str(arguments.tokens)]
     command += ["--threads", str(arguments.threads), "--folder", str(folder)]
     done = subprocess.run([*command, "--case", json.dumps(case)], check=True, capture_output=True)
@@ -188,7 +189,7 @@ def measure(folder: Path, arguments: argparse.Namespace, case: dict[str, str]) -
 
 
 def child(arguments: argparse.Namespace) -> None:
-    """Run the case of this process and print what it took."""
+    """Run the case of this process and print its cost."""
     case, folder = json.loads(arguments.case), Path(arguments.folder)
     if case["what"] == "bare":
         result = bare(folder, arguments.tokens, case["x"], arguments.threads)
@@ -199,7 +200,7 @@ def child(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Write the checkpoint, run the cases in turn, print a table of the best of each."""
+    """Write the checkpoint, run the cases in turn, and print a table of the best of each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--d-model", type=int, default=4096)
     parser.add_argument("--d-sae", type=int, default=131_072, help=f"a multiple of {BLOCK}")

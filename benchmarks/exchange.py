@@ -1,8 +1,8 @@
-"""Whether SAEs that are trained here open in SAELens and the other way round.
+"""The exchange of SAEs with SAELens: those trained here open there, and the other way round.
 
 Each recipe's SAE is written here and opened by SAELens; an SAE of each architecture that SAELens
 trains is written there and opened here. Codes and reconstruction of the same tokens must agree
-within 1e-5 of the largest; exit status 1 where they do not.
+within 1e-5 of the largest; otherwise the exit status is 1.
 
     python benchmarks/exchange.py --sae-lens ENVIRONMENT
 """
@@ -30,7 +30,8 @@ NEAR = 1e-5
 
 
 def agree(name: str, folder: Path, x: np.ndarray, theirs: Any) -> bool:
-    """Print how far the two sides are apart, in units of the largest value; whether it is near."""
+    """Print the distance of the two sides in units of the largest value; return True if it is
+    small."""
     sae = open_checkpoint(folder)
     z = encode(sae.encoder, x)
     x_hat = decode(sae, z)
@@ -47,17 +48,17 @@ def agree(name: str, folder: Path, x: np.ndarray, theirs: Any) -> bool:
 
 
 def main() -> None:
-    """Both ways."""
+    """Exchange SAEs both ways."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sae-lens", required=True, help="its environment")
     parser.add_argument("--steps", type=int, default=300)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     x, _ = planted(20_000, 64, 512, 8)
     x *= 3
     stream, good = of_array(x, 0.1, 0), []
-    python = python_of(given.sae_lens)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    python = python_of(arguments.sae_lens)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         np.save(folder / "x.npy", x)
         np.save(folder / "tokens.npy", x[:2000])
         case = {"tokens": folder / "tokens.npy", "told": folder / "told.npz"}
@@ -66,19 +67,19 @@ def main() -> None:
         recipes += [(name, SETTINGS[name] | {"whiten": "zca"}) for name in ("topk", "jumprelu")]
         recipes.append(("relu_l1", SETTINGS["relu_l1"] | {"non_negative": True}))
         for recipe, settings in recipes:
-            told = settings | {"steps": given.steps, "batch": 256}
+            values = settings | {"steps": arguments.steps, "batch": 256}
             with contextlib.redirect_stdout(io.StringIO()):
-                trained = train(stream, recipe, told, expansion=8, site=Site(1, "R"))
-            special = [key for key in ("whiten", "non_negative") if key in told]
-            at = folder / "-".join([recipe, str(told.get("k")), *special])
+                trained = train(stream, recipe, values, expansion=8, site=Site(1, "R"))
+            special = [key for key in ("whiten", "non_negative") if key in values]
+            at = folder / "-".join([recipe, str(values.get("k")), *special])
             write_sae_lens(at, trained.cfg, trained.tensors)
             run(python, "sae_lens_training", "judge", sae=at, **case)
-            name = " ".join([recipe, *special, *["without k"][: told.get("k", 0) is None]])
+            name = " ".join([recipe, *special, *["without k"][: values.get("k", 0) is None]])
             good.append(agree(f"from here: {name}", at, x[:2000], np.load(case["told"])))
         for recipe in ("standard", "topk", "batchtopk", "jumprelu"):
             at = folder / f"theirs-{recipe}"
             sizes = {"d_model": 64, "d_sae": 512, "batch": 256, "k": 8, "recipe": recipe}
-            more = {"x": folder / "x.npy", "out": at, "steps": given.steps}
+            more = {"x": folder / "x.npy", "out": at, "steps": arguments.steps}
             run(python, "sae_lens_training", "train", **sizes, **more, **case)
             good.append(agree(f"from SAELens: {recipe}", at, x[:2000], np.load(case["told"])))
     sys.exit(not all(good))

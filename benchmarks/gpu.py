@@ -1,4 +1,4 @@
-"""Encoding on a GPU, as fractions of what the card copies and multiplies.
+"""The speed of encoding on a GPU, as fractions of the card's own rates.
 
 The card's rates are measured first: a copy of pinned memory to the device, and a bfloat16 product
 in the shapes of an encoding. Then cells of true size (random weights in a temporary folder of
@@ -32,7 +32,7 @@ BLOCK, TILE = 8192, 4096
 
 
 def seconds(action: Callable[[], Any], device: str, repeat: int) -> float:
-    """The median of some runs after a first one, each until the device is done."""
+    """The median seconds of some runs after a first one, each until the device is done."""
 
     def wait() -> None:
         if device == "cuda":
@@ -49,53 +49,54 @@ def seconds(action: Callable[[], Any], device: str, repeat: int) -> float:
 
 
 def rates(device: str, d_model: int, d_sae: int, tokens: int, repeat: int) -> tuple[float, float]:
-    """Bytes a second from pinned memory to the device; bfloat16 operations a second."""
+    """The bytes a second from pinned memory to the device, and bfloat16 operations a second."""
     block, tile = min(BLOCK, d_sae), min(TILE, tokens)
     host = torch.zeros((block, d_model), dtype=torch.bfloat16, pin_memory=device == "cuda")
-    there = torch.empty_like(host, device=device)
+    copy = torch.empty_like(host, device=device)
     x = torch.ones((tile, d_model), dtype=torch.bfloat16, device=device)
-    there.fill_(1)
-    copying = seconds(lambda: there.copy_(host, non_blocking=True), device, repeat)
-    product = seconds(lambda: there @ x.T, device, repeat)
+    copy.fill_(1)
+    copying = seconds(lambda: copy.copy_(host, non_blocking=True), device, repeat)
+    product = seconds(lambda: copy @ x.T, device, repeat)
     return host.nbytes / copying, 2 * block * d_model * tile / product
 
 
 def same(one: Features, other: Features) -> bool:
-    """Whether all bytes are equal."""
+    """Return True if all bytes are equal."""
     return all(a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True))
 
 
 def report(arguments: argparse.Namespace, folder: Path, tokens: int) -> None:
-    """Encode a cell some times and print a line."""
+    """Encode a cell several times and print a line."""
     encoder = open_checkpoint(folder, np.load(folder / "norms.npy")).encoder
     device, facts = arguments.device, (arguments.d_model, arguments.d_sae)
     copy, multiply = rates(device, *facts, tokens, arguments.repeat)
     x, token = activations(tokens, arguments.d_model, "bfloat16"), np.arange(tokens)
     lines: list[str] = []
-    found: list[Features] = []
+    features: list[Features] = []
 
     options = {"device": device, "memory_mb": arguments.memory_mb, "tell": lines.append}
 
     def run() -> None:
-        found[:] = [encode(x, token, encoder, **options)]
+        features[:] = [encode(x, token, encoder, **options)]
 
     took = seconds(run, device, arguments.repeat)
     moved, operations = 2 * encoder.d_sae * encoder.d_model, 2 * tokens * arguments.d_model
     shares = moved / copy / took, operations * encoder.d_sae / multiply / took
     print(
         f"{HEADLINES.get(tokens, 'tokens')}: {tokens} tokens, {took:.3f} s a cell "
-        f"({60 / took:.0f} a minute, L0 {len(found[0].data) / tokens:.0f}); copy {shares[0]:.0%} "
-        f"of {copy / 1e9:.1f} GB/s, product {shares[1]:.0%} of {multiply / 1e12:.2f} TFLOP/s"
+        f"({60 / took:.0f} a minute, L0 {len(features[0].data) / tokens:.0f}); "
+        f"copy {shares[0]:.0%} of {copy / 1e9:.1f} GB/s, "
+        f"product {shares[1]:.0%} of {multiply / 1e12:.2f} TFLOP/s"
     )
     print(f"  {lines[0]}")
     if device == "cuda":
         print(f"  of the card at most {torch.cuda.max_memory_allocated() / 1e9:.1f} GB")
     if arguments.check:
-        print(f"  the processor's bytes: {same(found[0], encode(x, token, encoder))}")
+        print(f"  the processor's bytes: {same(features[0], encode(x, token, encoder))}")
 
 
 def main() -> None:
-    """Write a checkpoint, measure the card, encode."""
+    """Write a checkpoint, measure the card, and encode."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--d-model", type=int, default=4096)

@@ -1,7 +1,7 @@
-"""This project beside its peers SAELens and SAEDashboard: time, memory, and whether outputs agree.
+"""A comparison with the peers SAELens and SAEDashboard: time, memory, and agreement of outputs.
 
-Each peer wants versions that the others refuse, so each has an environment of its own (README.md of
-this folder says how to make them). Both comparisons run every side in processes of its own, with
+Each peer needs versions that the others refuse, so each has its own environment (see README.md of
+this folder). Both comparisons run every side in processes of its own, with
 the same numbers in, the same number of threads, files warm and imports not timed, turn by turn; of
 `--repeat` runs the fastest counts.
 
@@ -42,11 +42,11 @@ from saegrid.text import tokenizer
 HERE = Path(__file__).resolve().parent
 SITE, EXPANSION = Site(15, "R"), 32
 REVISION = "0" * 40
-"""Where the hub's cache is made to hold the checkpoint; SAELens finds it there, offline."""
+"""Commit under which the checkpoint lies in the hub's cache; SAELens finds it there, offline."""
 
 
 class Sides:
-    """The sides, each with the Python that runs it."""
+    """The sides of a comparison, each with the Python that runs it."""
 
     def __init__(self, arguments: argparse.Namespace, folder: Path) -> None:
         self.threads, self.folder = arguments.threads, folder
@@ -56,7 +56,7 @@ class Sides:
                 self.python[side] = Path(environment).absolute() / "bin/python"
 
     def run(self, side: str, job: str, **case: Any) -> dict[str, Any]:
-        """What a job of a side tells about itself."""
+        """The result of a job of a side, run in its own process."""
         words = json.dumps({"job": job, "threads": self.threads, **case}, default=str)
         quiet = {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(self.folder / "hub")}
         threads = {name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -72,7 +72,7 @@ class Sides:
 
 
 def fill_decoder(checkpoint: Path, d_model: int, d_sae: int, wished: np.ndarray) -> None:
-    """Random decoder columns of about the wished norms, where the maker left a hole."""
+    """Write random decoder columns of about the wished norms into the hole of a checkpoint."""
     path, rng = checkpoint / "checkpoints/final.safetensors", np.random.default_rng(3)
     with path.open("r+b") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -101,7 +101,7 @@ def make_cell(arguments: argparse.Namespace, folder: Path) -> dict[str, Path]:
 
 
 def cell(arguments: argparse.Namespace, folder: Path) -> None:
-    """The cell of true size."""
+    """Compare the cell of true size."""
     sides, files = Sides(arguments, folder), make_cell(arguments, folder)
     facts = json.loads((files["checkpoint"] / "hyperparams.json").read_text(encoding="utf-8"))
     walk = sides.run("saegrid", "norms", **files)
@@ -132,13 +132,13 @@ def cell(arguments: argparse.Namespace, folder: Path) -> None:
 
 
 def grid(arguments: argparse.Namespace, folder: Path) -> None:
-    """The small grid."""
+    """Compare the small grid."""
     sides = Sides(arguments, folder)
     shared = {"folder": folder, "model": arguments.model.absolute(), "sites": arguments.sites}
     keys = ("rows", "expansion", "k", "steps")
-    told = sides.run("saegrid", "prepare", texts=arguments.texts, **shared,
+    facts = sides.run("saegrid", "prepare", texts=arguments.texts, **shared,
                      **{key: getattr(arguments, key) for key in keys})  # fmt: skip
-    print(f"{told['rows']} texts, {told['tokens']} tokens, {told['positions']} with padding; "
+    print(f"{facts['rows']} texts, {facts['tokens']} tokens, {facts['positions']} with padding; "
           f"sites {', '.join(arguments.sites)}")  # fmt: skip
     cases = {"saegrid": ("saegrid", {})}
     if "sae_lens" in sides.python:
@@ -164,31 +164,35 @@ def grid(arguments: argparse.Namespace, folder: Path) -> None:
 def repeat(
     sides: Sides, job: str, cases: dict[str, tuple[str, dict[str, Any]]], times: int
 ) -> dict[str, dict[str, Any]]:
-    """Run the cases in turn; of each the fastest."""
+    """Run the cases in turn, and return the fastest run of each."""
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in cases}
     for number in range(times):
         for name, (side, case) in cases.items():
             runs[name].append(sides.run(side, job, **case))
-            told = runs[name][-1]
-            seconds = f"{told['seconds']:.2f} s, {told['cpu']:.2f} CPU s, load {told['load']:.1f}"
+            result = runs[name][-1]
+            seconds = (
+                f"{result['seconds']:.2f} s, {result['cpu']:.2f} CPU s, load {result['load']:.1f}"
+            )
             print(f"# run {number + 1}: {name}: {seconds}", flush=True)
-    return {name: min(found, key=lambda told: told["seconds"]) for name, found in runs.items()}
+    return {
+        name: min(results, key=lambda result: result["seconds"]) for name, results in runs.items()
+    }
 
 
 def report(best: dict[str, dict[str, Any]], ours: str, arguments: argparse.Namespace) -> None:
-    """The table; a ratio says how many times our time a side takes.
+    """Print the table; a ratio is the time of a side over ours.
 
     Where other programs share the processor, the ratio of processor seconds is the one to trust.
     """
     print(f"{arguments.threads} threads, best of {arguments.repeat}")
     print(f"{'what':24} {'seconds':>8} {'ratio':>7} {'cpu s':>8} {'ratio':>7} {'GB':>5}  parts")
-    for name, told in best.items():
-        wall, cpu = (told[key] / best[ours][key] for key in ("seconds", "cpu"))
-        parts = ", ".join(f"{part} {value:.2f}" for part, value in told["parts"].items())
-        more = "".join(f"; {key} {told[key]:.1f}" for key in ("l0", "page_mb") if key in told)
+    for name, result in best.items():
+        wall, cpu = (result[key] / best[ours][key] for key in ("seconds", "cpu"))
+        parts = ", ".join(f"{part} {value:.2f}" for part, value in result["parts"].items())
+        more = "".join(f"; {key} {result[key]:.1f}" for key in ("l0", "page_mb") if key in result)
         print(
-            f"{name:24} {told['seconds']:8.2f} {wall:7.1f} {told['cpu']:8.2f} {cpu:7.1f} "
-            f"{told['peak_gb']:5.2f}  {parts}{more}"
+            f"{name:24} {result['seconds']:8.2f} {wall:7.1f} {result['cpu']:8.2f} {cpu:7.1f} "
+            f"{result['peak_gb']:5.2f}  {parts}{more}"
         )
 
 

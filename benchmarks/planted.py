@@ -1,8 +1,8 @@
-"""A planted dictionary: how much of it each recipe finds.
+"""The share of a planted dictionary that each recipe finds.
 
 Tokens are sparse, non-negative sums of 512 known unit features, more than there are dimensions,
-plus noise. Told are the mean max cosine (the mean over planted features of the largest cosine with
-a decoder row), the same of as many random rows, health, and seconds.
+plus noise. The lines give the mean max cosine (the mean over planted features of the largest cosine
+with a decoder row), the same of as many random rows, health, and seconds.
 
     python benchmarks/planted.py
     python benchmarks/planted.py --recipes topk scaling --tokens 100000
@@ -40,13 +40,14 @@ SETTINGS = {
     "topk": {"k": 8},
     "topk_relu": {"k": 8, "lr": 2e-3, "input_scale": "mean", "decay": 0.3},
 }
-"""Beside the number of steps."""
+"""Settings of each recipe, without the number of steps."""
 
 
 def planted(
     n: int, d_model: int, n_features: int, active: int, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """x (token, d_model) float32 and the planted directions (feature, d_model), of norm one."""
+    """Activations x (token, d_model) float32, and their planted directions (feature, d_model) of
+    norm one."""
     rng = np.random.default_rng(seed)
     directions = rng.normal(size=(n_features, d_model))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
@@ -59,8 +60,8 @@ def planted(
     return x + rng.normal(size=x.shape).astype(np.float32) * 0.02, directions
 
 
-def found(directions: np.ndarray, rows: np.ndarray) -> float:
-    """Mean over the directions of the largest cosine with a row."""
+def mean_max_cosine(directions: np.ndarray, rows: np.ndarray) -> float:
+    """The mean over the directions of the largest cosine with a row."""
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-12)
     return float((directions @ rows.T).max(axis=1).mean())
 
@@ -75,17 +76,23 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=512)
     parser.add_argument("--active", type=int, default=8, help="planted features of a token")
     parser.add_argument("--expansion", type=int, default=16)
-    given = parser.parse_args()
-    x, directions = planted(given.tokens, given.d_model, given.features, given.active)
+    arguments = parser.parse_args()
+    x, directions = planted(
+        arguments.tokens, arguments.d_model, arguments.features, arguments.active
+    )
     stream = of_array(x, 0.1, 0)
-    random = np.random.default_rng(1).normal(size=(given.d_model * given.expansion, given.d_model))
-    print(f"random rows: mean max cosine {found(directions, random):.3f}")
-    for recipe in given.recipes:
-        told, began = SETTINGS[recipe] | {"steps": given.steps}, time.perf_counter()
+    random = np.random.default_rng(1).normal(
+        size=(arguments.d_model * arguments.expansion, arguments.d_model)
+    )
+    print(f"random rows: mean max cosine {mean_max_cosine(directions, random):.3f}")
+    for recipe in arguments.recipes:
+        settings, began = SETTINGS[recipe] | {"steps": arguments.steps}, time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):
-            trained = train(stream, recipe, told, expansion=given.expansion, site=Site(0, "R"))
+            trained = train(
+                stream, recipe, settings, expansion=arguments.expansion, site=Site(0, "R")
+            )
         numbers = "  ".join(f"{n} {entry['value']:.3f}" for n, entry in trained.health.items())
-        cosine = found(directions, trained.tensors["W_dec"])
+        cosine = mean_max_cosine(directions, trained.tensors["W_dec"])
         print(
             f"{recipe:14s} mean max cosine {cosine:.3f}  {numbers}  "
             f"{time.perf_counter() - began:.0f} s",

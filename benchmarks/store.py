@@ -1,11 +1,11 @@
-"""What an activation store costs: filling it beside the bare captures, reading it beside the disk.
+"""The cost of an activation store: filling it beside bare captures, reading it beside the disk.
 
     python benchmarks/store.py [--tokens 60000] [--repeats 3]
 
-Fills a store of stories3M on the TinyStories sample at two sites, and captures the same rows in
-memory; reads a written store of 768 channels in shuffled batches, and its files from end to end.
-Both turn by turn in one run; the lines give medians and the ratio. Targets: filling at most 1.15
-of the captures; reading at least 1 GB/s, which is as fast as most disks.
+It fills a store of stories3M on the TinyStories sample at two sites, and captures the same rows in
+memory; it reads a written store of 768 channels in shuffled batches, and its files from end to end.
+Both take turns in one run; the lines give medians and the ratio. Targets: filling at most 1.15 of
+the captures; reading at least 1 GB/s, which is as fast as most disks.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from saegrid.store.rows import Gatherer, Rower
 from saegrid.store.settings import settings_of
 from saegrid.store.shard import writing
 from saegrid.store.stream import StoreStream
-from saegrid.store.texts import Place, names, texts
+from saegrid.store.texts import Offset, names, texts
 from saegrid.text import tokenizer
 
 DATA = Path(os.environ.get("SAEGRID_DATA", Path(__file__).resolve().parents[2] / "shared/data"))
@@ -38,7 +38,7 @@ SHARD, WIDTH, N_SHARDS, BATCH = 32_768, 768, 8, 4096
 
 
 def medians(calls: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
-    """Median seconds of each call, turn by turn; the first turn warms up."""
+    """The median seconds of each call, taken in turns; the first turn warms up."""
     took: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(repeats + 1):
         for name, call in calls.items():
@@ -50,21 +50,21 @@ def medians(calls: dict[str, Callable[[], None]], repeats: int) -> dict[str, flo
 
 
 def filling(tokens: int, repeats: int) -> dict[str, float]:
-    """A store of the stories beside captures of the same rows, block for block."""
+    """Time the filling of a store beside captures of the same rows, block for block."""
     model = {"path": str(DATA / "stories3M-hf")}
     encoder, loaded = tokenizer.load(DATA / "stories3M-hf"), load(model)
     path = DATA / "corpus-tinystories-sample/tinystories_sample.txt"
     source = {"kind": "text", "files": {"all": str(path)}, "separator": "<|endoftext|>"}
     settings = settings_of({"shard_tokens": SHARD, "max_tokens": tokens})
     rower = Rower(encoder, settings, loaded.sizes.context)
-    gatherer = Gatherer(rower, rower.pieces(texts(source, names(source))), Place())
+    gatherer = Gatherer(rower, rower.pieces(texts(source, names(source))), Offset())
     gathered = [gatherer.shard()]
     while not gathered[-1].last:
         gathered.append(gatherer.shard())
 
     def bare() -> None:
-        for found in gathered:
-            capture(loaded, found.rows, np.flatnonzero(found.real), map(Site.parse, SITES))
+        for shard in gathered:
+            capture(loaded, shard.rows, np.flatnonzero(shard.real), map(Site.parse, SITES))
 
     def whole() -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -73,18 +73,18 @@ def filling(tokens: int, repeats: int) -> dict[str, float]:
     def opening() -> None:
         load(model)
 
-    found = medians({"bare": bare, "whole": whole, "opening": opening}, repeats)
+    took = medians({"bare": bare, "whole": whole, "opening": opening}, repeats)
     n = gathered[-1].end.token
     print(
-        f"filling  {n:>9,} tokens  {n / found['whole']:>11,.0f} tokens/s  bare captures "
-        f"{n / found['bare']:>11,.0f}  ratio of seconds without loading the model "
-        f"{(found['whole'] - found['opening']) / found['bare']:.2f}"
+        f"filling  {n:>9,} tokens  {n / took['whole']:>11,.0f} tokens/s  bare captures "
+        f"{n / took['bare']:>11,.0f}  ratio of seconds without loading the model "
+        f"{(took['whole'] - took['opening']) / took['bare']:.2f}"
     )
-    return found
+    return took
 
 
 def reading(repeats: int) -> dict[str, float]:
-    """A pass over a store of 768 channels, beside reading its files."""
+    """Time a pass over a store of 768 channels beside reading its files."""
     with tempfile.TemporaryDirectory() as name:
         folder, paths = Path(name), []
         x, shards = torch.randn(SHARD, WIDTH), []
@@ -94,11 +94,11 @@ def reading(repeats: int) -> dict[str, float]:
             paths.append(shard_path(folder, "L0R", number))
             with writing(paths[-1], entries, WIDTH, x.dtype, {}) as file:
                 file.add(x)
-            digest, ends = {"L0R": file.close()}, (Place(token=int(token[i])) for i in (0, -1))
+            digest, ends = {"L0R": file.close()}, (Offset(token=int(token[i])) for i in (0, -1))
             shards.append(Shard(SHARD, *ends, {}, digest))
         settings = settings_of({})
-        told = "none", None, "float32", "", settings.deciding, settings.extent, True
-        Manifest(*told, {"L0R": WIDTH}, [], shards).write(folder)
+        facts = "none", None, "float32", "", settings.deciding, settings.extent, True
+        Manifest(*facts, {"L0R": WIDTH}, [], shards).write(folder)
         room = np.empty(paths[0].stat().st_size, np.uint8)
 
         def plain() -> None:
@@ -111,26 +111,26 @@ def reading(repeats: int) -> dict[str, float]:
             for _ in islice(stream.batches(BATCH, 0), stream.n_train // BATCH):
                 pass
 
-        found = medians({"plain": plain, "shuffled": shuffled}, repeats)
+        took = medians({"plain": plain, "shuffled": shuffled}, repeats)
         n = N_SHARDS * SHARD
         size = n * WIDTH * 4 / 1e9
         print(
-            f"reading  {n:>9,} tokens  {n / found['shuffled']:>11,.0f} tokens/s  "
-            f"{size / found['shuffled']:.2f} GB/s  plain {size / found['plain']:.2f} GB/s  "
-            f"share {found['plain'] / found['shuffled']:.2f}"
+            f"reading  {n:>9,} tokens  {n / took['shuffled']:>11,.0f} tokens/s  "
+            f"{size / took['shuffled']:.2f} GB/s  plain {size / took['plain']:.2f} GB/s  "
+            f"share {took['plain'] / took['shuffled']:.2f}"
         )
-    return found
+    return took
 
 
 def main() -> None:
-    """Print a line each."""
+    """Print a line for filling and one for reading."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tokens", type=int, default=60_000)
     parser.add_argument("--repeats", type=int, default=3)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    filling(given.tokens, given.repeats)
-    reading(given.repeats)
+    filling(arguments.tokens, arguments.repeats)
+    reading(arguments.repeats)
 
 
 if __name__ == "__main__":

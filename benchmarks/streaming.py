@@ -1,4 +1,4 @@
-"""A model of true size, captured block by block in little memory.
+"""The capture of a model of true size, block by block in little memory.
 
     python benchmarks/streaming.py --folder DIR [--layers 32] [--rows 630] [--threads 2] [--cold]
 
@@ -45,7 +45,7 @@ BLOCK = {
 
 
 def facts(n_layers: int) -> dict:
-    """config.json of Llama-3.1-8B."""
+    """The content of Llama-3.1-8B's config.json, with a number of layers."""
     return {
         "model_type": "llama",
         "architectures": ["LlamaForCausalLM"],
@@ -66,7 +66,7 @@ def facts(n_layers: int) -> dict:
 
 
 def make(folder: Path, n_layers: int) -> None:
-    """Write the checkpoint, unless it is there."""
+    """Write the checkpoint, unless it exists."""
     config = folder / "config.json"
     if config.is_file() and json.loads(config.read_text()) == facts(n_layers):
         return
@@ -95,13 +95,13 @@ def make(folder: Path, n_layers: int) -> None:
         index |= dict.fromkeys(tensors, path.name)
         # Parts of one block of noise share memory, which safetensors refuses.
         save_file({name: tensor.clone() for name, tensor in tensors.items()}, path)
-    told = {"metadata": {}, "weight_map": index}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(told))
+    content = {"metadata": {}, "weight_map": index}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(content))
     config.write_text(json.dumps(facts(n_layers)))
 
 
 def drop_cache(folder: Path) -> None:
-    """Take the checkpoint out of the page cache."""
+    """Drop the checkpoint from the page cache."""
     for path in folder.glob("*.safetensors"):
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -109,7 +109,7 @@ def drop_cache(folder: Path) -> None:
 
 
 def read_seconds(weights: Weights, n_layers: int) -> tuple[float, int]:
-    """Seconds of one sequential read of all blocks, and their bytes."""
+    """The seconds of one sequential read of all blocks, and their bytes."""
     room = memoryview(bytearray(16 << 20))
     entries = [e for name, e in weights.entries.items() if ".layers." in name]
     spans: dict[Path, list[int]] = {}
@@ -126,13 +126,13 @@ def read_seconds(weights: Weights, n_layers: int) -> tuple[float, int]:
 
 
 def synchronise(device: str) -> None:
-    """Wait for what was asked of a device."""
+    """Wait until a device is done."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def product_seconds(rows: Rows, wanted: np.ndarray, device: str) -> float:
-    """Seconds of the products of one layer, over the tiles of a capture."""
+    """The seconds of the products of one layer, over the tiles of a capture."""
     weights = [torch.randn(shape).to(device, torch.bfloat16) for shape in BLOCK.values()]
     shapes = [height * length for (height, length), _ in plan_tiles(rows, wanted, 131072, device)]
     x = {
@@ -150,7 +150,7 @@ def product_seconds(rows: Rows, wanted: np.ndarray, device: str) -> float:
 
 
 def copy_seconds(n_bytes: int) -> float:
-    """Seconds in which the card takes so many bytes from memory that it copies by itself."""
+    """The seconds in which the card copies a number of bytes from pinned memory."""
     room = torch.empty(min(n_bytes, 1 << 30), dtype=torch.uint8, pin_memory=True)
     room.to("cuda")
     synchronise("cuda")
@@ -169,24 +169,24 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--cold", action="store_true")
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    folder = given.folder / f"llama-{given.layers}"
-    make(folder, given.layers)
-    rows = headlines(given.rows, VOCAB)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    folder = arguments.folder / f"llama-{arguments.layers}"
+    make(folder, arguments.layers)
+    rows = headlines(arguments.rows, VOCAB)
     wanted = np.setdiff1d(np.arange(len(rows.ids)), rows.starts)
-    first = 7 if given.layers > 7 else 0
-    sites = [Site(layer, p) for layer in range(first, given.layers) for p in "AMR"]
-    model = {"path": str(folder), "dtype": "bfloat16", "device": given.device}
-    if given.cold:
+    first = 7 if arguments.layers > 7 else 0
+    sites = [Site(layer, p) for layer in range(first, arguments.layers) for p in "AMR"]
+    model = {"path": str(folder), "dtype": "bfloat16", "device": arguments.device}
+    if arguments.cold:
         drop_cache(folder)
     weights = Weights(folder, architecture(model).family.prefix)
-    read_s, n_bytes = read_seconds(weights, given.layers)
-    copy_s = copy_seconds(n_bytes) if given.device == "cuda" else 0.0
-    before = product_seconds(rows, wanted, given.device)
-    if given.cold:
+    read_s, n_bytes = read_seconds(weights, arguments.layers)
+    copy_s = copy_seconds(n_bytes) if arguments.device == "cuda" else 0.0
+    before = product_seconds(rows, wanted, arguments.device)
+    if arguments.cold:
         drop_cache(folder)
-    store = given.folder / "store"
+    store = arguments.folder / "store"
     shutil.rmtree(store, ignore_errors=True)
     start = time.perf_counter()
     capture_layers(model, rows, wanted, sites, store)
@@ -195,11 +195,11 @@ def main() -> None:
     written = sum(path.stat().st_size for path in store.iterdir())
     shutil.rmtree(store)
     # Before and after: a busy machine changes its speed.
-    after = product_seconds(rows, wanted, given.device)
-    product_s = given.layers * (before + after) / 2
+    after = product_seconds(rows, wanted, arguments.device)
+    product_s = arguments.layers * (before + after) / 2
     print(
-        f"{given.layers} layers, {len(rows.ids):,} tokens, {len(sites)} sites, "
-        f"{'cold' if given.cold else 'warm'}: read {read_s:.1f} s ({n_bytes / 1e9:.1f} GB), "
+        f"{arguments.layers} layers, {len(rows.ids):,} tokens, {len(sites)} sites, "
+        f"{'cold' if arguments.cold else 'warm'}: read {read_s:.1f} s ({n_bytes / 1e9:.1f} GB), "
         f"copy {copy_s:.1f} s, products {product_s:.1f} s, "
         f"capture {capture_s:.1f} s ({written / 1e9:.1f} GB written), ratio "
         f"{capture_s / max(read_s, copy_s, product_s):.2f}, peak {peak:.2f} GB"

@@ -1,4 +1,4 @@
-"""Speed of training, as a share of the bare products of the same shapes, beside its peers.
+"""The speed of training, as a share of the bare products of the same shapes, beside its peers.
 
 A step of an SAE comes to five products: two forward, three backward. Every side is run in a process
 of its own (README.md of this folder says how its environment is made), on the same tokens, batch
@@ -55,44 +55,53 @@ def tokens(n: int, d_model: int) -> np.ndarray:
     return rng.standard_normal((n, d_model), np.float32) * spread + np.float32(0.3)
 
 
-def peers(given: argparse.Namespace, folder: Path) -> None:
-    """Print tokens a second of each side and shape."""
+def peers(arguments: argparse.Namespace, folder: Path) -> None:
+    """Print the tokens a second of each side and shape."""
     sides = [("saegrid", Path(sys.executable), "saegrid_training")]
-    if given.sae_lens:
-        sides.append(("SAELens", python_of(given.sae_lens), "sae_lens_training"))
-    if given.dictionary_learning:
-        python = python_of(given.dictionary_learning)
+    if arguments.sae_lens:
+        sides.append(("SAELens", python_of(arguments.sae_lens), "sae_lens_training"))
+    if arguments.dictionary_learning:
+        python = python_of(arguments.dictionary_learning)
         sides.append(("dictionary_learning", python, "dictionary_learning"))
-    for d_model in given.d_model:
+    for d_model in arguments.d_model:
         path = folder / f"{d_model}.npy"
-        np.save(path, tokens(given.batch * 32, d_model))
-        for expansion in given.expansions:
-            for recipe in given.recipes:
+        np.save(path, tokens(arguments.batch * 32, d_model))
+        for expansion in arguments.expansions:
+            for recipe in arguments.recipes:
                 for name, python, side in sides:
                     case = {"d_model": d_model, "d_sae": expansion * d_model, "recipe": recipe}
-                    case |= {"k": 32, "batch": given.batch, "x": path, "rounds": given.rounds}
-                    steps = max(1, round(given.work / (d_model**2 * expansion * given.batch)))
-                    told = run(python, side, "speed", given.threads, **case, steps=steps)
+                    case |= {
+                        "k": 32,
+                        "batch": arguments.batch,
+                        "x": path,
+                        "rounds": arguments.rounds,
+                    }
+                    steps = max(
+                        1, round(arguments.work / (d_model**2 * expansion * arguments.batch))
+                    )
+                    result = run(python, side, "speed", arguments.threads, **case, steps=steps)
                     print(
                         f"{recipe:8s} d_model {d_model} {expansion:3d}x  {name:20s}"
-                        f"{told['tokens_per_second']:9,.0f} tokens/s  share {told['share']:.2f}  "
-                        f"{told['peak_gb']:.1f} GB  load {told['load']:.1f}",
+                        f"{result['tokens_per_second']:9,.0f} tokens/s  "
+                        f"share {result['share']:.2f}  {result['peak_gb']:.1f} GB  "
+                        f"load {result['load']:.1f}",
                         flush=True,
                     )
 
 
-def together(given: argparse.Namespace, folder: Path) -> None:
-    """Print the time of four widths together, of one after another on one core and on all."""
-    for d_model in given.d_model:
+def together(arguments: argparse.Namespace, folder: Path) -> None:
+    """Print the time of four widths together over that of one after another, on one core and on
+    all."""
+    for d_model in arguments.d_model:
         stream = of_array(tokens(20_000, d_model), 0.1, 0)
-        told = f"d_model {d_model}, stream at hand"
-        compare(given, told, lambda runs, *how, stream=stream: trained(stream, runs, *how))
+        title = f"d_model {d_model}, stream at hand"
+        compare(arguments, title, lambda runs, *how, stream=stream: trained(stream, runs, *how))
 
 
-def captured(given: argparse.Namespace, folder: Path) -> None:
-    """Print the same where the model is run for the stream: once together, else for each."""
+def captured(arguments: argparse.Namespace, folder: Path) -> None:
+    """Print the same where the model runs for the stream: once together, else once for each."""
     # 1% is held out; each token is learned from once.
-    settings = settings_of({"max_tokens": round(given.steps * given.batch * 1.03)})
+    settings = settings_of({"max_tokens": round(arguments.steps * arguments.batch * 1.03)})
     path = DATA / "corpus-tinystories-sample/tinystories_sample.txt"
     source = {"kind": "text", "files": {"all": str(path)}, "separator": "<|endoftext|>"}
     model = {"path": str(DATA / "stories3M-hf")}
@@ -104,33 +113,34 @@ def captured(given: argparse.Namespace, folder: Path) -> None:
             fill(name, model, encoder, source, settings, [SITE], say=lambda line: None)
             trained(StoreStream(name, SITE, hold_out=0.01), runs, threads, workers)
 
-    compare(given, f"{model['path'].split('/')[-1]} {SITE}, stream captured", whole)
+    compare(arguments, f"{model['path'].split('/')[-1]} {SITE}, stream captured", whole)
 
 
-def compare(given: argparse.Namespace, told: str, train: Callable[..., None]) -> None:
-    """Print the ratios; `train` takes runs, the threads of each and how many go at a time."""
-    for recipe in given.recipes:
-        settings = {"batch": given.batch, "steps": given.steps}
+def compare(arguments: argparse.Namespace, title: str, train: Callable[..., None]) -> None:
+    """Print the ratios; `train` takes runs, the threads of each, and the number of runs at a
+    time."""
+    for recipe in arguments.recipes:
+        settings = {"batch": arguments.batch, "steps": arguments.steps}
         runs = [Run(recipe, settings, expansion) for expansion in WIDTHS]
         ratios: dict[str, list[float]] = {"one core": [], "as many cores": [], "CPU time": []}
-        for _ in range(given.rounds):
-            many, many_cpu = timed(train, [runs], given.threads, given.cores)
-            alone, alone_cpu = timed(train, [[one] for one in runs], given.threads, 1)
-            spread, _ = timed(train, [[one] for one in runs], given.cores, 1)
-            found = many / alone, many / spread, many_cpu / alone_cpu
-            for name, ratio in zip(ratios, found, strict=True):
+        for _ in range(arguments.rounds):
+            many, many_cpu = timed(train, [runs], arguments.threads, arguments.cores)
+            alone, alone_cpu = timed(train, [[one] for one in runs], arguments.threads, 1)
+            spread, _ = timed(train, [[one] for one in runs], arguments.cores, 1)
+            measured = many / alone, many / spread, many_cpu / alone_cpu
+            for name, ratio in zip(ratios, measured, strict=True):
                 ratios[name].append(ratio)
         widths = ", ".join(f"{width}x" for width in WIDTHS)
         shown = ", ".join(f"{n} {statistics.median(r):.2f}" for n, r in ratios.items())
         print(
-            f"{recipe:8s} {told}; {widths}: together on {given.cores} cores, of one after another "
-            f"on {shown}; {alone:.1f} s on one core",
+            f"{recipe:8s} {title}; {widths}: together on {arguments.cores} cores, of one after "
+            f"another on {shown}; {alone:.1f} s on one core",
             flush=True,
         )
 
 
 def trained(stream: Stream, runs: list[Run], threads: int, workers: int) -> None:
-    """Train, and leave out what is told of it."""
+    """Train without output."""
     with contextlib.redirect_stdout(io.StringIO()):
         train_many(stream, runs, site=Site(0, "R"), threads=threads, workers=workers)
 
@@ -138,7 +148,7 @@ def trained(stream: Stream, runs: list[Run], threads: int, workers: int) -> None
 def timed(
     train: Callable[..., None], groups: list[list[Run]], threads: int, workers: int
 ) -> tuple[float, float]:
-    """Seconds, and processor seconds, of training groups one after another."""
+    """The seconds, and processor seconds, of training groups one after another."""
     began, used = time.perf_counter(), time.process_time()
     for runs in groups:
         train(runs, threads, workers)
@@ -146,7 +156,7 @@ def timed(
 
 
 def main() -> None:
-    """Run what is asked for."""
+    """Run the benchmark that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["peers", "together", "captured"])
     parser.add_argument("--sae-lens", help="its environment")
@@ -160,14 +170,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="5 for peers, else 2")
     parser.add_argument("--steps", type=int, help="of each width: 400 captured, else 100")
     parser.add_argument("--work", type=float, default=6e9, help="of a round; peers")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     usual = {"peers": (2048, 5, 0), "together": (512, 2, 100), "captured": (512, 2, 400)}
-    batch, rounds, steps = usual[given.what]
-    given.batch, given.rounds = given.batch or batch, given.rounds or rounds
-    given.steps = given.steps or steps
+    batch, rounds, steps = usual[arguments.what]
+    arguments.batch, arguments.rounds = arguments.batch or batch, arguments.rounds or rounds
+    arguments.steps = arguments.steps or steps
     with tempfile.TemporaryDirectory() as folder:
         kinds = {"peers": peers, "together": together, "captured": captured}
-        kinds[given.what](given, Path(folder))
+        kinds[arguments.what](arguments, Path(folder))
 
 
 if __name__ == "__main__":

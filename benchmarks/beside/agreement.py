@@ -1,4 +1,4 @@
-"""Whether the sides of the comparison found the same, from the arrays that they left."""
+"""The agreement of the sides of a comparison, from the arrays that they wrote."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def _keys(side: Arrays, *columns: str) -> np.ndarray:
-    """One number an entry, the same on every side."""
+    """A key for each entry, the same on every side."""
     key = np.zeros(len(side[columns[0]]), np.int64)
     for column in columns:
         key = key * (1 << 20) + side[column]
@@ -17,26 +17,27 @@ def _keys(side: Arrays, *columns: str) -> np.ndarray:
 
 
 def masks(ours: Arrays, theirs: Arrays, *columns: str) -> str:
-    """A sentence on two sparse z: entries of one side only, how near the gate, values of both."""
+    """A sentence on two sparse z: entries of one side only, their distance from the gate, and the
+    values of both."""
     a, b = _keys(ours, *columns), _keys(theirs, *columns)
     both, at_a, at_b = np.intersect1d(a, b, return_indices=True)
     alone_a, alone_b = np.setdiff1d(np.arange(len(a)), at_a), np.setdiff1d(np.arange(len(b)), at_b)
-    told = f"{len(a)} and {len(b)} active, {len(alone_a)} only here, {len(alone_b)} only there"
+    sentence = f"{len(a)} and {len(b)} active, {len(alone_a)} only here, {len(alone_b)} only there"
     if len(alone_a) + len(alone_b):
         threshold = ours["threshold"].astype(np.float64)
         gap = [
             np.abs(side["value"][alone] / threshold[side["feature"][alone]] - 1)
             for side, alone in ((ours, alone_a), (theirs, alone_b))
         ]
-        told += f", at most {np.concatenate(gap).max():.1e} of the threshold away from it"
+        sentence += f", at most {np.concatenate(gap).max():.1e} of the threshold away from it"
     if len(both):
         x, y = ours["value"][at_a].astype(np.float64), theirs["value"][at_b]
-        told += f"; values of both differ by {np.abs(y / x - 1).max():.1e} relative at most"
-    return told
+        sentence += f"; values of both differ by {np.abs(y / x - 1).max():.1e} relative at most"
+    return sentence
 
 
 def shares(ours: Arrays, theirs: Arrays, *columns: str) -> str:
-    """A sentence on how much of our mask theirs finds."""
+    """A sentence on the share of our mask that theirs finds."""
     a, b = _keys(ours, *columns), _keys(theirs, *columns)
     both = len(np.intersect1d(a, b))
     finds, right = both / max(len(a), 1), both / max(len(b), 1)
@@ -44,7 +45,7 @@ def shares(ours: Arrays, theirs: Arrays, *columns: str) -> str:
 
 
 def cells(out: Mapping[str, Path]) -> None:
-    """Print how the cell of true size compares with SAELens' readings of it."""
+    """Print the agreement of the cell of true size with SAELens' readings of it."""
     sides = {name: np.load(path) for name, path in out.items()}
     ours, cured = sides["saegrid"], sides["cured"]
     print("gate mended:", masks(ours, cured, "token", "feature"))
@@ -60,12 +61,13 @@ def cells(out: Mapping[str, Path]) -> None:
     print(f"  top tokens: {same:.3%} the same, activations differ by {worst:.1e} relative at most")
     print("as it comes:", shares(ours, sides["default"], "token", "feature"))
     print("  (its gate leaves out the norms of the decoder)")
-    told = shares(sides["default"], sides["bfloat16"], "token", "feature")
-    print("its bfloat16 beside its float32:", told)
+    sentence = shares(sides["default"], sides["bfloat16"], "token", "feature")
+    print("its bfloat16 beside its float32:", sentence)
 
 
 def grids(out: Mapping[str, Path], sites: list[str], special: np.ndarray, words: list[str]) -> None:
-    """Print how the small grid compares. special: (row, position) bool; words: text of each id."""
+    """Print the agreement of the small grid; special: (row, position) bool; words: text of each
+    id."""
     for site in sites:
         ours = np.load(out["saegrid"] / f"{site}.npz")
         for name, folder in out.items():
@@ -81,7 +83,8 @@ def grids(out: Mapping[str, Path], sites: list[str], special: np.ndarray, words:
 def _dashboard(
     ours: Arrays, theirs: Arrays, special: np.ndarray, words: list[str], windows: bool
 ) -> list[str]:
-    """Sentences on densities, top tokens, logit effects, and on what it counts beside the text."""
+    """Sentences on densities, top tokens, logit effects, and the special tokens that SAEDashboard
+    counts."""
     d_sae, features = int(ours["d_sae"]), theirs["feature"]
     n_active = np.bincount(ours["feature"], minlength=d_sae)[features]
     lines, n_text = [], (~special).sum()
@@ -112,28 +115,29 @@ def _dashboard(
 def _tops(
     ours: Arrays, theirs: Arrays, feature: np.ndarray, features: np.ndarray, windows: bool
 ) -> str:
-    """Whether each feature's top activations are the same list, ties and rounding aside."""
+    """A sentence on the features whose top activations are the same list, but for ties and
+    rounding."""
     shown, same, missed = theirs["top_value"] > 0, 0, 0
     for f in features:
-        mine = np.sort(ours["top_value"][ours["top_feature"] == f])[::-1]
+        own = np.sort(ours["top_value"][ours["top_feature"] == f])[::-1]
         its = np.sort(theirs["top_value"][shown][feature == f])[::-1]
-        equal = len(mine) == len(its) and np.allclose(mine, its, atol=6e-5)
-        same, missed = same + equal, missed + max(len(mine) - len(its), 0)
+        equal = len(own) == len(its) and np.allclose(own, its, atol=6e-5)
+        same, missed = same + equal, missed + max(len(own) - len(its), 0)
     why = " (it never chooses tokens near the ends of a row)" if windows else ""
     return f"lists of top activations: {same} of {len(features)} the same, {missed} lack{why}"
 
 
 def _effects(ours: Arrays, theirs: Arrays, words: list[str]) -> str:
-    """Whether the tokens raised and lowered most are the same.
+    """A sentence on the tokens raised and lowered most that are the same.
 
-    Its unembedding is centred, which moves all effects of a feature by one number.
+    SAEDashboard's unembedding is centred, which moves all effects of a feature by one number.
     """
     same, n, worst = 0, 0, 0.0
     for f in np.intersect1d(ours["effect_feature"], theirs["feature"]):
-        mine, its = ours["effect_feature"] == f, theirs["effect_feature"] == f
+        own, its = ours["effect_feature"] == f, theirs["effect_feature"] == f
         moved = []
         for top in (True, False):
-            a = np.flatnonzero(mine & (ours["effect_top"] == top))
+            a = np.flatnonzero(own & (ours["effect_top"] == top))
             b = np.flatnonzero(its & (theirs["effect_top"] == top))
             known = {words[token] for token in theirs["effect_token"][b]}
             same, n = same + len(known & set(ours["effect_token"][a])), n + len(a)

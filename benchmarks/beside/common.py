@@ -1,4 +1,5 @@
-"""What the sides of the comparison share; no saegrid, for it runs in the peers' environments."""
+"""The code that the sides share; it does not import saegrid, as it runs in the peers'
+environments."""
 
 import json
 import os
@@ -10,9 +11,9 @@ from typing import Any, Self
 
 
 class Clock:
-    """Wall and CPU seconds of a `with` block, and of its parts.
+    """A clock of the wall and CPU seconds of a `with` block, and of its parts.
 
-    A part may come again: its seconds add up.
+    The seconds of a part that comes again add up.
     """
 
     def __init__(self) -> None:
@@ -24,7 +25,7 @@ class Clock:
         return self
 
     def mark(self, part: str) -> None:
-        """The part that ends here."""
+        """End a part here."""
         now = time.perf_counter()
         self.parts[part] = self.parts.get(part, 0.0) + now - self.last
         self.last = now
@@ -33,13 +34,13 @@ class Clock:
         self.seconds = time.perf_counter() - self.wall
         self.cpu_seconds = time.process_time() - self.cpu
 
-    def told(self) -> dict[str, Any]:
-        """seconds, cpu and parts, JSON values."""
+    def as_json(self) -> dict[str, Any]:
+        """The seconds, cpu and parts as JSON values."""
         return {"seconds": self.seconds, "cpu": self.cpu_seconds, "parts": self.parts}
 
 
 def main(jobs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> None:
-    """Run the job that the only argument asks for; the last line of the output is its result."""
+    """Run the job of the only argument, and print its result as the last line."""
     import torch
 
     case = json.loads(sys.argv[1])

@@ -1,4 +1,4 @@
-"""What dictionary_learning does in the comparison: run by the Python of its environment.
+"""The side of dictionary_learning in a comparison, run by the Python of its environment.
 
 python dictionary_learning_side.py '{"job": "speed", ...}'
 """
@@ -14,14 +14,14 @@ from paced import paced
 
 
 def speed(case: dict[str, Any]) -> dict[str, Any]:
-    """Steps of its trainer, on shuffled batches."""
+    """The speed of its trainer's steps, on shuffled batches."""
     x, rng = np.load(case["x"], mmap_mode="r"), np.random.default_rng(0)
-    told = {"steps": 10_000, "activation_dim": case["d_model"], "dict_size": case["d_sae"]}
-    told |= {"layer": 0, "lm_name": "none", "device": "cpu", "seed": 0}
+    settings = {"steps": 10_000, "activation_dim": case["d_model"], "dict_size": case["d_sae"]}
+    settings |= {"layer": 0, "lm_name": "none", "device": "cpu", "seed": 0}
     if case["recipe"] == "topk":
-        trainer = TopKTrainer(**told, k=case["k"])
+        trainer = TopKTrainer(**settings, k=case["k"])
     else:
-        trainer = StandardTrainer(**told, lr=1e-3, warmup_steps=0, l1_penalty=0.1)
+        trainer = StandardTrainer(**settings, lr=1e-3, warmup_steps=0, l1_penalty=0.1)
 
     def step(number: int) -> None:
         part = rng.integers(0, len(x), case["batch"])

@@ -1,4 +1,4 @@
-"""A Llama of a local folder as a HookedTransformer, which the peers' readers know by name only."""
+"""A Llama of a local folder as a HookedTransformer, which the peers load by name only."""
 
 import torch
 import transformers
@@ -8,9 +8,9 @@ from transformer_lens.pretrained.weight_conversions.llama import convert_llama_w
 
 
 def hooked(path: str) -> HookedSAETransformer:
-    """The model, processed as `from_pretrained` does by default (norms folded, logits centred)."""
-    made = transformers.AutoModelForCausalLM.from_pretrained(path).to(torch.float32)
-    facts = made.config
+    """The model, processed like the default of `from_pretrained` (norms folded, logits centred)."""
+    loaded = transformers.AutoModelForCausalLM.from_pretrained(path).to(torch.float32)
+    facts = loaded.config
     heads, kept = facts.num_attention_heads, facts.num_key_value_heads
     cfg = HookedTransformerConfig(
         n_layers=facts.num_hidden_layers,
@@ -33,7 +33,7 @@ def hooked(path: str) -> HookedSAETransformer:
         original_architecture="LlamaForCausalLM",
     )
     model = HookedSAETransformer(cfg, tokenizer=transformers.AutoTokenizer.from_pretrained(path))
-    weights = convert_llama_weights(made, cfg)
+    weights = convert_llama_weights(loaded, cfg)
     model.load_and_process_state_dict(weights, center_writing_weights=False)
     return model.eval()
 

@@ -1,4 +1,5 @@
-"""Training beside bare products, turn by turn; no saegrid: it runs in the peers' environments."""
+"""The timing of steps and bare products in turns; it does not import saegrid, as it runs in the
+peers' environments."""
 
 import statistics
 import time
@@ -8,7 +9,7 @@ from typing import Any
 import torch
 
 WARM = 4
-"""Steps before the clock starts."""
+"""Number of steps before the clock starts."""
 
 
 def bare_products(n: int, d_model: int, d_sae: int) -> Callable[[], None]:
@@ -28,10 +29,10 @@ def bare_products(n: int, d_model: int, d_sae: int) -> Callable[[], None]:
 
 
 def paced(step: Callable[[int], None], case: dict[str, Any]) -> dict[str, Any]:
-    """Seconds of a step and of the bare products, medians over rounds, and the median ratio.
+    """The tokens a second of steps and of bare products, by medians over rounds, and the median
+    ratio.
 
-    A round is some steps and as many times the bare products, so that what else the machine does
-    slows both.
+    A round is some steps and as many bare products, so that other load on the machine slows both.
     """
     bare = bare_products(case["batch"], case["d_model"], case["d_sae"])
     number = 0

@@ -1,4 +1,4 @@
-"""How the sides of a comparison are run: each in a process of its own, by its own Python."""
+"""The running of the sides of a comparison, each in its own process, by its own Python."""
 
 import json
 import os
@@ -15,7 +15,7 @@ def python_of(environment: str | Path) -> Path:
 
 
 def run(python: str | Path, side: str, job: str, threads: int = 1, **case: Any) -> dict[str, Any]:
-    """What a job of `{side}_side.py` tells about itself; SystemExit where it fails."""
+    """The result of a job of `{side}_side.py`; SystemExit if it fails."""
     words = json.dumps({"job": job, "threads": threads, **case}, default=str)
     fixed = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What SAEDashboard does in the comparison: run by the Python of its environment.
+"""The side of SAEDashboard in a comparison, run by the Python of its environment.
 
 python sae_dashboard_side.py '{"job": "grid", ...}'
 """
@@ -24,13 +24,14 @@ from sae_dashboard.sae_vis_runner import SaeVisRunner
 from sae_lens import SAE
 
 WARM = 64
-"""Features of the run before the timed one."""
+"""Number of features of the run before the timed one."""
 
 
 def layout(name: str) -> SaeVisLayoutConfig:
-    """`default`: five tokens each side, so none nearer to an end of a row is ever chosen.
+    """The layout of a page by name.
 
-    `rows`: whole rows, in the numbers that its runner for Neuronpedia takes.
+    `default` has windows of five tokens each side, so that it never chooses a token nearer to an
+    end of a row. `rows` has whole rows, in the numbers that its runner for Neuronpedia takes.
     """
     if name == "default":
         return SaeVisLayoutConfig.default_feature_centric_layout()
@@ -43,7 +44,7 @@ def layout(name: str) -> SaeVisLayoutConfig:
 
 
 def grid(case: dict[str, Any]) -> dict[str, Any]:
-    """All features of every site, a page each; model and SAEs are loaded before."""
+    """The time of all features of every site, a page each; model and SAEs are loaded before."""
     folder, out = Path(case["folder"]), Path(case["out"])
     ids = torch.from_numpy(np.load(folder / "ids.npy"))
     model = hooked(case["model"])
@@ -51,21 +52,21 @@ def grid(case: dict[str, Any]) -> dict[str, Any]:
     with Clock() as clock:
         for site, sae in saes.items():
             _site(model, sae, ids, site, range(WARM), case, out / "warm", clock)
-    clock, made = Clock(), {}
+    clock, pages = Clock(), {}
     with clock:
         for site, sae in saes.items():
             features = range(case["features"] or sae.cfg.d_sae)
-            made[site] = _site(model, sae, ids, site, features, case, out / "timed", clock)
-    for site, data in made.items():
+            pages[site] = _site(model, sae, ids, site, features, case, out / "timed", clock)
+    for site, data in pages.items():
         _arrays(data, case, out / f"{site}.npz")
     size = sum(path.stat().st_size for path in (out / "timed").glob("*.html"))
-    return clock.told() | {"page_mb": size / 1e6}
+    return clock.as_json() | {"page_mb": size / 1e6}
 
 
 def _site(
     model: Any, sae: Any, ids: Any, site: str, features: range, case: dict, out: Path, clock: Clock
 ) -> SaeVisData:
-    """Its runner and its writer; activations are kept on disk, as its own command does."""
+    """Call its runner and its writer; activations are kept on disk, as by its own command."""
     out.mkdir(exist_ok=True, parents=True)
     special = {model.tokenizer.bos_token_id, model.tokenizer.eos_token_id}
     cfg = SaeVisConfig(
@@ -84,17 +85,17 @@ def _site(
 
 
 def _arrays(data: SaeVisData, case: dict[str, Any], path: Path) -> None:
-    """What the agreement is judged on."""
+    """Write the arrays for the comparison."""
     top, effects, shares = [], [], []
-    for feature, found in data.feature_data_dict.items():
-        title = found.acts_histogram_data.title  # none where the feature is silent
+    for feature, entry in data.feature_data_dict.items():
+        title = entry.acts_histogram_data.title  # none where the feature is silent
         shares.append(float(title.split("= ")[1].rstrip("%")) / 100 if title else 0.0)
-        for sequence in found.sequence_data.seq_group_data[0].seq_data:
+        for sequence in entry.sequence_data.seq_group_data[0].seq_data:
             at, values = sequence.qualifying_token_index, sequence.feat_acts
             # Whole rows come without their first position; a window is five tokens each side.
             value = values[5] if case["layout"] == "default" else values[at - 1] if at else 0.0
             top.append((feature, sequence.original_index, at, value))
-        table = found.logits_table_data
+        table = entry.logits_table_data
         for side in ("top", "bottom"):
             ids, values = (getattr(table, f"{side}_{what}") for what in ("token_ids", "logits"))
             rows = zip(ids, values, strict=True)

@@ -1,4 +1,4 @@
-"""What SAELens does in the comparison: run by the Python of its environment.
+"""The side of SAELens in a comparison, run by the Python of its environment.
 
 python sae_lens_side.py '{"job": "cell", ...}'
 """
@@ -16,10 +16,10 @@ TOP, ROWS = 20, 64
 
 
 def cell(case: dict[str, Any]) -> dict[str, Any]:
-    """Load through its own loader of Llama Scope, encode, density, topk.
+    """The time to load by its own loader of Llama Scope, encode, and take densities and top tokens.
 
     `cure` loads with folded decoder norms and puts the raw threshold back, so that the gate is the
-    authors' one. Where the file lies is said by HF_HUB_CACHE.
+    authors' one. HF_HUB_CACHE is the folder of the file.
     """
     x = torch.from_numpy(np.load(case["x"])).view(torch.bfloat16)
     clock = Clock()
@@ -46,11 +46,14 @@ def cell(case: dict[str, Any]) -> dict[str, Any]:
         top_value=top.values.float().numpy().T,
         top_token=top.indices.numpy().T,
     )
-    return clock.told() | {"l0": len(token) / len(x)}
+    return clock.as_json() | {"l0": len(token) / len(x)}
 
 
 def grid(case: dict[str, Any]) -> dict[str, Any]:
-    """One pass of the model for all sites; encode, density, topk of each. No page: it has none."""
+    """The time of one pass of the model for all sites, with encode, density and topk of each.
+
+    SAELens has no page.
+    """
     folder, out = Path(case["folder"]), Path(case["out"])
     ids = torch.from_numpy(np.load(folder / "ids.npy"))
     model = hooked(case["model"])
@@ -59,7 +62,7 @@ def grid(case: dict[str, Any]) -> dict[str, Any]:
     special = [model.tokenizer.bos_token_id, model.tokenizer.eos_token_id]
     text = ~torch.isin(ids, torch.tensor(special))
     for _ in ("warm", "timed"):
-        clock, found = Clock(), {}
+        clock, codes = Clock(), {}
         with clock, torch.no_grad():
             parts = [
                 model.run_with_cache(part, names_filter=list(names.values()), return_type=None)[1]
@@ -71,10 +74,10 @@ def grid(case: dict[str, Any]) -> dict[str, Any]:
                 clock.mark("encode")
                 density = (z > 0).float().mean(0)
                 clock.mark("density")
-                found[site] = z, density, z.topk(TOP, dim=0)
+                codes[site] = z, density, z.topk(TOP, dim=0)
                 clock.mark("top tokens")
     row, position = text.nonzero(as_tuple=True)
-    for site, (z, density, _) in found.items():
+    for site, (z, density, _) in codes.items():
         token, feature = z.nonzero(as_tuple=True)
         np.savez(
             out / f"{site}.npz",
@@ -84,7 +87,7 @@ def grid(case: dict[str, Any]) -> dict[str, Any]:
             value=z[token, feature].numpy(),
             density=density.numpy(),
         )
-    return clock.told()
+    return clock.as_json()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What SAELens does in the comparison of trainings: run by the Python of its environment.
+"""The side of SAELens in a comparison of trainings, run by the Python of its environment.
 
 python sae_lens_training_side.py '{"job": "speed", ...}'
 """
@@ -29,7 +29,7 @@ def batches(x: np.ndarray, batch: int) -> Iterator[torch.Tensor]:
             yield torch.from_numpy(x[part])
 
 
-def made(case: dict[str, Any]) -> TrainingSAE:
+def untrained(case: dict[str, Any]) -> TrainingSAE:
     """An SAE to be trained."""
     sizes = {"d_in": case["d_model"], "d_sae": case["d_sae"], "normalize_activations": "none"}
     k = case.get("k", 32)
@@ -46,18 +46,20 @@ def made(case: dict[str, Any]) -> TrainingSAE:
 
 
 def trainer(case: dict[str, Any], steps: int) -> SAETrainer:
-    """Its own loop."""
+    """A trainer with its own loop."""
     config = SAETrainerConfig(
         total_training_samples=steps * case["batch"],
         train_batch_size_samples=case["batch"],
         lr=1e-3,
         lr_end=1e-4,
     )
-    return SAETrainer(config, made(case), batches(np.load(case["x"], mmap_mode="r"), case["batch"]))
+    return SAETrainer(
+        config, untrained(case), batches(np.load(case["x"], mmap_mode="r"), case["batch"])
+    )
 
 
 def speed(case: dict[str, Any]) -> dict[str, Any]:
-    """Steps of its trainer."""
+    """The speed of its trainer's steps."""
     training = trainer(case, 10_000)
     return paced(lambda number: training.step(next(training.data_provider)) and None, case)
 
@@ -72,7 +74,7 @@ def train(case: dict[str, Any]) -> dict[str, Any]:
 
 @torch.no_grad()
 def judge(case: dict[str, Any]) -> dict[str, Any]:
-    """Codes and reconstruction of an SAE on disk."""
+    """Write the codes and the reconstruction of an SAE on disk."""
     sae = SAE.load_from_disk(case["sae"])
     z = sae.encode(torch.from_numpy(np.load(case["tokens"])))
     z = z.to_dense() if z.is_sparse else z

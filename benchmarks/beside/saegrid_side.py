@@ -1,8 +1,8 @@
-"""What this project does in the comparison with its peers: `benchmarks/peers.py` runs this.
+"""The side of this project in the comparison with its peers, run by `benchmarks/peers.py`.
 
     python saegrid_side.py '{"job": "cell", ...}'
 
-One JSON line comes out: seconds, CPU seconds, parts, peak memory; arrays go to files.
+It prints one line of JSON: seconds, CPU seconds, parts, peak memory; arrays go to files.
 """
 
 from pathlib import Path
@@ -43,21 +43,21 @@ TOPICS = {"lists": None, "need_on_topic": 16, "need_words": 6}
 
 
 def norms(case: dict[str, Any]) -> dict[str, Any]:
-    """The one walk through the decoder that a study pays when it imports a checkpoint."""
+    """The time of the pass through the decoder that the import of a checkpoint takes once."""
     with Clock() as clock:
-        found = llama_scope.open_checkpoint(case["checkpoint"]).decoder.norms
-    np.save(case["norms"], found.astype(np.float32))
-    return clock.told()
+        decoder_norms = llama_scope.open_checkpoint(case["checkpoint"]).decoder.norms
+    np.save(case["norms"], decoder_norms.astype(np.float32))
+    return clock.as_json()
 
 
 def cell(case: dict[str, Any]) -> dict[str, Any]:
-    """From opening the file to the top tokens."""
+    """The time from opening the file to the top tokens."""
     tokens = io.read_table(case["tokens"])
     captured, kept = np.load(case["captured"]), np.ones(tokens.num_rows, dtype=bool)
-    x, found_norms = np.load(case["x"]), np.load(case["norms"])
+    x, decoder_norms = np.load(case["x"]), np.load(case["norms"])
     clock = Clock()
     with clock:
-        encoder = llama_scope.open_checkpoint(case["checkpoint"], found_norms).encoder
+        encoder = llama_scope.open_checkpoint(case["checkpoint"], decoder_norms).encoder
         clock.mark("open")
         z = encode(x, captured, encoder, screen=case["screen"], threads=case["threads"])
         clock.mark("encode")
@@ -77,17 +77,17 @@ def cell(case: dict[str, Any]) -> dict[str, Any]:
         top_feature=top["feature"].to_numpy(),
         top_token=np.searchsorted(captured, top["token_index"].to_numpy()),
     )
-    return clock.told() | {"l0": len(z.data) / len(x)}
+    return clock.as_json() | {"l0": len(z.data) / len(x)}
 
 
 # --- a small grid, page writing included ---------------------------------------------------------
 
 
 def prepare(case: dict[str, Any]) -> dict[str, Any]:
-    """Texts, tokens and SAEs that all sides share; not timed.
+    """Make the texts, tokens and SAEs that all sides share; this is not timed.
 
     The SAEs are trained with TopK; then one threshold that leaves k features a token makes them
-    JumpReLU SAEs, which is how Llama Scope's were made.
+    JumpReLU SAEs, as Llama Scope's were made.
     """
     folder = Path(case["folder"])
     columns = {"id": "id", "original": "original", "edit": "edit"}
@@ -98,27 +98,27 @@ def prepare(case: dict[str, Any]) -> dict[str, Any]:
     source = {"kind": "text", "files": {"all": str(folder / "texts.txt")}}
     plain = items({**source, "columns": {}, "labels": {}}).table
     model = load({"path": case["model"]})
-    made = make_tokens(plain, None, tokenizer.load(case["model"]), "headline", "difference")
+    tables = make_tokens(plain, None, tokenizer.load(case["model"]), "headline", "difference")
     io.write_table(folder / "items.parquet", plain)
-    io.write_table(folder / "tokens.parquet", made.tokens)
+    io.write_table(folder / "tokens.parquet", tables.tokens)
     io.write_table(folder / "selection.parquet", selection(plain))
     choice = {"edited": True, "original": False, "context": "all", "seed": 0}
-    wanted = captured_tokens(made.tokens, made.spans, choice)
+    wanted = captured_tokens(tables.tokens, tables.spans, choice)
     np.save(folder / "wanted.npy", wanted)
-    rows, eos = rows_of(made.tokens), model.model.config.eos_token_id
+    rows, eos = rows_of(tables.tokens), model.model.config.eos_token_id
     ids = np.full((len(rows.starts) - 1, int(np.diff(rows.starts).max())), eos)
-    ids[made.tokens["row"].to_numpy(), made.tokens["position"].to_numpy()] = rows.ids
+    ids[tables.tokens["row"].to_numpy(), tables.tokens["position"].to_numpy()] = rows.ids
     np.save(folder / "ids.npy", ids.astype(np.int64))
     sites = [Site.parse(site) for site in case["sites"]]
     capture_sites(model, rows, wanted, sites, folder / "learned", say=_silent)
     for site in sites:
         _train(folder, site, case)
-    n_tokens = int(pc.sum(pc.invert(made.tokens["special"])).as_py())
+    n_tokens = int(pc.sum(pc.invert(tables.tokens["special"])).as_py())
     return {"rows": len(ids), "positions": ids.size, "tokens": n_tokens}
 
 
 def _train(folder: Path, site: Site, case: dict[str, Any]) -> None:
-    """A JumpReLU SAE of a site, in SAELens' layout."""
+    """Train a JumpReLU SAE of a site, and write it in SAELens' layout."""
     x = activations.read(folder / "learned" / f"{site}.safetensors")[0].astype(np.float64)
     settings = {"k": case["k"], "steps": case["steps"]}
     trained = train(
@@ -136,26 +136,27 @@ def _train(folder: Path, site: Site, case: dict[str, Any]) -> None:
 
 
 def grid(case: dict[str, Any]) -> dict[str, Any]:
-    """Capture to pages, every file written and read again as the scripts of the rules do."""
+    """The time from capture to pages, with every file written and read again as by the rules'
+    scripts."""
     folder, out = Path(case["folder"]), Path(case["out"])
     sites = [Site.parse(site) for site in case["sites"]]
     model = load({"path": case["model"]})
     rows = rows_of(io.read_table(folder / "tokens.parquet"))
     wanted = np.load(folder / "wanted.npy")
     for name in ("warm", "timed"):
-        clock, made = Clock(), out / name
+        clock, target = Clock(), out / name
         with clock:
-            capture_sites(model, rows, wanted, sites, made / "store", say=_silent)
+            capture_sites(model, rows, wanted, sites, target / "store", say=_silent)
             clock.mark("capture")
             for site in sites:
-                _cell(folder, made, site, case, clock)
+                _cell(folder, target, site, case, clock)
     size = sum(path.stat().st_size for path in (out / "timed").glob("*.html"))
     _arrays(folder, out, sites)
-    return clock.told() | {"page_mb": size / 1e6}
+    return clock.as_json() | {"page_mb": size / 1e6}
 
 
 def _cell(folder: Path, out: Path, site: Site, case: dict[str, Any], clock: Clock) -> None:
-    """The stages of a cell, each as its script does it."""
+    """Run the stages of a cell, each like its script."""
     files = {name: out / f"{site}-{name}.parquet" for name in ("table", "top", "sample", "effects")}
     x, token = activations.read(out / "store" / f"{site}.safetensors")
     sae = open_sae(folder / f"sae-{site}")
@@ -164,8 +165,8 @@ def _cell(folder: Path, out: Path, site: Site, case: dict[str, Any], clock: Cloc
     clock.mark("encode")
     z, tokens = read_features(out / f"{site}.safetensors"), io.read_table(folder / "tokens.parquet")
     kept = kept_of(str(folder / "selection.parquet"))
-    told = facts(z, tokens, kept, cuts=())
-    io.write_table(files["table"], density(z, tokens, kept), facts=told)
+    counts = facts(z, tokens, kept, cuts=())
+    io.write_table(files["table"], density(z, tokens, kept), facts=counts)
     clock.mark("density")
     table = io.read_table(files["table"])
     top = top_tokens(z, table, tokens, kept)
@@ -180,7 +181,7 @@ def _cell(folder: Path, out: Path, site: Site, case: dict[str, Any], clock: Cloc
     clock.mark("logit effects")
     names = {"study": "peers", "corpus": "texts", "cell": f"{site}-8x", "model": "local"}
     text = page(
-        {**told, **names, "site": str(site), "sae": "8x", "spec": "{}"},
+        {**counts, **names, "site": str(site), "sae": "8x", "spec": "{}"},
         table,
         io.read_table(files["top"]),
         io.read_table(files["sample"]),
@@ -196,7 +197,8 @@ def _cell(folder: Path, out: Path, site: Site, case: dict[str, Any], clock: Cloc
 
 
 def _arrays(folder: Path, out: Path, sites: list[Site]) -> None:
-    """What the agreement is judged on: sparse z by row and position, top tokens, logit effects."""
+    """Write the arrays for the comparison: sparse z by row and position, top tokens, logit
+    effects."""
     tokens = io.read_table(folder / "tokens.parquet")
     row, position = tokens["row"].to_numpy(), tokens["position"].to_numpy()
     for site in sites:
@@ -224,7 +226,7 @@ def _arrays(folder: Path, out: Path, sites: list[Site]) -> None:
 
 
 def _silent(line: str) -> None:
-    """Captures say how far they are; here nobody reads it."""
+    """Discard a line of progress."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What this project does in the comparison of trainings.
+"""The side of this project in the comparison of trainings.
 
 python saegrid_training_side.py '{"job": "speed", ...}'
 """
@@ -16,11 +16,18 @@ from saegrid.saes.training.stream import of_array
 
 
 def speed(case: dict[str, Any]) -> dict[str, Any]:
-    """Steps of a recipe, reading, shuffling and scaling included."""
+    """The speed of a recipe's steps, with reading, shuffling and scaling."""
     stream = of_array(np.load(case["x"], mmap_mode="r"), 0.1, 0)
-    told = {"batch": case["batch"], "steps": 10_000, "validate_every": 10_000, "log_every": 10_000}
-    told |= {"k": case["k"]} if case["recipe"] == "topk" else {}
-    state = State(Run(case["recipe"], told, case["d_sae"] // case["d_model"]), world_of(stream, 0))
+    settings = {
+        "batch": case["batch"],
+        "steps": 10_000,
+        "validate_every": 10_000,
+        "log_every": 10_000,
+    }
+    settings |= {"k": case["k"]} if case["recipe"] == "topk" else {}
+    state = State(
+        Run(case["recipe"], settings, case["d_sae"] // case["d_model"]), world_of(stream, 0)
+    )
     batches = stream.batches(case["batch"], 0, 0)
 
     def step(number: int) -> None:

@@ -1,7 +1,8 @@
 """The frame of a script: its settings, its log file, fixed threads.
 
-The only module that knows the `snakemake` object of a script. A rule has one parameter `spec`: the
-canonical JSON text of all that decides its result, with a fingerprint of the code that it runs.
+It is the only module that knows the `snakemake` object of a script. A rule has one parameter
+`spec`, the canonical JSON text of all that decides its result, with a fingerprint of the code that
+it runs.
 """
 
 import json
@@ -18,26 +19,26 @@ from saegrid.base.paths import expand_all
 
 
 class Job(NamedTuple):
-    """What a script gets: its settings, and paths by name."""
+    """The job of a script: its settings, and its paths by name."""
 
     settings: dict[str, Any]
-    """The parsed spec, with the paths in it filled in."""
+    """The parsed spec, with expanded paths."""
     written: dict[str, Any]
-    """The parsed spec, with paths as the config writes them."""
+    """The parsed spec, with the paths of the config."""
     spec: str
-    """The spec as text, for the headers of the outputs."""
+    """The text of the spec, for the headers of the outputs."""
     input: Any
     output: Any
     wildcards: Any
     resources: Any
-    """What the job may use (mem_mb, gpu): decides how a result is made, never what it is."""
+    """Resources that the job may use (mem_mb, gpu); they decide no result."""
     cores: int
-    """CPUs that the job has: likewise."""
+    """Number of CPUs that the job has; it decides no result."""
 
 
 @contextmanager
 def start(snakemake: Any) -> Iterator[Job]:
-    """The frame of a script: log file, fixed threads, timing, and a traceback where it fails."""
+    """The context of a script: log file, fixed threads, timing, and a traceback if it fails."""
     # Imports of the script are done by now: what follows are the library's calls.
     started, cpu = time.monotonic(), time.process_time()
     spec = snakemake.params.spec
@@ -47,8 +48,8 @@ def start(snakemake: Any) -> Iterator[Job]:
         try:
             with _threads(int(written.get("threads", 1))):
                 paths = snakemake.input, snakemake.output, snakemake.wildcards
-                given = snakemake.resources, snakemake.threads
-                yield Job(expand_all(written), written, spec, *paths, *given)
+                limits = snakemake.resources, snakemake.threads
+                yield Job(expand_all(written), written, spec, *paths, *limits)
             used = time.process_time() - cpu
             wall = time.monotonic() - started
             print(
@@ -64,7 +65,7 @@ def start(snakemake: Any) -> Iterator[Job]:
 
 @contextmanager
 def _threads(n: int) -> Iterator[None]:
-    """Fixed thread counts: products differ in the last bits with them."""
+    """A context with a fixed number of threads, on which the last bits of products depend."""
     from threadpoolctl import threadpool_limits
 
     if "torch" in sys.modules:

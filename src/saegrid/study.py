@@ -1,6 +1,6 @@
 """The results of a study as data frames: `saegrid.open("toy").cell("L15R-32x").feature(1216)`.
 
-Files are read when they are asked for; of a feature only its own rows.
+Files are read when they are needed; for a feature only its own rows are.
 """
 
 from __future__ import annotations
@@ -25,16 +25,21 @@ from saegrid.text.selection import kept_of
 
 
 class NotThere(LookupError):
-    """Something that a study does not hold; the message says what it holds, or how to make it."""
+    """An error of a request for results that a study does not hold; the message says what it holds,
+    or how to make them."""
 
 
 def open(study: str | Path, results: str | Path = "results", corpus: str | None = None) -> Study:
-    """A study's results.
+    """Open the results of a study.
 
-    study: its name, as a folder of `results`, or the path of its folder. corpus: a folder of the
-    study; by default the corpus of role `main` in config.json, or the only one that has cells.
+    Args:
+        study: name of the study, a folder of `results`, or the path of its folder.
+        results: folder of the studies.
+        corpus: name of a corpus of the study; by default the one of role `main` in config.json, or
+            the only one that has cells.
 
-    Raises NotThere for a study or corpus that is not there.
+    Raises:
+        NotThere: there is no such study or corpus.
     """
     folder = Path(study) if isinstance(study, Path) else Path(results) / study
     if not folder.is_dir() and Path(study).is_dir():
@@ -46,7 +51,7 @@ def open(study: str | Path, results: str | Path = "results", corpus: str | None 
 
 
 class Study:
-    """A study and one of its corpora."""
+    """The results of a study on one of its corpora."""
 
     def __init__(self, folder: str | Path, corpus: str | None = None) -> None:
         self.folder = Path(folder)
@@ -64,13 +69,13 @@ class Study:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The resolved config with versions; empty where config.json is not there."""
+        """The resolved config with versions; empty if there is no config.json."""
         path = self.folder / "config.json"
         return io.read_json(path) if path.is_file() else {}
 
     @property
     def corpora(self) -> list[str]:
-        """Names of the corpora that have been read."""
+        """The names of the corpora that have been read."""
         return [
             name
             for name in _folders(self.folder)
@@ -91,13 +96,14 @@ class Study:
 
     @property
     def _cells(self) -> list[Cell]:
-        found = self.corpus_folder / "cells"
-        names = [p.parent.name for p in found.glob("*/features.parquet")]
+        folder = self.corpus_folder / "cells"
+        names = [p.parent.name for p in folder.glob("*/features.parquet")]
         return sorted((Cell.parse(name) for name in names), key=lambda c: (*c.site, c.sae))
 
     @property
     def cells(self) -> pd.DataFrame:
-        """One row a cell: layer, position, sae, n_active (features active on a counted token)."""
+        """The cells, one row each: layer, position, sae, n_active (features active on a counted
+        token)."""
         rows = [
             {
                 "cell": str(cell),
@@ -115,7 +121,7 @@ class Study:
         return self.corpus_folder / "cells" / str(cell)
 
     def cell(self, name: str | Cell) -> CellView:
-        """One cell; NotThere where it has no results."""
+        """The view of one cell; NotThere if it has no results."""
         known = [str(cell) for cell in self._cells]
         if str(name) not in known:
             about = f"Study {self.name} has no cell {str(name)!r} on corpus {self.corpus_name}."
@@ -124,15 +130,17 @@ class Study:
 
     @cached_property
     def corpus(self) -> pd.DataFrame:
-        """One row an item: its texts and labels, and `kept`, whether the filter keeps it."""
+        """The items, one row each: texts, labels, and `kept`, True where the filter keeps the
+        item."""
         items = _read(self.corpus_folder / "items.parquet").to_pandas().set_index("item")
         kept = _read(self.corpus_folder / "selection.parquet").to_pandas().set_index("item")
         return items.join(kept)
 
     def tokens(self, item: int | str) -> pd.DataFrame:
-        """The tokens of an item's texts by token index: the edited side, then the original.
+        """The tokens of an item's texts by token index, of the edited side and then of the
+        original.
 
-        item: its number, or its id. NotThere where the corpus has none such.
+        item: number or id of the item; NotThere if the corpus has no such item.
         """
         if isinstance(item, str):
             ids = self.corpus["id"].astype(str)
@@ -148,7 +156,7 @@ class Study:
 
     @cached_property
     def token_table(self) -> pd.DataFrame:
-        """One row a model input position; the index is the token index."""
+        """The tokens, one row a model input position; the index is the token index."""
         return self._tokens.to_pandas().rename_axis("token_index")
 
     @cached_property
@@ -161,7 +169,7 @@ class Study:
 
 
 class CellView:
-    """One cell: a site and an SAE."""
+    """The results of one cell, a site and an SAE."""
 
     def __init__(self, study: Study, name: str) -> None:
         self.study, self.name = study, name
@@ -172,17 +180,17 @@ class CellView:
 
     @cached_property
     def features(self) -> pd.DataFrame:
-        """One row an active feature, by rank; the index is the feature."""
+        """The active features, one row each, by rank; the index is the feature."""
         return self._table("features").set_index("feature")
 
     @property
     def topics(self) -> pd.DataFrame:
-        """One row a feature shown: what its top tokens have in common."""
+        """The topics of shown features, one row each, from what their top tokens have in common."""
         return self._table("topics").set_index("feature")
 
     @cached_property
     def d_sae(self) -> int:
-        """Number of features, active or not."""
+        """The number of features, active or not."""
         return int(io.read_header(self._sparse)["d_sae"])
 
     @property
@@ -198,12 +206,12 @@ class CellView:
 
     @cached_property
     def _masked(self) -> np.ndarray:
-        """(token,) bool: where features count."""
+        """(token,) bool: True where features are counted."""
         captured = io.read_tensors(self._sparse, ["token"])["token"]
         return counted(self.study._tokens, self.study._kept, captured).masked
 
     def feature(self, feature: int) -> FeatureView:
-        """One feature; NotThere where the SAE has none such, or where it is not active."""
+        """The view of one feature; NotThere if the SAE has no such feature, or it is not active."""
         known = self.features.index.to_numpy()
         if not 0 <= feature < self.d_sae:
             raise NotThere(f"{self.name} has the features 0 to {self.d_sae - 1}; got {feature}.")
@@ -218,7 +226,7 @@ class CellView:
 
 
 class FeatureView:
-    """One feature of a cell, with what its page shows."""
+    """The results of one feature of a cell, those of its page."""
 
     def __init__(self, cell: CellView, feature: int) -> None:
         self.cell, self.id = cell, feature
@@ -232,40 +240,40 @@ class FeatureView:
 
     @property
     def summary(self) -> pd.Series:
-        """Its densities, counts and rank."""
+        """The densities, counts and rank of the feature."""
         return self.cell.features.loc[self.id]
 
     @property
     def top_tokens(self) -> pd.DataFrame:
-        """Its top tokens; without rows where its density is below the cut."""
+        """The top tokens of the feature; without rows if its density is below the cut."""
         return self._rows("top_tokens")
 
     @property
     def examples(self) -> pd.DataFrame:
-        """Its random examples and those of the fifths; column `group`."""
+        """The random examples of the feature and those of the fifths, by column `group`."""
         return self._rows("examples")
 
     @property
     def logits(self) -> pd.DataFrame:
-        """The tokens that its direction raises and lowers most."""
+        """The tokens that the feature's direction raises and lowers most."""
         return self._rows("logit_effects")
 
     @property
     def topics(self) -> pd.Series:
-        """What its top tokens have in common; empty where its density is below the cut."""
+        """The topic of the feature's top tokens; empty if its density is below the cut."""
         rows = self._rows("topics")
         return rows.iloc[0] if len(rows) else pd.Series(dtype=object)
 
     @cached_property
     def activations(self) -> pd.Series:
-        """Its activations on the counted tokens, by token index."""
+        """The activations of the feature on the counted tokens, by token index."""
         with safetensors.safe_open(str(self.cell._sparse), framework="numpy") as file:
             start, stop = file.get_slice("indptr")[self.id : self.id + 2].tolist()
             index = file.get_slice("indices")[start:stop]
             values = file.get_slice("data")[start:stop]
-        found = self.cell._masked[index]
-        name = pd.Index(index[found], name="token_index")
-        return pd.Series(values[found], index=name, name="activation")
+        masked = self.cell._masked[index]
+        name = pd.Index(index[masked], name="token_index")
+        return pd.Series(values[masked], index=name, name="activation")
 
     @property
     def tokens(self) -> pd.DataFrame:
@@ -280,7 +288,8 @@ class FeatureView:
 
     @property
     def histogram(self) -> pd.DataFrame:
-        """Fifty bins of its activations: left, right, count; the counts add up to n_active."""
+        """A histogram of the feature's activations in fifty bins: left, right, count; the counts
+        add up to n_active."""
         edges, counts = histogram(self.activations.to_numpy())
         return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "count": counts})
 
@@ -290,12 +299,12 @@ class FeatureView:
 
 
 def _folders(folder: Path) -> list[str]:
-    """Names of the folders in a folder."""
+    """The names of the folders in a folder."""
     return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
 
 
 def _missing(what: str, name: str, known: list[str]) -> NoReturn:
-    """Raise NotThere with the nearest spelling and some of what there is."""
+    """Raise NotThere with the nearest spelling and some known names."""
     shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
     raise NotThere(f"{what}{nearest(name, known)} Known: {shown or 'none'}.")
 
@@ -305,7 +314,7 @@ def _not_made(path: Path) -> NoReturn:
 
 
 def _read(path: Path, filters: list[tuple[str, str, int]] | None = None) -> Any:
-    """A parquet file, or its rows that pass the filters; NotThere where it was not made."""
+    """The rows of a parquet file that pass the filters; NotThere if it was not made."""
     if not path.is_file():
         _not_made(path)
     return pq.read_table(path, filters=filters, partitioning=None)

@@ -8,6 +8,7 @@ import pytest
 import safetensors.numpy
 
 from saegrid.base import io
+from saegrid.base.recorded import recorded_spec
 
 TABLE = pa.table({"feature": pa.array([3, 1], pa.int32()), "token": ["a", "</script>"]})
 
@@ -26,7 +27,7 @@ def test_every_kind_of_file_records_its_spec(tmp_path):
     io.write_json(tmp_path / "a.json", {"x": 1}, "spec")
     io.write_table(tmp_path / "a.parquet", TABLE, "spec")
     io.write_tensors(tmp_path / "a.safetensors", {"x": np.ones(2, np.float32)}, "spec")
-    assert {io.recorded_spec(p) for p in tmp_path.iterdir()} == {"spec"}
+    assert {recorded_spec(p) for p in tmp_path.iterdir()} == {"spec"}
     assert io.read_json(tmp_path / "a.json") == {"x": 1}
     assert io.read_table(tmp_path / "a.parquet").equals(TABLE)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from saegrid.base import io
 from saegrid.base.paths import PathError, expand
+from saegrid.base.recorded import recorded_spec
 from saegrid.base.words import POSITIONS, Site
 from saegrid.capture import corpus, whole
 from saegrid.capture import finished as store
@@ -451,7 +452,7 @@ def test_files_hold_x_and_token(study):
         assert found["token"].tolist() == wanted.tolist()
         assert found["x"].dtype == np.float32
         assert np.array_equal(found["x"], expected[Site.parse(site)].numpy())
-        assert io.recorded_spec(path) == "spec"
+        assert recorded_spec(path) == "spec"
 
 
 def test_activations_keep_the_models_dtype(study):

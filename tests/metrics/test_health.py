@@ -10,7 +10,7 @@ import pytest
 from saegrid.base import io
 from saegrid.base.digest import digest
 from saegrid.features.summary import StaleCell
-from saegrid.metrics.health import health, told, varying
+from saegrid.metrics.health import flat_settings, health, varying
 from saegrid.metrics.lights import FEWER, MORE, READINGS, REVIVE
 from saegrid.pages import figures
 from saegrid.pages.figures import HEALTH_FIGURES, captions
@@ -58,15 +58,20 @@ def test_one_row_a_cell_with_settings_numbers_and_lights(files, baselines):
     assert "pca_fvu" not in table_of(files).column_names
 
 
-def test_settings_that_are_told():
-    assert told(SAES["L0A-tied"]) == {"recipe": "tied", "expansion": 8, "seed": 0, "lr": 0.5}
+def test_settings_in_one_mapping():
+    assert flat_settings(SAES["L0A-tied"]) == {
+        "recipe": "tied",
+        "expansion": 8,
+        "seed": 0,
+        "lr": 0.5,
+    }
     checkpoint = {
         "source": "checkpoint",
         "format": "sae_lens",
         "path": "/x",
         "revision": {"R": "c"},
     }
-    assert told(checkpoint | {"repo": None, "folder": "f"}) == {
+    assert flat_settings(checkpoint | {"repo": None, "folder": "f"}) == {
         "source": "checkpoint",
         "format": "sae_lens",
     }

@@ -11,7 +11,7 @@ from checkpoints import to_bits
 from saegrid.base.words import Site
 from saegrid.capture import activations
 from saegrid.metrics.codes import BLOCK, Coder, decode
-from saegrid.metrics.decoder import all_pairs, cosines, place_of_p95, random_pairs, random_rows
+from saegrid.metrics.decoder import all_pairs, cosines, index_of_p95, random_pairs, random_rows
 from saegrid.metrics.latents import bins_of, edges
 from saegrid.metrics.lights import EXPOSURE, READINGS, lights
 from saegrid.metrics.measure import measure, metrics_of
@@ -204,7 +204,7 @@ def test_cosines_of_all_pairs(m):
     n = m * (m - 1) // 2
     assert found.n == len(expected) == n
     assert found.mean == pytest.approx(expected.mean(), abs=1e-7)
-    assert found.p95 == pytest.approx(expected[place_of_p95(n)], abs=1.5e-6)
+    assert found.p95 == pytest.approx(expected[index_of_p95(n)], abs=1.5e-6)
     assert found.max == pytest.approx(expected[-1], abs=1e-7)
     table = rows.astype(np.float64) @ rows.T.astype(np.float64)
     np.fill_diagonal(table, -2)
@@ -231,7 +231,7 @@ def test_orthogonal_directions():
 
 
 def test_the_index_of_the_percentile_is_the_sources():
-    assert [place_of_p95(n) for n in (1, 2, 20, 2000)] == [0, 0, 18, 1899]
+    assert [index_of_p95(n) for n in (1, 2, 20, 2000)] == [0, 0, 18, 1899]
 
 
 def test_random_directions_are_as_the_theory_says():

@@ -217,8 +217,15 @@ def test_the_environment_has_everything_read_again_once_for_all_processes(run_fo
     read = count_reading(monkeypatch)
     forget(monkeypatch)
     assert digest.file_digest(path) == second and read == []
+    # Where nothing was remembered yet, neither.
+    monkeypatch.setenv(digest.REREAD, "1")
+    (run_folder / digest.MEMORY).unlink()
+    forget(monkeypatch)
+    digest.file_digest(path)
+    forget(monkeypatch)
+    assert digest.file_digest(path) == second and read == [path]
     monkeypatch.setenv(digest.REREAD, "0")
-    assert digest.file_digest(path) == second and read == []
+    assert digest.file_digest(path) == second and read == [path]
 
 
 def test_what_is_no_file_is_never_read(run_folder):

@@ -327,8 +327,8 @@ def test_shares_of_active_tokens_come_to_rho():
     s = told("relu_kl", rho=0.05, kl=1e4, steps=200, batch=2048, lr=0.02)
     state = State(Run("relu_kl", vars(s), 4), world_of(of_array(X, 0.1, 0), 0))
     for x in islice(state.world.stream.batches(2048, 0, 0), s.steps):
-        state.learn(state.given(x))
-    p, x = state.final(), state.given(X[:4000])
+        state.learn(state.transform(x))
+    p, x = state.final(), state.transform(X[:4000])
     q = torch.sigmoid((x @ p["W_enc"].T + p["b_enc"]) / s.softness).mean(dim=0)
     assert (q - 0.05).abs().max() < 0.01
 

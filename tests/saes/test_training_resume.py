@@ -16,6 +16,7 @@ import torch
 
 from planting import QUICK, SITE, X, same
 from saegrid.base import io
+from saegrid.base.recorded import recorded_spec
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.cells import train_cell, train_together
 from saegrid.saes.training.loop import train_many, world_of
@@ -168,7 +169,7 @@ def test_cells_alone_and_together_are_the_same_files(corpus, tmp_path):
         linked, alone = sorted((tmp_path / cell).iterdir()), (tmp_path / "alone" / cell).iterdir()
         assert [p.read_bytes() for p in linked] == [p.read_bytes() for p in sorted(alone)]
         assert all(p.stat().st_nlink == 2 for p in linked)
-        assert io.recorded_spec(tmp_path / cell / "sae_weights.safetensors") == spec(name)
+        assert recorded_spec(tmp_path / cell / "sae_weights.safetensors") == spec(name)
     assert not list((tmp_path / "alone").rglob("store/*"))
 
 

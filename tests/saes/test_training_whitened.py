@@ -43,8 +43,8 @@ def test_codes_of_raw_activations_are_those_of_whitened_ones(recipe, kind):
     world = world_of(stream, 0).whitened(kind)
     state = State(run, world)
     for batch in islice(stream.batches(256, 0, 0), 30):
-        state.learn(state.given(batch))
-    found = state.recipe.finish(state.final(), state.scale, state.told)
+        state.learn(state.transform(batch))
+    found = state.recipe.finish(state.final(), state.scale, state.settings)
     cfg = config(found.architecture, SITE, 32, 128, **found.keys)
     inner = opened(cfg, {n: np.ascontiguousarray(t.numpy()) for n, t in found.tensors.items()})
     (trained,) = train_many(stream, [run], site=SITE)
@@ -76,7 +76,7 @@ def test_what_is_learned_from_is_white(kind):
     state = State(Run("topk", QUICK["topk"] | {"whiten": kind}, 4), world)
     assert state.scale == pytest.approx(32**0.5 / world.norm)
     expected = world.affine(SKEWED[:5]) * np.float32(state.scale)
-    np.testing.assert_array_equal(state.given(SKEWED[:5]).numpy(), expected)
+    np.testing.assert_array_equal(state.transform(SKEWED[:5]).numpy(), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -118,7 +118,7 @@ def test_a_whitened_training_goes_on_after_any_step(tmp_path, recipe):
     path = tmp_path / "x.safetensors"
     state = State(Run(recipe, told, 4), world_of(stream, 0).whitened("zca"), path)
     for batch in islice(stream.batches(256, 0, 0), 13):
-        state.learn(state.given(batch))
+        state.learn(state.transform(batch))
     state.save()
     (resumed,) = train_many(stream, [Run(recipe, told, 4)], site=SITE, kept=[path])
     assert same(whole, resumed) and whole.history.equals(resumed.history)

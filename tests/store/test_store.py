@@ -16,7 +16,7 @@ from saegrid.store import blocks
 from saegrid.store.fill import fill
 from saegrid.store.manifest import read_manifest, verify
 from saegrid.store.settings import StoreError, settings_of
-from saegrid.store.texts import Place
+from saegrid.store.texts import Offset
 from stores import SITES, column, contents, make, make_model, plain, words, write_texts
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -216,7 +216,7 @@ def test_the_manifest_says_what_was_done(whole, texts, source):
     assert "T" in facts["last_updated"]
     manifest = read_manifest(whole)
     assert all(300 <= shard.entries < 300 + 40 * 9 for shard in manifest.shards[:-1])
-    assert manifest.shards[0].begin == Place()
+    assert manifest.shards[0].begin == Offset()
     assert [a.end for a in manifest.shards[:-1]] == [b.begin for b in manifest.shards[1:]]
     assert verify(whole) == len(SITES) * len(manifest.shards)
     # Headers say what a file is, and no date.

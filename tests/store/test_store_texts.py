@@ -13,14 +13,14 @@ import pytest
 
 from loopback import COMMIT, serve, use
 from saegrid.store import texts as streams
-from saegrid.store.texts import Place, names, texts
+from saegrid.store.texts import Offset, names, texts
 from saegrid.text.corpora.rows import CorpusError
 from stores import contents, make, make_model
 
 HARD = ['one, "two"', "three\nfour", " five — ‘six’ ", "<|endoftext|>?", "seven", "e\u0301ight"]
 
 
-def read(source, at=Place(), met=lambda number, file: None):  # noqa: B008
+def read(source, at=Offset(), met=lambda number, file: None):  # noqa: B008
     return list(texts(source, names(source), at, met))
 
 
@@ -38,7 +38,7 @@ def test_the_stories_are_those_between_the_separators(shared_data):
     assert [text.index for text in found] == list(range(2317))
     assert found[0].text.startswith("One day, a little girl named Lily")
     # Entered late: the same texts under the same numbers.
-    assert read(source, Place(0, 2000)) == found[2000:]
+    assert read(source, Offset(0, 2000)) == found[2000:]
 
 
 def test_a_mark_at_the_beginning_is_no_text(shared_data):
@@ -58,7 +58,7 @@ def test_files_come_in_order_and_a_star_by_name(shared_data):
     assert met == [(n, Path(path).name) for n, path in enumerate(listed)]
     assert [text.file for text in found] == sorted(text.file for text in found)
     late = next(n for n, text in enumerate(found) if text.file == 3 and text.index == 5)
-    assert read(source, Place(3, 5)) == found[late:]
+    assert read(source, Offset(3, 5)) == found[late:]
 
 
 @pytest.mark.parametrize("separator", ["\n", "\n\n", "---", "\n---\n", "aa"])
@@ -94,7 +94,7 @@ def write_all(folder, listed):
 def test_every_kind_of_file_gives_the_same_texts(tmp_path):
     for kind, source in write_all(tmp_path, HARD).items():
         assert only_texts(source) == HARD, kind
-        assert [text.text for text in read(source, Place(0, 4))] == HARD[4:]
+        assert [text.text for text in read(source, Offset(0, 4))] == HARD[4:]
 
 
 def test_what_cannot_be_used_keeps_its_place(tmp_path):
@@ -132,7 +132,7 @@ def test_a_file_without_text_stops_no_stream(tmp_path):
         (2, 0, "three"),
     ]
     assert [text.problem for text in found] == [None, None, "a file without text", None]
-    for n, place in ((1, Place(1, 0, 2)), (0, Place(1, 1, 3))):
+    for n, place in ((1, Offset(1, 0, 2)), (0, Offset(1, 1, 3))):
         later = list(texts(source, names(source), place))
         assert [text.text for text in later] == [""] * n + ["three"]
 
@@ -197,7 +197,7 @@ def test_texts_from_the_hub_come_file_by_file_one_ahead(hub):
     fetched = {f"datasets/some/stories/part-{n}.parquet": 1 for n in range(3)}
     assert hub.fetched() == fetched
     # Again, and late: from the hub's own cache.
-    assert [text.text for text in read(source, Place(2, 1))] == rest[5:]
+    assert [text.text for text in read(source, Offset(2, 1))] == rest[5:]
     assert hub.fetched() == fetched
     with pytest.raises(CorpusError, match="Loading scripts are never run"):
         names(hub_source(files={"train": "stories.py"}))

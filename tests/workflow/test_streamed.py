@@ -9,7 +9,7 @@ import pytest
 from finished import STREAMED, copy, finished, streamed, write_streamed
 from pipeline import jobs_to_run, planned, run, snakemake
 
-from saegrid.base import io
+from saegrid.base.recorded import recorded_spec
 from saegrid.base.tensors import open_tensors
 from saegrid.config import ConfigError
 from saegrid.pages.figures import SURVEY_FIGURES
@@ -83,7 +83,7 @@ def test_the_store_is_whole(done):
 
 def test_saes_learn_from_it(done):
     assert jobs_to_run(done, study=STREAMED, targets=("saes",)) == {}
-    spec = io.recorded_spec(done / "results/streamed/saes/L1R-8x/sae_weights.safetensors")
+    spec = recorded_spec(done / "results/streamed/saes/L1R-8x/sae_weights.safetensors")
     assert '"corpus":"generated"' in spec
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from saegrid.base import io, leftovers
 from saegrid.base.provenance import provenance
 from saegrid.base.words import SITE_PATTERN
-from saegrid.config import ConfigError, resolve
+from saegrid.config.messages import Mistake, told
+from saegrid.config.yaml import mistakes as yaml_mistakes
+from saegrid.mistakes import all_mistakes
 from saegrid.stages import settled, targets
 from saegrid.stages.estimate import estimate
 from saegrid.stages.graph import Job, check, needs
@@ -32,19 +34,42 @@ def requested():
     return sorted(settings.targets) if settings and settings.targets else ["all"]
 
 
-def checked(config):
-    """The plan of a study. Every reference, input and spec of what is asked for is made once, and all
-    mistakes are told at once: Snakemake drops a job in silence where one of its functions raises and
-    its files exist."""
-    try:
-        plan = Plan(resolve(config), Path(workflow.basedir) / "workflow" / "scripts")
-        # A job on another machine has been checked by its coordinator.
-        asked = requested() if workflow.is_main_process else []
-        mistakes = check(plan.graph, targets.ends(plan.graph, asked))
-    except ValueError as mistake:
-        raise WorkflowError(str(mistake)) from None
+def refuse(mistakes):
+    """Stop with all mistakes at once, a sentence each: an exception would come with a traceback."""
     if mistakes:
-        raise WorkflowError("\n".join(mistakes))
+        print(told(mistakes), file=sys.stderr, flush=True)
+        sys.exit(1)
+
+
+def make_again(damaged):
+    """Have Snakemake make results that cannot be read: it would take them as they are."""
+    for path, reason in damaged.items():
+        print(f"{path}: {reason}. It is made again.", file=sys.stderr, flush=True)
+    settings = workflow.dag_settings
+    settings.forcerun = {*settings.forcerun, *damaged}
+
+
+def checked(config):
+    """The plan of a study. All mistakes that concern what is asked for are told at once, before the
+    first job; then every reference, input and spec of it is made once: Snakemake drops a job in
+    silence where one of its functions raises and its files exist."""
+    files = [one for path in workflow.configfiles for one in yaml_mistakes(path)]
+    refuse([Mistake("config", text) for text in files])
+    study, mistakes = all_mistakes(config)
+    if any(mistake.part == "config" for mistake in mistakes):
+        refuse(mistakes)
+    try:
+        plan = Plan(study, Path(workflow.basedir) / "workflow" / "scripts")
+        if (
+            workflow.is_main_process
+        ):  # a job on another machine was checked by its coordinator
+            ends = targets.ends(plan.graph, requested())
+            parts = targets.parts(plan.graph.jobs(ends, []))
+            refuse([mistake for mistake in mistakes if mistake.part in parts])
+            refuse([Mistake("config", text) for text in check(plan.graph, ends)])
+            make_again(settled.damaged(plan.graph, plan.graph.jobs(ends)))
+    except ValueError as mistake:
+        refuse([Mistake("config", str(mistake))])
     os.environ.update(plan.environment())
     return plan
 

@@ -114,10 +114,10 @@ class _Known(NamedTuple):
         """Whether the file is still the one that was read, as far as its facts tell."""
         return (self.size, self.mtime, self.inode) == _facts(stat)
 
-    def counts(self, stat: os.stat_result) -> bool:
-        """Whether the digest may be taken for the file's."""
+    def counts(self, stat: os.stat_result, earliest: int) -> bool:
+        """Whether the digest may be taken for the file's: one read no sooner than `earliest`."""
         settled = abs(self.read - self.mtime) > SETTLED
-        return self.stands(stat) and settled and self.read >= since()
+        return self.stands(stat) and settled and self.read >= earliest
 
 
 def _facts(stat: os.stat_result) -> tuple[int, int, int]:
@@ -140,11 +140,12 @@ class Memory:
     def digests(self, paths: Sequence[Path]) -> list[str]:
         """The sha256 of each file, as hexadecimal digits."""
         wanted = {path: (os.path.realpath(path), _stat(path)) for path in dict.fromkeys(paths)}
+        earliest = since()
         known = self._read() if any(s.st_size > SMALL for _, s in wanted.values()) else {}
         found = {
             path: known[real].sha256
             for path, (real, stat) in wanted.items()
-            if stat.st_size > SMALL and real in known and known[real].counts(stat)
+            if stat.st_size > SMALL and real in known and known[real].counts(stat, earliest)
         }
         unread = {path: stat.st_size for path, (_, stat) in wanted.items() if path not in found}
         found |= {path: _sha256(path) for path, size in unread.items() if size <= SMALL}

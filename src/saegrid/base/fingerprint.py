@@ -1,4 +1,5 @@
-"""Fingerprints of code: the modules behind a rule, without comments, layout and docstrings."""
+"""The fingerprints of code: of the modules behind a rule, without comments, layout and
+docstrings."""
 
 import ast
 from collections.abc import Iterator
@@ -10,17 +11,17 @@ from saegrid.base.io import canonical
 
 PACKAGE = "saegrid"
 SOURCE = Path(__file__).resolve().parents[1]
-"""Folder of the package."""
+"""Folder of the package's source."""
 WITHOUT_RESULT = (
     PACKAGE,  # only opens studies from Python
     *(f"{PACKAGE}.{name}" for name in ("job", "saes.cache", "saes.cache.download")),
 )
-"""Modules whose code decides no result: what comes from the hub is checked by its content."""
+"""Modules whose code decides no result: files from the hub are checked by their content."""
 TEMPLATES = (".js", ".css", ".html", ".jinja")
 
 
 def _path(module: str) -> Path | None:
-    """File of a module of this package; None for anything else."""
+    """The file of a module of this package; None for any other name."""
     name, *rest = module.split(".")
     base = SOURCE.joinpath(*rest)
     candidates = (base.with_suffix(".py"), base / "__init__.py")
@@ -28,7 +29,7 @@ def _path(module: str) -> Path | None:
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and all statements in it: expressions, most of a tree, hold none."""
+    """A node and all statements in it; expressions, most of a tree, hold none."""
     yield node
     for block in ("body", "handlers", "orelse", "finalbody", "cases"):
         for inner in getattr(node, block, ()):
@@ -49,7 +50,7 @@ def _is_text(node: ast.AST | None) -> bool:
 
 
 def _is_registry(node: ast.AST) -> bool:
-    """Whether a statement is a table of `name: "package.module:attribute"`."""
+    """Return True if a statement is a table of `name: "package.module:attribute"`."""
     value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
     return isinstance(value, ast.Dict) and all(
         isinstance(v, ast.Constant) and str(v.value).startswith(f"{PACKAGE}.") for v in value.values
@@ -57,7 +58,7 @@ def _is_registry(node: ast.AST) -> bool:
 
 
 def _normalised(tree: ast.Module) -> str:
-    """Source without comments, layout, docstrings and registries."""
+    """The source of a module without comments, layout, docstrings and registries."""
     for node in _statements(tree):
         if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             kept = [
@@ -72,28 +73,28 @@ def _normalised(tree: ast.Module) -> str:
 
 @cache
 def _module(name: str) -> tuple[str, frozenset[str]] | None:
-    """Normalised source of a module and the modules of this package that it imports."""
+    """The normalised source of a module, and the modules of this package that it imports."""
     path = _path(name)
     if path is None:
         return None
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    imported = frozenset(found for found in _imports(tree) if _path(found))
+    imported = frozenset(other for other in _imports(tree) if _path(other))
     return _normalised(tree) + _templates(path.parent), imported
 
 
 @cache
 def _templates(folder: Path) -> str:
-    """Text of the templates beside a module of a subpackage: pages are made from them."""
-    found = [] if folder == SOURCE else sorted(folder.iterdir())
-    return "".join(p.read_text(encoding="utf-8") for p in found if p.suffix in TEMPLATES)
+    """The text of the templates beside a module of a subpackage, from which pages are made."""
+    paths = [] if folder == SOURCE else sorted(folder.iterdir())
+    return "".join(p.read_text(encoding="utf-8") for p in paths if p.suffix in TEMPLATES)
 
 
 def fingerprint(*modules: str, script: str | Path | None = None) -> str:
-    """Digest of the code behind a rule: its modules and its script, with all they import here.
+    """The digest of the code behind a rule: its modules and its script, with all they import here.
 
     Comments, docstrings, layout and registries do not count, nor do modules that decide no result
-    (`WITHOUT_RESULT`). A module is named without the package (`density`), or as a registry names it
-    (`saegrid.text.corpora.csv:rows`).
+    (`WITHOUT_RESULT`). A module is named without the package (`density`), or in the form of a
+    registry (`saegrid.text.corpora.csv:rows`).
     """
     todo = [f"{PACKAGE}.{m.partition(':')[0].removeprefix(f'{PACKAGE}.')}" for m in modules]
     for name in todo:
@@ -106,8 +107,8 @@ def fingerprint(*modules: str, script: str | Path | None = None) -> str:
         todo += _imports(tree)
     while todo:
         name = todo.pop()
-        found = _module(name)
-        if found is not None and name not in sources:
-            sources[name], imported = found
+        module = _module(name)
+        if module is not None and name not in sources:
+            sources[name], imported = module
             todo += imported
     return digest(canonical(sources))

@@ -1,13 +1,11 @@
-"""Reading and writing artefacts. Every file gets a temporary name first and is then renamed.
+"""The reading and writing of artefacts; every file is written under a temporary name and renamed.
 
-Tensors are safetensors, rows are parquet, facts are json, pages are html. The spec of the job that
-wrote a file (see `workflow`) stands in its header.
+Tensors are safetensors, rows are parquet, facts are json, pages are html. The header of a file
+records the spec of the job that wrote it (see `workflow`).
 """
 
-import html
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -23,13 +21,12 @@ SPEC = "saegrid_spec"
 FACTS = "saegrid_facts"
 UMASK = os.umask(0)
 os.umask(UMASK)
-HEAD = 16 << 10
-"""Characters of a page in which its spec stands."""
 
 
 @contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it on success and removed on failure."""
+    """A context with a temporary path beside `path`, renamed to it on success, removed on
+    failure."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -43,7 +40,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def canonical(value: Any) -> str:
-    """The one JSON text of a value: keys sorted, no blanks, no NaN."""
+    """The canonical JSON text of a value: sorted keys, no blanks, no NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -54,7 +51,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_json(path: str | os.PathLike[str], facts: Mapping[str, Any], spec: str = "") -> None:
-    """Write facts as indented JSON; the job's spec stands under `saegrid_spec`."""
+    """Write facts as indented JSON, with the job's spec under `saegrid_spec`."""
     body = {**facts, SPEC: spec} if spec else dict(facts)
     write_text(path, json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -94,7 +91,7 @@ def read_table(path: str | os.PathLike[str], columns: list[str] | None = None) -
 
 
 def table_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The facts in the header of a parquet file; empty where there are none."""
+    """The facts in the header of a parquet file; empty if there are none."""
     return json.loads((pq.read_schema(path).metadata or {}).get(FACTS.encode(), b"{}"))
 
 
@@ -113,11 +110,12 @@ DTYPES = {
     "int64": "I64",
     "uint64": "U64",
 }
-"""safetensors' names of types, in its order: the last are laid first, so that all are aligned."""
+"""Names of number types in safetensors, in its order: the last come first in a file, so that all
+are aligned."""
 
 
 def laid_out(dtypes: Mapping[str, str]) -> list[str]:
-    """The names of tensors in the order in which they lie in a file; dtypes: `float32` by name."""
+    """The names of tensors in the order of a file; dtypes: number types (`float32`) by name."""
     order = list(DTYPES)
     return sorted(dtypes, key=lambda name: (-order.index(dtypes[name]), name))
 
@@ -125,7 +123,7 @@ def laid_out(dtypes: Mapping[str, str]) -> list[str]:
 def tensors_head(
     tensors: Mapping[str, tuple[str, Sequence[int]]], metadata: Mapping[str, str]
 ) -> bytes:
-    """What stands in a safetensors file before its tensors, which follow as `laid_out` says.
+    """The head of a safetensors file; its tensors follow in the order of `laid_out`.
 
     tensors: dtype and shape by name.
     """
@@ -144,7 +142,7 @@ def tensors_head(
 
 
 def _plain(tensor: Any) -> tuple[str, np.ndarray]:
-    """The name of the type of a numpy array or torch tensor, and its bytes in order."""
+    """The name of the number type of a numpy array or torch tensor, and its contiguous bytes."""
     if type(tensor).__module__.split(".")[0] == "torch":
         import torch
 
@@ -161,7 +159,7 @@ def write_tensors(
 ) -> None:
     """Write numpy arrays, or torch tensors, as safetensors with a header of strings.
 
-    Straight from where they lie: the library's own writer copies them first, and leaves the
+    They are written without a copy: the library's own writer copies them first, and writes the
     strings in random order.
     """
     plain = {name: _plain(tensor) for name, tensor in tensors.items()}
@@ -184,18 +182,3 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, str]:
     """The strings in a safetensors header."""
     with safetensors.safe_open(str(path), framework="numpy") as file:
         return dict(file.metadata() or {})
-
-
-def recorded_spec(path: str | os.PathLike[str]) -> str:
-    """The spec of the job that wrote a parquet, safetensors, json or html file; empty: none."""
-    path = Path(path)
-    if path.suffix == ".parquet":
-        metadata = pq.read_schema(path).metadata or {}
-        return metadata.get(SPEC.encode(), b"").decode()
-    if path.suffix == ".safetensors":
-        return read_header(path).get(SPEC, "")
-    if path.suffix == ".html":
-        with path.open(encoding="utf-8") as file:
-            found = re.search(r'<meta name="saegrid-spec" content="([^"]*)">', file.read(HEAD))
-        return html.unescape(found[1]) if found else ""
-    return json.loads(path.read_text(encoding="utf-8")).get(SPEC, "")

@@ -1,17 +1,17 @@
-"""Temporary files of killed jobs: what `io.atomic` and safetensors could not remove."""
+"""The temporary files of killed jobs, which `io.atomic` and safetensors could not remove."""
 
 import re
 from pathlib import Path
 
 TEMPORARY = re.compile(r"^(\..+\.\d+\.tmp|\.tmp\w{6})$")
-"""Names that `io.atomic` gives, and safetensors while it writes."""
+"""Pattern of the temporary names of `io.atomic` and of safetensors."""
 
 
 def remove(folder: str | Path, before: float) -> list[Path]:
-    """Remove the temporary files below a folder last written before a time (s); which they were.
+    """Remove the temporary files below a folder last written before a time (s); return their paths.
 
-    Whoever still writes one, on this machine or another, has touched it since: a time not long ago
-    tells leftovers from files under way.
+    A job that still writes one, on this machine or another, has touched it since: a time not long
+    ago separates leftovers from files under way.
     """
     removed = []
     for path in sorted(Path(folder).rglob(".*tmp*")):

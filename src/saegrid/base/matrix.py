@@ -1,7 +1,7 @@
-"""A large stored matrix, read in blocks into memory that the reader gives.
+"""A large stored matrix, read in blocks into the reader's buffer.
 
-Mapped pages count as resident memory and come one fault at a time; what is read here is held in its
-buffer and nowhere else.
+Mapped pages would count as resident memory and come one fault at a time; blocks read here are held
+in their buffer alone.
 """
 
 import os
@@ -16,9 +16,15 @@ from saegrid.base.errors import CheckpointError
 class Matrix:
     """A matrix (row, column) in a file, or in memory."""
 
-    def __init__(self, array: np.ndarray, path: Path | None = None, place: int | None = None):
-        """array: its numbers, mapped or in memory; place: its first byte in the file, if in one."""
-        self.array, self.path, self.place = array, path, place
+    def __init__(self, array: np.ndarray, path: Path | None = None, offset: int | None = None):
+        """Set up the matrix.
+
+        Args:
+            array: its numbers, mapped or in memory.
+            path: its file, if it lies in one.
+            offset: offset of its first byte in the file.
+        """
+        self.array, self.path, self.offset = array, path, offset
         self.shape, self.dtype = array.shape, array.dtype
 
     @cached_property
@@ -26,44 +32,45 @@ class Matrix:
         return _File(self.path)
 
     def rows(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
-        """(row, column) of the rows start..stop - 1: the head of `out`, or an array of its own."""
-        if self.place is None:
+        """The rows start..stop - 1 (row, column), in the head of `out` or in a new array."""
+        if self.offset is None:
             return self._give(self.array[start:stop], out)
         if out is None:
             out = np.empty((stop - start, self.shape[1]), self.dtype)
         out = out[: stop - start]
-        self._file.fill(out, self.place + start * self._stride)
+        self._file.fill(out, self.offset + start * self._stride)
         return out
 
     def columns(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
-        """(column, row) of the columns start..stop - 1, transposed; `out` as in `rows`."""
+        """The columns start..stop - 1, transposed (column, row), in `out` or a new array as in
+        `rows`."""
         height = self.shape[0]
-        if self.place is None:
+        if self.offset is None:
             return self._give(self.array[:, start:stop].T, out)
         pieces = np.empty((height, stop - start), self.dtype)
-        first = self.place + start * self.dtype.itemsize
-        places = range(first, first + height * self._stride, self._stride)
-        for place in places:  # all under way before the first is waited for
-            self._file.expect(place, pieces[0].nbytes)
-        for piece, place in zip(pieces, places, strict=True):
-            self._file.fill(piece, place)
+        first = self.offset + start * self.dtype.itemsize
+        offsets = range(first, first + height * self._stride, self._stride)
+        for offset in offsets:  # all under way before the first is waited for
+            self._file.expect(offset, pieces[0].nbytes)
+        for piece, offset in zip(pieces, offsets, strict=True):
+            self._file.fill(piece, offset)
         return self._give(pieces.T, out)
 
     @property
     def _stride(self) -> int:
-        """Bytes from one row to the next."""
+        """The number of bytes from one row to the next."""
         return self.shape[1] * self.dtype.itemsize
 
-    def _give(self, found: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+    def _give(self, values: np.ndarray, out: np.ndarray | None) -> np.ndarray:
         if out is None:
-            return found
-        out = out[: len(found)]
-        np.copyto(out, found)
+            return values
+        out = out[: len(values)]
+        np.copyto(out, values)
         return out
 
 
 class _File:
-    """A file that is open for reading at any place, by several threads at a time."""
+    """A file that is open for reading at any offset, by several threads at a time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -73,21 +80,21 @@ class _File:
         if hasattr(self, "descriptor"):
             os.close(self.descriptor)
 
-    def expect(self, place: int, size: int) -> None:
-        """Have the kernel begin to read; without effect where the system cannot be told."""
+    def expect(self, offset: int, size: int) -> None:
+        """Ask the kernel to begin to read; this has no effect on a system without such a call."""
         if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self.descriptor, place, size, os.POSIX_FADV_WILLNEED)
+            os.posix_fadvise(self.descriptor, offset, size, os.POSIX_FADV_WILLNEED)
 
-    def fill(self, out: np.ndarray, place: int) -> None:
-        """Fill a contiguous array with the bytes from `place` on."""
+    def fill(self, out: np.ndarray, offset: int) -> None:
+        """Fill a contiguous array with the bytes from an offset on."""
         view = memoryview(out.reshape(-1).view(np.uint8))
-        self.expect(place, len(view))
+        self.expect(offset, len(view))
         done = 0
         while done < len(view):
-            got = os.preadv(self.descriptor, [view[done:]], place + done)
+            got = os.preadv(self.descriptor, [view[done:]], offset + done)
             if got == 0:
                 raise CheckpointError(
-                    f"{self.path}: the file ends at byte {place + done}; it was cut while it was "
+                    f"{self.path}: the file ends at byte {offset + done}; it was cut while it was "
                     "read. Fetch it again."
                 )
             done += got

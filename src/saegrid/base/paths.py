@@ -1,4 +1,4 @@
-"""Paths as a config writes them: with ${VARIABLE}, or inside an installed package."""
+"""Paths of a config, which may hold ${VARIABLE} or lie inside an installed package."""
 
 import os
 import re
@@ -6,11 +6,11 @@ from importlib.util import find_spec
 from typing import Any
 
 IN_PACKAGE = "package:"
-"""`package:name/folder` is a folder inside the installed package `name`."""
+"""Prefix of paths inside an installed package: `package:name/folder`."""
 
 
 class PathError(ValueError):
-    """A path that leads nowhere; the message says what to set or install."""
+    """An error of a path that leads nowhere; the message says what to set or install."""
 
 
 def _variable(match: re.Match[str]) -> str:
@@ -25,10 +25,10 @@ def _variable(match: re.Match[str]) -> str:
 
 
 def expand(path: str) -> str:
-    """`path` with variables and packages filled in.
+    """A path with its variables and its package replaced by their values.
 
     Raises:
-        PathError: names the variable that is not set or the package that is not installed.
+        PathError: a variable is not set or a package is not installed; the message names it.
     """
     path = re.sub(r"\$\{(\w+)\}", _variable, path)
     if not path.startswith(IN_PACKAGE):
@@ -40,19 +40,19 @@ def expand(path: str) -> str:
             f"{path}: package: must be followed by the name of a package alone, without dots, as "
             "in package:saegrid/text; folders within it come after a slash."
         )
-    found = find_spec(name)
-    if found is None:
+    package = find_spec(name)
+    if package is None:
         raise PathError(
             f"{path}: the package {name} is not installed. "
             f"Install it: pip install {name.replace('_', '-')}"
         )
-    if not found.submodule_search_locations:
+    if not package.submodule_search_locations:
         raise PathError(f"{path}: {name} is one module and no package, and holds no files.")
-    return f"{found.submodule_search_locations[0]}/{rest}"
+    return f"{package.submodule_search_locations[0]}/{rest}"
 
 
 def expand_all(value: Any) -> Any:
-    """`value` with every text in it expanded, in lists and dictionaries too."""
+    """A value with every text in it expanded, in lists and dictionaries too."""
     if isinstance(value, str):
         return expand(value) if "${" in value or value.startswith(IN_PACKAGE) else value
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What was run, with which versions: facts that change without the results changing."""
+"""The provenance of a run: versions and other facts that change without the results changing."""
 
 import os
 import platform
@@ -30,7 +30,7 @@ def _version(package: str) -> str | None:
 
 def _commit() -> str | None:
     try:
-        found = subprocess.run(
+        described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40"],
             capture_output=True,
             text=True,
@@ -38,7 +38,7 @@ def _commit() -> str | None:
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return found.stdout.strip()
+    return described.stdout.strip()
 
 
 def provenance(study: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Registries are dictionaries of `name: "package.module:attribute"`, resolved when used."""
+"""Registries: dictionaries of `name: "package.module:attribute"`, resolved when used."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -8,11 +8,11 @@ from typing import Any
 from saegrid.base.errors import shown
 
 LONGEST = 100
-"""Letters of a name that are compared."""
+"""Number of letters of a name that are compared."""
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """` Did you mean 'x'?`, or nothing where no known name is near."""
+    """The hint ` Did you mean 'x'?`, or an empty text if no known name is near."""
     match = get_close_matches(name[:LONGEST], known, n=1)
     return f" Did you mean {match[0]!r}?" if match else ""
 

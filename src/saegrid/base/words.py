@@ -1,4 +1,4 @@
-"""The words of the project: sites, cells, sides."""
+"""The vocabulary of the project: sites, cells, sides."""
 
 import re
 from typing import NamedTuple
@@ -9,17 +9,17 @@ POSITIONS = {
     "R": "residual stream after the block",
     "N": "hidden neurons of the MLP, the input of its down-projection",
 }
-"""Where in a block activations are read."""
+"""Positions in a block at which activations are read."""
 
 EDITED, ORIGINAL, PLAIN = SIDES = ("edited", "original", "plain")
-"""Which text of a pair a row holds; unpaired text is plain."""
+"""Sides of a pair that a row can hold; unpaired text is plain."""
 
 SITE_PATTERN = r"L\d+[AMRN]"
 SAE_PATTERN = r"[A-Za-z0-9_.]+"
 
 
 class Site(NamedTuple):
-    """A layer and a position in its block, written `L15R`."""
+    """A site: a layer and a position in its block, written `L15R`."""
 
     layer: int
     position: str
@@ -29,7 +29,7 @@ class Site(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Site":
-        """The site written as `text`; ValueError where it is none."""
+        """The site written as `text`; ValueError if it is not a site."""
         if not re.fullmatch(SITE_PATTERN, text):
             raise ValueError(
                 f"A site must be written like L15R (layer, then one of {', '.join(POSITIONS)}); "
@@ -39,7 +39,7 @@ class Site(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A site and the name of an SAE there, written `L15R-32x`."""
+    """A cell: a site and the name of an SAE there, written `L15R-32x`."""
 
     site: Site
     sae: str
@@ -49,7 +49,7 @@ class Cell(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Cell":
-        """The cell written as `text`; ValueError where it is none."""
+        """The cell written as `text`; ValueError if it is not a cell."""
         site, dash, sae = text.partition("-")
         if not dash or not re.fullmatch(SAE_PATTERN, sae):
             raise ValueError(f"A cell must be written like L15R-32x; got {text!r}.")

@@ -1,7 +1,7 @@
-"""Capture: tokens -> activations x (token, d_model) at any number of sites.
+"""The capture of activations x (token, d_model) of tokens at any number of sites.
 
-The same bytes come out whatever else is captured with a token, in whatever order, and whether the
-model runs whole (`whole`) or block by block (`layers`), as the memory at hand decides.
+A token gives the same bytes whatever else is captured with it, in whatever order, and whether the
+model runs whole (`whole`) or block by block (`layers`), which the memory at hand decides.
 
-The package itself is light: those who only read activations need no model, and no torch.
+The package itself is light: reading activations needs no model and no torch.
 """

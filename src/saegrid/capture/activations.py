@@ -8,7 +8,7 @@ from saegrid.base.tensors import open_tensors
 
 
 def read(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
-    """x (token, d_model) and token (token,) of a site's file.
+    """The activations x (token, d_model) and the token indices (token,) of a site's file.
 
     x is float32, float16, or uint16 with the bits of bfloat16; both are views of the file.
     """

@@ -1,4 +1,4 @@
-"""Which tokens of a corpus are captured."""
+"""The choice of the tokens of a corpus that are captured."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +13,19 @@ from saegrid.models.tiles import rows_of
 
 
 def captured_tokens(tokens: pa.Table, spans: pa.Table, choice: Mapping[str, Any]) -> np.ndarray:
-    """Token indices to capture, ascending (kept,) int64 (design, artefacts: `activations`).
+    """The indices (kept,) int64 of the tokens to capture, ascending.
 
-    `choice`: edited (the tokens of the edits, edited side), original (the tokens they replaced,
-    original side), context (how many of the other tokens of the edited or plain side, or `all`)
-    and seed (of the sample of these). Special tokens are never captured. The filter has no say.
+    Special tokens are never captured. The filter of items has no influence.
 
-    Raises CaptureError where nothing is left.
+    Args:
+        tokens: the corpus' table of tokens.
+        spans: the corpus' table of spans.
+        choice: `edited` (the tokens of the edits, edited side), `original` (the tokens they
+            replaced, original side), `context` (number of the other tokens of the edited or plain
+            side, or `all`) and `seed` (of the sample of these).
+
+    Raises:
+        CaptureError: no token is chosen.
     """
     side = tokens["side"].cast(pa.string()).to_numpy(zero_copy_only=False)
     special, in_edit = (tokens[name].to_numpy() for name in ("special", "in_edit"))
@@ -44,10 +50,10 @@ def captured_tokens(tokens: pa.Table, spans: pa.Table, choice: Mapping[str, Any]
 
 
 def _replaced(tokens: pa.Table, spans: pa.Table) -> np.ndarray:
-    """Token indices of what the edits replaced, on the original side."""
+    """The indices of the tokens that the edits replaced, on the original side."""
     rows = rows_of(tokens)
-    there = spans.filter(pc.equal(spans["side"].cast(pa.string()), ORIGINAL))
-    row, start, stop = (there[name].to_numpy() for name in ("row", "edit_start", "edit_stop"))
+    originals = spans.filter(pc.equal(spans["side"].cast(pa.string()), ORIGINAL))
+    row, start, stop = (originals[name].to_numpy() for name in ("row", "edit_start", "edit_stop"))
     length = stop - start
     first = np.repeat(rows.starts[row] + start, length)
     step = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)

@@ -1,4 +1,5 @@
-"""Capture of a corpus: what its store lacks, then the files that were asked for."""
+"""The capture of a corpus: the sites that its store lacks, then links to all that were asked
+for."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,7 @@ from saegrid.models.tiles import rows_of
 from saegrid.text.shards import part_of
 
 MEMORY_MB = 6000
-"""Megabytes that a capture may hold unless it is told otherwise."""
+"""Megabytes that a capture may hold by default."""
 
 
 def _print(line: str) -> None:
@@ -41,19 +42,23 @@ def capture_corpus(
     """Capture a corpus at the sites that the outputs name: `{site}.safetensors` each.
 
     Args:
-        model: settings, see `models.load`. It is not loaded where the store has every site.
-        tokens, spans: the corpus' tables.
-        choice: which tokens, see `captured_tokens`.
+        model: settings of the model, see `models.load`; it is loaded only if the store lacks a
+            site.
+        tokens: the corpus' table of tokens.
+        spans: the corpus' table of spans.
+        choice: choice of the tokens, see `captured_tokens`.
         outputs: one file a site; each holds x (kept, d_model) in the model's dtype and token
             (kept,) int64, the token indices ascending.
         store: folder where finished sites stay; a file of it counts if it was written for the
             same `spec` and tokens.
-        spec: what decides the values, without the list of sites. Stands in the headers.
+        spec: text that decides the values, without the list of sites; headers record it.
+        say: prints a line of progress.
         shard: number and count, see `shards`; the tokens are chosen over the whole corpus.
         memory_mb: megabytes that may be held; a model that is too large for it runs block by block.
 
     Raises:
-        CaptureError, ModelError: before any long work, but for NaN or infinity in the activations.
+        CaptureError, ModelError: the capture cannot be made; raised before any long work, but for
+            NaN or infinity in the activations.
     """
     paths = {Site.parse(Path(path).stem): Path(path) for path in outputs}
     store, rows = Path(store), rows_of(tokens)

@@ -13,25 +13,26 @@ import torch
 
 from saegrid.base import io
 from saegrid.base.errors import size
+from saegrid.base.recorded import recorded_spec
 from saegrid.base.words import Site
 from saegrid.models.forward import CaptureError
 from saegrid.models.load import Loaded
 
 
 def stored(store: Path, site: Site) -> Path:
-    """The file of a site."""
+    """The path of a site's file in the store."""
     return store / f"{site}.safetensors"
 
 
 def is_finished(path: Path, wanted: np.ndarray, spec: str) -> bool:
-    """Whether a file of the store holds these tokens, written for this spec."""
-    if not path.is_file() or io.recorded_spec(path) != spec:
+    """Return True if a file of the store holds these tokens, written for this spec."""
+    if not path.is_file() or recorded_spec(path) != spec:
         return False
     return np.array_equal(io.read_tensors(path, ["token"])["token"], wanted)
 
 
 def link(source: Path, path: Path) -> None:
-    """Make `path` a second name of `source`; a copy where the file system knows no hard links."""
+    """Link `path` to `source`; copy it if the file system has no hard links."""
     with io.atomic(path) as temporary:
         try:
             os.link(source, temporary)
@@ -42,7 +43,7 @@ def link(source: Path, path: Path) -> None:
 
 
 def check_space(store: Path, n_bytes: int) -> None:
-    """CaptureError where the disk has less room than this."""
+    """Raise CaptureError if the disk has less than `n_bytes` free."""
     store.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(store).free
     if free < n_bytes:
@@ -55,14 +56,14 @@ def check_space(store: Path, n_bytes: int) -> None:
 def room_in_file(
     model: Loaded, site: Site, n: int, path: Path, mode: str = "w+"
 ) -> tuple[np.memmap, torch.Tensor]:
-    """Room for activations (n, channel) at a site that lies in a file, and the file's map."""
+    """A mapped file for the activations (n, channel) of a site, as its map and as a tensor."""
     width = model.width(site)
     mapped = np.memmap(path, np.uint8, mode, shape=(n * width * model.dtype.itemsize,))
     return mapped, torch.from_numpy(mapped).view(model.dtype).view(n, width)
 
 
 def write(store: Path, x: dict[Site, torch.Tensor], wanted: np.ndarray, spec: str) -> None:
-    """One file a site: x (kept, channel) in the model's dtype and token (kept,) int64."""
+    """Write one file a site: x (kept, channel) in the model's dtype and token (kept,) int64."""
     token = torch.from_numpy(wanted.astype(np.int64))
     for site in list(x):
         header = {"site": str(site), "axes": "x (token, channel), token (token,)"}

@@ -1,9 +1,9 @@
-"""Block by block: a model that does not fit in memory, at the speed of the disk or the product.
+"""The capture by a model that does not fit in memory, block by block.
 
-Every tile goes through one block, then the next block is read: while one multiplies the next is
-read already. Between blocks the residual stream lies in a file of the store, so corpora of any size
-can be run; the file of the deepest block stays, and from it a killed capture goes on, and a later
-one that asks for deeper sites.
+All tiles go through one block before the next one, which is read while the first one multiplies.
+Between blocks the residual stream lies in a file of the store, so that corpora of any size can be
+run. The file of the deepest block stays: a killed capture goes on from it, and so does a later one
+of deeper sites.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from saegrid.models.load import Loaded
 from saegrid.models.tiles import Plan, Rows, Tile, make_tile, plan_tiles
 
 CHECKED = 2
-"""Rows of the first tile on which a block is checked."""
+"""Number of rows of the first tile on which a block is checked."""
 
 
 def _print(line: str) -> None:
@@ -36,9 +36,11 @@ def _print(line: str) -> None:
 
 
 def compact(rows: Rows, wanted: np.ndarray) -> tuple[Rows, np.ndarray]:
-    """The rows with a wanted token, with ranks instead of ids, and the ids (rank,) int64.
+    """The rows with ranks instead of token ids, and the ids (rank,) int64 of rows with a wanted
+    token.
 
-    Ranks ascend with the ids, so tiles are what they would be. Other rows hold no valid rank.
+    Ranks ascend with the ids, so that tiles stay the same. Rows without a wanted token hold no
+    valid ranks.
     """
     in_use = np.zeros(len(rows.starts) - 1, dtype=bool)
     in_use[rows.row_of(wanted)] = True
@@ -51,7 +53,8 @@ def compact(rows: Rows, wanted: np.ndarray) -> tuple[Rows, np.ndarray]:
 def _rooms(
     model: Loaded, sites: list[Site], n: int, store: Path
 ) -> Iterator[dict[Site, torch.Tensor]]:
-    """Room for activations (n, channel) by site: in memory, or in files where that is too much."""
+    """A context with arrays for the activations (n, channel) by site, in memory or, if these are
+    too large, in files."""
     n_bytes = sum(n * model.width(site) * model.dtype.itemsize for site in sites)
     if n_bytes <= HELD:
         yield allocate(model, sites, n)
@@ -65,7 +68,7 @@ def _rooms(
 
 
 def _check(layers: Layers, layer: int, tile: Tile, hidden: torch.Tensor | None) -> None:
-    """Check a block in place on a few rows of a tile, whose residual stream is `hidden`."""
+    """Check the loaded block on a few rows of a tile, whose residual stream is `hidden`."""
     ids, seen = inputs_of(layers.shell, tile)
     layers.give(layer, None if hidden is None else hidden[:CHECKED])
     with torch.inference_mode():
@@ -73,7 +76,7 @@ def _check(layers: Layers, layer: int, tile: Tile, hidden: torch.Tensor | None) 
 
 
 class _Corpus(NamedTuple):
-    """What goes through every block."""
+    """The rows that go through every block, with their wanted tokens and tiles."""
 
     rows: Rows
     wanted: np.ndarray
@@ -89,7 +92,7 @@ def _run_block(
     x: Mapping[Site, torch.Tensor],
     progress: Progress,
 ) -> None:
-    """All tiles through the block in place: fill x, and write the residual stream behind it."""
+    """Run all tiles through the loaded block; fill x, and write the residual stream behind it."""
     shell, whole = layers.shell, Site(layer, "R")
     rows, wanted, plan = corpus
 
@@ -120,22 +123,22 @@ def capture_layers(
     """Capture `sites` into files of `store`, `{site}.safetensors`, one block at a time.
 
     A block's sites are written when it is done. The next call goes on behind the deepest block
-    whose residual stream is kept, where all sites asked for lie deeper.
+    whose residual stream is kept, if all its sites lie deeper.
 
     Raises:
-        CaptureError, ModelError: names the row, site or tensor.
+        CaptureError, ModelError: the message names the row, site or tensor.
     """
     sites = sorted(sites)
-    found = architecture(model)
-    check_rows(found.source, found.sizes, rows, np.unique(rows.row_of(wanted)))
+    checkpoint = architecture(model)
+    check_rows(checkpoint.source, checkpoint.sizes, rows, np.unique(rows.row_of(wanted)))
     rows, vocabulary = compact(rows, wanted)
-    layers = open_layers(model, found, vocabulary)
+    layers = open_layers(model, checkpoint, vocabulary)
     shell = layers.shell
     corpus = _Corpus(rows, wanted, plan_tiles(rows, wanted, shell.sizes.context, shell.device.type))
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for numbers in (vocabulary, rows.starts, rows.ids, wanted):
-        told.update(numbers.astype(np.int64).tobytes())
-    identity = {"spec": spec, "tokens": told.hexdigest(), "device": shell.device.type}
+        digest.update(numbers.astype(np.int64).tobytes())
+    identity = {"spec": spec, "tokens": digest.hexdigest(), "device": shell.device.type}
     residual = Residual(store, identity, corpus.plan, shell.sizes.d_model, shell.dtype)
     first = residual.deepest(min(site.layer for site in sites) - 1) + 1
     last = max(site.layer for site in sites)
@@ -167,7 +170,7 @@ def capture_layers(
 def _check_room(
     layers: Layers, residual: Residual, n: int, sites: list[Site], span: range, say: Say
 ) -> None:
-    """Say what will be read, held and written; CaptureError where the disk is too small."""
+    """Print the sizes to be read, held and written; raise CaptureError if the disk is too small."""
     shell = layers.shell
     width = {site: n * shell.width(site) * shell.dtype.itemsize for site in sites}
     block = max(layers.n_bytes(layer) for layer in span)

@@ -1,4 +1,4 @@
-"""The residual stream between two blocks, in a file of the store: where a capture can go on."""
+"""The residual stream between two blocks, in a file of the store from which a capture can go on."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from saegrid.models.tiles import Plan
 
 
 class Stream:
-    """Tiles of a file, one read each."""
+    """A reader of the tiles of a file, each by one read."""
 
     def __init__(self, path: Path, begin: int, residual: "Residual") -> None:
         self.path, self.begin, self.residual = path, begin, residual
@@ -23,24 +23,25 @@ class Stream:
         start, stop = self.residual.offsets[number : number + 2].tolist()
         size = self.residual.row_bytes
         offset = self.begin + start * size
-        found = np.fromfile(self.path, np.uint8, (stop - start) * size, offset=offset)
+        numbers = np.fromfile(self.path, np.uint8, (stop - start) * size, offset=offset)
         shape = (*self.residual.plan[number][0], self.residual.d_model)
-        return torch.from_numpy(found).view(self.residual.dtype).view(shape)
+        return torch.from_numpy(numbers).view(self.residual.dtype).view(shape)
 
 
 class Writer:
-    """Puts tiles behind each other."""
+    """A writer of tiles, one behind the other."""
 
     def __init__(self, file: Any) -> None:
         self.file = file
 
     def add(self, hidden: torch.Tensor) -> None:
-        """The next tile (row, position, d_model)."""
+        """Write the next tile (row, position, d_model)."""
         self.file.write(hidden.contiguous().cpu().view(torch.uint8).numpy())
 
 
 class Residual:
-    """Files `residual-L{layer}.safetensors` of a store: `residual` (position, d_model) each.
+    """The files `residual-L{layer}.safetensors` of a store, each with `residual` (position,
+    d_model).
 
     The positions are those of all tiles with their padding, one tile after the other.
     """
@@ -53,14 +54,22 @@ class Residual:
         d_model: int,
         dtype: torch.dtype,
     ) -> None:
-        """identity: what a file must have been written for to be of use."""
+        """Set up the sizes of a file.
+
+        Args:
+            store: folder of the files.
+            identity: facts of the capture; only files with the same ones are used.
+            plan: tiles of the capture.
+            d_model: width of the stream.
+            dtype: number type of the stream.
+        """
         self.store, self.identity, self.plan = store, dict(identity), plan
         self.d_model, self.dtype = d_model, dtype
         sizes = [height * length for (height, length), _ in plan]
         self.offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         self.row_bytes = d_model * dtype.itemsize
         self.n_bytes = int(self.offsets[-1]) * self.row_bytes
-        """Bytes of a file, but for its head."""
+        """Bytes of a file without its head."""
 
     def _path(self, layer: int) -> Path:
         return self.store / f"residual-L{layer}.safetensors"
@@ -71,17 +80,17 @@ class Residual:
         return io.tensors_head({"residual": (dtype, shape)}, self.identity)
 
     def _kept(self) -> list[int]:
-        """Layers whose files are whole and belong to this capture."""
+        """The layers whose files are whole and belong to this capture."""
         kept = []
         for path in self.store.glob("residual-L*.safetensors"):
             with path.open("rb") as file:
-                mine = file.read(len(self._head())) == self._head()
-            if mine and path.stat().st_size == len(self._head()) + self.n_bytes:
+                same = file.read(len(self._head())) == self._head()
+            if same and path.stat().st_size == len(self._head()) + self.n_bytes:
                 kept.append(int(path.stem.removeprefix("residual-L")))
         return sorted(kept)
 
     def deepest(self, limit: int) -> int:
-        """The deepest layer up to `limit` of which the stream is kept; -1 where there is none."""
+        """The deepest layer up to `limit` whose stream is kept; -1 if there is none."""
         return max((layer for layer in self._kept() if layer <= limit), default=-1)
 
     def stream(self, layer: int) -> Stream:
@@ -90,14 +99,16 @@ class Residual:
 
     @contextmanager
     def writing(self, layer: int) -> Iterator[Writer]:
-        """Write the stream behind a block; it takes the place of those behind the blocks before."""
+        """A context with the writer of the stream behind a block, which replaces those of the
+        blocks before."""
         with io.atomic(self._path(layer)) as temporary, temporary.open("wb") as file:
             file.write(self._head())
             yield Writer(file)
         self._remove([kept for kept in self._kept() if kept >= layer])
 
     def keep_deepest(self, n_layers: int) -> None:
-        """Remove all files but that of the deepest block; this too where no block follows it."""
+        """Remove all files but that of the deepest block, and that one too if no block follows
+        it."""
         self._remove([layer for layer in self._kept()[-1:] if layer < n_layers - 1])
 
     def _remove(self, spared: list[int]) -> None:

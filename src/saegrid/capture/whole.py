@@ -1,4 +1,4 @@
-"""The whole model in one pass over the tiles: all sites at once."""
+"""The capture by a whole model in one pass over the tiles, at all sites at once."""
 
 import hashlib
 import time
@@ -18,7 +18,7 @@ from saegrid.models.load import Loaded
 from saegrid.models.tiles import Rows, plan_tiles
 
 SAVE_EVERY = 60.0
-"""Seconds between two marks from which a killed capture with such files goes on."""
+"""Seconds between two marks in the files from which a killed capture goes on."""
 PROGRESS = "progress.json"
 
 
@@ -27,7 +27,7 @@ def _print(line: str) -> None:
 
 
 class _Files:
-    """Room for activations in files of the store, with a mark of how far a capture came."""
+    """Files of the store for activations under way, with a mark of the tiles that are done."""
 
     def __init__(self, store: Path, identity: Mapping[str, Any]) -> None:
         self.store, self.identity = store, dict(identity)
@@ -38,22 +38,23 @@ class _Files:
         return self.store / f"{site}.part"
 
     def open(self, model: Loaded, sites: Iterable[Site], n: int) -> dict[Site, torch.Tensor]:
-        """Activations (n, channel) by site, backed by files; kept ones where `done` says so."""
+        """The activations (n, channel) by site, backed by files; those of a killed capture are
+        kept."""
         x, mode = {}, "r+" if self.done() else "w+"
         for site in sites:
             self.maps[site], x[site] = room_in_file(model, site, n, self.path(site), mode)
         return x
 
     def done(self) -> int:
-        """Tiles that an earlier run of the same capture has put into the files."""
+        """The number of tiles that an earlier run of the same capture has put into the files."""
         mark = self.store / PROGRESS
-        found = io.read_json(mark) if mark.is_file() else {}
-        done = found.pop("done", 0)
+        facts = io.read_json(mark) if mark.is_file() else {}
+        done = facts.pop("done", 0)
         whole = all(self.path(Site.parse(site)).is_file() for site in self.identity["sites"])
-        return done if whole and found == self.identity else 0
+        return done if whole and facts == self.identity else 0
 
     def save(self, done: int) -> None:
-        """Now and then: put what is there to disk and mark it."""
+        """Every `SAVE_EVERY` seconds, write the files to disk and mark the tiles that are done."""
         if time.monotonic() - self.saved >= SAVE_EVERY:
             for mapped in self.maps.values():
                 mapped.flush()
@@ -61,7 +62,7 @@ class _Files:
             self.saved = time.monotonic()
 
     def remove(self) -> None:
-        """Remove files and mark."""
+        """Remove the files and the mark."""
         self.maps.clear()
         for path in [*self.store.glob("*.part"), self.store / PROGRESS]:
             path.unlink(missing_ok=True)
@@ -78,8 +79,8 @@ def capture_sites(
 ) -> None:
     """Capture `sites` into files of `store`, `{site}.safetensors`.
 
-    Up to `HELD` bytes are held in memory. Beyond, they go to files of the store while the pass
-    runs, and the next call goes on where a killed one stopped.
+    Up to `HELD` bytes are held in memory. Larger activations go to files of the store while the
+    pass runs, and the next call goes on where a killed one stopped.
     """
     sites = sorted(sites)
     n_bytes = sum(len(wanted) * model.width(site) * model.dtype.itemsize for site in sites)

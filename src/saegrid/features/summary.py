@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from saegrid.base import io
+from saegrid.base.recorded import recorded_spec
 from saegrid.base.words import Cell
 
 
@@ -22,7 +23,7 @@ def check_specs(folder: Path, expected: Mapping[str, str]) -> None:
     expected: file name to digest of the spec.
     """
     for name, digest in expected.items():
-        recorded = io.recorded_spec(folder / name)
+        recorded = recorded_spec(folder / name)
         if hashlib.sha256(recorded.encode()).hexdigest()[:12] != digest:
             raise StaleCell(
                 f"{folder / name} was made with other settings than this run's, or copied here. "

@@ -1,4 +1,4 @@
-"""Metrics of SAEs. A new family is one file here and one line below."""
+"""The metrics of SAEs. A new family is one file here and one line below."""
 
 METRICS = {
     "reconstruction": "saegrid.metrics.reconstruction:Reconstruction",
@@ -8,4 +8,5 @@ METRICS = {
     "decoder": "saegrid.metrics.decoder:Decoder",
     "spliced": "saegrid.metrics.spliced:Spliced",
 }
-"""Each is a `saegrid.metrics.metric.Metric`, in the order in which they are written."""
+"""Metrics by name, each a `saegrid.metrics.metric.Metric`, in the order in which they are
+written."""

@@ -1,4 +1,5 @@
-"""Activations to codes and back, a block of tokens at a time; nothing dense of tokens x d_sae."""
+"""The encoding and decoding of activations, a block of tokens at a time, without a dense array of
+tokens x d_sae."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,22 +13,23 @@ from saegrid.codes.sparse import Features, from_pairs
 from saegrid.saes.sae import SAE, Encoder, blocks, channel_means, gate, pre_activations
 
 SMALL, ENTRIES = 1 << 21, 1 << 23
-"""Size of an encoder up to which pre-activations are computed whole; how many at a time."""
+"""Numbers of an encoder up to which pre-activations are computed dense, and how many of these are
+computed at a time."""
 BLOCK = 8192
-"""Tokens that are encoded at a time."""
+"""Number of tokens that are encoded at a time."""
 DENSE = 1 / 16
-"""Share of a block's entries that are active from which a dense product is the faster."""
+"""Share of active entries of a block from which on a dense product is faster."""
 
 
 class Coder(NamedTuple):
-    """An SAE, and how its products are made."""
+    """An SAE with the settings of its products."""
 
     sae: SAE
     threads: int = 1
     memory_mb: int = 6000
     device: str | None = None
     name: str = "activations"
-    """Where x is from, for messages."""
+    """Name of the activations in messages."""
 
     def codes(self, x: np.ndarray) -> Features:
         """The codes of stored activations (token, d_model), tokens numbered from 0."""
@@ -45,7 +47,8 @@ class Coder(NamedTuple):
         )
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
-        """x_hat (token, d_model) float64 of stored activations (token, d_model), for the model.
+        """The reconstruction x_hat (token, d_model) float64 of stored activations (token,
+        d_model), for the model.
 
         What a centred SAE takes off is added again: x_hat stands in the place of raw activations.
         """
@@ -58,8 +61,11 @@ class Coder(NamedTuple):
 
 
 def dense_codes(encoder: Encoder, x: np.ndarray) -> Features:
-    """As `Coder.codes`, by whole products in float64 of some tokens at a time, rounded to float32
-    before the gate: several times as fast where an encoder is small."""
+    """The codes of stored activations (token, d_model), by dense products in float64.
+
+    Pre-activations are rounded to float32 before the gate. For a small encoder this is several
+    times as fast as `encode`.
+    """
     parts = []
     for start, stop in blocks(len(x), max(1, ENTRIES // encoder.d_sae)):
         z = gate(encoder, pre_activations(encoder, widen(x[start:stop])).astype(np.float32))
@@ -70,10 +76,10 @@ def dense_codes(encoder: Encoder, x: np.ndarray) -> Features:
 
 
 def decode(sae: SAE, z: Features) -> np.ndarray:
-    """x_hat (token, d_model) float64 of codes whose tokens are numbered from 0, to be held against
-    what the SAE reads (`as_read`).
+    """The reconstruction x_hat (token, d_model) float64 of codes, tokens numbered from 0, to be
+    held against what the SAE reads (`as_read`).
 
-    A block of decoder rows is read at a time, of these only the active ones.
+    Decoder rows are read a block at a time, and only those of active features.
     """
     x_hat = np.tile(sae.b_dec, (len(z.token), 1))
     for part, active in active_parts(z):
@@ -84,7 +90,7 @@ def decode(sae: SAE, z: Features) -> np.ndarray:
 
 
 def active_parts(z: Features) -> Iterator[tuple[csc_array, np.ndarray]]:
-    """The active features, a block at a time: z (token, n) float64 and their ids (n,)."""
+    """The active features, a block at a time: their z (token, n) float64 and their ids (n,)."""
     counts = np.diff(z.indptr)
     for start, stop in blocks(z.d_sae):
         active = start + np.flatnonzero(counts[start:stop])

@@ -1,4 +1,4 @@
-"""One row a cell: what its SAE was told, the numbers it reached, and its health."""
+"""The table of health: one row a cell, with the settings of its SAE, its metrics and its lights."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,14 +13,16 @@ from saegrid.features.summary import check_specs
 BESIDE = ("pca", "random")
 """Baselines whose FVU stands beside an SAE's, at its own L0."""
 WHERE = ("path", "repo", "folder", "revision")
-"""Settings of a checkpoint that say where it is, and nothing of what it is like."""
+"""Settings that locate a checkpoint, and do not describe its SAE."""
 READINGS = {"by_number": "light_", "by_shape": "shape_", "targets": "target_"}
-"""What the columns of lights begin with."""
+"""Prefixes of the columns of lights, by reading."""
 
 
-def told(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of an SAE without sections: those of its recipe stand beside the others, and
-    where a checkpoint lies is left out."""
+def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an SAE in one flat mapping, without those that locate a checkpoint.
+
+    The settings of its recipe stand beside the others.
+    """
     plain = {
         key: value
         for key, value in settings.items()
@@ -30,7 +32,8 @@ def told(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def varying(rows: Sequence[Mapping[str, Any]], always: Sequence[str] = ()) -> list[str]:
-    """Settings, in order of first appearance, that differ between rows, and those always told."""
+    """Names of the settings that differ between rows, and of those in `always`, in order of first
+    appearance."""
     names = list(dict.fromkeys(key for row in rows for key in row))
     many = [key for key in names if len({str(row.get(key)) for row in rows}) > 1]
     return [key for key in names if key in many or key in always]
@@ -42,48 +45,48 @@ def health(
     settings: Mapping[str, Mapping[str, Any]],
     baselines: Sequence[str | Path] = (),
 ) -> pa.Table:
-    """One row a cell, by layer, position and SAE.
+    """The table of health: one row a cell, by layer, position and SAE.
 
     Columns: cell, layer, position, sae; the settings that differ between cells, and recipe and
-    expansion (`set_{name}`, text); corpus, hold_out, order_seed (which texts of it are held out),
+    expansion (`set_{name}`, text); corpus, hold_out, order_seed (seed of the held-out texts),
     d_model, d_sae, n_tokens; every metric under its name; {baseline}_fvu of the baselines `BESIDE`
     at the L0 of the cell; light_{metric} and shape_{metric}, the colours of the two readings of
     S2.9, and target_{metric}, of S3.6 (see `metrics.lights`).
 
     Args:
         files: metrics.json by cell.
-        expected: of each cell, the digest of the spec that its file must record.
-        settings: of each cell, what the config says of its SAE.
+        expected: digest of the spec that the file of each cell must record.
+        settings: settings of the SAE of each cell, from the config.
         baselines: tables of baselines of the sites.
 
     Raises:
-        StaleCell: where a file records another spec.
+        StaleCell: a file records another spec.
     """
     ordered = sorted(files, key=Cell.parse)
     for cell in ordered:
         check_specs(files[cell].parent, {files[cell].name: expected[cell]})
-    given = {cell: told(settings[cell]) for cell in ordered}
-    shown = varying(list(given.values()), ("recipe", "expansion", "format"))
+    flat = {cell: flat_settings(settings[cell]) for cell in ordered}
+    shown = varying(list(flat.values()), ("recipe", "expansion", "format"))
     beside = _beside(baselines)
     rows = []
     for cell in ordered:
         facts = io.read_json(files[cell])
-        chosen = {f"set_{key}": _text(given[cell].get(key)) for key in shown}
+        chosen = {f"set_{key}": _text(flat[cell].get(key)) for key in shown}
         rows.append(_row(cell, facts) | chosen | _fvu(beside, cell, facts))
     return _table(rows)
 
 
 def definitions(files: Mapping[str, Path]) -> dict[str, str]:
-    """What each metric means, as the files say."""
-    found: dict[str, str] = {}
+    """The definition of each metric, from the files of the cells."""
+    texts: dict[str, str] = {}
     for path in files.values():
         for name, entry in io.read_json(path)["metrics"].items():
-            found.setdefault(name, entry["definition"])
-    return found
+            texts.setdefault(name, entry["definition"])
+    return texts
 
 
 def reasons(path: str | Path) -> dict[str, str]:
-    """Of a cell's metrics without a value why there is none."""
+    """The reason of each of a cell's metrics that have no value."""
     metrics = io.read_json(path)["metrics"]
     return {name: entry["because"] for name, entry in metrics.items() if entry.get("because")}
 
@@ -98,7 +101,7 @@ def _text(value: Any) -> str | None:
 
 
 def _row(cell: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers of one file."""
+    """The row of a cell: the numbers and colours of its file."""
     site, sae = Cell.parse(cell)
     row = {"cell": cell, "layer": site.layer, "position": site.position, "sae": sae}
     row |= {name: facts[name] for name in ("corpus", "d_model", "d_sae")}
@@ -111,19 +114,19 @@ def _row(cell: str, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _beside(paths: Sequence[str | Path]) -> dict[tuple[Any, ...], float]:
-    """FVU of the baselines, by site, corpus' folder, split, method, k and width."""
-    found = {}
+    """The FVU of the baselines, by site, folder of the corpus, split, method, k and width."""
+    by_key = {}
     for path in map(Path, paths):
         for row in io.read_table(path).to_pylist():
             key = (path.stem, path.parts[-3], row["hold_out"], row["order_seed"], row["method"])
-            found[*key, row["k"], row["width"]] = row["fvu"]
-    return found
+            by_key[*key, row["k"], row["width"]] = row["fvu"]
+    return by_key
 
 
 def _fvu(
     beside: Mapping[tuple[Any, ...], float], cell: str, facts: Mapping[str, Any]
 ) -> dict[str, float | None]:
-    """FVU of the baselines at the L0 and width of a cell; none where it has none."""
+    """The FVU of the baselines at the L0 and width of a cell; None for one without a row."""
     if not beside:
         return {}
     k = max(1, round(facts["metrics"]["l0"]["value"]))
@@ -144,7 +147,7 @@ def _fvu(
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Rows as columns: text, whole numbers, else float64 even where none has a value."""
+    """A table of rows: columns are text, int64, or float64 even where no row has a value."""
     names = list(dict.fromkeys(key for row in rows for key in row))
     whole = {"layer", "d_model", "d_sae", "n_tokens", "order_seed"}
     text = ("cell", "position", "sae", "corpus")

@@ -1,6 +1,6 @@
-"""How large codes are: a histogram of all codes of an SAE, and how many are exact zeros (S1.6).
+"""The sizes of an SAE's codes: a histogram, and the share of exact zeros (S1.6).
 
-A narrow histogram is no sparsity: codes are sparse where most of them are zeros.
+A narrow histogram is not sparsity: codes are sparse if most of them are zeros.
 """
 
 from typing import Any
@@ -10,11 +10,11 @@ import numpy as np
 from saegrid.metrics.metric import Block, Metric, Subject, Value, Values
 
 BINS, LOWEST = 100, -15
-"""Four bins an octave, of equal width within it, from 2^-15 to 2^10; the outer ones hold what lies
-beyond. Edges have two binary digits behind the first, so that a float32 tells its bin by
-its bits."""
+"""Number of bins, and the exponent of the lowest edge. There are four bins an octave, of equal
+width within it, from 2^-15 to 2^10; the outer ones hold all values beyond. Edges have two binary
+digits behind the first, so that the bits of a float32 give its bin."""
 SHIFT = 21
-"""Bits of a float32 behind the exponent and the first two digits."""
+"""Number of bits of a float32 behind the exponent and the first two digits."""
 DEFINITIONS = {
     "zeros": "share of the codes z of all tokens and features that are exactly zero, 1 - density",
     "largest": "largest z, raw units",
@@ -23,20 +23,20 @@ DEFINITIONS = {
 
 
 def edges() -> np.ndarray:
-    """(bin + 1,) float64: where bins begin, and where the last one ends."""
+    """(bin + 1,) float64: lower edges of the bins, and the upper edge of the last one."""
     octave, quarter = np.divmod(np.arange(BINS + 1), 4)
     return np.ldexp(1 + quarter / 4, LOWEST + octave)
 
 
 def bins_of(values: np.ndarray) -> np.ndarray:
-    """(value,) int64: the bins of positive float32 values; each holds its lower edge."""
+    """(value,) int64: bins of positive float32 values; a bin includes its lower edge."""
     first = (127 + LOWEST) << (23 - SHIFT)
     bits = np.ascontiguousarray(values, np.float32).view(np.int32) >> SHIFT
     return np.clip(bits.astype(np.int64) - first, 0, BINS - 1)
 
 
 class Latents(Metric):
-    """Counts of codes by their size."""
+    """A histogram of codes, with their share of zeros, largest and mean."""
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
@@ -44,7 +44,7 @@ class Latents(Metric):
         self.counts = np.zeros(BINS, np.int64)
 
     def add(self, block: Block) -> None:
-        """Counts, sum and maximum."""
+        """Add a block to counts, sum and maximum."""
         values = block.z.data
         self.n += len(block.z.token)
         self.counts += np.bincount(bins_of(values), minlength=BINS)
@@ -52,7 +52,7 @@ class Latents(Metric):
         self.largest = max(self.largest, float(values.max(initial=0)))
 
     def values(self) -> Values:
-        """The numbers."""
+        """The share of zeros, the largest code, and the mean of those that are not zero."""
         active = int(self.counts.sum())
         zeros = 1 - active / (self.n * self.subject.sae.encoder.d_sae)
         mean = Value(self.total / max(active, 1), self.n, DEFINITIONS["mean_active"])
@@ -65,5 +65,6 @@ class Latents(Metric):
         }
 
     def more(self) -> dict[str, Any]:
-        """`latents`: edges (bin + 1,) and counts (bin,) of the codes that are not zero."""
+        """The histogram under `latents`: edges (bin + 1,), counts (bin,) of codes that are not
+        zero."""
         return {"latents": {"edges": edges().tolist(), "counts": self.counts.tolist()}}

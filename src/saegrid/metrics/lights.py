@@ -1,20 +1,20 @@
-"""Health of an SAE as lights, green, amber or red, with what to do (S2.9, S3.6).
+"""The health of an SAE as lights, green, amber or red, with advice (S2.9, S3.6).
 
-Three tables of limits. `BY_NUMBER` holds those of S2.9 as they stand. They were found at one shape
-(d_model 640, d_sae 2560, about 4,000 tokens), and mean something else at any other: `BY_SHAPE` is
+There are three tables of limits. `BY_NUMBER` holds those of S2.9 unchanged. They come from one
+shape (d_model 640, d_sae 2560, about 4,000 tokens) and do not transfer to others: `BY_SHAPE` holds
 the same limits carried over to other shapes.
 
 - A density stands for the number of active features: 0.02 to 0.1 of 2560 is L0 51.2 to 256.
-- A dead rate falls with the number of tokens. It is compared where an average feature has fired as
-  often as it did there at the least good density.
+- A dead rate falls with the number of tokens. It is compared at the number at which an average
+  feature has fired as often as it did there at the lowest good density.
 - Dead features are zeros in the Gini index as well: their own light counts them, so it is taken
   over the others.
 - Cosines are chance-corrected as kappas are, (c - null) / (1 - null): 0 is a random dictionary of
   the same shape, 1 are equal directions. The mean of a random dictionary is 0 at any shape.
 
-`TARGETS` is what the Scaling Monosemanticity recipe was held to at a million features; of dead ones
-two figures are stated, 2 % and less than 1 %: what lies between is amber. On fewer than the 10^7
-tokens that a feature was silent on there, more count as dead.
+`TARGETS` holds the aims of the Scaling Monosemanticity recipe at a million features; for dead ones
+the source states two, 2 % and less than 1 %: the range between them is amber. A feature counted as
+dead there after 10^7 silent tokens; on fewer tokens more features count as dead.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,41 +23,41 @@ from typing import NamedTuple
 
 COLOURS = GREEN, AMBER, RED = ("green", "amber", "red")
 D_MODEL, D_SAE, N_TOKENS, LEAST_L0 = 640, 2560, 4000, 50
-"""The shape of the runs that S2.9's limits come from, and the smallest L0 that is good there."""
+"""The shape of the runs behind S2.9's limits, and the smallest L0 that is good there."""
 EXPOSURE = N_TOKENS * LEAST_L0 / D_SAE
-"""Times that an average feature fired there: where dead rates are compared."""
+"""Number of times that an average feature fired in these runs, at which dead rates are compared."""
 NULL_P95, NULL_MAX = 1.645 / sqrt(D_MODEL), 0.20
-"""Cosines of a random dictionary of that shape."""
+"""95th percentile and maximum of the cosines of a random dictionary of that shape."""
 
 
 class Limits(NamedTuple):
-    """Where a light turns: green from bottom to top, red below low and above high, else amber."""
+    """The limits of a light: green from bottom to top, red below low and above high, else amber."""
 
     name: str
     metric: str
-    """The value that is judged."""
+    """Name of the value that is judged."""
     words: str
-    """The limits as they are stated."""
+    """The limits in the words of their source."""
     low: float
     bottom: float
     top: float
     high: float
     when_low: str
-    """What to do."""
+    """Advice for a low value."""
     when_high: str
     colour_of_low: str = RED
     reached: bool = False
-    """Whether the value `high` itself is high."""
+    """True where the value `high` itself counts as high."""
 
 
 class Light(NamedTuple):
-    """A value, judged."""
+    """A value with its judgement."""
 
     name: str
     metric: str
     value: float | None
     state: str
-    """good, low, high, between (two ranges) or unknown."""
+    """State of the value: good, low, high, between (two ranges) or unknown."""
     colour: str
     words: str
     advice: str
@@ -119,7 +119,7 @@ BY_NUMBER = (
 
 
 def above_null(value: float, null: float) -> float:
-    """A cosine, chance-corrected: 0 as in a random dictionary, 1 where directions are equal."""
+    """The chance-corrected cosine: 0 is that of a random dictionary, 1 that of equal directions."""
     return (value - null) / (1 - null)
 
 
@@ -168,11 +168,12 @@ TARGETS = (
 """The aims of S3.6."""
 
 READINGS = {"by_number": BY_NUMBER, "by_shape": BY_SHAPE, "targets": TARGETS}
-"""All tables, by the name under which metrics.json has their lights."""
+"""All tables of limits, by the names of their lights in metrics.json."""
 
 
 def lights(values: Mapping[str, float | None], table: Sequence[Limits] = BY_NUMBER) -> list[Light]:
-    """A light for each row of a table; values by the names of metrics. Unknown ones are amber."""
+    """The light of each row of a table, from values by the names of metrics; unknown ones are
+    amber."""
     return [_light(limits, values.get(limits.metric)) for limits in table]
 
 

@@ -1,4 +1,4 @@
-"""All metrics of an SAE in one pass over tokens that it did not learn from."""
+"""The measurement of all metrics of an SAE, in one pass over tokens that it did not learn from."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -16,13 +16,14 @@ from saegrid.saes.joined import Joined
 from saegrid.saes.sae import SAE, as_read, blocks
 
 READ = 4096
-"""Tokens that are read at a time for a mean."""
+"""Number of tokens that are read at a time for a mean."""
 LEARNED = 100_000
-"""Training tokens of a store, the first ones, whose mean is taken; of files it is that of all."""
+"""Number of training tokens of a store, the first ones, whose mean is taken; for files it is the
+mean of all."""
 
 
 def mean_of(x: np.ndarray | Joined, rows: np.ndarray) -> np.ndarray:
-    """(d_model,) float64 mean of some rows of x."""
+    """The mean (d_model,) float64 of some rows of x."""
     total = np.zeros(x.shape[1])
     for start, stop in blocks(len(rows), READ):
         total += widened(x[rows[start:stop]]).sum(axis=0)
@@ -30,15 +31,15 @@ def mean_of(x: np.ndarray | Joined, rows: np.ndarray) -> np.ndarray:
 
 
 class Measured(NamedTuple):
-    """What all metrics found."""
+    """The results of all metrics."""
 
     values: Values
     more: dict[str, Any]
-    """See `Metric.more`."""
+    """Entries of metrics.json that are no numbers, see `Metric.more`."""
 
 
 def measure(subject: Subject, coder: Coder, parts: Iterable[np.ndarray]) -> Measured:
-    """All metrics over blocks of stored activations (token, d_model).
+    """Measure all metrics over blocks of stored activations (token, d_model).
 
     x_hat is compared with what the SAE reads: of a centred SAE with activations less their mean
     over channels, as whoever trained it did.
@@ -49,11 +50,11 @@ def measure(subject: Subject, coder: Coder, parts: Iterable[np.ndarray]) -> Meas
         block = Block(as_read(subject.sae.encoder, widened(x)), decode(subject.sae, z), z)
         for metric in metrics:
             metric.add(block)
-    found = Measured({}, {})
+    measured = Measured({}, {})
     for metric in metrics:
-        found.values.update(metric.values())
-        found.more.update(metric.more())
-    return found
+        measured.values.update(metric.values())
+        measured.more.update(metric.more())
+    return measured
 
 
 def metrics_of(
@@ -66,26 +67,26 @@ def metrics_of(
     """The facts of metrics.json.
 
     Args:
-        sae: what is measured.
-        source: the corpus at its site.
+        sae: the SAE to be measured.
+        source: the corpus at the SAE's site.
         settings: `cell`, `corpus`, `split` (share, seed), `metrics` (tokens, rows, seed), `model`,
             `threads`.
-        memory_mb: megabytes that may be held; decides no value.
-        device: where torch multiplies; None: the processor does.
+        memory_mb: megabytes that may be held; they decide no value.
+        device: device of torch's products; None: they run on the CPU.
 
     Raises:
-        MetricsError: nothing to measure on.
+        MetricsError: there are no tokens to measure on.
         ValueError: activations and SAE do not fit.
     """
     split, chosen, threads = settings["split"], settings["metrics"], settings["threads"]
     share, order_seed, seed = split["share"], split["seed"], chosen["seed"]
     site = Site.parse(settings["cell"].partition("-")[0])
-    given = source.split(share, order_seed, chosen["tokens"], LEARNED)
-    rows = at_most(given.measured, chosen["tokens"], seed)
+    tokens = source.split(share, order_seed, chosen["tokens"], LEARNED)
+    rows = at_most(tokens.measured, chosen["tokens"], seed)
     coder = Coder(sae, threads, memory_mb, device, source.name)
     subject = Subject(
         sae,
-        as_read(sae.encoder, mean_of(given.x, given.learned)[None])[0],
+        as_read(sae.encoder, mean_of(tokens.x, tokens.learned)[None])[0],
         coder.reconstruct,
         site,
         seed,
@@ -93,18 +94,18 @@ def metrics_of(
         settings["model"],
         memory_mb,
         threads,
-        None if given.ids is None else given.ids[rows],
+        None if tokens.ids is None else tokens.ids[rows],
     )
-    parts = (given.x[rows[start:stop]] for start, stop in blocks(len(rows), BLOCK))
+    parts = (tokens.x[rows[start:stop]] for start, stop in blocks(len(rows), BLOCK))
     values, more = measure(subject, coder, parts)
-    plain = {name: found.value for name, found in values.items()}
+    plain = {name: number.value for name, number in values.items()}
     return {
         "cell": settings["cell"],
         "corpus": settings["corpus"],
         "d_model": sae.encoder.d_model,
         "d_sae": sae.encoder.d_sae,
-        "tokens": {"n": len(rows), "held_out": len(given.measured), **split},
-        "metrics": {name: found.as_json() for name, found in values.items()},
+        "tokens": {"n": len(rows), "held_out": len(tokens.measured), **split},
+        "metrics": {name: number.as_json() for name, number in values.items()},
         "lights": {
             name: [light._asdict() for light in lights(plain, table)]
             for name, table in READINGS.items()

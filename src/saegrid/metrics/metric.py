@@ -1,4 +1,4 @@
-"""What a metric gets, and what it gives."""
+"""The interface of metrics: their subject, their input, and their values."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -11,78 +11,79 @@ from saegrid.saes.sae import SAE
 
 
 class MetricsError(ValueError):
-    """What cannot be measured; the message says what to change."""
+    """An error of a measurement that cannot be made; the message says what to change."""
 
 
 class Value(NamedTuple):
-    """A number, with what it was counted on and what it means."""
+    """A number with its count and its definition."""
 
     value: float | None
-    """None where it cannot be measured."""
+    """The number; None where it cannot be measured."""
     n: int
-    """Tokens, pairs or features that it comes from."""
+    """Number of tokens, pairs or features that the value comes from."""
     definition: str
     because: str = ""
-    """Why there is none."""
+    """Reason why there is no value."""
 
     def as_json(self) -> dict[str, Any]:
-        """value, n, definition, and because where there is no value."""
+        """The value, n, definition, and `because` if there is no value, as JSON values."""
         return {key: value for key, value in self._asdict().items() if value != ""}
 
 
 Values = dict[str, Value]
 NO_ROWS = "metrics.rows is 0, or no row that is held out has two tokens"
-"""Why there is no text."""
+"""Reason why a subject has no text."""
 
 
 class Block(NamedTuple):
-    """Some tokens: what went in, what came out."""
+    """Some tokens with their reconstruction and their codes."""
 
     x: np.ndarray
-    """(token, d_model) float64 activations as the SAE reads them: raw, or centred."""
+    """(token, d_model) float64: activations as the SAE reads them, raw or centred."""
     x_hat: np.ndarray
-    """(token, d_model) float64 reconstruction."""
+    """(token, d_model) float64: their reconstruction."""
     z: Features
-    """Their codes, tokens numbered from 0."""
+    """Codes of the tokens, which are numbered from 0."""
 
 
 class Text(NamedTuple):
     """Rows of tokens that the model reads with the SAE in its place."""
 
     ids: np.ndarray
-    """(token,) int64 token ids of the corpus."""
+    """(token,) int64: token ids of the corpus."""
     starts: np.ndarray
     """(row + 1,) int64: first token of each row, and the number of tokens."""
     special: np.ndarray
-    """(token,) bool: not encoded."""
+    """(token,) bool: True where a token is special and not encoded."""
     chosen: np.ndarray
-    """(n,) int64: the numbers of the rows that are read."""
+    """(n,) int64: numbers of the rows that are read."""
 
 
 class Subject(NamedTuple):
-    """What is measured."""
+    """The SAE to be measured, with its data and settings."""
 
     sae: SAE
     mean: np.ndarray
     """(d_model,) float64: mean of the tokens it may have learned from, as the SAE reads them."""
     reconstruct: Callable[[np.ndarray], np.ndarray]
-    """Stored activations (token, d_model) to x_hat (token, d_model) float64 in their place."""
+    """Function of stored activations (token, d_model) that returns x_hat (token, d_model) float64
+    in their place."""
     site: Site
     seed: int = 0
     text: Text | str = NO_ROWS
-    """Why there is none, where there is none."""
+    """Rows for the language model, or the reason why there are none."""
     model: Mapping[str, Any] = {}
     """Settings of the language model, for the text."""
     memory_mb: int = 6000
     """Megabytes that the model may hold."""
     threads: int = 1
     ids: np.ndarray | None = None
-    """(token,) int64: token ids of the tokens measured, in order; None where they are no token's
-    own activations."""
+    """(token,) int64: ids of the tokens measured, in order; None where activations are means over
+    several tokens."""
 
 
 class Metric:
-    """A family of numbers: told of all tokens, block by block, then asked for its values.
+    """A family of numbers, which gets all tokens block by block and then returns its values.
 
     Sums are float64, in the order of the blocks.
     """
@@ -91,12 +92,12 @@ class Metric:
         self.subject = subject
 
     def add(self, block: Block) -> None:
-        """Some more tokens; nothing to do for what does not depend on them."""
+        """Add a block of tokens; a metric that does not depend on them does nothing."""
 
     def values(self) -> Values:
-        """The numbers by name."""
+        """The values by name."""
         raise NotImplementedError
 
     def more(self) -> dict[str, Any]:
-        """What else stands in metrics.json, by name: what is no number."""
+        """Further entries of metrics.json by name, which are no numbers."""
         return {}

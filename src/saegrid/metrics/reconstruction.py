@@ -1,11 +1,11 @@
-"""How near a reconstruction comes: squared errors under their named formulas, norms, angles."""
+"""The error of a reconstruction: squared errors under their named formulas, norms, angles."""
 
 import numpy as np
 
 from saegrid.metrics.metric import Block, Metric, Subject, Value, Values
 
 EPSILON = 1e-12
-"""What the source's R2 adds to its denominator (S2.3)."""
+"""Addend to the denominator of the source's R2 (S2.3)."""
 CENTRED = "x_c = x - mean of the training tokens (of a store, of the first ones)"
 DEFINITIONS = {
     "mse": "sum (x_hat - x)^2 / (tokens * d_model)",
@@ -20,22 +20,22 @@ DEFINITIONS = {
 
 
 def r2_source(mse: float, mean_square: float) -> float:
-    """The source's R2 (S2.3) of a squared error and the mean square of centred activations."""
+    """The source's R2 (S2.3), from a squared error and the mean square of centred activations."""
     return max(0.0, 1 - mse / (mean_square + EPSILON))
 
 
 class Errors:
-    """Sums over tokens: errors, squares and sums by dimension; angles and norms."""
+    """Sums over tokens: of errors, squares and numbers by dimension, of angles and of norms."""
 
     def __init__(self, mean: np.ndarray) -> None:
-        """mean: (d_model,) of the training tokens. Near theirs, so that squares stay small."""
+        """Set up the sums; mean: (d_model,) of the training tokens, by which squares stay small."""
         self.mean = mean
         self.n = self.n_norms = 0
         self.cosine = self.ratio = 0.0
         self.error, self.square, self.total = np.zeros((3, len(mean)))
 
     def add(self, x: np.ndarray, x_hat: np.ndarray) -> None:
-        """Some more tokens (token, d_model) float64 and their reconstruction."""
+        """Add tokens (token, d_model) float64 with their reconstruction."""
         centred, error = x - self.mean, x_hat - x
         self.n += len(x)
         self.error += np.einsum("td,td->d", error, error)
@@ -49,7 +49,7 @@ class Errors:
         self.n_norms += int((norm > 0).sum())
 
     def values(self) -> Values:
-        """The numbers; a share of a variance that is zero is none."""
+        """The values; a share of a variance that is zero has no value."""
         n, d_model = self.n, len(self.error)
         mse, mean_square = (float(a.sum()) / (n * d_model) for a in (self.error, self.square))
         # Rounding may leave a little of a variance that is zero.
@@ -57,7 +57,7 @@ class Errors:
         varying = spread > 1e-12 * self.square
         fvu = float(self.error.sum() / spread.sum()) if varying.any() else None
         shares = self.error[varying] / spread[varying]
-        found = {
+        numbers = {
             "mse": mse,
             "fvu": fvu,
             "r2": None if fvu is None else 1 - fvu,
@@ -69,21 +69,21 @@ class Errors:
         }
         return {
             name: Value(value, n, DEFINITIONS[name], "x does not vary" if value is None else "")
-            for name, value in found.items()
+            for name, value in numbers.items()
         }
 
 
 class Reconstruction(Metric):
-    """MSE, FVU, R2, cosine and norm ratio of an SAE."""
+    """The MSE, FVU, R2, cosine and norm ratio of an SAE."""
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
         self.errors = Errors(subject.mean)
 
     def add(self, block: Block) -> None:
-        """Some more tokens."""
+        """Add a block of tokens."""
         self.errors.add(block.x, block.x_hat)
 
     def values(self) -> Values:
-        """The numbers."""
+        """The values of `Errors`."""
         return self.errors.values()

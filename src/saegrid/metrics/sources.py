@@ -1,7 +1,7 @@
-"""What SAEs are judged on: tokens of a site and rows of text, those held out of a training.
+"""The sources of metrics: tokens of a site and rows of text that are held out of a training.
 
-Activations files with the tokens of their corpus, or a site of a store: both are cut as the
-training cuts them (`split.held_out`).
+A source is activations files with the tokens of their corpus, or a site of a store. Both are split
+as in the training (`split.held_out`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,45 +29,54 @@ CUT = (
     "the store does not tell where rows begin in texts that were cut at max_characters; set its "
     "cut to truncate, or max_characters to null"
 )
-"""Why there are no rows of such texts."""
+"""Reason why a store with such settings has no rows."""
 
 
 class Tokens(NamedTuple):
-    """The tokens of a site: those that are measured, and those learned from."""
+    """The tokens of a site, split into those that are measured and those learned from."""
 
     x: np.ndarray | Joined
-    """(token, d_model) as stored."""
+    """(token, d_model): activations as stored."""
     measured: np.ndarray
-    """(n,) int64 ascending: rows of x."""
+    """(n,) int64 ascending: rows of x that are measured."""
     learned: np.ndarray
-    """(n,) int64 ascending: rows of x."""
+    """(n,) int64 ascending: rows of x that may be learned from."""
     ids: np.ndarray | None = None
-    """(token,) int64: the token id of each row of x; None where rows are means over texts."""
+    """(token,) int64: token id of each row of x; None where rows are means over texts."""
 
 
 class Source(Protocol):
-    """Where tokens and text come from. share, order_seed: as the training's, see `split`."""
+    """A source of tokens and text; `share` and `order_seed` are those of the training's split."""
 
     name: str
-    """For messages."""
+    """Name of the source in messages."""
 
     def split(self, share: float, order_seed: int, measured: int, learned: int) -> Tokens:
-        """The tokens, held out or not. measured, learned: how many are wanted; files give all.
+        """The tokens, split by whether they are held out.
 
-        Raises MetricsError where no token falls on one of the sides.
+        Args:
+            share: share of the texts that is held out.
+            order_seed: seed of the choice of held-out texts.
+            measured: number of held-out tokens that is needed; files give all.
+            learned: number of other tokens that is needed; files give all.
+
+        Raises:
+            MetricsError: one of the sides has no token.
         """
 
     def text(
         self, share: float, order_seed: int, n: int, seed: int, model: Mapping[str, Any]
     ) -> Text | str:
-        """At most n of the rows that are held out, of those with two tokens, a seeded sample; or
-        why there are none. model: settings of the language model."""
+        """A seeded sample of at most n held-out rows with two tokens or more, or the reason why
+        there are none; model: settings of the language model."""
 
 
 def files(paths: Sequence[str | Path], tokens: str | Path) -> Source:
-    """The facts file of a store's site, or activations files with the tokens of their corpus.
+    """The source of a store's facts file, or of activations files with the tokens of their corpus.
 
-    tokens: tokens.parquet, of no use to a store.
+    Args:
+        paths: the facts file of a store's site, or the activations files of all shards.
+        tokens: tokens.parquet of the corpus; a store does not use it.
     """
     if Path(paths[0]).suffix == ".json":
         return Stored(paths[0])
@@ -75,20 +84,20 @@ def files(paths: Sequence[str | Path], tokens: str | Path) -> Source:
 
 
 class Captured:
-    """Activations files of a site, shards in order, and tokens.parquet of their corpus."""
+    """A source of activations files of a site, shards in order, with the tokens of their corpus."""
 
     def __init__(self, paths: Sequence[str | Path], tokens: pa.Table) -> None:
-        """tokens: its columns row, group, token_id and special."""
+        """Set up the source; tokens: columns row, group, token_id and special of tokens.parquet."""
         self.paths, self.tokens, self.name = paths, tokens, str(paths[0])
         self.owner = texts_of(tokens["row"].to_numpy(), tokens["group"].to_numpy())
 
     def split(self, share: float, order_seed: int, measured: int, learned: int) -> Tokens:
-        """See `Source`; all tokens, whatever is wanted."""
+        """See `Source`; all tokens are returned."""
         token = np.concatenate([activations.read(path)[1] for path in self.paths])
         apart = held_out(self.owner[token], share, order_seed)
         ids = self.tokens["token_id"].to_numpy()[token].astype(np.int64)
-        found = Tokens(open_rows(self.paths), np.flatnonzero(apart), np.flatnonzero(~apart), ids)
-        return _both(found, self.name, share)
+        tokens = Tokens(open_rows(self.paths), np.flatnonzero(apart), np.flatnonzero(~apart), ids)
+        return _both(tokens, self.name, share)
 
     def text(
         self, share: float, order_seed: int, n: int, seed: int, model: Mapping[str, Any]
@@ -106,18 +115,21 @@ class Captured:
 
 
 class Stored:
-    """A site of a store, of which no more shards are looked at than are needed, from the first on:
-    once these suffice, what is found does not change where a store grows."""
+    """A source of a site of a store. It reads as many shards, from the first on, as it needs: once
+    these suffice, results do not change when the store grows."""
 
     def __init__(self, facts: str | Path) -> None:
-        """facts: `L0R.json`, beside its shards."""
+        """Open the site; facts: path of its facts file (`L0R.json`), beside its shards."""
         path = Path(facts)
         self.reader, self.name = Reader(path.parent, path.stem), str(facts)
 
     def split(self, share: float, order_seed: int, measured: int, learned: int) -> Tokens:
-        """See `Source`: all held-out tokens of the first shards that have as many as are wanted,
-        and as many others as are wanted, the first ones. Neither depends on the other's number, so
-        that SAEs and baselines, which learn from other numbers, are measured on the same tokens."""
+        """See `Source`.
+
+        Held-out tokens are all those of the first shards that have enough of them; the others are
+        the first `learned`. Neither depends on the number of the other, so that SAEs and baselines,
+        which learn from different numbers of tokens, are measured on the same ones.
+        """
         parts: list[np.ndarray] = []
         held, others, ids = [], [], []
         n = n_held = n_others = 0
@@ -133,31 +145,35 @@ class Stored:
             if n_held >= measured and n_others >= learned:
                 break
         own = settings_of(self.reader.manifest.settings).choice != "mean"
-        found = Tokens(
+        tokens = Tokens(
             Joined(parts),
             np.concatenate(held),
             np.concatenate(others),
             np.concatenate(ids) if own else None,
         )
-        return _both(found, self.name, share)
+        return _both(tokens, self.name, share)
 
     def text(
         self, share: float, order_seed: int, n: int, seed: int, model: Mapping[str, Any]
     ) -> Text | str:
-        """See `Source`: of the rows of the first shards that have as many, made of a text's tokens
-        as when the store was filled (special ones within a text, which a store lacks, aside)."""
-        told = settings_of(self.reader.manifest.settings)
-        if told.choice != "all" or told.norm != "none":
+        """See `Source`.
+
+        Rows come from the first shards that have enough of them. They are cut from the tokens of a
+        text as when the store was filled, but for special tokens within a text, which a store
+        lacks.
+        """
+        settings = settings_of(self.reader.manifest.settings)
+        if settings.choice != "all" or settings.norm != "none":
             return (
-                f"the store has choice {told.choice} and norm {told.norm}: only where it has all "
-                "tokens as the model carries them can an SAE stand in their place"
+                f"the store has choice {settings.choice} and norm {settings.norm}: only where it "
+                "has all tokens as the model carries them can an SAE stand in their place"
             )
-        if told.cut == "rows" and told.max_characters is not None:
+        if settings.cut == "rows" and settings.max_characters is not None:
             return CUT
         encoder = tokenizer.load(hub.tokenizer_folder(model), model.get("bos", "auto"))
         home = hub.folder(model["path"], model.get("revision"), (CONFIG,))
         config = read_config(home)
-        rower = Rower(encoder, told, sizes_of(config, model.get("family", "auto")).context)
+        rower = Rower(encoder, settings, sizes_of(config, model.get("family", "auto")).context)
         rows: list[np.ndarray] = []
         for shard, apart in self._shards(share, order_seed) if n else ():
             ids, owner = shard["token_id"][apart], shard["row"][apart]
@@ -174,7 +190,7 @@ class Stored:
     def _shards(
         self, share: float, order_seed: int
     ) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
-        """Each shard's arrays, mapped, and which of its entries (entry,) bool are held out."""
+        """The arrays of each shard, mapped, with (entry,) bool, True where an entry is held out."""
         for number in self.reader.numbers():
             path = shard_path(self.reader.folder, self.reader.site, number)
             shard = open_tensors(path).arrays
@@ -182,18 +198,18 @@ class Stored:
 
 
 def at_most(rows: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Some of the rows, ascending: all, or a seeded sample of n."""
+    """A seeded sample of at most n of the rows, ascending."""
     if len(rows) <= n:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, n, replace=False))
 
 
-def _both(found: Tokens, name: str, share: float) -> Tokens:
-    """The same; MetricsError where one side is empty."""
-    if not len(found.measured) or not len(found.learned):
+def _both(tokens: Tokens, name: str, share: float) -> Tokens:
+    """The same tokens; MetricsError if one side is empty."""
+    if not len(tokens.measured) or not len(tokens.learned):
         raise MetricsError(
-            f"{name}: of {found.x.shape[0]:,} tokens {len(found.measured):,} are held out where "
+            f"{name}: of {tokens.x.shape[0]:,} tokens {len(tokens.measured):,} are held out where "
             f"{share:g} of the rows are; both sides need some. Set hold_out of the SAE's settings, "
             "or of `metrics`, so that some rows fall on either side."
         )
-    return found
+    return tokens

@@ -1,4 +1,4 @@
-"""How many features are active, how often each, and how unevenly."""
+"""The sparsity of codes: how many features are active, how often each, and how unevenly."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from saegrid.metrics.lights import EXPOSURE
 from saegrid.metrics.metric import Block, Metric, Subject, Value, Values
 
 EPSILON = 1e-12
-"""What the source's Gini index adds to its denominator (S2.6)."""
+"""Addend to the denominator of the source's Gini index (S2.6)."""
 DEFINITIONS = {
     "l0": "mean over tokens of the number of features with z > 0",
     "density": "mean over tokens and features of z > 0, l0 / d_sae",
@@ -21,20 +21,20 @@ DEFINITIONS = {
 
 
 def gini(usage: np.ndarray) -> float:
-    """Gini index of usage (feature,): 0 where all are used alike, 1 - 1/m where one does all."""
+    """The Gini index of usage (feature,): 0 if all are used alike, 1 - 1/m if one does all."""
     u, m = np.sort(np.asarray(usage, np.float64)), len(usage)
     return float(((2 * np.arange(1, m + 1) - m - 1) * u).sum() / (m * u.sum() + EPSILON))
 
 
 def gini_of_active(whole: float, dead: float) -> float | None:
-    """The Gini index over the features that fire, of that over all and the share of dead ones."""
+    """The Gini index over the features that fire, from that over all and the share of dead ones."""
     return (whole - dead) / (1 - dead) if dead < 1 else None
 
 
 def silent_share(counts: np.ndarray, n: int, drawn: int) -> float:
-    """Expected share of the features that are silent at `drawn` of n tokens (rarefaction).
+    """The expected share of features that are silent at `drawn` of n tokens (rarefaction).
 
-    counts: (feature,) tokens of the n at which each is active. Source: Hurlbert 1971.
+    counts: (feature,), the number of the n tokens at which each is active. Source: Hurlbert 1971.
     """
     from scipy.special import gammaln
 
@@ -46,7 +46,7 @@ def silent_share(counts: np.ndarray, n: int, drawn: int) -> float:
 
 
 class Sparsity(Metric):
-    """L0, density, dead features, Gini indices."""
+    """The L0, density, share of dead features and Gini indices of an SAE."""
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
@@ -54,18 +54,18 @@ class Sparsity(Metric):
         self.n, self.counts, self.usage = 0, np.zeros(d_sae, np.int64), np.zeros(d_sae)
 
     def add(self, block: Block) -> None:
-        """Tokens and activations of each feature."""
+        """Add a block to the counts and sums of each feature."""
         z = block.z
         self.n += len(z.token)
         self.counts += np.diff(z.indptr)
         self.usage += np.bincount(z.owners(), z.data.astype(np.float64), minlength=z.d_sae)
 
     def values(self) -> Values:
-        """The numbers; a dead rate is of its number of tokens."""
+        """The values; a dead rate holds at its number of tokens."""
         n, d_sae = self.n, len(self.counts)
         l0, dead = int(self.counts.sum()) / n, int((self.counts == 0).sum()) / d_sae
         whole = gini(self.usage)
-        found = {
+        numbers = {
             "l0": l0,
             "density": l0 / d_sae,
             "dead_rate": dead,
@@ -73,7 +73,7 @@ class Sparsity(Metric):
             "gini_counts": gini(self.counts),
             "gini_of_active": gini_of_active(whole, dead),
         }
-        values = {name: Value(value, n, DEFINITIONS[name]) for name, value in found.items()}
+        values = {name: Value(value, n, DEFINITIONS[name]) for name, value in numbers.items()}
         if dead == 1:
             # The formula gives 0, as where all are used alike.
             for name in ("gini", "gini_counts", "gini_of_active"):
@@ -81,10 +81,11 @@ class Sparsity(Metric):
         return values | {"dead_rate_at_exposure": self._at_exposure(l0)}
 
     def _at_exposure(self, l0: float) -> Value:
-        """The dead rate where an average feature has fired so often."""
-        told = DEFINITIONS["dead_rate_at_exposure"]
+        """The dead rate at the number of tokens at which an average feature has fired `EXPOSURE`
+        times."""
+        definition = DEFINITIONS["dead_rate_at_exposure"]
         drawn = round(EXPOSURE * len(self.counts) / l0) if l0 else 0
         if not 0 < drawn <= self.n:
             wanted = f"{drawn:,} tokens are needed" if drawn else "no feature fires"
-            return Value(None, self.n, told, f"{wanted}; {self.n:,} were measured")
-        return Value(silent_share(self.counts, self.n, drawn), drawn, told)
+            return Value(None, self.n, definition, f"{wanted}; {self.n:,} were measured")
+        return Value(silent_share(self.counts, self.n, drawn), drawn, definition)

@@ -1,4 +1,4 @@
-"""What a language model loses where an SAE stands in a site's place: cross-entropy and KL.
+"""The loss of a language model with an SAE spliced in at its site: cross-entropy and KL.
 
 Rows are run as far as the site, for x. Then each tile of them is run again, and carried three times
 from the block of the site on: as it is, with x_hat in place of x, and with zero in its place.
@@ -21,7 +21,7 @@ from saegrid.models.load import Loaded, fits, load
 from saegrid.models.tiles import Rows, Tile, make_tile, plan_tiles
 
 LOGITS = 1 << 22
-"""Logits that are compared at a time."""
+"""Number of logits that are compared at a time."""
 VARIANTS = ("original", "spliced", "zero")
 WHERE = "over predictions made at tokens that are not special"
 DEFINITIONS = {
@@ -34,10 +34,11 @@ DEFINITIONS = {
 
 
 class Spliced(Metric):
-    """Cross-entropy recovered and KL with the SAE spliced in. Needs the model whole."""
+    """Cross-entropy recovered and KL with the SAE spliced in; it needs the whole model in
+    memory."""
 
     def __init__(self, subject: Subject) -> None:
-        """MetricsError, before any work, where the model does not fit in the memory."""
+        """Set up the metric; MetricsError, before any work, if the model does not fit in memory."""
         super().__init__(subject)
         if isinstance(subject.text, Text) and not fits(subject.model, subject.memory_mb):
             raise MetricsError(
@@ -46,7 +47,7 @@ class Spliced(Metric):
             )
 
     def values(self) -> Values:
-        """The numbers; none, with the reason, where the model or the text does not allow them."""
+        """The values; without numbers, but with the reason, if model or text do not allow them."""
         subject = self.subject
         if isinstance(subject.text, str):
             return nothing(subject.text)
@@ -58,8 +59,8 @@ class Spliced(Metric):
 
 
 def nothing(because: str) -> Values:
-    """No numbers, and why."""
-    return {name: Value(None, 0, told, because) for name, told in DEFINITIONS.items()}
+    """The values without numbers, with the reason."""
+    return {name: Value(None, 0, definition, because) for name, definition in DEFINITIONS.items()}
 
 
 @contextmanager
@@ -73,7 +74,7 @@ def _threads(n: int) -> Iterator[None]:
 
 
 def spliced(model: Loaded, subject: Subject) -> Values:
-    """The numbers of the chosen rows; the model must be causal."""
+    """The values over the chosen rows of a causal model."""
     text, site = subject.text, subject.site
     rows = Rows(text.ids, text.starts)
     check_rows(model.source, model.sizes, rows, text.chosen)
@@ -94,7 +95,7 @@ def spliced(model: Loaded, subject: Subject) -> Values:
         return nothing("no chosen row has two tokens in a row that are not special")
     original, with_sae, zero = (float(loss) / n for loss in losses)
     gap = zero - original
-    found = {
+    means = {
         "ce_original": original,
         "ce_spliced": with_sae,
         "ce_zero": zero,
@@ -104,14 +105,14 @@ def spliced(model: Loaded, subject: Subject) -> Values:
     because = "the site makes no difference: zero in its place changes nothing"
     return {
         name: Value(value, n, DEFINITIONS[name], because if value is None else "")
-        for name, value in found.items()
+        for name, value in means.items()
     }
 
 
 def _chunks(
     model: Loaded, rows: Rows, wanted: np.ndarray
 ) -> Iterator[tuple[list[tuple[tuple[int, int], np.ndarray]], np.ndarray]]:
-    """Tiles of about `BLOCK` tokens together, and the wanted tokens in them, ascending."""
+    """Groups of tiles with about `BLOCK` tokens each, and the wanted tokens in them, ascending."""
     row = rows.row_of(wanted)
     tiles: list[tuple[tuple[int, int], np.ndarray]] = []
     size = 0
@@ -126,16 +127,16 @@ def _chunks(
 
 
 def stored(x: torch.Tensor) -> np.ndarray:
-    """Activations as files hold them; bfloat16 as its bits."""
+    """Activations in the form of files: bfloat16 as its bits."""
     return x.view(torch.int16).numpy().view(np.uint16) if x.dtype == torch.bfloat16 else x.numpy()
 
 
 @contextmanager
 def carried(model: Loaded, site: Site, tile: Tile, x_hat: torch.Tensor) -> Iterator[None]:
-    """Within this context the model carries a tile three times from the site's block on.
+    """A context in which the model carries a tile three times from the site's block on.
 
-    x_hat: (kept, channel), in the order of the tile's kept tokens. The output has the rows of the
-    tile as they are, then with x_hat, then with zero at the kept tokens.
+    The output has the rows of the tile unchanged, then with x_hat, then with zero at the kept
+    tokens; x_hat: (kept, channel), in the order of the tile's kept tokens.
     """
     n_rows, kept = len(tile.ids), torch.from_numpy(tile.source).to(model.device)
 
@@ -157,7 +158,7 @@ def carried(model: Loaded, site: Site, tile: Tile, x_hat: torch.Tensor) -> Itera
 
 
 def _times(value: Any, n_rows: int) -> Any:
-    """What a block is given, three times where it is given by row: the stream, masks, positions."""
+    """An argument of a block, repeated three times if it has rows: the stream, masks, positions."""
     if isinstance(value, torch.Tensor) and value.ndim > 1 and len(value) == n_rows:
         return value.repeat(len(VARIANTS), *[1] * (value.ndim - 1))
     if isinstance(value, tuple | list):
@@ -168,7 +169,7 @@ def _times(value: Any, n_rows: int) -> Any:
 
 
 def _compare(model: Loaded, tile: Tile, hidden: torch.Tensor) -> tuple[int, np.ndarray, float]:
-    """Predictions of a tile: their number, the sum of losses by variant, the sum of KL.
+    """The number of predictions of a tile, the sum of their losses by variant, and the sum of KL.
 
     hidden: (variant * row, position, d_model), after the final norm.
     """
@@ -178,8 +179,8 @@ def _compare(model: Loaded, tile: Tile, hidden: torch.Tensor) -> tuple[int, np.n
     streams = hidden.reshape(len(VARIANTS), -1, hidden.shape[-1])
     head, losses, kl = model.model.get_output_embeddings(), np.zeros(len(VARIANTS)), 0.0
     step = max(1, LOGITS // (len(VARIANTS) * model.sizes.d_vocab))
-    places = torch.from_numpy(at).to(model.device)
-    for some, goal in zip(places.split(step), target.split(step), strict=True):
+    indices = torch.from_numpy(at).to(model.device)
+    for some, goal in zip(indices.split(step), target.split(step), strict=True):
         log_p = head(streams[:, some]).double().log_softmax(-1)
         chosen = log_p.gather(-1, goal.expand(len(VARIANTS), -1)[..., None])
         losses -= chosen.sum((1, 2)).cpu().numpy()

@@ -1,8 +1,9 @@
-"""How alike the tokens are at which a feature is largest (S2.10).
+"""The share of the commonest token among a feature's largest activations (S2.10).
 
-The cheapest reading of interpretability that features and the directions of baselines share: what
-stands for one token has it at all of its largest activations. It is a lower bound, since a feature
-of a topic has many tokens, and is held against what tokens drawn at random give.
+It is the cheapest measure of interpretability that applies to features and to the directions of
+baselines: a feature of one token has that token at all of its largest activations. It is a lower
+bound, since a feature of a topic has many tokens, and it stands beside the share of tokens drawn at
+random.
 """
 
 import numpy as np
@@ -11,9 +12,9 @@ from saegrid.features import ordering
 from saegrid.metrics.metric import Block, Metric, Subject, Value, Values
 
 TOP = 20
-"""Largest activations of a feature that are looked at."""
+"""Number of a feature's largest activations that are compared."""
 DRAWS = 2000
-"""Draws of so many tokens for what chance gives."""
+"""Number of random draws of `TOP` tokens for the share by chance."""
 DEFINITIONS = {
     "top_token_share": f"mean over the features with {TOP} active tokens or more of the share of "
     f"their {TOP} largest activations that stand at the commonest token id among these; n counts "
@@ -25,17 +26,17 @@ NO_TOKENS = "the activations are no token's own: means over texts"
 
 
 class Tops:
-    """The `TOP` largest activations of each feature so far; ties to the earlier token."""
+    """The `TOP` largest activations of each feature so far; of equal ones the earlier token."""
 
     def __init__(self, width: int) -> None:
-        """width: features."""
+        """Set up empty lists; width: number of features."""
         self.feature, self.ids = np.zeros((2, 0), np.int64)
         self.value = np.zeros(0, np.float32)
         self.least = np.zeros(width, np.float32)
 
     def add(self, feature: np.ndarray, value: np.ndarray, ids: np.ndarray) -> None:
-        """Some more entries (entry,), of each feature by token: features, activations above zero,
-        token ids."""
+        """Add entries (entry,), in the order of tokens: features, activations above zero, token
+        ids."""
         value = value.astype(np.float32)
         kept = value > self.least[feature]
         feature = np.concatenate([self.feature, feature[kept]]).astype(np.int64)
@@ -49,7 +50,7 @@ class Tops:
         self.least[self.feature[last]] = self.value[last]
 
     def shares(self) -> np.ndarray:
-        """(n,): of each feature with `TOP` entries the share of the commonest token id."""
+        """(n,): share of the commonest token id of each feature with `TOP` entries."""
         counts = np.bincount(self.feature, minlength=len(self.least))
         return commonest(self.ids[counts[self.feature] == TOP].reshape(-1, TOP))
 
@@ -65,30 +66,33 @@ def commonest(ids: np.ndarray) -> np.ndarray:
 
 
 def by_chance(ids: np.ndarray, seed: int) -> float:
-    """What tokens drawn at random from ids (token,) give."""
+    """The mean share of the commonest of `TOP` tokens drawn at random from ids (token,)."""
     drawn = np.random.default_rng(seed).integers(len(ids), size=(DRAWS, TOP))
     return float(commonest(ids[drawn]).mean())
 
 
 class TopTokens(Metric):
-    """The share of the commonest token among a feature's largest activations."""
+    """The mean share of the commonest token among each feature's largest activations."""
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
         self.n, self.tops = 0, Tops(subject.sae.encoder.d_sae)
 
     def add(self, block: Block) -> None:
-        """Some more tokens."""
+        """Add a block of tokens."""
         z, ids = block.z, self.subject.ids
         if ids is not None:
             self.tops.add(z.owners(), z.data, ids[self.n + z.indices])
         self.n += len(z.token)
 
     def values(self) -> Values:
-        """The mean share, and the one by chance."""
+        """The mean share, and the share by chance."""
         ids, shares = self.subject.ids, self.tops.shares()
         if ids is None:
-            return {name: Value(None, 0, told, NO_TOKENS) for name, told in DEFINITIONS.items()}
+            return {
+                name: Value(None, 0, definition, NO_TOKENS)
+                for name, definition in DEFINITIONS.items()
+            }
         name, null = DEFINITIONS
         mean = float(shares.mean()) if len(shares) else None
         because = "" if len(shares) else f"no feature has {TOP} active tokens"

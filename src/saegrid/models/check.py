@@ -1,4 +1,4 @@
-"""Checks of a loaded model by what it does: that the names of its family mean what they should."""
+"""Checks of a loaded model by its behaviour: that the names of its family mean the right parts."""
 
 from collections.abc import Callable
 
@@ -10,17 +10,18 @@ from saegrid.models.load import Loaded, ModelError
 
 ROWS, LENGTH, SEED = 2, 8, 0
 ROUNDINGS = 8
-"""Roundings of the dtype by which a sum of three terms may be off."""
+"""Number of roundings of the dtype by which a sum of three terms may be off."""
 
 
 def check(model: Loaded) -> None:
-    """Check a model on a few random tokens; costs about six short forward passes.
+    """Check a model on a few random tokens, at the cost of about six short forward passes.
 
-    Hooks that read leave the output as it is, bit for bit. R = R of the layer before + A + M where
-    the family says so. An edit of each position of the last layer changes the output.
+    Hooks that read must leave the output unchanged, bit for bit. R must equal R of the layer before
+    + A + M if the family says so. An edit of each position of the last layer must change the
+    output.
 
     Raises:
-        ModelError: names the site and what was expected.
+        ModelError: a check fails; the message names the site and what was expected.
     """
     if len(model.blocks) != model.sizes.n_layers:
         raise ModelError(
@@ -37,12 +38,12 @@ def check(model: Loaded) -> None:
 
 
 def check_layer(model: Loaded, layer: int, ids: torch.Tensor, seen: torch.Tensor | None) -> None:
-    """Check one block in place by its own output, R: as `check`, where no other block has weights.
+    """Check the only loaded block of a model by its own output R, see `check`.
 
     ids: (row, position) int64; seen: (row, position) bool or None; see `Loaded.hidden`.
 
     Raises:
-        ModelError: names the site and what was expected.
+        ModelError: a check fails; the message names the site and what was expected.
     """
     whole = Site(layer, "R")
     plain = _block_output(model, whole, ids, seen, {})
@@ -69,7 +70,7 @@ def check_layer(model: Loaded, layer: int, ids: torch.Tensor, seen: torch.Tensor
 def _block_output(
     model: Loaded, whole: Site, ids: torch.Tensor, seen: torch.Tensor | None, edits: dict
 ) -> torch.Tensor:
-    """R of a block, with these edits within it."""
+    """The R of a block with some edits within it."""
     x: dict[Site, torch.Tensor] = {}
     with editing(model, edits), reading(model, {whole: _keep(x, whole)}):
         model.hidden(ids, seen)
@@ -84,7 +85,7 @@ def _keep(x: dict[Site, torch.Tensor], site: Site) -> Callable[[torch.Tensor], N
 
 
 def _turn(x: torch.Tensor) -> torch.Tensor:
-    """An edit that changes any activations."""
+    """Change any activations, as the edit of a check."""
     return x.flip(-1) + 1
 
 
@@ -96,7 +97,7 @@ def _mend(model: Loaded) -> str:
 
 
 def _check_reading(model: Loaded, ids: torch.Tensor, plain: torch.Tensor) -> None:
-    """Hooks change nothing, and the residual stream adds up."""
+    """Check that reading hooks change nothing, and that the residual stream adds up."""
     x: dict[Site, torch.Tensor] = {}
     sites = [Site(layer, p) for layer in range(model.sizes.n_layers) for p in POSITIONS]
     entering: list[torch.Tensor] = []
@@ -119,7 +120,7 @@ def _check_reading(model: Loaded, ids: torch.Tensor, plain: torch.Tensor) -> Non
 def _check_shown(
     model: Loaded, x: dict[Site, torch.Tensor], hooked: torch.Tensor, plain: torch.Tensor
 ) -> None:
-    """Hooks that read changed nothing, and showed as many channels as they should."""
+    """Check that reading hooks changed nothing and showed the right number of channels."""
     if not torch.isfinite(plain).all():
         first = min((site for site in x if not torch.isfinite(x[site]).all()), key=forward_order)
         raise ModelError(
@@ -142,7 +143,7 @@ def _check_shown(
 def _check_sum(
     model: Loaded, layer: int, x: dict[Site, torch.Tensor], entering: torch.Tensor
 ) -> None:
-    """R = what enters the block + A + M."""
+    """Check that R = the stream that enters the block + A + M."""
     r = x[Site(layer, "R")].double()
     terms = [entering.double(), x[Site(layer, "A")].double(), x[Site(layer, "M")].double()]
     off = (r - sum(terms)).abs().max().item()
@@ -156,7 +157,7 @@ def _check_sum(
 
 
 def _check_editing(model: Loaded, ids: torch.Tensor, plain: torch.Tensor) -> None:
-    """An edit of any position of the last layer reaches the output."""
+    """Check that an edit of any position of the last layer reaches the output."""
     for position in POSITIONS:
         site = Site(model.sizes.n_layers - 1, position)
         with editing(model, {site: _turn}):

@@ -1,7 +1,7 @@
-"""One forward pass over many rows, short of what is not needed: tiles -> x at any number of sites.
+"""The forward pass over the rows of a corpus, tile by tile, to activations x at some sites.
 
-Only rows with a wanted token are run, only as deep as the deepest site asked for, and only the
-wanted tokens are held. A row's values depend on the row alone, see `models.tiles`.
+Only rows with a wanted token are run, only as deep as the deepest site, and only the wanted tokens
+are held. A row's values depend on the row alone, see `models.tiles`.
 """
 
 import time
@@ -23,25 +23,31 @@ Say = Callable[[str], None]
 
 
 class CaptureError(ValueError):
-    """A capture that cannot be made; the message names the row or site."""
+    """An error of a capture that cannot be made; the message names the row or site."""
 
 
 class _DeepEnough(Exception):
-    """Raised by the last hook: nothing deeper is asked for."""
+    """The signal of the deepest site's hook that ends a forward pass."""
 
 
 def inputs_of(model: Loaded, tile: Tile) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """ids and seen (row, position) of a tile, where the model is."""
+    """The ids and seen (row, position) of a tile, on the model's device."""
     ids = torch.from_numpy(tile.ids).to(model.device)
     # Padding stands on the right: a causal model never looks at it.
     return ids, None if model.family.causal else torch.from_numpy(tile.seen).to(model.device)
 
 
 class _Reader:
-    """Gathers the kept tokens of one tile at a time."""
+    """A reader of the kept tokens of one tile at a time."""
 
     def __init__(self, model: Loaded, sites: Iterable[Site], most: int) -> None:
-        """most: kept tokens of the fullest tile. The pass ends at the deepest of the sites."""
+        """Allocate buffers for a pass that ends at the deepest site.
+
+        Args:
+            model: the model.
+            sites: sites that are read.
+            most: number of kept tokens of the fullest tile.
+        """
         self.sites = sorted(sites, key=forward_order)
         self.index = torch.empty(0)
         # Room that is used again: fresh memory costs ten times the copy.
@@ -49,43 +55,43 @@ class _Reader:
             site: torch.empty(most, model.width(site), dtype=model.dtype, device=model.device)
             for site in self.sites
         }
-        self.found: dict[Site, torch.Tensor] = {}
+        self.x: dict[Site, torch.Tensor] = {}
 
     def hook(self, site: Site) -> Callable[[torch.Tensor], None]:
         last = site == self.sites[-1]
 
         def see(x: torch.Tensor) -> None:
-            self.found[site] = self.room[site][: len(self.index)]
-            torch.index_select(x.flatten(0, 1), 0, self.index, out=self.found[site])
+            self.x[site] = self.room[site][: len(self.index)]
+            torch.index_select(x.flatten(0, 1), 0, self.index, out=self.x[site])
             if last:
                 raise _DeepEnough
 
         return see
 
     def run(self, model: Loaded, tile: Tile) -> dict[Site, torch.Tensor]:
-        """Activations of a tile's kept tokens (kept, channel), by site, on the CPU."""
-        self.found = {}
+        """The activations (kept, channel) of a tile's kept tokens, by site, on the CPU."""
+        self.x = {}
         self.index = torch.from_numpy(tile.source).to(model.device)
         try:
             model.hidden(*inputs_of(model, tile))
         except _DeepEnough:
-            return {site: x.cpu() for site, x in self.found.items()}
+            return {site: x.cpu() for site, x in self.x.items()}
         raise CaptureError(f"{model.source}: the forward pass never reached {self.sites[-1]}.")
 
 
 def _check_finite(
-    found: Mapping[Site, torch.Tensor], tile: Tile, rows: Rows, wanted: np.ndarray
+    captured: Mapping[Site, torch.Tensor], tile: Tile, rows: Rows, wanted: np.ndarray
 ) -> None:
-    """CaptureError names site and row of the first NaN or infinity.
+    """Raise CaptureError at NaN or infinity; it names the site and row of the first.
 
-    found: by site, in the order of the pass. What is not finite at a token stays so at all that is
-    computed from it: the deepest site tells.
+    captured: activations by site, in the order of the pass. A number that is not finite makes all
+    that are computed from it not finite, so that the deepest site decides.
     """
-    deepest = found[next(reversed(found))]
+    deepest = captured[next(reversed(captured))]
     # A sum is finite only if all its terms are; one that overflows is looked at again.
     if torch.isfinite(deepest.sum()) or torch.isfinite(deepest).all():
         return
-    site, x = next(item for item in found.items() if not torch.isfinite(item[1]).all())
+    site, x = next(item for item in captured.items() if not torch.isfinite(item[1]).all())
     bad = (~torch.isfinite(x)).any(1).nonzero()
     # Attention spreads a NaN over its row, so the position would say little.
     row = int(rows.row_of(wanted[tile.target[int(bad[0])]]))
@@ -96,7 +102,7 @@ def _check_finite(
 
 
 def check_rows(source: str, sizes: Sizes, rows: Rows, used: np.ndarray) -> None:
-    """CaptureError names a row that the model from `source` cannot take. used: row numbers."""
+    """Raise CaptureError for a row that the model from `source` cannot take; used: row numbers."""
     n, context = np.diff(rows.starts)[used], sizes.context
     if (n > context).any():
         at = int(np.argmax(n))
@@ -113,15 +119,21 @@ def check_rows(source: str, sizes: Sizes, rows: Rows, used: np.ndarray) -> None:
 
 
 class Progress:
-    """Lines with rate and time left, every few seconds."""
+    """A printer of lines with the rate and the time left, every few seconds."""
 
     def __init__(self, say: Say, total: int, done: int = 0) -> None:
-        """total, done: tokens to run; in a pass layer by layer each counts once a layer."""
+        """Start the clock.
+
+        Args:
+            say: prints a line.
+            total: number of tokens to run; in a pass layer by layer each counts once a layer.
+            done: number of tokens that an earlier run has done.
+        """
         self.say, self.total, self.done, self.first = say, total, done, done
         self.began = self.last = time.monotonic()
 
     def add(self, n: int) -> None:
-        """n more are done."""
+        """Count n more tokens as done."""
         self.done += n
         now = time.monotonic()
         if now - self.last >= SAY_EVERY or self.done == self.total:
@@ -139,12 +151,12 @@ def _silent(line: str) -> None:
 
 
 def _bytes(x: torch.Tensor) -> np.ndarray:
-    """The same memory as (row, byte)."""
+    """The same memory as an array (row, byte)."""
     return x.view(torch.uint8).numpy()
 
 
 def allocate(model: Loaded, sites: Iterable[Site], n: int) -> dict[Site, torch.Tensor]:
-    """Room for the activations of n tokens at each site (n, channel)."""
+    """Empty activations (n, channel) of n tokens at each site."""
     sites = list(sites)
     sizes = [n * model.width(site) * model.dtype.itemsize for site in sites]
     # One large array of numpy's lies in large pages: first touching them costs a tenth.
@@ -162,9 +174,16 @@ def fill(
     done: int = 0,
     on_tile: Callable[[int], None] = lambda n: None,
 ) -> None:
-    """Run the model and fill x: site -> (kept, channel), in the order of `wanted`.
+    """Run the model and fill the activations of the wanted tokens.
 
-    done: tiles that an earlier run finished. on_tile is told the number of tiles after each.
+    Args:
+        model: the model.
+        rows: the rows.
+        wanted: (kept,) int64, token indices ascending.
+        x: arrays (kept, channel) by site, in the order of `wanted`.
+        say: prints a line of progress.
+        done: number of tiles that an earlier run finished.
+        on_tile: called with the number of tiles done after each.
     """
     if not x or not len(wanted):
         raise CaptureError("A capture needs at least one site and one token; got none.")
@@ -183,7 +202,7 @@ def fill(
 
 
 def tokens_of(rows: Rows, plan: Plan) -> list[int]:
-    """Tokens of each tile, without padding."""
+    """The number of tokens of each tile, without padding."""
     lengths = np.diff(rows.starts)
     return [int(lengths[numbers].sum()) for _, numbers in plan]
 
@@ -197,9 +216,9 @@ def run(
     sites: Iterable[Site],
     before: Callable[[int], None] = lambda number: None,
 ) -> Iterator[Tile]:
-    """Run tiles as deep as the deepest of `sites`; fill x at those among them; each tile after it.
+    """Run tiles as deep as the deepest of `sites` and fill x; yield each tile when it is done.
 
-    before: told the number of each tile before it runs.
+    x may lack some of the sites. before: called with the number of each tile before it runs.
     """
     bytes_of = {site: _bytes(room) for site, room in x.items()}
     most = max((height * length for (height, length), _ in plan), default=0)
@@ -210,11 +229,11 @@ def run(
             tile = make_tile(rows, wanted, shape, numbers)
             with torch.inference_mode():
                 before(number)
-                found = reader.run(model, tile)
-            _check_finite(found, tile, rows, wanted)
+                captured = reader.run(model, tile)
+            _check_finite(captured, tile, rows, wanted)
             for site in x:
                 # As bytes: three times as fast as torch's scatter.
-                bytes_of[site][tile.target] = _bytes(found[site])
+                bytes_of[site][tile.target] = _bytes(captured[site])
             yield tile
 
 
@@ -225,13 +244,13 @@ def capture(
     sites: Iterable[Site],
     say: Say = _silent,
 ) -> dict[Site, torch.Tensor]:
-    """Activations of the `wanted` tokens at each site, in memory: x (kept, channel).
+    """The activations x (kept, channel) of the `wanted` tokens at each site, in memory.
 
     wanted: (kept,) int64, token indices ascending. x has the model's dtype and lies on the CPU.
 
     Raises:
-        CaptureError: a row that is too long, an unknown token id, NaN or infinity.
-        ModelError: a site that the model lacks.
+        CaptureError: a row is too long, a token id is unknown, or there is NaN or infinity.
+        ModelError: the model lacks a site.
     """
     x = allocate(model, sites, len(wanted))
     fill(model, rows, wanted, x, say)

@@ -1,4 +1,4 @@
-"""Reading and editing sites while a model runs. Hooks are gone when the context is left."""
+"""Contexts that read or edit sites while a model runs; leaving one removes its hooks."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,29 +10,29 @@ from saegrid.base.words import Site
 from saegrid.models.load import Loaded
 
 Read = Callable[[torch.Tensor], None]
-"""Gets the activations of a site (row, position, channel)."""
+"""Function of the activations (row, position, channel) of a site."""
 Edit = Callable[[torch.Tensor], torch.Tensor]
-"""Gets the activations of a site and returns what stands in their place."""
+"""Function of the activations of a site that returns their replacement."""
 
 ORDER = {"A": 0, "N": 1, "M": 2, "R": 3}
-"""The order in which a block reaches its positions."""
+"""Ranks of positions in the order in which a block reaches them."""
 
 
 def forward_order(site: Site) -> tuple[int, int]:
-    """Sort key: sites in the order in which a forward pass reaches them."""
+    """A sort key that puts sites in the order in which a forward pass reaches them."""
     return site.layer, ORDER[site.position]
 
 
 @contextmanager
 def editing(model: Loaded, edits: Mapping[Site, Edit]) -> Iterator[None]:
-    """Within this context each site of `edits` is replaced by what its function returns."""
+    """A context in which each site of `edits` is replaced by its function's result."""
     with _hooked(model, edits):
         yield
 
 
 @contextmanager
 def reading(model: Loaded, readers: Mapping[Site, Read]) -> Iterator[None]:
-    """Within this context each site of `readers` is shown to its function."""
+    """A context in which each site of `readers` is passed to its function."""
 
     def only(read: Read) -> Callable[[torch.Tensor], None]:
         def show(x: torch.Tensor) -> None:
@@ -53,7 +53,8 @@ def _hooked(model: Loaded, functions: Mapping[Site, Callable[[torch.Tensor], Any
 
 
 def _hook(model: Loaded, site: Site, edit: Callable[[torch.Tensor], Any]) -> Any:
-    """The handle of one hook; a function that returns None leaves the site as it is."""
+    """Register one hook and return its handle; a function that returns None leaves the site as it
+    is."""
     if site.position == "N":
 
         def before(module: Any, inputs: tuple) -> tuple | None:

@@ -1,9 +1,9 @@
 """A model of which one block at a time holds weights.
 
-The architecture's own forward pass runs, in which all blocks but one are stand-ins: the one before
-hands out the residual stream as an earlier pass left it, so the block in place gets just what it
-would get in the whole model, and computes the same bytes. Embedding rows are gathered for the
-token ids in use; the head is not there.
+The architecture's own forward pass runs with stand-ins for all blocks but one. The stand-in before
+the loaded block returns the residual stream of an earlier pass, so that the block gets the same
+input as in the whole model and computes the same bytes. Embedding rows are gathered for the token
+ids in use; there is no head.
 """
 
 import copy
@@ -23,49 +23,49 @@ from saegrid.models.weights import Weights
 
 
 class StandIn(torch.nn.Module):
-    """A block that hands on what it gets, or what it was given to hand out."""
+    """A stand-in for a block, which returns its input, or a stored output."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.given: torch.Tensor | None = None
+        self.output: torch.Tensor | None = None
 
     def forward(self, hidden: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """What was given, else what comes in (row, position, d_model)."""
-        return hidden if self.given is None else self.given
+        """The stored output (row, position, d_model), else the input."""
+        return hidden if self.output is None else self.output
 
 
 @dataclass(frozen=True)
 class Layers:
-    """A language model that is run block by block."""
+    """A language model that runs block by block."""
 
     shell: Loaded
     """The model with stand-ins; its token ids are ranks in the vocabulary in use."""
     blocks: torch.nn.ModuleList
-    """The blocks, without memory."""
+    """The blocks, on the meta device."""
     weights: Weights
 
     def shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
-        """Shapes of a block's tensors, by their names in the model without its head."""
+        """The shapes of a block's tensors, by their names in the model without its head."""
         prefix = f"{self.shell.family.blocks}.{layer}."
         return {prefix + k: tuple(t.shape) for k, t in self.blocks[layer].state_dict().items()}
 
     def n_bytes(self, layer: int) -> int:
-        """Bytes of a block's tensors on disk."""
+        """The bytes of a block's tensors on disk."""
         return self.weights.n_bytes(self.shapes(layer))
 
     def read(self, layer: int) -> dict[str, torch.Tensor]:
-        """A block's tensors, from disk. May run in a thread of its own."""
+        """The tensors of a block, read from disk; this may run in its own thread."""
         pinned = self.shell.device.type == "cuda"
         return self.weights.read(self.shapes(layer), self.shell.dtype, pinned)
 
     @contextmanager
     def placed(self, layer: int, tensors: Mapping[str, torch.Tensor]) -> Iterator[None]:
-        """Within this context the block of a layer is in its place, with these tensors."""
+        """A context in which the block of a layer is loaded with these tensors."""
         skip = len(f"{self.shell.family.blocks}.{layer}.")
         device = self.shell.device
-        there = {name[skip:]: t.to(device, non_blocking=True) for name, t in tensors.items()}
+        state = {name[skip:]: t.to(device, non_blocking=True) for name, t in tensors.items()}
         block = copy.deepcopy(self.blocks[layer])
-        block.load_state_dict(there, assign=True)
+        block.load_state_dict(state, assign=True)
         block.eval().requires_grad_(False)
         stand_in, self.shell.blocks[layer] = self.shell.blocks[layer], block
         try:
@@ -74,19 +74,20 @@ class Layers:
             self.shell.blocks[layer] = stand_in
 
     def give(self, layer: int, hidden: torch.Tensor | None) -> None:
-        """Let the stand-in before a layer hand out its residual stream (row, position, d_model)."""
+        """Store the residual stream (row, position, d_model) that enters a layer, in the stand-in
+        before it."""
         if layer:
-            self.shell.blocks[layer - 1].given = hidden
+            self.shell.blocks[layer - 1].output = hidden
 
 
 def _body(config: Any, dtype: torch.dtype, device: str) -> torch.nn.Module:
     with torch.device(device), torch.random.fork_rng():
-        made = transformers.AutoModel.from_config(config, dtype=dtype, attn_implementation="sdpa")
-    return made.eval().requires_grad_(False)
+        body = transformers.AutoModel.from_config(config, dtype=dtype, attn_implementation="sdpa")
+    return body.eval().requires_grad_(False)
 
 
 def _shell(config: Any, vocabulary: np.ndarray, dtype: torch.dtype, blocks: str) -> Any:
-    """The model without its head, with stand-ins and rooms for the vocabulary in use."""
+    """The model without its head, with stand-ins and an embedding for the vocabulary in use."""
     small = copy.deepcopy(config)
     n_layers = small.num_hidden_layers
     small.num_hidden_layers, small.vocab_size, small.pad_token_id = 0, len(vocabulary), None
@@ -97,7 +98,7 @@ def _shell(config: Any, vocabulary: np.ndarray, dtype: torch.dtype, blocks: str)
 
 
 def _fill_shell(body: Any, weights: Weights, vocabulary: np.ndarray, dtype: torch.dtype) -> None:
-    """Put the weights that belong to no block in their places."""
+    """Load the weights that belong to no block."""
     embedding = body.get_input_embeddings().weight
     state = dict(body.named_parameters())
     by_row = next(name for name, tensor in state.items() if tensor is embedding)
@@ -109,20 +110,24 @@ def _fill_shell(body: Any, weights: Weights, vocabulary: np.ndarray, dtype: torc
 
 
 class Architecture(NamedTuple):
-    """A checkpoint, as its facts describe it."""
+    """The architecture of a checkpoint, from its files without weights."""
 
     folder: Path
     family: Family
     config: Any
     sizes: Sizes
     source: str
-    """Folder or hub name, for messages."""
+    """Folder or hub name of the checkpoint, for messages."""
 
 
 def architecture(model: Mapping[str, Any]) -> Architecture:
-    """What a study's model is, without its weights; from the hub they are fetched.
+    """The architecture of a study's model, whose files are fetched if they lie on the hub.
 
-    model: as for `models.load.load`. Raises ModelError, and ValueError for an unknown family.
+    model: settings of the model, see `models.load.load`.
+
+    Raises:
+        ModelError: the files cannot be had or read.
+        ValueError: the family is unknown.
     """
     transformers.logging.set_verbosity_error()
     source, folder = str(model["path"]), folder_of(model)
@@ -133,22 +138,24 @@ def architecture(model: Mapping[str, Any]) -> Architecture:
     return Architecture(folder, family, config, family.sizes(config.to_dict()), source)
 
 
-def open_layers(model: Mapping[str, Any], found: Architecture, vocabulary: np.ndarray) -> Layers:
-    """The model, to be run block by block.
+def open_layers(
+    model: Mapping[str, Any], checkpoint: Architecture, vocabulary: np.ndarray
+) -> Layers:
+    """A model that runs block by block.
 
     Args:
-        model: `dtype` and `device` as for `models.load.load`.
-        found: the checkpoint.
+        model: `dtype` and `device`, see `models.load.load`.
+        checkpoint: the architecture of the checkpoint.
         vocabulary: (id,) int64 ascending, the token ids that will be run.
 
     Raises:
-        ModelError: names the file or tensor and says what to mend.
+        ModelError: a file or tensor is wrong; the message names it and says what to mend.
     """
     dtype = DTYPES[model.get("dtype", "float32")]
-    weights = Weights(found.folder, found.family.prefix)
-    body = _shell(found.config, vocabulary, dtype, found.family.blocks)
+    weights = Weights(checkpoint.folder, checkpoint.family.prefix)
+    body = _shell(checkpoint.config, vocabulary, dtype, checkpoint.family.blocks)
     _fill_shell(body, weights, vocabulary, dtype)
-    blocks = _body(found.config, dtype, "meta").get_submodule(found.family.blocks)
-    sizes = found.sizes._replace(d_vocab=len(vocabulary))
+    blocks = _body(checkpoint.config, dtype, "meta").get_submodule(checkpoint.family.blocks)
+    sizes = checkpoint.sizes._replace(d_vocab=len(vocabulary))
     body = body.to(device_of(model.get("device", "cpu")))
-    return Layers(Loaded(body, found.family, sizes, found.source), blocks, weights)
+    return Layers(Loaded(body, checkpoint.family, sizes, checkpoint.source), blocks, weights)

@@ -1,11 +1,11 @@
-"""Rows of tokens as tiles of fixed shape, so that a row's activations depend on the row alone.
+"""Tiles of rows, of fixed shapes, so that a row's activations depend on the row alone.
 
 The last bits of a product depend on the height of the batch (measured: MiniLM in float32 gives
-other bits at 128 tokens than at 256) but, at one shape, neither on a row's place in the batch nor
+other bits at 128 tokens than at 256) but, at one shape, neither on a row's number in the batch nor
 on its neighbours (measured on CPU for stories3M in float32 and bfloat16, MiniLM in float32 and
-Llama-3.1-8B's widths in bfloat16, rows of 8 to 128 tokens, one and two threads: equal bits). So a
-tile's shape follows from a row's length and the kind of device; the last tile is filled with
-blank rows. There is no batch setting.
+Llama-3.1-8B's widths in bfloat16, rows of 8 to 128 tokens, one and two threads: equal bits).
+Therefore a tile's shape follows from a row's length and the kind of device, and the last tile is
+filled with blank rows. There is no batch setting.
 """
 
 from collections.abc import Iterator
@@ -15,47 +15,47 @@ import numpy as np
 import pyarrow as pa
 
 TILE_TOKENS = {"cpu": 512, "cuda": 4096}
-"""Tokens of a tile with padding: on a CPU more are no faster, a GPU wants more work at once."""
+"""Number of tokens of a tile with padding: on a CPU more are no faster, a GPU needs more work."""
 ROUND = 8
-"""Rows are padded to a multiple of this."""
+"""Multiple of tokens that rows are padded to."""
 
 
 class Rows(NamedTuple):
-    """Rows of token ids, flat."""
+    """The token ids of some rows, in flat arrays."""
 
     ids: np.ndarray
-    """(token,) int64."""
+    """(token,) int64: token ids."""
     starts: np.ndarray
     """(row + 1,) int64: first token of each row, and the number of tokens."""
 
     def row_of(self, token: np.ndarray | int) -> np.ndarray:
-        """The rows that hold these tokens."""
+        """The numbers of the rows that hold some tokens."""
         return np.searchsorted(self.starts, token, side="right") - 1
 
 
 Plan = list[tuple[tuple[int, int], np.ndarray]]
-"""Shape (row, position) and row numbers of each tile."""
+"""Shapes (row, position) and row numbers of the tiles."""
 
 
 class Tile(NamedTuple):
-    """Rows of one padded length, and what is kept of them."""
+    """A tile: rows of one padded length, with the indices of their kept tokens."""
 
     ids: np.ndarray
-    """(row, position) int64, 0 on padding."""
+    """(row, position) int64: token ids, 0 on padding."""
     seen: np.ndarray
-    """(row, position) bool, False on padding; a blank row sees its first position."""
+    """(row, position) bool: False on padding; a blank row sees its first position."""
     source: np.ndarray
-    """(kept,) int64: where a kept token is in the tile, row * length + position."""
+    """(kept,) int64: index of a kept token in the tile, row * length + position."""
     target: np.ndarray
-    """(kept,) int64: where it goes, its rank among all kept tokens."""
+    """(kept,) int64: rank of a kept token among all kept tokens."""
     n_rows: int
-    """Rows that are not blank."""
+    """Number of rows that are not blank."""
     n_tokens: int
-    """Tokens that are not padding."""
+    """Number of tokens that are not padding."""
 
 
 def rows_of(tokens: pa.Table) -> Rows:
-    """The rows of a tokens table; ValueError where they do not stand one after the other."""
+    """The rows of a tokens table; ValueError if they are not in order."""
     row = tokens["row"].to_numpy()
     position = tokens["position"].to_numpy()
     first = np.ones(len(row), dtype=bool)
@@ -75,13 +75,13 @@ def rows_of(tokens: pa.Table) -> Rows:
 
 
 def tile_shape(length: int, context: int, kind: str) -> tuple[int, int]:
-    """Rows and positions of the tile for a row of `length` tokens on a kind of device."""
+    """The shape (row, position) of the tile for a row of `length` tokens on a kind of device."""
     padded = min(-(-length // ROUND) * ROUND, context)
     return max(1, TILE_TOKENS[kind] // padded), padded
 
 
 def plan_tiles(rows: Rows, wanted: np.ndarray, context: int, kind: str) -> Plan:
-    """Shape and row numbers of each tile; only rows with a wanted token, the longest first.
+    """The shape and row numbers of each tile; rows with a wanted token only, the longest first.
 
     Rows of one length are ordered by their ids, so that the order of the corpus does not matter.
     """
@@ -99,15 +99,15 @@ def plan_tiles(rows: Rows, wanted: np.ndarray, context: int, kind: str) -> Plan:
 
 
 def make_tile(rows: Rows, wanted: np.ndarray, shape: tuple[int, int], numbers: np.ndarray) -> Tile:
-    """A tile of the rows `numbers`. wanted: (kept,) int64, token indices ascending."""
+    """The tile of the rows `numbers`; wanted: (kept,) int64, token indices ascending."""
     ids, seen = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
     source, target = [], []
-    for place, number in enumerate(numbers.tolist()):
+    for line, number in enumerate(numbers.tolist()):
         start, stop = rows.starts[number : number + 2]
-        ids[place, : stop - start] = rows.ids[start:stop]
-        seen[place, : stop - start] = True
+        ids[line, : stop - start] = rows.ids[start:stop]
+        seen[line, : stop - start] = True
         low, high = np.searchsorted(wanted, [start, stop])
-        source.append(wanted[low:high] - start + place * shape[1])
+        source.append(wanted[low:high] - start + line * shape[1])
         target.append(np.arange(low, high))
     n_tokens = int(seen.sum())
     seen[len(numbers) :, 0] = True
@@ -115,6 +115,6 @@ def make_tile(rows: Rows, wanted: np.ndarray, shape: tuple[int, int], numbers: n
 
 
 def make_tiles(rows: Rows, wanted: np.ndarray, context: int, kind: str) -> Iterator[Tile]:
-    """All tiles, in order."""
+    """All tiles of the rows with a wanted token, in order."""
     for shape, numbers in plan_tiles(rows, wanted, context, kind):
         yield make_tile(rows, wanted, shape, numbers)

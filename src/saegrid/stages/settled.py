@@ -5,8 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from saegrid.base import recorded as base
 from saegrid.base.errors import ConfigError
-from saegrid.base.io import recorded_spec
+from saegrid.base.recorded import Recorded
 from saegrid.stages.stage import RECORDING, At, Read, Source, Stage
 
 if TYPE_CHECKING:
@@ -16,18 +17,30 @@ Finished = TypeVar("Finished")
 
 
 def recorded(path: str) -> str | None:
-    """The spec that a file records, empty where it has none; None where there is no such file."""
+    """The spec that a file records, empty where it has none; None where it is missing or damaged."""
+    record = _record(path)
+    return None if record is None or record.damage else record.spec
+
+
+def _record(path: str) -> Recorded | None:
     try:
         stat = Path(path).stat()
     except FileNotFoundError:
         return None
-    return _recorded(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    return _read(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
 
 @cache
-def _recorded(path: str, *state: int) -> str:
-    """The same of a file in a state: a plan asks for it many times."""
-    return recorded_spec(path)
+def _read(path: str, *state: int) -> Recorded:
+    """The record of a file in a state: a plan asks for it many times."""
+    return base.recorded(path)
+
+
+def damaged(graph: "Graph", jobs: Iterable["Job"]) -> dict[str, str]:
+    """Results of these jobs that are there and cannot be read, each with the reason. They count as
+    missing: the next run makes them again."""
+    records = {path: _record(path) for job in jobs for path in graph.outputs(*job)}
+    return {path: record.damage for path, record in records.items() if record and record.damage}
 
 
 def is_recorded(path: str, spec: str, missing: bool = False) -> bool:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from saegrid.base.words import Cell
 from saegrid.stages.places import all_activations, cells, sae, together
 from saegrid.stages.stage import At, Plan, Source, Stage
 
 if TYPE_CHECKING:
-    from saegrid.stages.graph import Graph
+    from saegrid.stages.graph import Graph, Job
 
 Target = Callable[[Plan], Iterator[Source]]
 
@@ -118,6 +119,31 @@ def ends(graph: "Graph", names: Iterable[str]) -> list[Source]:
         sources = target(graph.plan) if target else made_by(graph, name)
         found.update(dict.fromkeys(sources))
     return list(found)
+
+
+PARTS = {
+    "model": {"capture", "fill_store", "begin_store", "measure", "logit_effects"},
+    "grid": {"capture", "fill_store", "begin_store", "summary", "health", "survey"},
+    "tokenizer": {"tokens", "fill_store", "begin_store", "logit_effects"},
+    "cells": {"encode", "summary"},
+    "topics": {"top_tokens", "base_rates"},
+    "metrics": {"measure", "baselines"},
+    "survey": {"survey", "base_rates"},
+    "verify": {"verify_checkpoint"},
+    "hub": {"import_sae"},
+}
+"""Stages that a part of a study with a mistake keeps from being made (`saegrid.mistakes`)."""
+
+
+def parts(jobs: Iterable["Job"]) -> set[str]:
+    """The parts of a study that these jobs need: a mistake in another one is of no concern."""
+    needed: set[str] = set()
+    for stage, at in jobs:
+        needed |= {part for part, stages in PARTS.items() if stage.name in stages}
+        needed |= {f"corpus:{at.corpus}"} if at.corpus else set()
+        needed |= {f"sae:{Cell.parse(at.cell).sae}"} if at.cell else set()
+        needed |= {f"tokenizer:{at.corpus}"} if stage.name in PARTS["tokenizer"] else set()
+    return needed
 
 
 def files(graph: "Graph", name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The activation store: what SAEs learn from, captured from streamed text into shards.
+"""The activation store: activations of streamed text in shards, for SAEs to learn from.
 
 A store is a folder: `manifest.json` and a folder of shards for each site. It is filled once for a
 model and a corpus, grows when more text is asked for, and goes on where it was killed: it always

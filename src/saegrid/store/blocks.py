@@ -1,4 +1,4 @@
-"""A shard's rows through the model, some at a time, into the files of its sites."""
+"""The capture of a shard: its rows run through the model, block by block, into a file a site."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -21,31 +21,33 @@ from saegrid.store.settings import Settings, StoreError
 from saegrid.store.shard import writing
 
 FEWEST, MOST = 4096, 131_072
-"""Tokens of a block. What a row gives depends on the row alone, so their number decides no byte."""
+"""Bounds on the tokens of a block. A row's activations depend on that row alone, so that the size
+of a block decides no byte."""
 
 
 class Capturing:
-    """A model, and how its activations become shards."""
+    """A writer of shards: a model with the settings by which its activations are stored."""
 
     def __init__(
         self, folder: Path, model: Loaded, settings: Settings, identity: str, memory_mb: int
     ) -> None:
-        """memory_mb: megabytes that may be held; it decides the size of the blocks."""
+        """Set up the writer; memory_mb: megabytes that it may hold, which set the size of a
+        block."""
         self.folder, self.model, self.settings = folder, model, settings
         self.identity, self.memory_mb = identity, memory_mb
         self.norm = norm_of(model, settings.norm)
 
     def width(self, site: str) -> int:
-        """Channels of a site."""
+        """Number of channels of a site."""
         return self.model.width(Site.parse(site))
 
-    def shard(self, number: int, found: Gathered, sites: Sequence[str]) -> dict[str, str]:
-        """Write a shard of these sites; sha256 of the file of each."""
-        told, folder, dtype = self.settings, self.folder, self.model.dtype
-        entries = entries_of(found, told.choice, told.seed)
+    def shard(self, number: int, gathered: Gathered, sites: Sequence[str]) -> dict[str, str]:
+        """Write a shard, a file for each of these sites; return the sha256 of each file."""
+        settings, folder, dtype = self.settings, self.folder, self.model.dtype
+        entries = entries_of(gathered, settings.choice, settings.seed)
         header = {
             "store": self.identity,
-            "settings": canonical(told.deciding),
+            "settings": canonical(settings.deciding),
             "axes": "x (entry, channel), row token token_id (entry,)",
         }
         with ExitStack() as stack:
@@ -61,13 +63,13 @@ class Capturing:
                 )
                 for site in sites
             }
-            for x in self._blocks(found, entries, sites):
+            for x in self._blocks(gathered, entries, sites):
                 for site, writer in writers.items():
                     writer.add(x[site])
             return {site: writer.close() for site, writer in writers.items()}
 
     def _size(self, sites: Sequence[str]) -> int:
-        """Tokens of a block."""
+        """Number of tokens of a block that fits into memory."""
         # On a CPU the weights are held too; means are taken in float64.
         weights = sum(p.nbytes for p in self.model.model.parameters())
         held = weights if self.model.device.type == "cpu" else 0
@@ -76,10 +78,10 @@ class Capturing:
         return int(np.clip(room // a_token, FEWEST, MOST))
 
     def _blocks(
-        self, found: Gathered, entries: Entries, sites: Sequence[str]
+        self, gathered: Gathered, entries: Entries, sites: Sequence[str]
     ) -> Iterator[dict[str, torch.Tensor]]:
-        """x (entry, channel) by site, of whole rows, as many entries at a time as a block has."""
-        starts, wanted = found.rows.starts, entries.wanted
+        """Blocks of whole rows: the activations x (entry, channel) of each site."""
+        starts, wanted = gathered.rows.starts, entries.wanted
         stops = np.append(entries.first[1:], len(wanted))
         parsed = [Site.parse(site) for site in sites]
         for first, last in _spans(starts, self._size(sites)):
@@ -87,11 +89,11 @@ class Capturing:
             low, high = np.searchsorted(wanted, [begin, end])
             if low == high:
                 continue
-            rows = Rows(found.rows.ids[begin:end], starts[first : last + 1] - begin)
+            rows = Rows(gathered.rows.ids[begin:end], starts[first : last + 1] - begin)
             try:
                 x = capture(self.model, rows, wanted[low:high] - begin, parsed)
             except CaptureError as problem:
-                texts = found.text[[first, last - 1]]
+                texts = gathered.text[[first, last - 1]]
                 raise StoreError(
                     f"In the rows of the texts {texts[0]} to {texts[1]}: {problem}"
                 ) from problem
@@ -100,7 +102,8 @@ class Capturing:
             yield {str(site): self._kept(x.pop(site), *spans) for site in parsed}
 
     def _kept(self, x: torch.Tensor, first: np.ndarray, stop: np.ndarray) -> torch.Tensor:
-        """(entry, channel) of captured tokens: normed, then averaged where means are asked for."""
+        """Entries (entry, channel) of captured tokens x: normed, and averaged if the choice is
+        mean."""
         x = self.norm(x)
         if self.settings.choice != "mean":
             return x
@@ -109,7 +112,7 @@ class Capturing:
 
 
 def _spans(starts: np.ndarray, size: int) -> Iterator[tuple[int, int]]:
-    """Ranges of rows with at most `size` tokens, or one row."""
+    """Ranges (first, stop) of rows that together have at most `size` tokens, or are one row."""
     first, n_rows = 0, len(starts) - 1
     while first < n_rows:
         last = int(np.searchsorted(starts, starts[first] + size, side="right")) - 1

@@ -1,4 +1,4 @@
-"""Which tokens of a row become entries of the store, and what an entry is."""
+"""The choice of entries: the tokens of each row that a store keeps."""
 
 from typing import NamedTuple
 
@@ -15,25 +15,26 @@ class Entries(NamedTuple):
     """The entries of a shard, in the order of the stream."""
 
     wanted: np.ndarray
-    """(captured,) int64: tokens of the rows whose activations are needed, ascending."""
+    """(captured,) int64: indices of the tokens whose activations are needed, ascending."""
     first: np.ndarray
-    """(entry,) int64: where in `wanted` an entry begins; a mean is taken up to the next one."""
+    """(entry,) int64: index in `wanted` at which an entry begins; a mean ends before the next
+    one."""
     token: np.ndarray
     """(entry,) int64: number of the (first) token among the real tokens of the stream."""
     row: np.ndarray
-    """(entry,) int64: number of the text."""
+    """(entry,) int64: number of the entry's text."""
     token_id: np.ndarray
-    """(entry,) int32; -1 for means."""
+    """(entry,) int32: id of the token; -1 for means."""
 
 
-def entries_of(found: Gathered, choice: str, seed: int) -> Entries:
-    """The entries of a shard.
+def entries_of(gathered: Gathered, choice: str, seed: int) -> Entries:
+    """The entries of a shard by a choice: all, last, random or mean.
 
-    random: the token follows from the seed, the number of the text and that of the row in it, so
-    that neither order nor company count.
+    The token of `random` follows from the seed, the number of the text and that of the row in it
+    alone, not from the order of the texts or from their neighbours.
     """
-    real = np.flatnonzero(found.real)
-    owner = found.rows.row_of(real)
+    real = np.flatnonzero(gathered.real)
+    owner = gathered.rows.row_of(real)
     opens = np.flatnonzero(np.diff(owner, prepend=-1))
     counts = np.diff(np.append(opens, len(real)))
     rows = owner[opens]
@@ -42,24 +43,24 @@ def entries_of(found: Gathered, choice: str, seed: int) -> Entries:
     elif choice == "last":
         chosen = opens + counts - 1
     elif choice == "random":
-        chosen = opens + _drawn(found.text[rows], found.piece[rows], seed, counts)
+        chosen = opens + _drawn(gathered.text[rows], gathered.piece[rows], seed, counts)
     else:
         chosen = opens
     mean = choice == "mean"
     wanted = real if mean else real[chosen]
     first = opens if mean else np.arange(len(chosen))
-    ids = found.rows.ids[real[chosen]].astype(np.int32)
+    ids = gathered.rows.ids[real[chosen]].astype(np.int32)
     return Entries(
         wanted,
         first,
-        found.begin.token + chosen,
-        found.text[owner[chosen]],
+        gathered.begin.token + chosen,
+        gathered.text[owner[chosen]],
         np.full_like(ids, NO_TOKEN) if mean else ids,
     )
 
 
 def _drawn(text: np.ndarray, piece: np.ndarray, seed: int, n: np.ndarray) -> np.ndarray:
-    """(row,) int64: one of 0..n - 1 for each row, all alike likely (but for 2^-64 n)."""
+    """(row,) int64: a draw from 0..n - 1 for each row, uniform but for 2^-64 n."""
     lot = mix(np.full(len(text), seed, np.uint64))
     for part in (text, piece):
         with np.errstate(over="ignore"):

@@ -1,4 +1,4 @@
-"""Filling a store: texts in, shards out, a manifest after each.
+"""The filling of a store: it reads texts and writes shards, with a manifest after each.
 
 A store always ends as if it had been filled at once with the present settings: shards that would
 come out otherwise (the last one, partly filled, when more text is asked for; all behind a file that
@@ -21,13 +21,13 @@ from saegrid.store.kept import Kept, kept
 from saegrid.store.manifest import LOCK, Manifest, Shard, read_manifest
 from saegrid.store.rows import Gathered, Gatherer, Rower
 from saegrid.store.settings import Settings, StoreError, settings_of
-from saegrid.store.texts import File, Place, full_name, is_pinned, locate, names, texts
+from saegrid.store.texts import File, Offset, full_name, is_pinned, locate, names, texts
 from saegrid.text import tokenizer
 from saegrid.text.tokenizer import Encoder
 
 MEMORY_MB = 6000
 WAIT = 0.5
-"""Seconds between two looks at whether another has filled the store."""
+"""Seconds between two looks at a store that another process fills."""
 
 
 def _print(line: str) -> None:
@@ -46,33 +46,35 @@ def fill(
     say: Callable[[str], None] = _print,
     ready: Callable[[], None] = lambda: None,
 ) -> Manifest:
-    """Fill a store, or go on with it; how it stands then.
+    """Fill a store, or go on filling it; return its manifest at the end.
 
     Args:
-        folder: of the store; one process fills it at a time, the next one waits.
-        model: settings, see `models.load`; it is loaded only where something is missing. `name`
-            stands in the manifest, the path where there is none.
+        folder: folder of the store; one process fills it at a time, the next one waits.
+        model: settings of the model, see `models.load`; it is loaded only if something is missing.
+            The manifest records its `name`, or its path where it has none.
         encoder: the model's tokenizer.
-        source: where the texts come from, see `store.texts`.
-        settings: what is kept of them, and how far the store goes.
-        sites: which sites. Others that the store has stay as they are.
-        identity: what stands for model, tokenizer and code; a store of another is made anew.
-        memory_mb: megabytes that may be held. Decides how many tokens are run at a time, no byte.
-        ready: called once, when the manifest counts nothing but what stays: the store can be read
-            from its start, while it is filled by this process or by another.
+        source: source of the texts, see `store.texts`.
+        settings: tokens that are kept of the texts, and how far the store goes.
+        sites: sites to be stored. Others that the store has stay as they are.
+        identity: digest of model, tokenizer and code; a store of another identity is made anew.
+        memory_mb: megabytes that may be held. They decide how many tokens are run at a time, no
+            byte.
+        say: prints a line of progress.
+        ready: called once, as soon as every shard that the manifest counts is final: the store can
+            then be read from its start, while this process or another fills it.
 
     Raises:
         StoreError, CorpusError, ModelError: name the file, setting or site.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    found = _Filling(folder, encoder, source, settings, identity, say, ready)
+    filling = _Filling(folder, encoder, source, settings, identity, say, ready)
     wanted = sorted(sites, key=Site.parse)
     with open_lock(folder / LOCK) as lock:
         while not try_flock(lock, "LOCK_EX"):
-            found.follow(wanted)
+            filling.follow(wanted)
             time.sleep(WAIT)
-        return found.run(model, wanted, memory_mb)
+        return filling.run(model, wanted, memory_mb)
 
 
 def fill_as(
@@ -82,26 +84,28 @@ def fill_as(
     memory_mb: int = MEMORY_MB,
     ready: Callable[[], None] = lambda: None,
 ) -> Manifest:
-    """`fill` as the parsed spec of the rule fill_store says, its paths as the config writes them:
-    so they stand in the manifest."""
-    given = expand_all(spec)
-    model = {**given["model"], "name": spec["model"]["name"]}
-    home = hub.tokenizer_folder(model)
+    """Fill a store by the parsed spec of the rule fill_store, see `fill`.
+
+    Paths in the spec are as the config writes them, and the manifest records them so.
+    """
+    resolved = expand_all(spec)
+    model = {**resolved["model"], "name": spec["model"]["name"]}
+    home = hub.tokenizer_folder({**model, "tokenizer": resolved["tokenizer"]})
     return fill(
         folder,
         model,
         tokenizer.load(home, model["bos"]),
-        given["source"],
-        settings_of(given["settings"]),
+        resolved["source"],
+        settings_of(resolved["settings"]),
         sites,
-        given["store"],
+        resolved["store"],
         memory_mb,
         ready=ready,
     )
 
 
 class _Filling:
-    """One process at work."""
+    """The state of one process that fills a store."""
 
     def __init__(
         self,
@@ -121,13 +125,13 @@ class _Filling:
         self.gatherer: Gatherer | None = None
 
     def ready(self) -> None:
-        """Say once that the store can be read."""
+        """Announce that the store can be read, the first time only."""
         if not self._is_ready:
             self._ready()
         self._is_ready = True
 
     def follow(self, sites: list[str]) -> None:
-        """Say that the store can be read, if what another fills is this store."""
+        """Announce that the store can be read, if another process fills it by the same settings."""
         old = None if self._is_ready else read_manifest(self.folder)
         if old is None or old.extent != self.settings.extent or not {*sites} <= {*old.widths}:
             return
@@ -135,11 +139,11 @@ class _Filling:
             self.ready()
 
     def _kept(self, old: Manifest) -> Kept:
-        told = self.folder, self.settings, self.identity, len(self.names), self._is_as_before
-        return kept(old, *told)
+        present = self.folder, self.settings, self.identity, len(self.names), self._is_as_before
+        return kept(old, *present)
 
-    def run(self, given: Mapping[str, Any], sites: list[str], memory_mb: int) -> Manifest:
-        """Fill what is missing."""
+    def run(self, model_settings: Mapping[str, Any], sites: list[str], memory_mb: int) -> Manifest:
+        """Fill the store where shards or sites are missing; return its manifest."""
         old, shards, done = read_manifest(self.folder), [], False
         if old is not None:
             shards, done = self._kept(old)
@@ -148,11 +152,11 @@ class _Filling:
             self.ready()
             self._remove(old)
             return old
-        model = self._model(given, memory_mb)
+        model = self._model(model_settings, memory_mb)
         capturing = Capturing(self.folder, model, self.settings, self.identity, memory_mb)
         state = Manifest(
-            str(given.get("name", given["path"])),
-            given.get("revision"),
+            str(model_settings.get("name", model_settings["path"])),
+            model_settings.get("revision"),
             str(model.dtype).removeprefix("torch."),
             self.identity,
             self.settings.deciding,
@@ -175,49 +179,49 @@ class _Filling:
     def _more_text(
         self, state: Manifest, capturing: Capturing, rower: Rower, sites: list[str]
     ) -> Manifest:
-        """Write the shards behind those that are there."""
+        """Write the shards that follow the last one of the manifest."""
         while not state.complete:
-            found = self._gather(rower, state.shards[-1].end if state.shards else Place())
-            if found.end != found.begin:
-                state.shards.append(self._shard(capturing, len(state.shards), found, sites))
-            if found.last and not any(shard.entries for shard in state.shards):
+            gathered = self._gather(rower, state.shards[-1].end if state.shards else Offset())
+            if gathered.end != gathered.begin:
+                state.shards.append(self._shard(capturing, len(state.shards), gathered, sites))
+            if gathered.last and not any(shard.entries for shard in state.shards):
                 raise StoreError(
                     f"No token of {', '.join(self.names)} is kept; texts set aside: "
-                    f"{found.set_aside}. Name files that hold text."
+                    f"{gathered.set_aside}. Name files that hold text."
                 )
-            state = state._replace(complete=found.last, files=self._digests(state.shards))
+            state = state._replace(complete=gathered.last, files=self._digests(state.shards))
             state.write(self.folder)
         return state
 
     def _more_sites(
         self, state: Manifest, capturing: Capturing, rower: Rower, sites: list[str]
     ) -> None:
-        """Write the sites that shards lack."""
+        """Write the files of those sites that shards of the manifest lack."""
         for number, known in enumerate(state.shards):
             lacking = [site for site in sites if site not in known.sha256]
             if lacking:
-                found = self._gather(rower, known.begin)
-                if (found.end, found.entries) != (known.end, known.entries):
+                gathered = self._gather(rower, known.begin)
+                if (gathered.end, gathered.entries) != (known.end, known.entries):
                     raise StoreError(
                         f"{self.folder}: shard {number} does not come out as before from its "
                         "texts. Delete the folder and fill the store again."
                     )
-                made = self._shard(capturing, number, found, lacking)
-                state.shards[number] = made._replace(sha256={**known.sha256, **made.sha256})
+                written = self._shard(capturing, number, gathered, lacking)
+                state.shards[number] = written._replace(sha256={**known.sha256, **written.sha256})
                 state.write(self.folder)
 
-    def _model(self, given: Mapping[str, Any], memory_mb: int) -> Loaded:
-        if not fits(given, memory_mb):
+    def _model(self, settings: Mapping[str, Any], memory_mb: int) -> Loaded:
+        if not fits(settings, memory_mb):
             raise StoreError(
-                f"{given['path']}: the model does not fit into {memory_mb} MB, and a store is "
+                f"{settings['path']}: the model does not fit into {memory_mb} MB, and a store is "
                 "filled by a whole model. Raise memory.capture."
             )
-        model = load(given)
+        model = load(settings)
         check(model)
         return model
 
     def _is_as_before(self, number: int, known: Mapping[str, str]) -> bool:
-        """Whether a file is still the one that a manifest tells of."""
+        """Return True if a file of the source still has the digest recorded in the manifest."""
         name = self.names[number]
         if is_pinned(self.source) and known["name"] == full_name(self.source, name):
             self.files[number] = File(**known, path=Path())  # no need to fetch it again
@@ -226,30 +230,32 @@ class _Filling:
         return self.files[number].sha256 == known["sha256"]
 
     def _digests(self, shards: list[Shard]) -> list[dict[str, str]]:
-        """Name and digest of the files that shards are made from."""
+        """Names and digests of the files that the shards are made from."""
         n = shards[-1].end.file + 1 if shards else 0
         files = [self.files[number] for number in range(n)]
         return [{"name": file.name, "sha256": file.sha256} for file in files]
 
-    def _gather(self, rower: Rower, place: Place) -> Gathered:
-        """The rows of the shard that begins at a place."""
-        if self.gatherer is None or self.gatherer.place != place:
-            stream = texts(self.source, self.names, place, self.files.__setitem__)
-            self.gatherer = Gatherer(rower, rower.pieces(stream), place)
+    def _gather(self, rower: Rower, start: Offset) -> Gathered:
+        """The rows of the shard that begins at an offset of the stream."""
+        if self.gatherer is None or self.gatherer.offset != start:
+            stream = texts(self.source, self.names, start, self.files.__setitem__)
+            self.gatherer = Gatherer(rower, rower.pieces(stream), start)
         return self.gatherer.shard()
 
-    def _shard(self, capturing: Capturing, number: int, found: Gathered, sites: list[str]) -> Shard:
-        """Write a shard at these sites; its facts."""
-        digests = capturing.shard(number, found, sites)
-        tokens = found.end.token - found.begin.token
+    def _shard(
+        self, capturing: Capturing, number: int, gathered: Gathered, sites: list[str]
+    ) -> Shard:
+        """Write a shard at these sites; return its facts."""
+        digests = capturing.shard(number, gathered, sites)
+        tokens = gathered.end.token - gathered.begin.token
         self.say(
-            f"store: shard {number}: {len(sites)} sites, {found.entries:,} entries of "
-            f"{len(found.text):,} rows and {tokens:,} tokens"
+            f"store: shard {number}: {len(sites)} sites, {gathered.entries:,} entries of "
+            f"{len(gathered.text):,} rows and {tokens:,} tokens"
         )
-        return Shard(found.entries, found.begin, found.end, found.set_aside, digests)
+        return Shard(gathered.entries, gathered.begin, gathered.end, gathered.set_aside, digests)
 
     def _remove(self, state: Manifest) -> None:
-        """Remove shards that do not count any more."""
+        """Remove the files of shards that the manifest does not count."""
         for path in self.folder.glob("L*/[0-9]*.safetensors"):
             number, site = int(path.stem), path.parent.name
             if number >= len(state.shards) or site not in state.shards[number].sha256:

@@ -1,4 +1,4 @@
-"""What of a store stays when it is filled again, with other settings or more files."""
+"""The shards that a store keeps when it is filled again, with other settings or more files."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 from saegrid.store.manifest import Manifest, Shard, shard_path
 from saegrid.store.settings import Settings
-from saegrid.store.texts import Place
+from saegrid.store.texts import Offset
 
 
 class Kept(NamedTuple):
-    """Shards that would come out again, from the first on."""
+    """The shards that would come out the same again, from the first on."""
 
     shards: list[Shard]
     done: bool
-    """Whether no text is missing."""
+    """True where no text is missing."""
 
 
 def kept(
@@ -25,14 +25,19 @@ def kept(
     n_files: int,
     is_as_before: Callable[[int, Mapping[str, str]], bool],
 ) -> Kept:
-    """What stays of a store that has the manifest `old`.
+    """The shards that stay of a store with the manifest `old`.
 
-    A shard stays where the store is of the same identity and settings, the files up to its last
-    text have not changed, and its texts are still asked for. The last one does not where more texts
-    may follow and it is not full. Of a shard whose files are gone, the sites that have theirs stay.
+    A shard stays if the store has the same identity and settings, the files up to its last text
+    have not changed, and its texts are still asked for. The last shard does not stay if it is not
+    full and more texts may follow. A shard that lacks the files of some sites stays for the others.
 
-    n_files: how many files the stream has. is_as_before: whether the file of a number is the one
-    that the manifest tells of.
+    Args:
+        old: the manifest of the store.
+        folder: folder of the store.
+        settings: present settings.
+        identity: present digest of model, tokenizer and code.
+        n_files: number of files of the stream.
+        is_as_before: returns True if a file, by number, is the one recorded in the manifest.
     """
     if (old.identity, old.settings) != (identity, settings.deciding):
         return Kept([], False)
@@ -44,12 +49,12 @@ def kept(
     for number, shard in enumerate(old.shards):
         if shard.end.file >= alike or not (same or _within(shard.end, settings)):
             break
-        there = {
+        digests = {
             site: digest
             for site, digest in shard.sha256.items()
             if shard_path(folder, site, number).is_file()
         }
-        shards.append(shard._replace(sha256=there))
+        shards.append(shard._replace(sha256=digests))
     whole = len(shards) == len(old.shards) and alike == len(old.files)
     ended = bool(shards) and (n_files == len(old.files) or _limited(shards[-1].end, settings))
     done = same and old.complete and whole and ended
@@ -58,10 +63,11 @@ def kept(
     return Kept(shards, done)
 
 
-def _within(end: Place, settings: Settings) -> bool:
-    """Whether all texts before a place are asked for.
+def _within(end: Offset, settings: Settings) -> bool:
+    """Return True if all texts before an offset are asked for.
 
-    A last text that passes the end is not told apart from one behind it: its shard is made again.
+    A last text that passes the end is not distinguished from one behind it: its shard is made
+    again.
     """
     most_texts, most_tokens = settings.max_texts, settings.max_tokens
     return (most_texts is None or end.text <= most_texts) and (
@@ -69,8 +75,8 @@ def _within(end: Place, settings: Settings) -> bool:
     )
 
 
-def _limited(end: Place, settings: Settings) -> bool:
-    """Whether no text is asked for behind a place."""
+def _limited(end: Offset, settings: Settings) -> bool:
+    """Return True if no text is asked for behind an offset."""
     most_texts, most_tokens = settings.max_texts, settings.max_tokens
     return (most_texts is not None and end.text >= most_texts) or (
         most_tokens is not None and end.token >= most_tokens

@@ -1,4 +1,4 @@
-"""The manifest of a store: what it was made from and which shards are there.
+"""The manifest of a store: a record of its sources, its settings and its shards.
 
 It is replaced after each shard, in one step. `last_updated` alone changes without the data.
 """
@@ -11,32 +11,32 @@ from typing import Any, NamedTuple, Self
 
 from saegrid.base import io
 from saegrid.store.settings import StoreError
-from saegrid.store.texts import Place
+from saegrid.store.texts import Offset
 
 MANIFEST, LOCK = "manifest.json", ".lock"
 BEGUN = ".begun"
-"""Ends the stem of the file that stands for a site whose store is filled beside the trainings."""
+"""Ending of the stem of a file that stands for a site whose store is filled beside trainings."""
 
 
 def shard_path(folder: Path, site: str, number: int) -> Path:
-    """Path of a shard."""
+    """The path of a shard's file."""
     return folder / site / f"{number:05}.safetensors"
 
 
 class Shard(NamedTuple):
-    """A shard that is there."""
+    """The facts of a shard that is written."""
 
     entries: int
-    begin: Place
-    end: Place
+    begin: Offset
+    end: Offset
     set_aside: dict[str, dict[str, int]]
-    """Texts that cannot be used, by reason: how many, and the number of the first."""
+    """Texts that cannot be used, by reason: their number `n`, and the number of the `first`."""
     sha256: dict[str, str]
-    """Of the file of each site that has it."""
+    """sha256 of the file of each site that has this shard."""
 
     @property
     def facts(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The facts as JSON values."""
         return {
             **self._asdict(),
             "begin": self.begin._asdict(),
@@ -46,41 +46,41 @@ class Shard(NamedTuple):
 
     @classmethod
     def read(cls, facts: dict[str, Any]) -> Self:
-        """From JSON values."""
-        places = {name: Place(**facts[name]) for name in ("begin", "end")}
-        return cls(**{**facts, **places})
+        """A shard from the JSON values of its facts."""
+        offsets = {name: Offset(**facts[name]) for name in ("begin", "end")}
+        return cls(**{**facts, **offsets})
 
 
 class Manifest(NamedTuple):
-    """What a store holds."""
+    """A record of the content of a store."""
 
     model: str
-    """Path or name of the model."""
+    """Name of the model, or its path."""
     revision: str | None
     dtype: str
-    """Of the activations: float32, bfloat16 or float16."""
+    """Number type of the activations: float32, bfloat16 or float16."""
     identity: str
-    """What stands for model, tokenizer and code; given by whoever fills the store."""
+    """Digest of model, tokenizer and code, set by the process that fills the store."""
     settings: dict[str, Any]
-    """What decides the content, see `Settings.deciding`."""
+    """Settings that decide the content, see `Settings.deciding`."""
     extent: dict[str, Any]
-    """How far it goes, see `Settings.extent`."""
+    """Limits on the texts and tokens, see `Settings.extent`."""
     complete: bool
-    """Whether all texts that are asked for are in the shards."""
+    """True where the shards hold all texts that are asked for."""
     widths: dict[str, int]
-    """Channels of each site."""
+    """Number of channels of each site."""
     files: list[dict[str, str]]
-    """Name and sha256 of the files processed, in order."""
+    """Names and sha256 of the files processed, in order."""
     shards: list[Shard]
 
-    def there(self, site: str) -> int:
-        """Number of shards from the first on that a site has."""
+    def n_written(self, site: str) -> int:
+        """Number of shards, from the first on, that a site has."""
         lacking = (n for n, shard in enumerate(self.shards) if site not in shard.sha256)
         return next(lacking, len(self.shards))
 
     def is_complete(self, site: str) -> bool:
-        """Whether a site has all that is asked for."""
-        return self.complete and self.there(site) == len(self.shards)
+        """Return True if a site has all shards, and these hold all texts that are asked for."""
+        return self.complete and self.n_written(site) == len(self.shards)
 
     def write(self, folder: Path) -> None:
         """Replace the manifest of a folder."""
@@ -92,7 +92,7 @@ class Manifest(NamedTuple):
 
 
 def read_manifest(folder: str | Path) -> Manifest | None:
-    """The manifest of a folder; None where there is none."""
+    """The manifest of a folder; None if there is none."""
     path = Path(folder) / MANIFEST
     if not path.is_file():
         return None
@@ -107,9 +107,9 @@ def sites_of(paths: Iterable[str | Path]) -> list[str]:
 
 
 def write_facts(manifest: Manifest, paths: Iterable[str | Path], spec: str) -> None:
-    """Write what is to be known of a site's shards, one file a site: counts and checksums.
+    """Write the facts of each site's shards, one file a site: counts and checksums.
 
-    It changes where the data does, and only there.
+    A facts file changes if and only if the data does.
     """
     end = manifest.shards[-1].end
     counts = {
@@ -126,7 +126,11 @@ def write_facts(manifest: Manifest, paths: Iterable[str | Path], spec: str) -> N
 
 
 def verify(folder: str | Path) -> int:
-    """Check the sha256 of every shard; how many files. StoreError names the first that is wrong."""
+    """Check the sha256 of every shard; return the number of files checked.
+
+    Raises:
+        StoreError: a file is missing or has another sha256; the message names the first.
+    """
     folder, checked = Path(folder), 0
     manifest = read_manifest(folder)
     if manifest is None:
@@ -134,13 +138,13 @@ def verify(folder: str | Path) -> int:
     for number, shard in enumerate(manifest.shards):
         for site, expected in shard.sha256.items():
             path = shard_path(folder, site, number)
-            found = "no file"
+            digest = "no file"
             if path.is_file():
                 with path.open("rb") as file:
-                    found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != expected:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != expected:
                 raise StoreError(
-                    f"{path}: sha256 must be {expected}; got {found}. Delete the folder {folder} "
+                    f"{path}: sha256 must be {expected}; got {digest}. Delete the folder {folder} "
                     "and fill the store again."
                 )
             checked += 1

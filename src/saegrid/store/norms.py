@@ -1,4 +1,4 @@
-"""What is done to activations before they are stored: nothing, or a norm."""
+"""Norms that are applied to activations before they are stored."""
 
 from collections.abc import Callable
 
@@ -9,19 +9,20 @@ from saegrid.models.load import Loaded
 from saegrid.store.settings import StoreError
 
 EPSILON = 1e-5
-"""Added to the variance by `layer`, as torch does."""
+"""Addend to the variance in the norm `layer`, the default of torch."""
 
 Norm = Callable[[torch.Tensor], torch.Tensor]
 
 
 def norm_of(model: Loaded, norm: str) -> Norm:
-    """A function of x (token, channel); what it gives has the same shape and dtype.
+    """The norm of a name: a function of x (token, channel) that keeps its shape and dtype.
 
     none: x. layer: (x - mean) / sqrt(variance + 1e-5) of each token, without scale and shift.
-    final: the model's own last norm, with scale and shift, whatever layer x is of; at the deepest R
-    that is what transformers gives as the last of `hidden_states`.
+    final: the model's own last norm, with scale and shift, at every layer; at the deepest R it
+    gives the last of the `hidden_states` of transformers.
 
-    Raises StoreError where a model has no last norm.
+    Raises:
+        StoreError: the model has no last norm.
     """
     if norm == "none":
         return lambda x: x

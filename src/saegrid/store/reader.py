@@ -1,4 +1,4 @@
-"""Reading the shards of a site, also of those that are still to come."""
+"""A reader of the shards of a site, which waits for those that are still to come."""
 
 import os
 import time
@@ -16,21 +16,21 @@ from saegrid.store.manifest import LOCK, read_manifest, shard_path
 from saegrid.store.settings import StoreError
 
 WAIT = 0.2
-"""Seconds between two looks at a manifest."""
+"""Seconds between two looks at the manifest."""
 PATIENCE = 10.0
-"""Seconds without anybody filling a store before who waits for it gives up: where several jobs need
-a store, another goes on in the place of one that was killed."""
+"""Seconds that a reader waits for a store that nobody fills. Where several jobs need a store,
+another goes on filling it after one is killed."""
 LARGE = 8 << 30
-"""Bytes of a site from which its shards are not kept in the kernel's cache: before one is read
-again, it would have gone anyway, and much else with it."""
+"""Bytes of a site from which on its shards are dropped from the kernel's cache: they would be
+evicted before they are read again, and much else with them."""
 
 
 class Reader:
-    """The shards of a site in order. Who asks for one that is not there waits for it as long as
-    somebody fills the store."""
+    """A reader of the shards of a site, in order; it waits for a missing shard as long as a process
+    fills the store."""
 
     def __init__(self, folder: Path, site: str) -> None:
-        """StoreError where the store has no such site."""
+        """Open a site of the store in a folder; StoreError if the store has no such site."""
         self.folder, self.site = folder, site
         self.manifest = read_manifest(folder)
         has = sorted(self.manifest.widths) if self.manifest else []
@@ -39,7 +39,8 @@ class Reader:
         self.width = self.manifest.widths[site]
 
     def numbers(self, stop: Event | None = None) -> Iterator[int]:
-        """The numbers of all shards, as soon as each is there; ends early where `stop` is set."""
+        """The numbers of all shards, each as soon as it is written; they end early if `stop` is
+        set."""
         stop = stop or Event()
         for number in count():
             if not self._wait(number, stop):
@@ -47,7 +48,7 @@ class Reader:
             yield number
 
     def _wait(self, number: int, stop: Event) -> bool:
-        """Whether a shard is there, when that is known."""
+        """Wait for a shard; return True if it is written, False if it will not come."""
         seen = time.monotonic()
         while not self._knows(number) and not stop.is_set():
             # Asked before the manifest is read: who has ended by now has written all it will.
@@ -62,12 +63,12 @@ class Reader:
                     "filling the store. Fill it again: it goes on where it stopped."
                 )
             stop.wait(WAIT)
-        return self.manifest.there(self.site) > number
+        return self.manifest.n_written(self.site) > number
 
     def _knows(self, number: int) -> bool:
-        """Whether a shard is there, or known not to come."""
+        """Return True if a shard is written, or is known not to come."""
         manifest = self.manifest
-        return manifest.there(self.site) > number or manifest.is_complete(self.site)
+        return manifest.n_written(self.site) > number or manifest.is_complete(self.site)
 
     def _open(self, number: int) -> Tensors:
         path = shard_path(self.folder, self.site, number)
@@ -80,15 +81,16 @@ class Reader:
             ) from None
 
     def entries(self, number: int) -> int:
-        """Entries of a shard."""
+        """Number of entries of a shard."""
         return self.manifest.shards[number].entries
 
     def texts(self, number: int) -> np.ndarray:
-        """(entry,) int64: numbers of the texts of a shard's entries."""
+        """(entry,) int64: the number of the text of each entry of a shard."""
         return np.array(self._open(number).arrays["row"])
 
     def read(self, number: int, n: int, out: np.ndarray | None = None) -> np.ndarray:
-        """x (n, channel) as stored, of the first entries of a shard; in `out` where it is given."""
+        """The first n entries of a shard: x (n, channel) as stored, read into `out` if it is
+        passed."""
         tensors = self._open(number)
         matrix = tensors.matrix("x", (self.entries(number), self.width))
         x = matrix.rows(0, n, out) if n else np.empty((0, self.width), matrix.dtype)
@@ -99,8 +101,11 @@ class Reader:
         return x
 
     def read_all(self, numbers: list[int], room: np.ndarray | None = None) -> np.ndarray:
-        """x (entry, channel) of some shards, one below the other: the head of `room` if it
-        suffices, which may be longer."""
+        """The entries x (entry, channel) of some shards, one below the other.
+
+        They are read into the head of `room` if it suffices; it is then returned, and may be
+        longer.
+        """
         stops = np.cumsum([0, *map(self.entries, numbers)])
         x = room
         if x is None or len(x) < stops[-1]:
@@ -111,6 +116,6 @@ class Reader:
 
 
 def _is_locked(path: Path) -> bool:
-    """Whether somebody fills the store."""
+    """Return True if a process holds the lock of the store, and so fills it."""
     with open_lock(path) as lock:
         return not try_flock(lock, "LOCK_SH")

@@ -1,4 +1,4 @@
-"""Texts to rows of tokens, a shard's worth at a time."""
+"""Rows of tokens from texts, gathered shard by shard."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice, pairwise
@@ -8,12 +8,12 @@ import numpy as np
 
 from saegrid.models.tiles import Rows
 from saegrid.store.settings import Settings, StoreError
-from saegrid.store.texts import Place, Text
+from saegrid.store.texts import Offset, Text
 from saegrid.text.corpora.text import parts
 from saegrid.text.tokenizer import Encoder
 
 AHEAD, CHARACTERS = 256, 1 << 20
-"""Texts that are tokenised at a time, and characters after which no more are taken."""
+"""Number of texts that are tokenised at a time, and number of characters that ends such a batch."""
 
 
 class Gathered(NamedTuple):
@@ -21,33 +21,37 @@ class Gathered(NamedTuple):
 
     rows: Rows
     real: np.ndarray
-    """(token,) bool: not special."""
+    """(token,) bool: True where a token is not special."""
     text: np.ndarray
-    """(row,) int64: number of the text that a row is of."""
+    """(row,) int64: number of the text that a row belongs to."""
     piece: np.ndarray
     """(row,) int64: number of the row in its text."""
     entries: int
-    """What the shard will hold."""
-    begin: Place
-    end: Place
+    """Number of entries that the shard will hold."""
+    begin: Offset
+    end: Offset
     set_aside: dict[str, dict[str, int]]
-    """Texts that cannot be used, by reason: `n`, and number of the `first`."""
+    """Texts that cannot be used, by reason: their number `n`, and the number of the `first`."""
     last: bool
-    """Whether the stream ends with it."""
+    """True where the stream ends with this shard."""
 
 
 class Pieces(NamedTuple):
-    """A text as rows of ids."""
+    """A text with its rows of token ids."""
 
     text: Text
     rows: list[np.ndarray]
 
 
 class Rower:
-    """Makes rows of texts."""
+    """A maker of rows from texts, by the settings of a store."""
 
     def __init__(self, encoder: Encoder, settings: Settings, context: int) -> None:
-        """context: positions that the model takes. StoreError where a row has no room for text."""
+        """Set up the lengths of rows; context: number of positions that the model takes.
+
+        Raises:
+            StoreError: a row has no room for text.
+        """
         self.encoder, self.settings = encoder, settings
         length = min(settings.max_length or context, context)
         self.before = np.array([s.id for s in encoder.prefix], np.int64)
@@ -61,7 +65,7 @@ class Rower:
             )
 
     def pieces(self, texts: Iterator[Text]) -> Iterator[Pieces]:
-        """The texts in order, tokenised some at a time."""
+        """The rows of each text, in order; texts are tokenised some at a time."""
         while batch := list(_some(texts)):
             cut = [self._cut(text) for text in batch]
             encoded = self.encoder.encode(list(chain.from_iterable(cut)))
@@ -71,15 +75,16 @@ class Rower:
                 yield Pieces(text, list(chain.from_iterable(map(self.rows, ids))))
 
     def _cut(self, text: Text) -> list[str]:
-        """A text in parts of at most `max_characters`, none where it cannot be used."""
+        """Parts of a text with at most `max_characters` each; none if the text cannot be used."""
         if text.problem:
             return []
         strip = {"both": str.strip, "left": str.lstrip, "none": str}[self.settings.strip]
-        found = parts(strip(text.text), self.settings.max_characters)
-        return list(islice(found, 1 if self.settings.cut == "truncate" else None))
+        cuts = parts(strip(text.text), self.settings.max_characters)
+        return list(islice(cuts, 1 if self.settings.cut == "truncate" else None))
 
     def rows(self, ids: np.ndarray) -> list[np.ndarray]:
-        """Rows of at most the length, each with its special tokens."""
+        """Rows of the token ids of a text, none longer than a row may be, each with its special
+        tokens."""
         stop = min(len(ids), self.body) if self.settings.cut == "truncate" else len(ids)
         starts = range(0, stop, self.body)
         return [
@@ -88,12 +93,12 @@ class Rower:
         ]
 
     def real(self, row: np.ndarray) -> np.ndarray:
-        """(token,) bool: which tokens of a row are not special."""
+        """(token,) bool: True where a token of a row is not special."""
         return ~np.isin(row, self.special)
 
 
 def _some(texts: Iterator[Text]) -> Iterator[Text]:
-    """The next texts that are tokenised together."""
+    """The next batch of texts that are tokenised together."""
     taken = 0
     for text in islice(texts, AHEAD):
         yield text
@@ -103,44 +108,44 @@ def _some(texts: Iterator[Text]) -> Iterator[Text]:
 
 
 class Gatherer:
-    """Cuts a stream of pieces, which begins at a place, into shards."""
+    """A cutter of shards from a stream of pieces that begins at an offset."""
 
-    def __init__(self, rower: Rower, pieces: Iterator[Pieces], at: Place) -> None:
-        self.rower, self.settings, self.place = rower, rower.settings, at
+    def __init__(self, rower: Rower, pieces: Iterator[Pieces], at: Offset) -> None:
+        self.rower, self.settings, self.offset = rower, rower.settings, at
         self.pieces = pieces
         self.next = next(pieces, None)
 
     def _more(self) -> bool:
-        """Whether a text comes that is asked for."""
-        told, place = self.settings, self.place
+        """Return True if another text comes that is asked for."""
+        settings, offset = self.settings, self.offset
         return (
             self.next is not None
-            and (told.max_texts is None or place.text < told.max_texts)
-            and (told.max_tokens is None or place.token < told.max_tokens)
+            and (settings.max_texts is None or offset.text < settings.max_texts)
+            and (settings.max_tokens is None or offset.token < settings.max_tokens)
         )
 
     def shard(self) -> Gathered:
         """The rows of the next shard: whole texts until it is full or the stream ends."""
-        begin, entries = self.place, 0
+        begin, entries = self.offset, 0
         rows: list[np.ndarray] = []
         reals: list[np.ndarray] = []
         text: list[int] = []
         piece: list[int] = []
         aside: dict[str, dict[str, int]] = {}
         while entries < self.settings.shard_tokens and self._more():
-            found, number = self.next, self.place.text
-            real = [self.rower.real(row) for row in found.rows]
+            pieces, number = self.next, self.offset.text
+            real = [self.rower.real(row) for row in pieces.rows]
             kept = [int(mask.sum()) for mask in real]
-            problem = found.text.problem or ("no token" if not any(kept) else None)
+            problem = pieces.text.problem or ("no token" if not any(kept) else None)
             if problem:
                 aside.setdefault(problem, {"n": 0, "first": number})["n"] += 1
-            rows += found.rows
+            rows += pieces.rows
             reals += real
-            text += [number] * len(found.rows)
-            piece += range(len(found.rows))
+            text += [number] * len(pieces.rows)
+            piece += range(len(pieces.rows))
             entries += sum(kept) if self.settings.choice == "all" else sum(map(bool, kept))
-            self.place = Place(
-                found.text.file, found.text.index + 1, number + 1, self.place.token + sum(kept)
+            self.offset = Offset(
+                pieces.text.file, pieces.text.index + 1, number + 1, self.offset.token + sum(kept)
             )
             self.next = next(self.pieces, None)
         starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
@@ -151,7 +156,7 @@ class Gatherer:
             np.array(piece, np.int64),
             entries,
             begin,
-            self.place,
+            self.offset,
             aside,
             not self._more(),
         )

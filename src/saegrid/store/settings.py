@@ -1,46 +1,50 @@
-"""Settings of a store."""
+"""The settings of a store."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
 class StoreError(ValueError):
-    """A store that cannot be made or read; the message says how to mend it."""
+    """An error of a store that cannot be made or read; the message says how to mend it."""
 
 
 class Settings(NamedTuple):
-    """What decides the content of a store beside model, tokenizer and files."""
+    """The settings that decide a store's content, beside model, tokenizer and files."""
 
     choice: str = "all"
-    """Which tokens of a row are kept: all, last, random, or mean of all; never special ones."""
+    """Tokens of a row that are kept: all, last, random, or mean of all; never special ones."""
     norm: str = "none"
-    """none, layer (without scale and shift) or final (the model's own last norm)."""
+    """Norm of the stored activations: none, layer (without scale and shift) or final (the model's
+    own last norm)."""
     cut: str = "rows"
-    """Of what is longer than a row: `rows` goes on in further rows, `truncate` drops the rest."""
+    """Treatment of texts longer than a row: `rows` goes on in further rows, `truncate` drops the
+    rest."""
     max_characters: int | None = None
-    """Longer texts are cut here before they are tokenised, at a blank where there is one."""
+    """Length in characters at which texts are cut before they are tokenised, if possible at a
+    blank; None: no cut."""
     max_length: int | None = None
-    """Longest row in tokens, special ones included; None: the model's context."""
+    """Length of the longest row in tokens, special ones included; None: the model's context."""
     strip: str = "both"
-    """Blanks that are removed around a text: both, left or none."""
+    """Side on which blanks around a text are removed: both, left or none."""
     seed: int = 0
-    """Of the random tokens."""
+    """Seed of the choice of random tokens."""
     shard_tokens: int = 65_536
-    """A shard is closed behind the text with which it has so many entries."""
+    """Number of entries at which a shard is closed; a text in progress is finished."""
     max_tokens: int | None = None
-    """No text is begun once there are so many real tokens; None: no end."""
+    """Number of real tokens after which filling stops; a text in progress is finished; None: no
+    limit. It can be raised later: filling continues where it stopped."""
     max_texts: int | None = None
-    """How many texts are taken; None: all."""
+    """Number of texts that are taken; None: all."""
 
     @property
     def deciding(self) -> dict[str, Any]:
-        """What decides the bytes of a shard: all but how far the store goes."""
-        told = self._asdict()
-        return {name: told[name] for name in told if name not in ("max_tokens", "max_texts")}
+        """The settings that decide the bytes of a shard: all but the limits of the store."""
+        values = self._asdict()
+        return {name: values[name] for name in values if name not in ("max_tokens", "max_texts")}
 
     @property
     def extent(self) -> dict[str, Any]:
-        """How far the store goes."""
+        """The limits of the store, in texts and tokens."""
         return {"max_tokens": self.max_tokens, "max_texts": self.max_texts}
 
 
@@ -52,11 +56,11 @@ ALLOWED = {
 }
 
 
-def settings_of(told: Mapping[str, Any]) -> Settings:
-    """Checked settings; StoreError names the one that is wrong."""
-    if unknown := sorted(set(told) - set(Settings._fields)):
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """Checked settings of a store from a mapping; StoreError names the one that is wrong."""
+    if unknown := sorted(set(values) - set(Settings._fields)):
         raise StoreError(f"store: {unknown[0]} is unknown. Known: {', '.join(Settings._fields)}.")
-    settings = Settings(**told)
+    settings = Settings(**values)
     for name, allowed in ALLOWED.items():
         if getattr(settings, name) not in allowed:
             raise StoreError(

@@ -22,7 +22,7 @@ KINDS = {np.dtype(np.int64): "I64", np.dtype(np.int32): "I32"}
 
 
 class Writer:
-    """A shard under way: its numbers are there, its activations come block by block."""
+    """A writer of a shard: the columns of its entries are written first, then x block by block."""
 
     def __init__(
         self,
@@ -33,13 +33,13 @@ class Writer:
         header: Mapping[str, str],
     ) -> None:
         columns = {name: getattr(entries, name) for name in ("row", "token", "token_id")}
-        told: dict[str, Any] = {"__metadata__": dict(sorted(header.items()))}
+        description: dict[str, Any] = {"__metadata__": dict(sorted(header.items()))}
         begin, n = 0, len(entries.token)
         for name, array in columns.items():
-            told[name] = _entry(KINDS[array.dtype], [n], begin, array.nbytes)
+            description[name] = _entry(KINDS[array.dtype], [n], begin, array.nbytes)
             begin += array.nbytes
-        told["x"] = _entry(DTYPES[dtype], [n, width], begin, n * width * dtype.itemsize)
-        text = json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode()
+        description["x"] = _entry(DTYPES[dtype], [n, width], begin, n * width * dtype.itemsize)
+        text = json.dumps(description, separators=(",", ":"), ensure_ascii=False).encode()
         text = text.ljust(-(-len(text) // 8) * 8)
         self.digest, self.file = hashlib.sha256(), path.open("wb")
         numbers = (array.tobytes() for array in columns.values())
@@ -51,11 +51,11 @@ class Writer:
         self.file.write(part)
 
     def add(self, x: torch.Tensor) -> None:
-        """The activations of the next entries (entry, channel)."""
+        """Write the activations x (entry, channel) of the next entries."""
         self._add(x.contiguous().view(torch.uint8).numpy().reshape(-1))
 
     def close(self) -> str:
-        """Close the file; its sha256."""
+        """Close the file; return its sha256."""
         self.file.close()
         return self.digest.hexdigest()
 
@@ -68,7 +68,8 @@ def _entry(kind: str, shape: list[int], begin: int, size: int) -> dict[str, Any]
 def writing(
     path: Path, entries: Entries, width: int, dtype: torch.dtype, header: Mapping[str, str]
 ) -> Iterator[Writer]:
-    """A shard that gets its name when the context is left; nothing stays where it fails."""
+    """A context with the writer of a shard, which gets its name on leaving; a failed one leaves no
+    file."""
     with io.atomic(path) as temporary:
         writer = Writer(temporary, entries, width, dtype, header)
         try:

@@ -1,4 +1,4 @@
-"""A store as a stream of shuffled batches, also while it is being filled.
+"""The stream of shuffled batches from a store, also while it is being filled.
 
 Whole shards are read one after the other into a window of some shards, whose rows are then
 permuted: at the speed of the disk, and well mixed. A first pass takes the shards in their order, so
@@ -23,24 +23,24 @@ from saegrid.store.settings import StoreError
 from saegrid.text.split import held_out
 
 WINDOW = 4
-"""Shards whose rows are mixed."""
+"""Number of shards whose rows are mixed."""
 SAMPLE = 100_000
-"""Training tokens, the first of the store, that moments and small samples are taken from."""
+"""Number of training tokens, the first of the store, that moments and small samples come from."""
 BLOCK = 8192
-"""Tokens of a block of held-out ones, and of a sum."""
+"""Number of tokens of a block, of held-out ones or in a sum."""
 
 
 class Part(NamedTuple):
-    """Rows of some shards, and the order in which they are given out."""
+    """Rows of some shards, with the order in which they are taken."""
 
     x: np.ndarray
-    """(entry, channel) as stored."""
+    """(entry, channel): activations as stored."""
     order: np.ndarray
-    """(n,) int64: which of them."""
+    """(n,) int64: indices of the rows that are taken, in order."""
 
 
 class StoreStream:
-    """The activations of a site of a store, in raw units."""
+    """A stream over the activations of a site of a store, in raw units; see `Stream`."""
 
     def __init__(
         self,
@@ -50,12 +50,17 @@ class StoreStream:
         seed: int = 0,
         window: int = WINDOW,
     ) -> None:
-        """A stream; reading waits for shards as long as somebody fills the store.
+        """Open a stream; reading waits for shards as long as a process fills the store.
 
-        hold_out, seed: which texts are held out, see `split.held_out`. window: shards that are
-        mixed; two windows are held in memory.
+        Args:
+            folder: folder of the store.
+            site: site whose activations are read.
+            hold_out: share of the texts that is held out, see `split.held_out`.
+            seed: seed of the choice of held-out texts.
+            window: number of shards that are mixed; two windows are held in memory.
 
-        Raises StoreError where the store has no such site.
+        Raises:
+            StoreError: the store has no such site.
         """
         self.reader = Reader(Path(folder), site)
         self.hold_out, self.seed, self.window = hold_out, seed, window
@@ -66,19 +71,19 @@ class StoreStream:
 
     @classmethod
     def of(cls, facts: str | Path, **more: Any) -> Self:
-        """The stream of the site whose facts file this is (`L0R.json`, beside its shards)."""
+        """The stream of the site that a facts file describes (`L0R.json`, beside its shards)."""
         path = Path(facts)
         return cls(path.parent, path.stem, **more)
 
     @property
     def n_train(self) -> int:
-        """Training tokens of a pass; waits until the store is complete."""
+        """Number of training tokens of a pass; waits until the store is complete."""
         if self._all is None:
             self._all = sum(self._count(number) for number in self.reader.numbers())
         return self._all
 
     def exceeds(self, n: int) -> bool:
-        """Whether a pass has more than n training tokens; waits until so many are there."""
+        """Return True if a pass has more than n training tokens; wait until that is known."""
         if self._known > n or self._all is not None:
             return max(self._known, self._all or 0) > n
         known = 0
@@ -94,7 +99,7 @@ class StoreStream:
     def moments(self) -> tuple[float, np.ndarray, float]:
         """Mean norm, mean (d_model,) and mean squared distance from it, in float64.
 
-        Of the first `SAMPLE` training tokens: what comes behind them does not count.
+        They are taken over the first `SAMPLE` training tokens; later ones do not count.
         """
         n, norm, square, total = 0, 0.0, 0.0, np.zeros(self.d_model)
         for block in self._first(SAMPLE):
@@ -108,32 +113,32 @@ class StoreStream:
         return float(norm / n), mean, float(square / n - mean @ mean)
 
     def sample(self, n: int, seed: int) -> np.ndarray:
-        """(n, d_model) float32: random ones of the first `SAMPLE` training tokens, or of the first
-        n where that is more, each once; all of them where there are fewer."""
+        """A random sample (n, d_model) float32 of the first max(n, `SAMPLE`) training tokens, each
+        at most once; all of them if there are fewer than n."""
         most = max(n, SAMPLE)
-        there = sum(len(part.order) for part in self._parts(False, most, read=False))
-        chosen = np.random.default_rng(seed).permutation(there)[:n]
-        found, begin = np.empty((len(chosen), self.d_model), np.float32), 0
+        known = sum(len(part.order) for part in self._parts(False, most, read=False))
+        chosen = np.random.default_rng(seed).permutation(known)[:n]
+        sample, begin = np.empty((len(chosen), self.d_model), np.float32), 0
         for block in self._first(most):
             here = (chosen >= begin) & (chosen < begin + len(block))
-            found[here] = block[chosen[here] - begin]
+            sample[here] = block[chosen[here] - begin]
             begin += len(block)
-        return found
+        return sample
 
     def held_out(self) -> Iterator[np.ndarray]:
         """Blocks (token, d_model) float32 of the held-out tokens, in the order of the texts."""
         yield from self._packed(self._parts(True), BLOCK)
 
     def measured(self, most: int) -> np.ndarray:
-        """(n, d_model) float32: at most so many held-out tokens, evenly spaced, of the shards that
-        `moments` looks at."""
+        """At most `most` held-out tokens (n, d_model) float32, evenly spaced, of the shards that
+        `moments` reads."""
         return evenly(self._packed(self._first_held(), BLOCK), most)
 
     def batches(self, batch: int, seed: int, start: int = 0) -> Iterator[np.ndarray]:
         """Batches (batch, d_model) float32 of training tokens without end, from number `start` on.
 
-        Each pass gives every training token once. To enter late, shards that come before are not
-        read, only their rows' numbers.
+        Each pass gives every training token once. A late start reads of earlier shards the numbers
+        of their rows alone.
         """
         stop = Event()
         with closing(_ahead(self._windows(seed, start * batch, stop), stop)) as windows:
@@ -142,19 +147,20 @@ class StoreStream:
     # --- parts -----------------------------------------------------------------------------
 
     def _held(self, number: int) -> np.ndarray:
-        """(entry,) bool: which entries of a shard are held out."""
+        """(entry,) bool: True where an entry of a shard is held out."""
         held = held_out(self.reader.texts(number), self.hold_out, self.seed)
         self._counts[number] = len(held) - int(held.sum())
         return held
 
     def _count(self, number: int) -> int:
-        """Training tokens of a shard."""
+        """Number of training tokens of a shard."""
         if number not in self._counts:
             self._held(number)
         return self._counts[number]
 
     def _parts(self, held: bool, most: int | None = None, read: bool = True) -> Iterator[Part]:
-        """Shard by shard the held-out tokens, or the training ones, `most` of them, in order."""
+        """The held-out or the training tokens, in order and shard by shard, at most `most` of
+        them."""
         for number in self.reader.numbers():
             order = np.flatnonzero(self._held(number) == held)[:most]
             n = int(order[-1]) + 1 if len(order) else 0
@@ -177,7 +183,8 @@ class StoreStream:
                 return
 
     def _packed(self, parts: Iterator[Part], size: int) -> Iterator[np.ndarray]:
-        """Blocks of `size` tokens as they are given out; what is left comes last, if anything."""
+        """Blocks of `size` tokens, in the order of the parts; a shorter one comes last, if any are
+        left."""
         raw, filled = None, 0
         for x, order in parts:
             done = 0
@@ -197,23 +204,23 @@ class StoreStream:
     # --- windows ---------------------------------------------------------------------------
 
     def _groups(self, seed: int, stop: Event) -> Iterator[tuple[list[int], list[int]]]:
-        """Shards of each window, and what its order is drawn from: without end."""
-        there: list[int] = []
+        """The shards of each window, with the seeds of its order, without end."""
+        numbers: list[int] = []
         for number in self.reader.numbers(stop):
-            there.append(number)
-            if len(there) % self.window == 0:
-                yield there[-self.window :], [seed, 0, number // self.window]
-        if rest := len(there) % self.window:
-            yield there[-rest:], [seed, 0, len(there) // self.window]
-        if not any(map(self._count, there)) and not stop.is_set():
+            numbers.append(number)
+            if len(numbers) % self.window == 0:
+                yield numbers[-self.window :], [seed, 0, number // self.window]
+        if rest := len(numbers) % self.window:
+            yield numbers[-rest:], [seed, 0, len(numbers) // self.window]
+        if not any(map(self._count, numbers)) and not stop.is_set():
             raise self._nothing()
         for turn in count(1):
-            order = np.random.default_rng([seed, turn]).permutation(there).tolist()
+            order = np.random.default_rng([seed, turn]).permutation(numbers).tolist()
             for number, first in enumerate(range(0, len(order), self.window)):
                 yield order[first : first + self.window], [seed, turn, number]
 
     def _windows(self, seed: int, skipped: int, stop: Event) -> Iterator[Part]:
-        """The windows from a number of tokens on, read and permuted."""
+        """The windows, read and permuted, after a number of skipped tokens."""
         # Two take turns, since fresh memory costs as much as reading: one is filled while the other
         # is in use.
         rooms: list[np.ndarray | None] = [None, None]
@@ -235,7 +242,7 @@ class StoreStream:
 
 
 def _ahead(parts: Iterator[Part], stop: Event) -> Iterator[Part]:
-    """The same, each read while the one before it is in use."""
+    """The same parts, each read while the one before it is in use."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, parts, None)
         try:

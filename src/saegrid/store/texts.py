@@ -1,4 +1,4 @@
-"""Texts of a streamed corpus: in one order, each with a number that stays, in bounded memory.
+"""The texts of a streamed corpus: in a fixed order, each with a fixed number, in bounded memory.
 
 Files come in the order of the config (`*` by name), texts in the order of the file. The next file
 is fetched and its digest taken while the present one is in use.
@@ -20,47 +20,47 @@ from saegrid.text.corpora.facts import sha256
 from saegrid.text.corpora.rows import CorpusError, check_columns, files, is_text
 
 CHUNK = 1 << 20
-"""Characters of a text file that are read at a time."""
+"""Number of characters of a text file that are read at a time."""
 LONGEST = 1 << 26
-"""Characters of the longest text."""
+"""Number of characters of the longest text."""
 RECORDS = 256
-"""Rows of a parquet file that are read at a time."""
+"""Number of rows of a parquet file that are read at a time."""
 
 
-class Place(NamedTuple):
-    """Where in the stream a text stands: what comes before it."""
+class Offset(NamedTuple):
+    """The offset of a text in the stream, by file, text and token."""
 
     file: int = 0
-    """Number of its file."""
+    """Number of the text's file."""
     index: int = 0
     """Number of the text in its file."""
     text: int = 0
     """Number of the text in the stream."""
     token: int = 0
-    """Real tokens before it."""
+    """Number of real tokens before the text."""
 
 
 class Text(NamedTuple):
-    """A text, or what is wrong with it."""
+    """A text of the stream, with the reason if it cannot be used."""
 
     file: int
     index: int
     text: str
     problem: str | None = None
-    """Why it cannot be used; it keeps its number."""
+    """Reason why the text cannot be used; it keeps its number."""
 
 
 class File(NamedTuple):
     """A file of the stream on this machine."""
 
     name: str
-    """Its own name; on the hub repository, commit and path."""
+    """Name of the file; on the hub, its repository, commit and path."""
     path: Path
     sha256: str
 
 
 def names(source: Mapping[str, Any]) -> list[str]:
-    """The files of a source in the order of the stream; CorpusError where one is not there."""
+    """The files of a source in the order of the stream; CorpusError if one is missing."""
     if source["kind"] not in KINDS:
         raise CorpusError(
             f"A source of kind {source['kind']!r} cannot be streamed; expected one of "
@@ -68,23 +68,23 @@ def names(source: Mapping[str, Any]) -> list[str]:
         )
     if source["kind"] == "hub":
         return [path for _, path in hub.names(source)]
-    found: list[str] = []
+    paths: list[str] = []
     for split, path in files(source):
         matches = _matching(path) if "*" in path else [path] * Path(path).is_file()
         if not matches:
             raise CorpusError(f"{path} is not there; `files.{split}` must name a file.")
-        found += matches
-    return found
+        paths += matches
+    return paths
 
 
 def _matching(pattern: str) -> list[str]:
-    """Files of a folder whose names match, by name."""
+    """The files of a folder whose names match a pattern, sorted by name."""
     path = Path(pattern)
-    return sorted(str(found) for found in path.parent.glob(path.name) if found.is_file())
+    return sorted(str(file) for file in path.parent.glob(path.name) if file.is_file())
 
 
 def locate(source: Mapping[str, Any], name: str) -> File:
-    """A file with its digest, fetched where it lies on the hub."""
+    """A file of a source with its digest, fetched first if it lies on the hub."""
     path = Path(name)
     if source["kind"] == "hub":
         path = Path(hub.fetched(source, [("", name)])[0][1])
@@ -92,31 +92,36 @@ def locate(source: Mapping[str, Any], name: str) -> File:
 
 
 def full_name(source: Mapping[str, Any], name: str) -> str:
-    """What a file of a source is called in a manifest."""
+    """The name of a source's file in a manifest."""
     if not is_pinned(source):
         return Path(name).name
     return f"{source['repo']}@{source['revision']}/{name}"
 
 
 def is_pinned(source: Mapping[str, Any]) -> bool:
-    """Whether the names of files say what is in them: those of a commit on the hub."""
+    """Return True if file names identify their content, as those of a commit on the hub do."""
     return source["kind"] == "hub" and not Path(source["repo"]).is_dir()
 
 
 def texts(
     source: Mapping[str, Any],
     listed: Sequence[str],
-    at: Place = Place(),  # noqa: B008
+    at: Offset = Offset(),  # noqa: B008
     met: Callable[[int, File], None] = lambda number, file: None,
 ) -> Iterator[Text]:
-    """The texts of the files `listed` from a place on.
+    """The texts of some files from an offset on.
 
-    source: kind (text, csv, jsonl, parquet, hub), `columns.text`, `separator`; see the config.
-    met: told number and facts of each file before its first text.
+    A file without text counts as one text that cannot be used.
 
-    A file without text stands there as one text that cannot be used.
+    Args:
+        source: `kind` (text, csv, jsonl, parquet, hub), `columns.text` and `separator`, see the
+            config.
+        listed: names of the files, in order.
+        at: offset of the first text.
+        met: called with the number and the facts of each file before its first text.
 
-    Raises CorpusError for a column that is not there and a text without end.
+    Raises:
+        CorpusError: a column is missing, or a text has no end.
     """
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(locate, source, listed[at.file]) if at.file < len(listed) else None
@@ -135,11 +140,11 @@ def texts(
                 yield Text(number, 0, "", "a file without text")
 
 
-Found = Iterator[tuple[str, str | None]]
-"""Texts, each with what is wrong with it."""
+Texts = Iterator[tuple[str, str | None]]
+"""Texts, each with the reason why it cannot be used, or None."""
 
 
-def _reader(source: Mapping[str, Any], path: Path) -> Callable[[Path, Mapping[str, Any]], Found]:
+def _reader(source: Mapping[str, Any], path: Path) -> Callable[[Path, Mapping[str, Any]], Texts]:
     kind = source["kind"] if source["kind"] != "hub" else path.suffix.lower().removeprefix(".")
     return pick(KINDS, kind, "The kind of a streamed source")
 
@@ -148,8 +153,8 @@ def _column(source: Mapping[str, Any]) -> str:
     return (source.get("columns") or {}).get("text") or "text"
 
 
-def separated(path: Path, source: Mapping[str, Any]) -> Found:
-    """What stands between separators and is not blank."""
+def separated(path: Path, source: Mapping[str, Any]) -> Texts:
+    """The texts between separators that are not blank."""
     separator = (source.get("separator") or "\n").replace("\r\n", "\n")
     kept = ""
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as opened:
@@ -171,34 +176,34 @@ def _checked(text: Any) -> tuple[str, str | None]:
     return (text, None) if is_text(text) else ("", "not UTF-8")
 
 
-def jsonl(path: Path, source: Mapping[str, Any]) -> Found:
-    """The text column of JSON Lines."""
-    column, there = _column(source), False
+def jsonl(path: Path, source: Mapping[str, Any]) -> Texts:
+    """The texts of a column of JSON Lines."""
+    column, checked = _column(source), False
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
         for line in filter(str.strip, lines):
             try:
-                found = json.loads(line)
+                record = json.loads(line)
             except json.JSONDecodeError:
                 yield "", "not JSON"
                 continue
-            if not isinstance(found, dict):
+            if not isinstance(record, dict):
                 yield "", "not a JSON object"
                 continue
-            if not there:
-                check_columns(path, found, {column: "columns.text"})
-                there = True
-            yield _checked(found.get(column))
+            if not checked:
+                check_columns(path, record, {column: "columns.text"})
+                checked = True
+            yield _checked(record.get(column))
 
 
-def comma_separated(path: Path, source: Mapping[str, Any]) -> Found:
-    """The text column of a CSV file."""
+def comma_separated(path: Path, source: Mapping[str, Any]) -> Texts:
+    """The texts of a column of a CSV file."""
     column = _column(source)
     csv.field_size_limit(LONGEST)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
         reader = csv.reader(opened, strict=True)
         header = next(reader, [])
         check_columns(path, header, {column: "columns.text"})
-        place = header.index(column)
+        index = header.index(column)
         while True:
             try:
                 cells = next(reader)
@@ -209,12 +214,12 @@ def comma_separated(path: Path, source: Mapping[str, Any]) -> Found:
                 continue
             if cells:
                 yield (
-                    _checked(cells[place]) if len(cells) == len(header) else ("", "number of cells")
+                    _checked(cells[index]) if len(cells) == len(header) else ("", "number of cells")
                 )
 
 
-def parquet(path: Path, source: Mapping[str, Any]) -> Found:
-    """The text column of a parquet file."""
+def parquet(path: Path, source: Mapping[str, Any]) -> Texts:
+    """The texts of a column of a parquet file."""
     column = _column(source)
     try:
         with pq.ParquetFile(path, pre_buffer=False) as opened:
@@ -239,4 +244,4 @@ KINDS = {
     "parquet": "saegrid.store.texts:parquet",
     "hub": "saegrid.store.texts:parquet",
 }
-"""Readers by the kind of a source; on the hub the ending of a file tells which."""
+"""Readers of texts by the kind of a source; a file on the hub is read by its ending."""

@@ -1,8 +1,8 @@
-"""How common the topics are in a corpus: what a feature's examples must be held against.
+"""The base rates of topics in a corpus, the baseline for a feature's examples.
 
-A feature whose top tokens are on one topic says little where most of the text is. Beside the topics
-of a study stand kinds of words that often fill a corpus, so that "all features are about sports" is
-seen for what it is (S2.20).
+A feature whose top tokens are on one topic says little if most of the text is on it. Beside the
+topics of a study stand kinds of words that often fill a corpus, so that "all features are about
+sports" is seen as a property of the text (S2.20).
 """
 
 import re
@@ -27,25 +27,24 @@ FORMS = {
     ),
     "acronyms": re.compile(r"[A-Z](?:[.&]?[A-Z])+\.?(?:['’]?s)?"),  # NBA, U.S., AT&T, CEOs
 }
-"""Topics by what a word looks like, without marks at its ends; beside a list of that name, or
-alone. In a text without a small letter no word has the form of an acronym."""
+"""Topics by the form of a word, without marks at its ends, beside a list of that name or alone. In
+a text without a small letter no word has the form of an acronym."""
 KNOWN = 1 << 20
-"""Words whose topics are remembered."""
+"""Number of words whose topics are remembered."""
 
 
-def base_rates(found: Iterable[str], lists: Mapping[str, list[str]]) -> list[dict[str, Any]]:
-    """Of each topic the share of words that are on it, and of texts with such a word; those of
-    FORMS without a list come last.
+def base_rates(stream: Iterable[str], lists: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    """The shares of words on each topic, and of texts with such a word, one row a topic.
 
-    Words are what stands between blanks, compared as `topics` compares them. A word of two topics
-    counts for both.
+    Topics of FORMS without a list come last. Words are separated by blanks and compared as in
+    `topics`. A word of two topics counts for both.
     """
     topics = [*lists, *(form for form in FORMS if form not in lists)]
     topics_of = _judge(lists)
     n_texts, n_words = 0, 0
     of_words: Counter[str] = Counter()
     of_texts: Counter[str] = Counter()
-    for text in found:
+    for text in stream:
         words, here = (text.casefold() if text.isupper() else text).split(), Counter[str]()
         for word in words:
             here.update(topics_of(word))
@@ -67,7 +66,7 @@ def base_rates(found: Iterable[str], lists: Mapping[str, list[str]]) -> list[dic
 
 
 def _judge(lists: Mapping[str, list[str]]) -> Callable[[str], tuple[str, ...]]:
-    """What gives the topics of a word as it stands in a text."""
+    """A function that returns the topics of a word in its spelling in a text."""
     listed: dict[str, set[str]] = {}
     for topic, words in lists.items():
         for word in words:
@@ -85,9 +84,10 @@ def _judge(lists: Mapping[str, list[str]]) -> Callable[[str], tuple[str, ...]]:
 def texts_of(part: Mapping[str, Any]) -> Iterator[str]:
     """The texts of a corpus: of its table of items, or of its stream as far as its store goes.
 
-    part: `items`, or `source` and `facts` of a site, and `longest`, characters behind which the
-    store drops the rest of a text, or None. What it drops as it has too many tokens counts;
-    originals of pairs do not.
+    Text that the store drops because it has too many tokens counts; originals of pairs do not.
+
+    part: `items`, or `source` and `facts` of a site, and `longest`, the number of characters behind
+    which the store drops the rest of a text, or None.
     """
     if "items" in part:
         yield from io.read_table(part["items"], ["edited"])["edited"].to_pylist()
@@ -100,7 +100,7 @@ def texts_of(part: Mapping[str, Any]) -> Iterator[str]:
 
 
 def table(parts: Iterable[Mapping[str, Any]], lists: Mapping[str, list[str]]) -> pa.Table:
-    """corpus and `base_rates`, one row a corpus and topic."""
+    """The table of `base_rates` with a column `corpus`, one row a corpus and topic."""
     rows = [
         {"corpus": part["corpus"], **row}
         for part in parts

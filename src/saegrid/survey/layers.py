@@ -1,4 +1,4 @@
-"""Layers before any SAE: sizes of their activations, and the dimensions that stand out.
+"""The survey of layers before any SAE: sizes of activations, and dimensions that stand out.
 
 All sums are float64 and taken in one pass over a site's activations, in file order.
 
@@ -27,34 +27,34 @@ from saegrid.saes.sae import blocks
 from saegrid.store.reader import Reader
 
 BLOCK = 8192
-"""Tokens of a sum."""
+"""Number of tokens of a sum."""
 PASSES = 10
-"""Single tokens of a site that are kept, from all over the corpus: each of another pass of the
-model, unless a text is longer than a tenth of it."""
+"""Number of single tokens of a site that are kept, evenly spread over the corpus. Each comes from
+another pass of the model, unless a text is longer than a tenth of the corpus."""
 ROBUST = 1.4826
-"""Median absolute deviation to standard deviation, of a normal distribution."""
+"""Ratio of the standard deviation to the median absolute deviation of a normal distribution."""
 MEAN_ROBUST = float(np.sqrt(np.pi / 2))
-"""Mean absolute deviation to standard deviation, likewise."""
+"""Ratio of the standard deviation to the mean absolute deviation of a normal distribution."""
 
 
 class Dimensions(NamedTuple):
-    """What is summed up over the tokens of a site, by dimension."""
+    """Sums over the tokens of a site, by dimension."""
 
     n: int
     mean: np.ndarray
-    """(dimension,)."""
+    """(dimension,): mean of the tokens."""
     scatter: np.ndarray
     """(dimension,): sum of the squared differences from the mean."""
     units: np.ndarray
     """(dimension,): sum of the tokens, each divided by its norm."""
     norms: float
-    """Sum of the norms."""
+    """Sum of the norms of the tokens."""
     largest: float
-    """Largest number."""
+    """Largest number of any token."""
 
     @classmethod
     def of(cls, x: np.ndarray) -> Self:
-        """Of a block x (token, dimension) of at least one token."""
+        """The sums of a block x (token, dimension) of at least one token."""
         x = x.astype(np.float64)
         mean, norm = x.mean(axis=0), np.linalg.norm(x, axis=1)
         units = x / np.where(norm > 0, norm, 1)[:, None]
@@ -62,7 +62,7 @@ class Dimensions(NamedTuple):
         return cls(len(x), mean, scatter, units.sum(axis=0), float(norm.sum()), float(x.max()))
 
     def merge(self, other: Self) -> Self:
-        """Of both together (Chan, Golub and LeVeque 1979)."""
+        """The sums of both sets of tokens together (Chan, Golub and LeVeque 1979)."""
         n, apart = self.n + other.n, other.mean - self.mean
         return type(self)(
             n,
@@ -75,12 +75,12 @@ class Dimensions(NamedTuple):
 
     @property
     def sd(self) -> np.ndarray:
-        """(dimension,): standard deviation, of n."""
+        """(dimension,): standard deviation, with n in the denominator."""
         return np.sqrt(self.scatter / self.n)
 
     @property
     def anisotropy(self) -> float:
-        """Mean cosine of two different tokens; NaN for one token."""
+        """The mean cosine of two different tokens; NaN for one token."""
         if self.n < 2:
             return float("nan")
         square = float(self.units @ self.units) / self.n
@@ -88,19 +88,19 @@ class Dimensions(NamedTuple):
 
 
 def dimensions(parts: Iterable[np.ndarray]) -> Dimensions:
-    """Of all parts (token, dimension), as stored; ValueError where there is no token."""
-    found: Dimensions | None = None
+    """The sums of all parts (token, dimension), as stored; ValueError if there is no token."""
+    total: Dimensions | None = None
     for part in parts:
         for start, stop in blocks(len(part), BLOCK):
             here = Dimensions.of(widen(part[start:stop]))
-            found = here if found is None else found.merge(here)
-    if found is None:
+            total = here if total is None else total.merge(here)
+    if total is None:
         raise ValueError("A survey needs tokens; got none. Capture some (tokens: context).")
-    return found
+    return total
 
 
 def robust(values: np.ndarray) -> np.ndarray:
-    """(dimension,): robust deviations from the median; 0 where all are equal."""
+    """(dimension,): robust deviations from the median; 0 if all values are equal."""
     apart = values - np.median(values)
     far = np.abs(apart)
     spread = ROBUST * np.median(far) or MEAN_ROBUST * far.mean()
@@ -108,19 +108,19 @@ def robust(values: np.ndarray) -> np.ndarray:
 
 
 class Part(NamedTuple):
-    """A site of a corpus: where its activations lie."""
+    """A site of a corpus, with the files of its activations."""
 
     corpus: str
     site: str
     files: list[str]
-    """Activations of its shards, or the facts file of a store (`L0R.json`)."""
+    """Activations files of the shards, or the facts file of a store (`L0R.json`)."""
     normed: str = "none"
-    """What was done to the activations: none, layer or final."""
+    """Norm that was applied to the activations: none, layer or final."""
 
 
 def open_parts(part: Part) -> Iterator[tuple[int, Callable[[], np.ndarray]]]:
-    """How many tokens each file or shard has, and what gives its x (token, dimension) as stored;
-    in file order."""
+    """The number of tokens of each file or shard, in order, with a function that returns its x
+    (token, dimension) as stored."""
     for file in part.files:
         path = Path(file)
         if path.suffix != ".json":
@@ -134,36 +134,35 @@ def open_parts(part: Part) -> Iterator[tuple[int, Callable[[], np.ndarray]]]:
 
 
 def spread(n: int) -> list[int]:
-    """`PASSES` of n tokens, evenly spread; all where there are fewer."""
+    """The numbers of `PASSES` of n tokens, evenly spread; of all tokens if there are fewer."""
     return sorted({(2 * at + 1) * n // (2 * PASSES) for at in range(PASSES)}) if n else []
 
 
-def layer_row(tokens: str, found: Dimensions) -> dict[str, Any]:
-    """Sum, max and average of the numbers of some tokens, and what belongs to them.
+def layer_row(tokens: str, sums: Dimensions) -> dict[str, Any]:
+    """The row of `Survey.layers` of some tokens: sum, max and average, mean norm and anisotropy.
 
-    The sum is that of all numbers; the average is a number's, so that sum / average is tokens times
-    dimensions.
+    Sum and average are taken over all numbers, so that sum / average is tokens times dimensions.
     """
-    total = float(found.mean.sum() * found.n)
+    total = float(sums.mean.sum() * sums.n)
     return {
         "tokens": tokens,
-        "n": found.n,
+        "n": sums.n,
         "sum": total,
-        "max": found.largest,
-        "average": total / (found.n * len(found.mean)),
-        "norm": found.norms / found.n,
-        "anisotropy": found.anisotropy,
+        "max": sums.largest,
+        "average": total / (sums.n * len(sums.mean)),
+        "norm": sums.norms / sums.n,
+        "anisotropy": sums.anisotropy,
     }
 
 
-def dimension_table(found: Dimensions, cut: float) -> pa.Table:
-    """dimension, mean, sd, how far each is from the median, and whether one stands out."""
-    far_mean, far_sd = robust(found.mean), robust(found.sd)
+def dimension_table(sums: Dimensions, cut: float) -> pa.Table:
+    """The table of dimensions: dimension, mean, sd, the robust deviation of each, and outlier."""
+    far_mean, far_sd = robust(sums.mean), robust(sums.sd)
     return pa.table(
         {
-            "dimension": np.arange(len(found.mean), dtype=np.int32),
-            "mean": found.mean,
-            "sd": found.sd,
+            "dimension": np.arange(len(sums.mean), dtype=np.int32),
+            "mean": sums.mean,
+            "sd": sums.sd,
             "mean_robust": far_mean,
             "sd_robust": far_sd,
             "outlier": (np.abs(far_mean) > cut) | (np.abs(far_sd) > cut),
@@ -172,10 +171,10 @@ def dimension_table(found: Dimensions, cut: float) -> pa.Table:
 
 
 def compare(a: pa.Table, b: pa.Table) -> dict[str, Any]:
-    """Two corpora at one site by their dimension tables.
+    """The comparison of two corpora at one site, by their dimension tables.
 
-    Cosine of the means, correlation of the deviations, largest distance of two means in units of
-    the pooled deviation with its dimension, and the outliers of each and of both.
+    It has the cosine of the means, the correlation of the deviations, the largest distance of two
+    means in units of the pooled deviation with its dimension, and the outliers of each and of both.
     """
     mean_a, mean_b, sd_a, sd_b = (t[name].to_numpy() for name in ("mean", "sd") for t in (a, b))
     out_a, out_b = (t["outlier"].to_numpy(zero_copy_only=False) for t in (a, b))
@@ -195,28 +194,29 @@ def compare(a: pa.Table, b: pa.Table) -> dict[str, Any]:
 
 
 class Survey(NamedTuple):
-    """The tables of a survey."""
+    """The four tables of a survey."""
 
     layers: pa.Table
-    """corpus, site, layer, position, normed and `layer_row`: of one token and of all."""
+    """Columns corpus, site, layer, position, normed and `layer_row`, for one token and for all."""
     dimensions: pa.Table
-    """corpus, site and `dimension_table`."""
+    """Columns corpus, site and `dimension_table`."""
     pairs: pa.Table
-    """site, corpus_a, corpus_b and `compare`: of what is normed alike."""
+    """Columns site, corpus_a, corpus_b and `compare`, for parts with the same norm."""
     passes: pa.Table
-    """corpus, site, token (its number in file order) and values (dimension,) of single tokens."""
+    """Columns corpus, site, token (its number in file order) and values (dimension,) of single
+    tokens."""
 
 
 def survey(parts: Iterable[Mapping[str, Any]], cut: float) -> Survey:
-    """All sites of all corpora.
+    """The survey of all sites of all corpora.
 
-    parts: corpus, site and files, see `Part`. `one` is the last token of each part.
+    parts: corpus, site, files and normed, see `Part`. The row `one` is of the last token of a part.
     """
     layers: list[dict[str, Any]] = []
     tables: dict[tuple[str, str], pa.Table] = {}
     normed: dict[tuple[str, str], str] = {}
     single: list[dict[str, Any]] = []
-    for part in (Part(**told) for told in parts):
+    for part in (Part(**fields) for fields in parts):
         site = Site.parse(part.site)
         opened = list(open_parts(part))
         n = sum(size for size, _ in opened)
@@ -251,7 +251,7 @@ def survey(parts: Iterable[Mapping[str, Any]], cut: float) -> Survey:
 
 
 PAIRS = pa.schema([("site", pa.string()), ("corpus_a", pa.string()), ("corpus_b", pa.string())])
-"""Columns of a comparison of nothing."""
+"""Columns of `Survey.pairs` without a pair."""
 SINGLE = pa.schema(
     [
         ("corpus", pa.string()),
@@ -266,7 +266,8 @@ SINGLE = pa.schema(
 def _noting(
     wanted: Collection[int], noted: dict[int, np.ndarray], parts: Iterable[np.ndarray]
 ) -> Iterator[np.ndarray]:
-    """The same parts; `noted` gets the tokens of the numbers `wanted`, each (1, dimension)."""
+    """The same parts, while the tokens of the numbers `wanted` are put into `noted`, each (1,
+    dimension)."""
     start = 0
     for x in parts:
         for token in wanted:
@@ -276,7 +277,7 @@ def _noting(
         yield x
 
 
-def write(found: Survey, paths: Mapping[str, str], spec: str) -> None:
+def write(tables: Survey, paths: Mapping[str, str], spec: str) -> None:
     """Write the tables to the files of their names."""
-    for name, table in found._asdict().items():
+    for name, table in tables._asdict().items():
         io.write_table(paths[name], table, spec)

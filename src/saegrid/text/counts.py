@@ -1,4 +1,4 @@
-"""Counts of a corpus: tokens that edits replaced, and guesses before anything is tokenised."""
+"""The counts of a corpus: tokens that edits replaced, and guesses before it is tokenised."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,31 +14,32 @@ from saegrid.text.corpora import CORPORA
 from saegrid.text.corpora.items import Bad, both_texts
 
 CHARACTERS = 4.0
-"""Characters a token where a text has not been tokenised yet; English is between 4 and 4.5."""
+"""Guessed number of characters a token; English has between 4 and 4.5."""
 SAMPLED, DRAWN, LARGEST = 20_000, 300, 256 << 20
-"""Rows of a source that are looked at; texts of a grammar that are drawn for that; bytes from which
-a source is too large."""
+"""Number of rows of a source that are sampled; number of texts of a grammar that are drawn instead;
+bytes above which a source is not read."""
 
 
 class Text(NamedTuple):
-    """Counts of a corpus, read or guessed."""
+    """The counts of a corpus, read or guessed."""
 
     items: int
     positions: int
-    """Model input positions, both sides."""
+    """Number of model input positions, of both sides."""
     rows: int
     captured: int
-    """Tokens that a capture keeps."""
+    """Number of tokens that a capture keeps."""
     masked: int
-    """Tokens of edits that densities count."""
+    """Number of tokens of edits that densities count."""
     counted: int
-    """Tokens that densities are shares of."""
+    """Number of tokens that densities are shares of."""
     guess: str = ""
-    """How the counts were guessed; empty where they were read from tokens.json."""
+    """Basis of guessed counts; empty where they were read from tokens.json."""
 
 
 def replaced(spans: str) -> int:
-    """Tokens that the edits replaced, on the original side; one for several edits counts once."""
+    """The number of tokens of originals that edits replaced; one that several replaced counts
+    once."""
     columns = ["side", "row", "edit_start", "edit_stop"]
     table = read_table(spans, columns).to_pydict()
     rows = zip(*(table[name] for name in columns), strict=True)
@@ -49,10 +50,13 @@ def replaced(spans: str) -> int:
 def guessed(
     source: Mapping[str, Any], files: Sequence[str], stored: int, chosen: Mapping[str, Any]
 ) -> Text:
-    """Counts of a corpus that is not tokenised yet, from the first rows of its files.
+    """The guessed counts of a corpus that is not tokenised yet, from the first rows of its files.
 
-    source: as the config has it, paths filled in. files: its local files, of `stored` bytes.
-    chosen: which tokens are captured.
+    Args:
+        source: source of the config, with expanded paths.
+        files: its local files.
+        stored: bytes of these files.
+        chosen: choice of the tokens that are captured.
     """
     if source["kind"] == "hub" or stored > LARGEST:
         edited = int(stored / CHARACTERS)
@@ -82,7 +86,8 @@ def guessed(
 def sampled(
     source: Mapping[str, Any], files: Sequence[str], stored: int
 ) -> tuple[list[tuple[str | None, str, str | None]], float]:
-    """Texts of the first rows (original, edited or plain, edit), and what all come to: a factor."""
+    """The texts of the first rows (original, edited or plain, edit), and the ratio of all rows to
+    these."""
     columns = {k: v for k, v in source["columns"].items() if v and k != "id"} or {"text": "text"}
     most = DRAWN if source["kind"] == "generated" else SAMPLED
     texts, seen, read = [], 0, 0
@@ -104,5 +109,5 @@ def sampled(
 
 
 def tokens_in(text: str | None) -> float:
-    """Tokens of a text, guessed; a text has at least one."""
+    """The guessed number of tokens of a text, at least one."""
     return max(1.0, len(text) / CHARACTERS) if text else 0.0

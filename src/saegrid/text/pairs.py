@@ -1,4 +1,4 @@
-"""The texts of a corpus as the tokenizer gets them, and the edit of every pair among its tokens."""
+"""The texts of a corpus for the tokenizer, and the edit of every pair among its tokens."""
 
 from typing import Any, NamedTuple
 
@@ -13,23 +13,23 @@ from saegrid.text.tokenizer import Encoded
 
 
 class Texts(NamedTuple):
-    """Every text once: the edited or plain text of each item, then the distinct originals."""
+    """The texts, each once: the edited or plain text of each item, then the distinct originals."""
 
     texts: list[str]
     side: np.ndarray
-    """(text,) int8, index in SIDES."""
+    """(text,) int8: index of the side in SIDES."""
     group: np.ndarray
-    """(text,) int32."""
+    """(text,) int32: number of the group."""
     item: np.ndarray
-    """(text,) int32, -1 for originals."""
+    """(text,) int32: number of the item; -1 for originals."""
     original: np.ndarray
-    """(item,) int64: the text that is the item's original; -1 for plain items."""
+    """(item,) int64: number of the text that is the item's original; -1 for plain items."""
 
 
 def gather_texts(items: pa.Table) -> Texts:
-    """The texts to tokenise.
+    """The texts of a table of items that are tokenised.
 
-    An original stands once a group. Where the corpus is not stripped, headlines of one group can
+    An original stands once a group. In a corpus that is not stripped, headlines of one group can
     differ in their outer blanks; each spelling is then a text of its own.
     """
     edited = items["edited"].to_pylist()
@@ -51,7 +51,7 @@ def gather_texts(items: pa.Table) -> Texts:
 
 
 def find_edits(items: pa.Table, texts: Texts, encoded: Encoded, mask: str) -> np.ndarray:
-    """(item, 4) edit start and stop, original start and stop, as token numbers within each text.
+    """The edits (item, 4): start and stop, original start and stop, as token numbers in each text.
 
     Plain items have zeros. Raises ValueError for a mask that is unknown or cannot be made.
     """
@@ -75,11 +75,11 @@ def set_aside(
 ) -> list[dict[str, Any]]:
     """The items that cannot be model input, with the reason.
 
-    sizes: (text,) positions of each text in a row of its own. 0 says that it has no token. A pair
-    goes as a whole; in the layout `packed` only originals have a row of their own.
+    A pair is set aside as a whole; in the layout `packed` only originals have a row of their own.
+    sizes: (text,), positions of each text in a row of its own, 0 for a text without tokens.
     """
     names = items["id"].to_pylist()
-    found = []
+    refused = []
     for item, original in enumerate(texts.original.tolist()):
         for number in (item, original) if original >= 0 else (item,):
             side = SIDES[texts.side[number]]
@@ -90,6 +90,6 @@ def set_aside(
                 reason = f"the {side} text takes {sizes[number]} positions, max_length {max_length}"
             else:
                 continue
-            found.append({"item": item, "id": str(names[item]), "reason": reason})
+            refused.append({"item": item, "id": str(names[item]), "reason": reason})
             break
-    return found
+    return refused

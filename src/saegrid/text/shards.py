@@ -1,7 +1,7 @@
-"""Shards of a corpus: ranges of whole rows, each captured and encoded by jobs of its own.
+"""The shards of a corpus: ranges of whole rows, each captured and encoded by its own jobs.
 
-What is captured at a token, and its exact z, depend on its row alone, so that shards joined are the
-whole. A shard is named in paths as `/shard-2-of-8`; a corpus of one shard has the empty name.
+The activations of a token, and its exact z, depend on its row alone, so that joined shards equal
+the whole. A shard is named in paths as `/shard-2-of-8`; a corpus of one shard has the empty name.
 """
 
 import re
@@ -13,7 +13,7 @@ SHARD_PATTERN = r"(/shard-\d+-of-\d+)?"
 
 
 class ShardError(ValueError):
-    """A corpus that cannot be cut as its config says."""
+    """An error of a corpus that cannot be cut into the shards of its config."""
 
 
 def shard_names(n: int) -> list[str]:
@@ -22,7 +22,7 @@ def shard_names(n: int) -> list[str]:
 
 
 def numbers(name: str) -> tuple[int, int] | None:
-    """Number, counted from 1, and count of shards in a name; None for the empty one."""
+    """The number, from 1, and the count of shards in a name; None for the empty one."""
     if not name:
         return None
     number, of = map(int, re.findall(r"\d+", name))
@@ -30,11 +30,12 @@ def numbers(name: str) -> tuple[int, int] | None:
 
 
 def part_of(row: np.ndarray, number: int, of: int) -> slice:
-    """The captured tokens that shard `number` of `of` has, about as many as every other.
+    """The captured tokens of shard `number` of `of`, about as many as in every other.
 
-    row: (captured token,) the row of each, ascending. A row is never cut and no shard is empty.
+    A row is never cut and no shard is empty. row: (captured token,), the row of each, ascending.
 
-    Raises ShardError where fewer rows than shards hold a captured token.
+    Raises:
+        ShardError: fewer rows than shards hold a captured token.
     """
     opens = np.flatnonzero(np.diff(row, prepend=-1))
     if len(opens) < of:

@@ -1,19 +1,20 @@
-"""Which tokens an SAE never learns from: whole texts, chosen by a hash of their number.
+"""The split into training and held-out tokens, by whole texts, chosen by a hash of their number.
 
-A text is held out or not whatever else is there, so that a corpus may grow, come in parts or be
-read in any order. Texts that say nearly the same, such as an original and its edits, and pieces of
-one long text share a number: else what is held out would have been learned from after all.
+The choice of a text does not depend on others, so that a corpus may grow, come in parts or be read
+in any order. Texts that are nearly equal, such as an original and its edits, and pieces of one long
+text share a number: otherwise an SAE would have learned from text that is held out.
 """
 
 import numpy as np
 
 
 def held_out(row: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """(token,) bool: whether the tokens of these rows or texts (token,) int64 are held out.
+    """(token,) bool: True where the row or text (token,) int64 of a token is held out.
 
-    All tokens of one fall on one side. The share holds for these, in the mean.
+    All tokens of a row or text fall on one side. The share is one of rows or texts, in the mean.
 
-    Raises ValueError where the share does not lie in 0..1, below 1.
+    Raises:
+        ValueError: the share does not lie in 0..1, below 1.
     """
     if not 0 <= share < 1:
         raise ValueError(f"The share that is held out must lie in 0..1, below 1; got {share}.")
@@ -22,12 +23,13 @@ def held_out(row: np.ndarray, share: float, seed: int) -> np.ndarray:
 
 
 def texts_of(row: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """(token,) int64: the number by which each token is held out: of the first row of its text.
+    """(token,) int64: number by which each token is held out, that of the first row of its text.
 
-    row, group: (token,) of tokens.parquet, rows in order; group -1 belongs to no text. A row falls
-    on one side as a whole, since its tokens have seen each other: of packed rows the first text
-    decides, and one that a row end cuts may lie on both. Where every text has one row, and there is
-    no other like it, this is the row: as of a store, which knows texts by their number alone.
+    A row falls on one side as a whole, since its tokens have seen each other: the first text of a
+    packed row decides, and a text that a row end cuts may lie on both sides. If every text has one
+    row and a group of its own, this number is the row, as in a store, where it is that of the text.
+
+    row, group: (token,), columns of tokens.parquet, rows in order; group -1 belongs to no text.
     """
     if not len(row):
         return row.astype(np.int64)
@@ -42,7 +44,7 @@ def texts_of(row: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 
 def mix(value: np.ndarray) -> np.ndarray:
-    """The finaliser of splitmix64 (Steele, Lea and Flood 2014): 64 bits to 64 bits, one to one."""
+    """The finaliser of splitmix64 (Steele, Lea and Flood 2014), a bijection of 64 bits."""
     with np.errstate(over="ignore"):
         value = value + np.uint64(0x9E3779B97F4A7C15)
         value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

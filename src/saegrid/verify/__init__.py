@@ -1,33 +1,33 @@
-"""Are these the real weights, read as their authors read them? Known numbers, measured again.
+"""The verification of weights: published numbers, measured again on the study's checkpoints.
 
-The package itself is light: what needs a model is imported where it is run.
+The package itself is light: modules that need a model are imported when they run.
 """
 
 from typing import Any, NamedTuple
 
 
 class VerifyError(ValueError):
-    """Weights, hooks or a reading that are refused; the message has a line for each number."""
+    """An error of weights, hooks or readings that are refused; its message has a line a number."""
 
 
 class Fact(NamedTuple):
-    """One number that was measured, beside the one that was expected."""
+    """A measured number beside the expected one."""
 
     name: str
-    """What was measured where, as in `L15R-8x: L0`."""
+    """Name of the number and of its place, such as `L15R-8x: L0`."""
     value: Any
     expected: Any
     tolerance: Any
     n: int
-    """How many tokens, or entries, stand behind the value."""
+    """Number of tokens, or entries, behind the value."""
     definition: str
     source: str
-    """Where the expected number was published."""
+    """Publication of the expected number."""
     problem: str = ""
-    """What is wrong, what was expected and the likely cause; empty where nothing is."""
+    """Description of the difference and its likely cause; empty where there is none."""
 
     def as_json(self) -> dict[str, Any]:
-        """The fact as it stands in verified.json."""
-        told = self._asdict()
-        passed = not told.pop("problem")
-        return {**told, "passed": passed}
+        """The fact in the form of verified.json."""
+        fields = self._asdict()
+        passed = not fields.pop("problem")
+        return {**fields, "passed": passed}

@@ -1,4 +1,4 @@
-"""The file of expected numbers: what a set of checkpoints gives, as data with its sources."""
+"""The file of expected numbers of a set of checkpoints, with their sources."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,83 +14,83 @@ Above = Annotated[Number, Field(gt=0)]
 
 
 class Counts(Strict):
-    """L0 of each token of a sentence, BOS left out."""
+    """Expected L0 of each token of a sentence, without BOS."""
 
     value: list[int]
-    """Active features of each token, in order."""
+    """Number of active features of each token, in order."""
     near: int
-    """A token is near where its count is off by no more than this."""
+    """Largest difference at which a token counts as near."""
     near_share: Share
-    """Share of the tokens that must be near."""
+    """Least share of the tokens that must be near."""
     most: int
-    """No token may be off by more."""
+    """Largest difference of any token."""
     mean: Above
-    """Nor the mean over the tokens by more than this."""
+    """Largest difference of the mean over the tokens."""
 
 
 class Error(Strict):
-    """Error of a reconstruction."""
+    """Expected error of a reconstruction."""
 
     value: Above
-    """Mean over tokens and channels of (x - x_hat)^2."""
+    """Expected mean over tokens and channels of (x - x_hat)^2."""
     tolerance: Above
-    """Largest difference."""
+    """Largest difference from the value."""
 
 
 class Golden(Strict):
-    """A sentence whose numbers were published for one SAE."""
+    """A sentence with the numbers that were published for one SAE."""
 
     cell: str
-    """The SAE, as the grid writes its cell."""
+    """Name of the SAE's cell in the grid."""
     d_sae: Positive
-    """Its number of features."""
+    """Number of features of the SAE."""
     text: str
-    """The sentence."""
+    """Text of the sentence."""
     l0: Counts
-    """Active features of its tokens."""
+    """Expected L0 of the sentence's tokens."""
     mse: Error
-    """Error of its reconstruction."""
+    """Expected error of the sentence's reconstruction."""
     source: str
-    """Where the numbers were published."""
+    """Publication of the numbers."""
 
 
 class Norms(Strict):
-    """Mean |x| over tokens that are not special."""
+    """Expected mean |x| over tokens that are not special."""
 
     factor: Annotated[Number, Field(gt=1)]
-    """How many times too large or too small a mean may be."""
+    """Largest factor by which a mean may be too large or too small."""
     tokens: Positive
-    """How many tokens of the study's own text are measured, about."""
+    """Approximate number of tokens of the study's own text that are measured."""
     value: dict[str, dict[int, Above]]
-    """By position and layer."""
+    """Means by position and layer."""
     source: str
-    """Where the numbers were published."""
+    """Publication of the numbers."""
 
     def at(self, site: Site) -> float | None:
-        """The expected mean at a site; None where the table has none."""
+        """The expected mean at a site; None if the table has none."""
         return self.value.get(site.position, {}).get(site.layer)
 
 
 class Decoder(Strict):
-    """The largest entries of decoder directions."""
+    """Expected largest entries of decoder directions."""
 
     tolerance: Above
-    """Of a printed value, and of the order."""
+    """Largest difference from a printed value, and between entries in the wrong order."""
     value: dict[str, dict[int, dict[int, Number]]]
-    """By cell, feature and channel; directions have norm one."""
+    """Entries by cell, feature and channel; directions have norm one."""
     source: str
-    """Where the numbers were published."""
+    """Publication of the numbers."""
 
 
 class Expected(Strict):
     """All expected numbers of a file."""
 
     golden: Annotated[tuple[Golden, ...], Field(strict=False)] = ()
-    """Sentences."""
+    """Sentences with their numbers."""
     norms: Norms | None = None
-    """Norms of activations."""
+    """Expected norms of activations."""
     decoder_top3: Decoder | None = None
-    """Decoder directions."""
+    """Expected entries of decoder directions."""
 
     @model_validator(mode="after")
     def _cells_are_cells(self) -> "Expected":

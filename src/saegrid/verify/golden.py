@@ -1,4 +1,4 @@
-"""The golden sentence: L0 of every token and the error of the reconstruction (known-answers D3)."""
+"""The check of a golden sentence: L0 of every token, and the error of the reconstruction."""
 
 import numpy as np
 
@@ -12,21 +12,27 @@ from saegrid.verify.expected import Counts, Golden
 L0 = "features above the gate, a token; special tokens left out"
 MSE = "mean over tokens and channels of (x - x_hat)^2, raw activations; special tokens left out"
 FEW, MANY = 0.8, 10.0
-"""Mean L0 over the expected one: below the first norms are missing, above the second the gate."""
+"""Bounds on mean L0 over the expected one: below the first, norms are missing; above the second,
+the gate is."""
 
 
 def check_golden(
     golden: Golden, x: np.ndarray, sae: SAE, opened: bool = True, threads: int = 1
 ) -> list[Fact]:
-    """L0 and error of the golden sentence.
+    """The facts of the golden sentence: its L0 and its error.
 
-    x: (token, d_model) as captured, no special token. opened: whether BOS stood before them.
+    Args:
+        golden: the sentence with its published numbers.
+        x: (token, d_model), captured activations of the tokens that are not special.
+        sae: the SAE of its cell.
+        opened: True where BOS stood before the tokens.
+        threads: threads of the encoding.
     """
     if problem := _shape_problem(golden, x, sae, opened):
         expected = [len(golden.l0.value), golden.d_sae]
-        found = [len(x), sae.encoder.d_sae]
+        shape = [len(x), sae.encoder.d_sae]
         name, what = f"{golden.cell}: sentence", "tokens that are not special, features"
-        return [Fact(name, found, expected, 0, len(x), what, golden.source, problem)]
+        return [Fact(name, shape, expected, 0, len(x), what, golden.source, problem)]
     z = encode(x, np.arange(len(x)), sae.encoder, threads=threads, name="golden sentence")
     return [_l0(golden, x, sae, z), _mse(golden, x, sae, z)]
 
@@ -73,7 +79,7 @@ def _l0(golden: Golden, x: np.ndarray, sae: SAE, z: Features) -> Fact:
 
 
 def meets(counts: np.ndarray, expected: Counts) -> bool:
-    """Whether counts (token,) are the expected ones within the tolerances."""
+    """Return True if counts (token,) equal the expected ones within the tolerances."""
     off = np.abs(counts - expected.value)
     return bool(
         abs(counts.mean() - np.mean(expected.value)) <= expected.mean
@@ -83,7 +89,7 @@ def meets(counts: np.ndarray, expected: Counts) -> bool:
 
 
 def _readings(encoder: Encoder, s_in: float | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Other readings of the same file: what they mean, and scale and threshold (feature,)."""
+    """Wrong readings of the same file by their descriptions, as scale and threshold (feature,)."""
     threshold, one = encoder.threshold, np.ones(encoder.d_sae)
     readings = {"the gate leaves out the norms of the decoder": (1 / encoder.scale, threshold)}
     if s_in:
@@ -95,7 +101,7 @@ def _readings(encoder: Encoder, s_in: float | None) -> dict[str, tuple[np.ndarra
 
 
 def _cause(golden: Golden, x: np.ndarray, sae: SAE, counts: np.ndarray) -> str:
-    """The likely cause of wrong counts, and the mend."""
+    """The likely cause of wrong counts, with its remedy."""
     if sae.encoder.threshold is None:
         return "This SAE has no threshold: it is not the one that the sentence was published for."
     pre = pre_activations(sae.encoder, widen(x))
@@ -138,10 +144,11 @@ def _mse(golden: Golden, x: np.ndarray, sae: SAE, z: Features) -> Fact:
 
 
 def reconstruct(sae: SAE, z: Features) -> np.ndarray:
-    """x_hat (token, d_model) float64 of the captured tokens; only active decoder rows are read."""
+    """The reconstruction x_hat (token, d_model) float64 of captured tokens, from active decoder
+    rows."""
     owner = z.owners()
-    active, place = np.unique(owner, return_inverse=True)
+    active, column = np.unique(owner, return_inverse=True)
     dense = np.zeros((len(z.token), len(active)))
-    dense[np.searchsorted(z.token, z.indices), place] = z.data
+    dense[np.searchsorted(z.token, z.indices), column] = z.data
     rows = sae.decoder_rows(active) * sae.gain[active][:, None]
     return dense @ rows + sae.b_dec

@@ -1,4 +1,4 @@
-"""Norms of activations beside those that the SAEs were scaled with (llama-scope.md 1.8)."""
+"""The check of activation norms against those that the SAEs were scaled by."""
 
 from collections.abc import Mapping
 
@@ -11,17 +11,22 @@ from saegrid.verify.text import Text
 
 DEFINITION = "mean |x| over tokens of the study's own text that are not special"
 OUTLIER = 8.0
-"""Norms so many times the median are those of an attention sink: BOS, or what stands for it."""
+"""Multiple of the median norm from which on a token is an attention sink: BOS, or its
+substitute."""
 ALIKE = 1.3
-"""Ratios that differ by less than this are one factor."""
+"""Factor within which ratios count as equal."""
 BETTER = 2.0
-"""How many times nearer to the norms of the other position hooks have to be to count as swapped."""
+"""Factor by which norms must be nearer to those of the other position for hooks to count as
+swapped."""
 
 
 def check_norms(expected: Norms, norms: Mapping[Site, np.ndarray], text: Text) -> list[Fact]:
     """A fact for each site of the table, and one for positions that look swapped.
 
-    norms: |x| (token,) by site, of the tokens that `text` says are not special.
+    Args:
+        expected: the table.
+        norms: |x| (token,) by site, of tokens that are not special.
+        text: these tokens.
     """
     known = {site: expected.at(site) for site in sorted(norms) if expected.at(site) is not None}
     means = {site: float(norms[site].mean()) for site in known}
@@ -37,23 +42,24 @@ def check_norms(expected: Norms, norms: Mapping[Site, np.ndarray], text: Text) -
                 f"{_cause(site, norms, ratios, swapped, text)}"
             )
         n = len(norms[site])
-        value, told = means[site], (expected.factor, n, DEFINITION, expected.source)
-        facts.append(Fact(f"{site}: norm", value, known[site], *told, problem))
+        value, details = means[site], (expected.factor, n, DEFINITION, expected.source)
+        facts.append(Fact(f"{site}: norm", value, known[site], *details, problem))
     return [*facts, *_swap_facts(expected, swapped, facts)]
 
 
-def _distance(expected: Norms, means: Mapping[Site, float], here: str, there: str) -> float:
-    """Mean |log| of the ratio of norms at position `here` to the table's at `there`."""
-    pairs = [(m, expected.at(Site(s.layer, there))) for s, m in means.items() if s.position == here]
-    found = [abs(np.log(mean / value)) for mean, value in pairs if value is not None]
-    return float(np.mean(found)) if found else np.inf
+def _distance(expected: Norms, means: Mapping[Site, float], own: str, other: str) -> float:
+    """The mean |log| of the ratio of norms at position `own` to the table's at position `other`."""
+    pairs = [(m, expected.at(Site(s.layer, other))) for s, m in means.items() if s.position == own]
+    logs = [abs(np.log(mean / value)) for mean, value in pairs if value is not None]
+    return float(np.mean(logs)) if logs else np.inf
 
 
 def _swapped(expected: Norms, means: Mapping[Site, float]) -> tuple[str, str] | None:
-    """Two positions whose norms fit each other's row of the table much better than their own."""
-    there = [p for p in POSITIONS if any(site.position == p for site in means)]
-    for number, one in enumerate(there):
-        for other in there[number + 1 :]:
+    """Two positions whose norms fit each other's row of the table much better than their own, or
+    None."""
+    measured = [p for p in POSITIONS if any(site.position == p for site in means)]
+    for number, one in enumerate(measured):
+        for other in measured[number + 1 :]:
             own = _distance(expected, means, one, one) + _distance(expected, means, other, other)
             crossed = _distance(expected, means, one, other)
             crossed += _distance(expected, means, other, one)
@@ -64,14 +70,14 @@ def _swapped(expected: Norms, means: Mapping[Site, float]) -> tuple[str, str] | 
 
 
 def _swap_facts(expected: Norms, swapped: tuple[str, str] | None, facts: list[Fact]) -> list[Fact]:
-    """Swapped positions whose norms are all within the factor."""
+    """A fact about swapped positions, if all norms are within the factor."""
     if swapped is None or any(fact.problem for fact in facts):
         return []
     one, other = swapped
     problem = f"{_swap_text(swapped)} {_FAMILY}"
     what = "positions whose norms fit each other's expected norms better than their own"
-    found = [one, other]
-    return [Fact("positions", found, [], BETTER, len(facts), what, expected.source, problem)]
+    pair = [one, other]
+    return [Fact("positions", pair, [], BETTER, len(facts), what, expected.source, problem)]
 
 
 _FAMILY = "Check model.family and the names of its parts (src/saegrid/models)."
@@ -89,9 +95,9 @@ def _cause(
     swapped: tuple[str, str] | None,
     text: Text,
 ) -> str:
-    """The likely cause of a wrong norm, and the mend."""
-    found = norms[site]
-    outliers = np.flatnonzero(found > OUTLIER * np.median(found))
+    """The likely cause of a wrong norm, with its remedy."""
+    lengths = norms[site]
+    outliers = np.flatnonzero(lengths > OUTLIER * np.median(lengths))
     if ratios[site] > 1 and len(outliers):
         return _outlier_text(outliers, text)
     if swapped is not None and site.position in swapped:
@@ -110,7 +116,7 @@ def _cause(
 
 
 def _outlier_text(outliers: np.ndarray, text: Text) -> str:
-    """Why single tokens have huge norms."""
+    """An explanation of single tokens with huge norms."""
     first = text.position[outliers] == 0
     ids = np.unique(text.token_id[outliers])
     if first.all() and len(ids) > 1:

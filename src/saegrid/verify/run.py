@@ -1,4 +1,4 @@
-"""The whole of a verification: a small capture, then every number that is expected."""
+"""A whole verification: a small capture, then the check of every expected number."""
 
 import shutil
 import tempfile
@@ -26,9 +26,9 @@ from saegrid.verify.norms import check_norms
 from saegrid.verify.text import Text, join, sample, sentence
 
 MEMORY_MB = 6000
-"""Megabytes that the capture may hold unless it is told otherwise."""
+"""Megabytes that the capture may hold by default."""
 ROOM = ".verify-"
-"""How the folder of the activations begins."""
+"""Prefix of the folder of the activations."""
 OFF = "the config has no verify.expected: nothing was compared with published numbers"
 
 
@@ -39,18 +39,18 @@ def verify(
     tokens: Sequence[str | Path] = (),
     memory_mb: int = MEMORY_MB,
 ) -> dict[str, Any]:
-    """Facts of a study's weights; they are written as verified.json.
+    """The facts of verified.json about a study's weights.
 
     Args:
         settings: `expected` (path of the file; None: nothing is verified), `golden` (cells whose
             sentences are checked), `norms` (sites), `decoder` (cells), `model`, `threads`.
         work: folder for the activations of the few rows; nothing stays in it.
         saes: files of the SAEs, `saes/{cell}/...`.
-        tokens: path of the main corpus' tokens, whose rows are sampled, where there are sites.
+        tokens: path of the main corpus' tokens, whose rows are sampled if there are sites.
         memory_mb: megabytes that the capture of the few rows may hold.
 
     Raises:
-        VerifyError: with a line for each number that is refused.
+        VerifyError: some numbers are refused; the message has a line for each.
     """
     if settings["expected"] is None:
         return {"verified": False, "because": OFF, "facts": []}
@@ -89,7 +89,7 @@ def _with_model(
     tokens: Sequence[str | Path],
     memory_mb: int,
 ) -> list[Fact]:
-    """What needs activations: the golden sentences, the norms."""
+    """The facts that need activations: of the golden sentences, and of the norms."""
     model, goldens = settings["model"], [g for g in expected.golden if g.cell in settings["golden"]]
     encoder = tokenizer.load(hub.tokenizer_folder(model), model["bos"])
     texts = [sentence(encoder, golden.text) for golden in goldens]
@@ -117,7 +117,8 @@ def _with_model(
 
 @contextmanager
 def _room(work: Path) -> Iterator[Path]:
-    """A folder for activations, gone afterwards; what a killed job left is cleared away too."""
+    """A context with a folder for activations; it is removed on leaving, and those of killed jobs
+    with it."""
     for left in work.glob(f"{ROOM}*"):
         shutil.rmtree(left, ignore_errors=True)
     # Some file systems keep a file that is still mapped.
@@ -128,7 +129,8 @@ def _room(work: Path) -> Iterator[Path]:
 def _capture(
     model: Mapping[str, Any], text: Text, sites: set[Site], folder: Path, memory_mb: int
 ) -> dict[Site, np.ndarray]:
-    """Activations (token, d_model) of the tokens that are not special, views of files."""
+    """The activations (token, d_model) of tokens that are not special, by site, as views of
+    files."""
     from saegrid.capture.corpus import capture_corpus
 
     choice = {"edited": False, "original": False, "context": "all", "seed": 0}

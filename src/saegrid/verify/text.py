@@ -1,4 +1,4 @@
-"""What the model is shown: the golden sentences and a sample of the study's own rows."""
+"""The text of a verification: the golden sentences, and a sample of the study's own rows."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,23 +11,23 @@ from saegrid.text.tokenizer import Encoder
 
 
 class Text(NamedTuple):
-    """Rows of tokens, flat."""
+    """Rows of tokens, in flat arrays."""
 
     row: np.ndarray
-    """(token,) int64, from 0."""
+    """(token,) int64: number of the row, from 0."""
     position: np.ndarray
-    """(token,) int64 in the row."""
+    """(token,) int64: position in the row."""
     token_id: np.ndarray
-    """(token,) int64."""
+    """(token,) int64: id of the token."""
     special: np.ndarray
-    """(token,) bool."""
+    """(token,) bool: True where a token is special."""
 
     def plain(self) -> "Text":
         """The tokens that are not special."""
         return Text(*(column[~self.special] for column in self))
 
     def table(self) -> pa.Table:
-        """As a tokens table in which no token is part of an edit."""
+        """A tokens table of the rows, in which no token is part of an edit."""
         n = len(self.row)
         columns = {"row": self.row, "position": self.position, "token_id": self.token_id}
         columns |= {"special": self.special, "in_edit": np.zeros(n, bool)}
@@ -35,7 +35,7 @@ class Text(NamedTuple):
 
 
 def sentence(encoder: Encoder, text: str) -> Text:
-    """One row: a text alone, with the special tokens that open and close it."""
+    """The row of a single text, with the special tokens that open and close it."""
     ids = encoder.encode([text]).ids.tolist()
     before = [special.id for special in encoder.prefix]
     after = [special.id for special in encoder.suffix]
@@ -45,7 +45,8 @@ def sentence(encoder: Encoder, text: str) -> Text:
 
 
 def sample(tokens: pa.Table, n: int) -> Text:
-    """Whole rows of a tokens table, evenly spread, with about n tokens that are not special."""
+    """A sample of whole rows of a tokens table, evenly spread, with about n tokens that are not
+    special."""
     row, position, token_id, special = (
         tokens[name].to_numpy() for name in ("row", "position", "token_id", "special")
     )
@@ -59,7 +60,7 @@ def sample(tokens: pa.Table, n: int) -> Text:
 
 
 def join(texts: Sequence[Text]) -> Text:
-    """All rows, one text after the other."""
+    """The rows of all texts, one text after the other."""
     starts = np.cumsum([0, *(int(text.row[-1]) + 1 for text in texts[:-1])])
     moved = [text._replace(row=text.row + n) for text, n in zip(texts, starts, strict=True)]
     return Text(*(np.concatenate(column) for column in zip(*moved, strict=True)))

@@ -1,4 +1,4 @@
-"""Baselines: other ways to describe activations. A new one is one file here and one line below."""
+"""Baselines: other descriptions of activations. A new one is one file here and one line below."""
 
 BASELINES = {
     "pca": "saegrid.metrics.baselines.pca:pca",
@@ -7,5 +7,5 @@ BASELINES = {
     "neurons": "saegrid.metrics.baselines.neurons:neurons",
     "random": "saegrid.metrics.baselines.dictionary:dictionary",
 }
-"""Each is a function of a `saegrid.metrics.baselines.fit.Fit` and a list of what is wanted
-(`fit.Wanted`) that yields a `fit.Described` each."""
+"""Baselines by name, each a function of a `saegrid.metrics.baselines.fit.Fit` and a list of
+`fit.Wanted` that yields a `fit.Described` for each."""

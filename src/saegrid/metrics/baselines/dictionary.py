@@ -1,4 +1,4 @@
-"""A dictionary that has learned nothing: random directions, as many as the SAE has."""
+"""A random dictionary with as many directions as the SAE."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,8 @@ from saegrid.metrics.decoder import random_rows
 from saegrid.saes.sae import blocks
 
 TILE = 512
-"""Tokens that are multiplied with the dictionary at a time."""
-TOLD = (
+"""Number of tokens that are multiplied with the dictionary at a time."""
+DEFINITION = (
     "x_hat = mean + g sum of z_i d_i, d_i the Gaussian unit rows of a seeded dictionary of the "
     "SAE's size, z_i = d_i . (x - mean) where it is positive and among the k largest of a token, "
     "else 0; g = {:.4g} leaves the least error on a sample of the training tokens"
@@ -19,7 +19,7 @@ TOLD = (
 
 
 def dictionary(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
-    """L0 k among d_sae directions."""
+    """Descriptions of L0 k by d_sae random directions."""
     for one in wanted:
         rows = random_rows(one.d_sae, fit.d_model, fit.seed)
         x, r = fit.sample - fit.mean, np.empty(fit.sample.shape)
@@ -35,11 +35,11 @@ def dictionary(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
             x_hat = np.concatenate([fit.mean + g * (z @ rows) for z in parts])
             return x_hat, vstack(parts)
 
-        yield Described(one, len(rows), describe, TOLD.format(g))
+        yield Described(one, len(rows), describe, DEFINITION.format(g))
 
 
 def _codes(x: np.ndarray, rows: np.ndarray, k: int) -> csr_array:
-    """z (token, direction) float64: the k largest positive products of each token."""
+    """Codes z (token, direction) float64: the k largest positive products of each token."""
     z = x.astype(np.float32) @ rows.T
     k = min(k, z.shape[1])
     column = np.sort(np.argpartition(-z, k - 1, axis=1)[:, :k], axis=1)

@@ -1,4 +1,4 @@
-"""What baselines are fitted on, what is asked of them, and what they give."""
+"""The interface of baselines: the tokens they are fitted on, the requests, and the descriptions."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -14,16 +14,16 @@ from saegrid.saes.joined import Joined
 from saegrid.saes.sae import blocks
 
 READ = 4096
-"""Tokens that are read at a time."""
+"""Number of tokens that are read at a time."""
 
 
 class Wanted(NamedTuple):
-    """What a baseline is to be equal to."""
+    """A request to a baseline: the L0 or rank, and the size of the dictionary, of an SAE."""
 
     k: int
-    """L0 or rank."""
+    """L0 or rank of the description."""
     d_sae: int
-    """Size of the dictionary, where a baseline has one."""
+    """Size of the dictionary, for baselines that have one."""
 
 
 class Described(NamedTuple):
@@ -31,24 +31,25 @@ class Described(NamedTuple):
 
     wanted: Wanted
     width: int
-    """Directions that it chooses from."""
+    """Number of directions that the baseline chooses from."""
     describe: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | csr_array]]
-    """x (token, d_model) float64 to x_hat (token, d_model) and codes (token, direction), which are
-    zero where a direction is not active."""
+    """Function of x (token, d_model) float64 that returns x_hat (token, d_model) and codes (token,
+    direction), which are zero where a direction is not active."""
     definition: str
 
 
 class Fit:
-    """Training tokens of a site: moments of all, and a sample of those where all do not fit."""
+    """The training tokens of a site: the moments of all, and a sample that fits into memory."""
 
     def __init__(self, x: np.ndarray | Joined, rows: np.ndarray, seed: int = 0) -> None:
-        """x: (captured, d_model) as stored; rows: those that are learned from."""
+        """Set up the data; x: (captured, d_model) as stored; rows: those that are learned from."""
         self.x, self.rows, self.seed = x, rows, seed
         self.d_model = int(x.shape[1])
 
     @cached_property
     def _moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Sum (d_model,) and sum of products (d_model, d_model), about the first block's mean."""
+        """The mean (d_model,) and the covariance (d_model, d_model), computed about the mean of the
+        first block."""
         shift = widened(self.x[self.rows[:READ]]).mean(axis=0)
         total, products = np.zeros(self.d_model), np.zeros((self.d_model, self.d_model))
         for start, stop in blocks(len(self.rows), READ):
@@ -60,34 +61,35 @@ class Fit:
 
     @property
     def mean(self) -> np.ndarray:
-        """(d_model,) float64."""
+        """The mean (d_model,) float64 of the tokens."""
         return self._moments[0]
 
     @property
     def covariance(self) -> np.ndarray:
-        """(d_model, d_model) float64."""
+        """The covariance (d_model, d_model) float64 of the tokens."""
         return self._moments[1]
 
     @property
     def varies(self) -> bool:
-        """Whether there is more than one token among them, but for rounding."""
+        """True where the tokens are not all equal, but for rounding."""
         spread = float(np.trace(self.covariance))
         return spread > 1e-12 * (spread + float(self.mean @ self.mean))
 
     @cached_property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Variances (d_model,), falling, and principal directions (direction, d_model)."""
+        """Variances (d_model,), descending, and principal directions (direction, d_model)."""
         variances, vectors = np.linalg.eigh(self.covariance)
         return variances[::-1], vectors.T[::-1]
 
     @cached_property
     def sample(self) -> np.ndarray:
-        """(n, d_model) float64: at most `SAMPLE` seeded tokens."""
+        """A seeded sample (n, d_model) float64 of at most `SAMPLE` tokens."""
         return widened(self.x[at_most(self.rows, SAMPLE, self.seed)])
 
 
 def largest(values: np.ndarray, k: int) -> np.ndarray:
-    """(token, direction) bool: the k largest entries of each row; ties to the smaller direction."""
+    """(token, direction) bool: True at the k largest entries of each row; of equal ones the smaller
+    direction is chosen."""
     if k >= values.shape[1]:
         return np.ones(values.shape, bool)
     order = np.argsort(-values, axis=1, kind="stable")[:, :k]
@@ -97,5 +99,6 @@ def largest(values: np.ndarray, k: int) -> np.ndarray:
 
 
 def each_k(wanted: list[Wanted]) -> list[Wanted]:
-    """Each L0 or rank once, for baselines without a dictionary of a size of its own."""
+    """The requests with each L0 or rank once, for baselines whose dictionary has no size of its
+    own."""
     return list({one.k: one for one in sorted(wanted)}.values())

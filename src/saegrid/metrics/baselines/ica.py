@@ -1,7 +1,7 @@
-"""Independent components: FastICA, the k that contribute most to a token.
+"""Independent components by FastICA: the k that contribute most to a token.
 
-The first k components alone would span what k principal ones do: at equal rank ICA is PCA. At equal
-L0 every token chooses its own.
+The first k components alone would span the space of k principal ones: at equal rank ICA is PCA. At
+equal L0 every token chooses its own.
 """
 
 import warnings
@@ -13,14 +13,14 @@ from saegrid.metrics.baselines.fit import Described, Fit, Wanted, each_k, larges
 from saegrid.metrics.baselines.memory import COMPONENTS
 
 STEPS, TOLERANCE = 200, 1e-3
-TOLD = (
+DEFINITION = (
     "x_hat = mean + sum of s_i a_i over the k components with the largest |s_i| |a_i| of a token; "
     "FastICA (logcosh) on a sample of the training tokens, {} components, {} steps"
 )
 
 
 def components(fit: Fit) -> tuple[np.ndarray, np.ndarray, int]:
-    """Unmixing (component, d_model), mixing (d_model, component), and steps taken."""
+    """The unmixing (component, d_model), the mixing (d_model, component), and the steps taken."""
     from sklearn.decomposition import FastICA
 
     variances, _ = fit.axes
@@ -42,7 +42,7 @@ def components(fit: Fit) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def ica(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
-    """L0 k among the independent components; nothing where tokens do not vary."""
+    """Descriptions of L0 k by independent components; none if the tokens do not vary."""
     if not fit.varies:
         return
     unmixing, mixing, steps = components(fit)
@@ -55,4 +55,4 @@ def ica(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
             s = np.where(chosen, s, 0)
             return fit.mean + s @ mixing.T, s
 
-        yield Described(one, len(unmixing), describe, TOLD.format(len(unmixing), steps))
+        yield Described(one, len(unmixing), describe, DEFINITION.format(len(unmixing), steps))

@@ -1,4 +1,4 @@
-"""The coordinates of the site themselves, the k that deviate most."""
+"""The coordinates of the site itself: the k that deviate most from their mean."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,13 @@ import numpy as np
 
 from saegrid.metrics.baselines.fit import Described, Fit, Wanted, each_k, largest
 
-TOLD = "x_hat_j = x_j at the k coordinates with the largest |x_j - mean_j| of a token, else mean_j"
+DEFINITION = (
+    "x_hat_j = x_j at the k coordinates with the largest |x_j - mean_j| of a token, else mean_j"
+)
 
 
 def neurons(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
-    """L0 k among d_model coordinates."""
+    """Descriptions of L0 k by the d_model coordinates."""
     for one in each_k(wanted):
 
         def describe(x: np.ndarray, k: int = one.k) -> tuple[np.ndarray, np.ndarray]:
@@ -18,4 +20,4 @@ def neurons(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
             chosen = largest(np.abs(away), k)
             return np.where(chosen, x, fit.mean), np.where(chosen, away, 0)
 
-        yield Described(one, fit.d_model, describe, TOLD)
+        yield Described(one, fit.d_model, describe, DEFINITION)

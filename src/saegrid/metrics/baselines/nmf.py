@@ -1,4 +1,4 @@
-"""Non-negative parts, of activations that are shifted to be non-negative."""
+"""Non-negative parts of activations that are shifted to be non-negative."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -8,17 +8,18 @@ import numpy as np
 from saegrid.metrics.baselines.fit import Described, Fit, Wanted, each_k
 
 Parts = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Tokens (token, d_model), none negative, to W (token, k) and H (k, d_model)."""
+"""Function of non-negative tokens (token, d_model) that returns W (token, k) and H (k, d_model)."""
 STEPS = 200
-"""Most sweeps of the coordinate descent."""
-TOLD = (
+"""Largest number of sweeps of the coordinate descent."""
+DEFINITION = (
     "x_hat = min + W H, W (token, k) and H (k, d_model) non-negative, of x - min clipped at 0, min "
     "by dimension over the tokens that H is fitted on, a sample of the training tokens"
 )
 
 
 def nmf(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
-    """Rank k; coordinate descent from the singular vectors. Nothing where tokens do not vary."""
+    """Descriptions of rank k, by coordinate descent from the singular vectors; none if the tokens
+    do not vary."""
     if not fit.varies:
         return
     low = fit.sample.min(axis=0)
@@ -31,11 +32,11 @@ def nmf(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
             W, H = parts(np.maximum(x - low, 0))
             return low + W @ H, W
 
-        yield Described(one, k, describe, TOLD)
+        yield Described(one, k, describe, DEFINITION)
 
 
 def _exact(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """W = x, H = the dimensions."""
+    """The exact factors: W = x, H = the identity."""
     return x, np.eye(x.shape[1])
 
 

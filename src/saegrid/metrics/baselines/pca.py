@@ -6,11 +6,11 @@ import numpy as np
 
 from saegrid.metrics.baselines.fit import Described, Fit, Wanted, each_k
 
-TOLD = "x_hat = mean + projection of x - mean on the first k principal directions"
+DEFINITION = "x_hat = mean + projection of x - mean on the first k principal directions"
 
 
 def pca(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
-    """Rank k, of the covariance of all training tokens."""
+    """Descriptions of rank k by the covariance of all training tokens."""
     _, axes = fit.axes
     for one in each_k(wanted):
         basis = axes[: one.k]
@@ -19,4 +19,4 @@ def pca(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
             codes = (x - fit.mean) @ basis.T
             return fit.mean + codes @ basis, codes
 
-        yield Described(one, len(basis), describe, TOLD)
+        yield Described(one, len(basis), describe, DEFINITION)

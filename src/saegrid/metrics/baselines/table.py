@@ -19,7 +19,7 @@ from saegrid.metrics.tops import Tops
 from saegrid.saes.sae import blocks
 
 BLOCK = 4096
-"""Tokens that are described at a time."""
+"""Number of tokens that are described at a time."""
 NUMBERS = ("fvu", "mse", "r2", "r2_source", "r2_dimensions", "cosine", "norm_ratio")
 SCHEMA = pa.schema(
     [
@@ -39,16 +39,16 @@ SCHEMA = pa.schema(
 
 
 def wanted_of(metrics: Sequence[str | Path], ranks: Sequence[int]) -> list[Wanted]:
-    """What the cells of a site are compared with: their L0 at their width, and the ranks.
+    """The requests of a site: each cell's L0 and each of the ranks, at the cell's width.
 
     metrics: metrics.json of the cells.
     """
-    found = set()
+    wanted = set()
     for path in metrics:
-        told = read_json(path)
-        l0 = round(told["metrics"]["l0"]["value"])
-        found |= {Wanted(max(1, k), told["d_sae"]) for k in (l0, *ranks)}
-    return sorted(found)
+        facts = read_json(path)
+        l0 = round(facts["metrics"]["l0"]["value"])
+        wanted |= {Wanted(max(1, k), facts["d_sae"]) for k in (l0, *ranks)}
+    return sorted(wanted)
 
 
 def baselines_of(
@@ -56,12 +56,13 @@ def baselines_of(
     settings: Mapping[str, Any],
     metrics: Sequence[str | Path],
 ) -> pa.Table:
-    """One row a baseline, what it is to be equal to, and way of holding out; of tokens that do not
-    vary no independent components and no parts.
+    """The table of baselines: one row a split, baseline and request.
+
+    Tokens that do not vary have no independent components and no non-negative parts.
 
     Columns: method; k (L0 or rank that was asked for); width (directions it chooses from); l0;
     fvu, mse, r2, r2_source, r2_dimensions, cosine, norm_ratio (see `reconstruction`); n (tokens
-    measured); n_learned (tokens fitted on); hold_out, order_seed (which those are);
+    measured); n_learned (tokens fitted on); hold_out, order_seed (the split of these tokens);
     top_token_share (see `tops`; the two signs of a direction are two features); definition.
 
     Args:
@@ -69,47 +70,47 @@ def baselines_of(
         settings: `splits` (a list of share and seed), `baselines` (names), `metrics`.
         metrics: metrics.json of the site's cells.
     """
-    chosen, found = settings["metrics"], []
+    chosen, rows = settings["metrics"], []
     wanted = wanted_of(metrics, chosen["ranks"])
     for split in settings["splits"]:
-        given = source.split(split["share"], split["seed"], chosen["tokens"], chosen["fit"])
-        learned = at_most(given.learned, chosen["fit"], chosen["seed"])
-        measured = at_most(given.measured, chosen["tokens"], chosen["seed"])
-        fit = Fit(given.x, learned, chosen["seed"])
+        tokens = source.split(split["share"], split["seed"], chosen["tokens"], chosen["fit"])
+        learned = at_most(tokens.learned, chosen["fit"], chosen["seed"])
+        measured = at_most(tokens.measured, chosen["tokens"], chosen["seed"])
+        fit = Fit(tokens.x, learned, chosen["seed"])
         for name in chosen["baselines"]:
             for described in pick(BASELINES, name, "Baseline")(fit, wanted):
-                told = numbers(described, given, measured, fit.mean)
-                fvu = "none" if told["fvu"] is None else f"{told['fvu']:.4f}"
+                values = numbers(described, tokens, measured, fit.mean)
+                fvu = "none" if values["fvu"] is None else f"{values['fvu']:.4f}"
                 print(f"{name} {described.wanted.k}: fvu {fvu}", flush=True)
                 more = {"method": name, "definition": described.definition}
                 more |= {"k": described.wanted.k, "width": described.width}
                 more |= {"n": len(measured), "n_learned": len(learned)}
                 more |= {"hold_out": split["share"], "order_seed": split["seed"]}
-                found.append({**told, **more})
-    return pa.Table.from_pylist(found, SCHEMA)
+                rows.append({**values, **more})
+    return pa.Table.from_pylist(rows, SCHEMA)
 
 
 def numbers(
-    described: Described, given: Tokens, measured: np.ndarray, mean: np.ndarray
+    described: Described, tokens: Tokens, measured: np.ndarray, mean: np.ndarray
 ) -> dict[str, float | None]:
-    """How near a baseline comes to the tokens measured, its L0 and its top tokens."""
+    """The errors of a baseline on the tokens measured, its L0 and the share of its top tokens."""
     errors, active, tops = Errors(mean), 0, Tops(2 * described.width)
     for start, stop in blocks(len(measured), BLOCK):
-        x = widened(given.x[measured[start:stop]])
+        x = widened(tokens.x[measured[start:stop]])
         x_hat, codes = described.describe(x)
         errors.add(x, x_hat)
         token, direction, value = entries(codes)
         active += len(value)
-        if given.ids is not None:
+        if tokens.ids is not None:
             feature = 2 * direction + (value < 0)
-            tops.add(feature, np.abs(value), given.ids[measured[start + token]])
+            tops.add(feature, np.abs(value), tokens.ids[measured[start + token]])
     values, shares = errors.values(), tops.shares()
-    found = {"l0": active / len(measured)} | {name: values[name].value for name in NUMBERS}
-    return found | {"top_token_share": float(shares.mean()) if len(shares) else None}
+    results = {"l0": active / len(measured)} | {name: values[name].value for name in NUMBERS}
+    return results | {"top_token_share": float(shares.mean()) if len(shares) else None}
 
 
 def entries(codes: np.ndarray | csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Token, direction and value (entry,) of what is not zero in codes (token, direction), by
-    token."""
-    given = csr_array(codes).tocoo()
-    return given.row.astype(np.int64), given.col.astype(np.int64), given.data
+    """Token, direction and value (entry,) of the entries of codes (token, direction) that are not
+    zero, by token."""
+    matrix = csr_array(codes).tocoo()
+    return matrix.row.astype(np.int64), matrix.col.astype(np.int64), matrix.data

@@ -1,1 +1,1 @@
-"""Model families, one file each."""
+"""The model families, one file each."""

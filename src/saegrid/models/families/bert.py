@@ -1,7 +1,8 @@
-"""BERT encoders.
+"""The family of BERT encoders.
 
 A norm follows each residual add, so R is a normed sum and not R + A + M. A and M are read before
-dropout, residual add and norm. The prediction head is no linear map of R: no unembedding.
+dropout, residual add and norm. The prediction head is not a linear map of R, so there is no
+unembedding.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from saegrid.models import Family, Sizes
 
 
 def sizes(config: Mapping[str, Any]) -> Sizes:
-    """Sizes as config.json gives them."""
+    """The sizes of a model by its config.json."""
     return Sizes(
         n_layers=config["num_hidden_layers"],
         d_model=config["hidden_size"],
@@ -22,7 +23,7 @@ def sizes(config: Mapping[str, Any]) -> Sizes:
 
 
 def unembedding(config: Mapping[str, Any]) -> None:
-    """None: BERT has no linear unembedding."""
+    """The unembedding: None, as BERT has no linear one."""
 
 
 FAMILY = Family(

@@ -1,4 +1,4 @@
-"""GPT-2."""
+"""The family of GPT-2."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from saegrid.models import Family, Sizes, Unembedding
 
 
 def sizes(config: Mapping[str, Any]) -> Sizes:
-    """Sizes as config.json gives them."""
+    """The sizes of a model by its config.json."""
     return Sizes(
         n_layers=config["n_layer"],
         d_model=config["n_embd"],
@@ -18,7 +18,7 @@ def sizes(config: Mapping[str, Any]) -> Sizes:
 
 
 def unembedding(config: Mapping[str, Any]) -> Unembedding:
-    """Final layer norm and head; the two ends are tied unless config.json says otherwise."""
+    """The final layer norm and head; the head is the embedding unless config.json unties them."""
     tied = config.get("tie_word_embeddings", True)
     unembed = "transformer.wte.weight" if tied else "lm_head.weight"
     return Unembedding("transformer.ln_f.weight", "transformer.ln_f.bias", unembed, "layer")

@@ -1,4 +1,4 @@
-"""Llama, and the families that name their parts like it: Mistral, Qwen 2 and 3."""
+"""The family of Llama, and of models with the same names of parts: Mistral, Qwen 2 and 3."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from saegrid.models import Family, Sizes, Unembedding
 
 
 def sizes(config: Mapping[str, Any]) -> Sizes:
-    """Sizes as config.json gives them."""
+    """The sizes of a model by its config.json."""
     return Sizes(
         n_layers=config["num_hidden_layers"],
         d_model=config["hidden_size"],
@@ -18,7 +18,7 @@ def sizes(config: Mapping[str, Any]) -> Sizes:
 
 
 def unembedding(config: Mapping[str, Any]) -> Unembedding:
-    """Final RMS norm and head; the head is the embedding where the two are tied."""
+    """The final RMS norm and head; the head is the embedding if config.json ties them."""
     tied = config.get("tie_word_embeddings", False)
     unembed = "model.embed_tokens.weight" if tied else "lm_head.weight"
     return Unembedding("model.norm.weight", None, unembed, "rms")

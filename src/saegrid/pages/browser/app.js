@@ -28,6 +28,11 @@ const FILTERS = {
   form: ["a form (spelling)", (place) => has(place, "form")],
 };
 
+function among(flat, hit) { // whether a string of [string, count, ...] is hit
+  for (let i = 0; i < flat.length; i += 2) if (hit[flat[i]]) return true;
+  return false;
+}
+
 function matcher(query) {
   const text = query.trim().toLowerCase();
   if (!text) return () => true;
@@ -35,8 +40,7 @@ function matcher(query) {
   const hit = lower.map((string) => string.includes(text)); // every distinct string once
   return (place) =>
     String(col.feature[place]) === text ||
-    [col.tokens[place], col.words[place]].some((flat) =>
-      flat.some((code, i) => i % 2 === 0 && hit[code])) ||
+    among(col.tokens[place], hit) || among(col.words[place], hit) ||
     col.terms[place].some((code) => hit[code]) ||
     labels.of(place).toLowerCase().includes(text) ||
     col.badges[place].some((badge) => badge[1].toLowerCase().includes(text));

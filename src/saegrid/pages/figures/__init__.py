@@ -1,8 +1,8 @@
-"""The plots of a study, as SVG. One file a figure: `draw(...) -> Figure` and its `CAPTION`.
+"""The figures of a study, as SVG, one file each with `draw(...) -> Figure` and its `CAPTION`.
 
-A figure of the main corpus is named by the stage that shows it (`stages.stage.Figure`), one of the
-health page or of the survey below. Matplotlib is imported when a figure is drawn, never before: the
-plan of a study reads these tables.
+A figure of the main corpus is named by the stage that shows it (`stages.stage.Figure`); those of
+the health page and of the survey are listed below. Matplotlib is imported only when a figure is
+drawn, since the plan of a study reads these tables.
 """
 
 from collections.abc import Mapping
@@ -25,20 +25,21 @@ HEALTH_FIGURES = {
     "recovered": "saegrid.pages.figures.recovered:draw",
     "shares": "saegrid.pages.figures.shares:draw",
 }
-"""Name: function from a `figures.judged.Judged` to a matplotlib figure."""
+"""Figures of the health page by name: functions of a `figures.judged.Judged`."""
 
 SURVEY_FIGURES = {
     "dimensions": "saegrid.pages.figures.dimensions:draw",
     "layer_sizes": "saegrid.pages.figures.layer_sizes:draw",
     "passes": "saegrid.pages.figures.passes:draw",
 }
-"""Name: function from a `figures.surveyed.Surveyed` to a matplotlib figure."""
+"""Figures of the survey by name: functions of a `figures.surveyed.Surveyed`."""
 
 
 def captions(figures: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Path from a study's folder and caption of every figure, in the order of their names.
+    """The path, from a study's folder, and the caption of every figure, in the order of their
+    names.
 
-    figures: name to the function that draws it, `package.module:draw`.
+    figures: functions that draw them, `package.module:draw`, by name.
     """
     return [
         (f"figures/{name}.svg", import_module(figures[name].partition(":")[0]).CAPTION)
@@ -46,16 +47,16 @@ def captions(figures: Mapping[str, str]) -> list[tuple[str, str]]:
     ]
 
 
-def svg(place: str, shown: "Grid | Judged | Surveyed") -> str:
-    """A figure as SVG text, the same for the same tables. place: `package.module:draw`."""
+def svg(function: str, shown: "Grid | Judged | Surveyed") -> str:
+    """A figure as SVG text, the same for the same tables; function: `package.module:draw`."""
     from saegrid.pages.figures.style import render
 
-    return render(resolve_name(place), shown).decode()
+    return render(resolve_name(function), shown).decode()
 
 
 def draw_all(
     shown: "Grid | Judged | Surveyed", folder: str | Path, figures: Mapping[str, str]
 ) -> None:
     """Write every figure to `folder`, as {name}.svg."""
-    for name, place in sorted(figures.items()):
-        write_text(Path(folder) / f"{name}.svg", svg(place, shown))
+    for name, function in sorted(figures.items()):
+        write_text(Path(folder) / f"{name}.svg", svg(function, shown))

@@ -1,4 +1,4 @@
-"""Densities of the active features, one small histogram a cell (S0.25)."""
+"""The densities of the active features, one small histogram a cell."""
 
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,11 @@ CAPTION = (
 )
 BINS = 30
 HEIGHT = 0.85
-"""Height of the highest bin of the figure, in rows."""
+"""Height of the figure's highest bin, in rows."""
 
 
 def draw(grid: Grid) -> "Figure":
-    """A panel for each position and SAE; log10 of the density, one scale for all."""
+    """The figure: a panel for each position and SAE, with log10 of the density on one scale."""
     series, layers, looks = grid.series(), grid.layers(), style.looks(grid)
     every = [grid.density(cell) for cells in series.values() for cell in cells]
     active = np.concatenate([np.zeros(0), *every])

@@ -1,4 +1,4 @@
-"""Lengths of the edits in tokens (S0.7)."""
+"""The lengths of the edits in tokens."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ CAPTION = "Edited tokens per pair of texts, by the edit mask; all pairs and thos
 
 
 def draw(grid: Grid) -> "Figure":
-    """A pair of bars for each length: all pairs, and the kept ones; counts above the bars."""
+    """The figure: two bars for each length, all pairs and the kept ones, with counts above."""
     figure, axes = style.new(5, 3)
     one = axes[0, 0]
     drawn = {which: lengths(grid.facts, "edit_lengths", which) for which in ("all", "kept")}
@@ -24,9 +24,9 @@ def draw(grid: Grid) -> "Figure":
     if np.array_equal(drawn["all"], drawn["kept"]):
         del drawn["kept"]  # nothing is filtered
     width = 0.84 / len(drawn)
-    for place, (which, (length, count)) in enumerate(drawn.items()):
-        at = length + width * (place - (len(drawn) - 1) / 2)
-        label, colour = f"{which}: {count.sum():,} pairs", style.COLOURS[(4, 0)[place]]
+    for number, (which, (length, count)) in enumerate(drawn.items()):
+        at = length + width * (number - (len(drawn) - 1) / 2)
+        label, colour = f"{which}: {count.sum():,} pairs", style.COLOURS[(4, 0)[number]]
         bars = one.bar(at, count, width=width, color=colour, label=label)
         one.bar_label(bars, fontsize=7, padding=1)
     one.set_yscale("log")

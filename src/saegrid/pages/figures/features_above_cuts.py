@@ -1,4 +1,4 @@
-"""Features above each density cut, per cell (S0.25)."""
+"""The number of features above each density cut, per cell."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ CAPTION = "Features with at least the density of a cut, per cell, over layers."
 
 
 def draw(grid: Grid) -> "Figure":
-    """One panel a cut; a line joins the cells of one position and SAE."""
+    """The figure: a panel a cut, with a line through the cells of one position and SAE."""
     cuts = sorted(grid.cuts) or [0.0]
     figure, axes = style.new(3.1 * len(cuts) + 1.2, 3, 1, len(cuts))
     looks = style.looks(grid)

@@ -1,4 +1,4 @@
-"""Error against sparsity: the frontier of a sweep, with baselines (C2)."""
+"""The frontier of a sweep: error against sparsity, with baselines."""
 
 from typing import TYPE_CHECKING
 
@@ -14,23 +14,23 @@ CAPTION = (
     "SAE's width at that L0, with the width at its end where there are several."
 )
 LINES = {"pca": "-", "random": ":"}
-"""Baselines that are drawn, and their dashes."""
+"""Baselines that are drawn, with their dashes."""
 EXACT = 1e-6
-"""FVU below which a baseline is not drawn: of as many directions as dimensions nothing is left."""
+"""FVU below which a baseline is not drawn, as one with as many directions as dimensions."""
 
 
 def draw(judged: Judged) -> "Figure":
-    """A point an SAE, a line a baseline."""
-    places, names, looks = judged.places(), judged.names(), judged.looks()
-    figure, axes = panels(len(places))
+    """The figure: a point an SAE, a line a baseline."""
+    groups, names, looks = judged.groups(), judged.names(), judged.looks()
+    figure, axes = panels(len(groups))
     seen: dict[str, object] = {}
-    for (place, rows), one in zip(places.items(), axes, strict=True):
+    for (tokens, rows), one in zip(groups.items(), axes, strict=True):
         for method, dashes in LINES.items():
-            mine = [row for row in judged.baselines.get(place, ()) if row["method"] == method]
+            baseline = [row for row in judged.baselines.get(tokens, ()) if row["method"] == method]
             # Of a random dictionary one line a width: wider ones explain more at the same L0.
-            widths = sorted({row["width"] for row in mine} if method == "random" else {None})
+            widths = sorted({row["width"] for row in baseline} if method == "random" else {None})
             for width in widths:
-                wide = [row for row in mine if width in (None, row["width"])]
+                wide = [row for row in baseline if width in (None, row["width"])]
                 points = sorted(
                     (row["l0"], row["mse"]) for row in wide if (row["fvu"] or 0) > EXACT
                 )
@@ -47,7 +47,7 @@ def draw(judged: Judged) -> "Figure":
             # An SAE without any active feature has no place on a log axis.
             l0, mse = ([row["l0"]], [row["mse"]]) if row["l0"] > 0 else ([], [])
             seen.setdefault(name, one.plot(l0, mse, **how)[0])
-        one.set_title(names[place])
+        one.set_title(names[tokens])
         one.set_xlabel("L0")
         if any(len(line.get_xdata()) for line in one.lines):
             one.set_xscale("log")

@@ -1,4 +1,4 @@
-"""What figures are drawn from: the feature tables of all cells and the counts of the corpus."""
+"""The data of figures: the feature tables of all cells and the counts of the corpus."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,30 +17,31 @@ COLUMNS = ["density", "density_in_edit"]
 
 @dataclass(frozen=True)
 class Grid:
-    """A study's main corpus as its cells see it."""
+    """The tables of all cells on a study's main corpus, with the counts of the corpus."""
 
     cells: Mapping[str, pa.Table]
-    """Cell (`L15R-32x`): its features.parquet, or the `COLUMNS` of it."""
+    """features.parquet, or its `COLUMNS`, by cell (`L15R-32x`)."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """tokens.json: counts over `all` and the `kept` items (see `tokens.tokens`)."""
+    """Content of tokens.json: counts over `all` and the `kept` items (see `tokens.tokens`)."""
     cuts: Sequence[float] = ()
     """Densities above which features are counted."""
     tables: Mapping[str, Mapping[str, pa.Table]] = field(default_factory=dict)
-    """Output of a stage (`probe.table`): by cell the table that it holds."""
+    """Tables of other stages, by output (`probe.table`) and cell."""
 
     def series(self) -> dict[tuple[str, str], list[Cell]]:
-        """Cells by (position, SAE), each list by layer; A, M, R, N, then SAEs by size."""
-        found: dict[tuple[str, str], list[Cell]] = {}
-        for cell in sorted(map(Cell.parse, self.cells), key=_place):
-            found.setdefault((cell.site.position, cell.sae), []).append(cell)
-        return found
+        """The cells by (position, SAE), each list by layer; positions A, M, R, N, then SAEs by
+        size."""
+        series: dict[tuple[str, str], list[Cell]] = {}
+        for cell in sorted(map(Cell.parse, self.cells), key=_order):
+            series.setdefault((cell.site.position, cell.sae), []).append(cell)
+        return series
 
     def layers(self) -> list[int]:
-        """Layers of the grid, ascending."""
+        """The layers of the grid, ascending."""
         return sorted({Cell.parse(cell).site.layer for cell in self.cells})
 
     def density(self, cell: Cell) -> np.ndarray:
-        """Densities (feature,) of the active features of a cell."""
+        """The densities (feature,) of the active features of a cell."""
         return self.cells[str(cell)]["density"].to_numpy()
 
 
@@ -50,10 +51,14 @@ def read_grid(
     cuts: Sequence[float] = (),
     files: Mapping[str, str] | None = None,
 ) -> Grid:
-    """The grid of these features.parquet files, each in the folder of its cell.
+    """The grid of some features.parquet files.
 
-    facts: what `tokens.counts_of_kept` gives. files: other outputs of stages that figures are drawn
-    from, and the names of their files in the folders of the cells.
+    Args:
+        tables: features.parquet of the cells, each in the folder of its cell.
+        facts: counts of the corpus, from `tokens.counts_of_kept`.
+        cuts: densities above which features are counted.
+        files: other outputs of stages that figures need, with the names of their files in the
+            folders of the cells.
     """
     folders = {Path(path).parent.name: Path(path).parent for path in tables}
     others = {
@@ -64,17 +69,22 @@ def read_grid(
     return Grid(cells, facts, cuts, others)
 
 
-def _place(cell: Cell) -> tuple[int, int, str, int]:
+def _order(cell: Cell) -> tuple[int, int, str, int]:
     digits = "".join(filter(str.isdigit, cell.sae))
     position = list(POSITIONS).index(cell.site.position)
     return position, int(digits or 0), cell.sae, cell.site.layer
 
 
 def lengths(facts: Mapping[str, Any], key: str, which: str) -> tuple[np.ndarray, np.ndarray]:
-    """Lengths, ascending, and how many items have each; both empty where there are none.
+    """The lengths, ascending, and the number of items of each; both empty if there are none.
 
-    key: `token_lengths` or `edit_lengths`. which: `all` or `kept`. Raises ValueError where the
-    facts lack them.
+    Args:
+        facts: counts of the corpus, see `Grid`.
+        key: `token_lengths` or `edit_lengths`.
+        which: `all` or `kept`.
+
+    Raises:
+        ValueError: the facts lack these lengths.
     """
     if key not in facts.get(which, {}):
         raise ValueError(
@@ -87,5 +97,5 @@ def lengths(facts: Mapping[str, Any], key: str, which: str) -> tuple[np.ndarray,
 
 
 def above(density: np.ndarray, cut: float) -> int:
-    """Features with at least this density (the rule by which pages are made)."""
+    """The number of features with at least a density (the rule by which pages are made)."""
     return int((density >= cut).sum())

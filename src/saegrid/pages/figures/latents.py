@@ -1,4 +1,4 @@
-"""Histograms of the codes of every SAE (S1.6)."""
+"""The histograms of the codes of every SAE."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ CAPTION = (
 
 
 def draw(judged: Judged) -> "Figure":
-    """A line an SAE."""
+    """The figure: a panel a site, with a line an SAE."""
     rows = [row for row in judged.rows() if sum(judged.latents.get(row["cell"], _NONE)["counts"])]
     sites, looks = list(dict.fromkeys(map(site, rows))), judged.lines()
     figure, axes = panels(max(1, len(sites)))
@@ -27,8 +27,8 @@ def draw(judged: Judged) -> "Figure":
         return figure
     seen: dict[str, object] = {}
     for row in rows:
-        one, found = axes[sites.index(site(row))], judged.latents[row["cell"]]
-        edges, counts = (np.array(found[name], np.float64) for name in ("edges", "counts"))
+        one, codes = axes[sites.index(site(row))], judged.latents[row["cell"]]
+        edges, counts = (np.array(codes[name], np.float64) for name in ("edges", "counts"))
         share = counts / (row["n_tokens"] * row["d_sae"])
         here = np.flatnonzero(counts)
         span = slice(here[0], here[-1] + 1)

@@ -1,4 +1,4 @@
-"""Layer curves: active features, largest density and l0 of every cell."""
+"""The layer curves: active features, largest density and l0 of every cell."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ CAPTION = (
 
 
 def n_active(grid: Grid, cell: Cell) -> float:
-    """Features that are active at least once."""
+    """The number of features that are active at least once."""
     return float((grid.density(cell) > 0).sum())
 
 
@@ -28,7 +28,7 @@ def max_density(grid: Grid, cell: Cell) -> float:
 
 
 def l0(grid: Grid, cell: Cell) -> float:
-    """Mean number of active features per masked token: their shares of these tokens, summed.
+    """The mean number of active features per masked token: the sum of their shares of these tokens.
 
     In plain text every token counts and `density_in_edit` is null: `density` is the share.
     """
@@ -42,11 +42,11 @@ PANELS = {
     "largest density (share of all tokens)": max_density,
     "l0 (active features per masked token)": l0,
 }
-"""Title of a panel: value of a cell."""
+"""Functions of a grid and a cell by the title of their panel."""
 
 
 def draw(grid: Grid) -> "Figure":
-    """Three panels over layers."""
+    """The figure: three panels over layers."""
     figure, axes = style.new(3.1 * len(PANELS) + 1.2, 3, 1, len(PANELS))
     looks = style.looks(grid)
     for (title, value), one in zip(PANELS.items(), axes[0], strict=True):

@@ -1,4 +1,4 @@
-"""Sizes of the activations over layers: average, largest number, norm, anisotropy (S1.2)."""
+"""The sizes of activations over layers: average, largest number, norm, anisotropy."""
 
 from typing import TYPE_CHECKING
 
@@ -18,21 +18,21 @@ PANELS = {
     "norm": "mean norm of a token",
     "anisotropy": "mean cosine of two tokens",
 }
-"""Column: title of its panel."""
+"""Titles of the panels by column."""
 LOG = ("max", "norm")
-"""Columns on a log axis, where all values are positive."""
+"""Columns that have a log axis if all values are positive."""
 
 
 def draw(surveyed: Surveyed) -> "Figure":
-    """A panel a column."""
+    """The figure: a panel a column."""
     figure, axes = style.new(3 * len(PANELS) + 1.6, 3, 1, len(PANELS))
     rows, colours, positions = surveyed.rows(), surveyed.colours(), surveyed.positions()
     for (column, title), one in zip(PANELS.items(), axes[0], strict=True):
         for corpus, colour in colours.items():
             for at, position in enumerate(positions):
-                place = corpus, position
-                mine = [row for row in rows if (row["corpus"], row["position"]) == place]
-                points = sorted((row["layer"], row[column]) for row in mine)
+                key = corpus, position
+                selected = [row for row in rows if (row["corpus"], row["position"]) == key]
+                points = sorted((row["layer"], row[column]) for row in selected)
                 if points:
                     how = {"color": colour, "ls": style.DASHES[at % len(style.DASHES)], "lw": 1.2}
                     how |= {"marker": style.MARKERS[at % len(style.MARKERS)], "markersize": 4}
@@ -40,7 +40,7 @@ def draw(surveyed: Surveyed) -> "Figure":
                     one.plot(*zip(*points, strict=True), label=label, **how)
         one.set_title(title)
         one.set_xlabel("layer")
-        one.set_xticks(style.sparse(surveyed.layers_there()))
+        one.set_xticks(style.sparse(surveyed.all_layers()))
         if column in LOG and rows and min(row[column] for row in rows) > 0:
             one.set_yscale("log")
             style.plain_log(one.yaxis)

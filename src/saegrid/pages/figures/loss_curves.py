@@ -1,4 +1,4 @@
-"""Loss over the tokens of a training, reconstruction and sparsity apart (S1.5, S1.6)."""
+"""The loss curves over the tokens of a training, one panel a term."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,13 @@ TERMS = ("reconstruction", "sparsity", "auxiliary")
 
 
 def draw(judged: Judged) -> "Figure":
-    """A row a recipe, a column a term that any of them has."""
+    """The figure: a row a recipe, a column a term that any of them has."""
     from matplotlib.lines import Line2D
 
     rows = [row for row in judged.rows() if row["cell"] in judged.histories]
     histories = {row["cell"]: judged.histories[row["cell"]] for row in rows}
     recipes = list(dict.fromkeys(map(kind, rows)))
-    terms = [name for name in TERMS if any(_there(h, name) for h in histories.values())]
+    terms = [name for name in TERMS if any(_occurs(h, name) for h in histories.values())]
     down, across = max(1, len(recipes)), max(1, len(terms))
     figure, axes = style.new(3.4 * across + 1.6, 2.1 * down + 0.3, down, across)
     if not terms:
@@ -36,9 +36,9 @@ def draw(judged: Judged) -> "Figure":
         return figure
     colours, legend = _colours(rows)
     for recipe, line in zip(recipes, axes, strict=True):
-        mine = [row["cell"] for row in rows if kind(row) == recipe]
+        cells = [row["cell"] for row in rows if kind(row) == recipe]
         for name, one in zip(terms, line, strict=True):
-            drawn = [_draw(one, histories[cell], name, colours[cell]) for cell in mine]
+            drawn = [_draw(one, histories[cell], name, colours[cell]) for cell in cells]
             if any(drawn):
                 one.set_yscale("log")
                 style.thousands(one.xaxis)
@@ -54,7 +54,7 @@ def draw(judged: Judged) -> "Figure":
 
 
 def _colours(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The colour of each cell, and those of the legend: of sites where there are several, or SAEs.
+    """The colour of each cell, and the legend: of sites if there are several, else of SAEs.
 
     Sites go from dark to light in the order of the table.
     """
@@ -67,7 +67,7 @@ def _colours(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[st
 
 
 def _draw(one: "Axes", history: "pa.Table", name: str, colour: Any) -> bool:
-    """Draw a term, and what held-out tokens have of it; whether there was any."""
+    """Draw a term on training and on held-out tokens; return True if it had a value."""
     drawn = False
     for column, dashes in ((name, "-"), (f"held_{name}", "--")):
         x, y = (_numbers(history, key) for key in ("tokens", column))
@@ -81,10 +81,10 @@ def _draw(one: "Axes", history: "pa.Table", name: str, colour: Any) -> bool:
 
 
 def _numbers(history: "pa.Table", name: str) -> np.ndarray:
-    """A column as float64, NaN where it is null."""
+    """A column of a history as float64, NaN where it is null."""
     return history[name].to_numpy().astype(np.float64)
 
 
-def _there(history: "pa.Table", name: str) -> bool:
-    """Whether a term is ever more than zero."""
+def _occurs(history: "pa.Table", name: str) -> bool:
+    """Return True if a term is ever more than zero."""
     return bool(np.nan_to_num(_numbers(history, name)).max(initial=0) > 0)

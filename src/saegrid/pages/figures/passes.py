@@ -1,4 +1,4 @@
-"""Single tokens laid over each other at every site (S2.15)."""
+"""The activations of single tokens, laid over each other at every site."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,11 @@ CAPTION = (
     "a corpus."
 )
 TYPICAL = 0.9
-"""Share of the numbers that are no larger than the typical size."""
+"""Share of the numbers up to the typical size."""
 
 
 def draw(surveyed: Surveyed) -> "Figure":
-    """A row a layer, a column a position."""
+    """The figure: a row a layer, a column a position."""
     numbers = pc.sum(pc.list_value_length(surveyed.passes["values"])).as_py() or 0
     picture = numbers > MANY
 

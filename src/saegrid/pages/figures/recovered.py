@@ -1,4 +1,4 @@
-"""Cross-entropy recovered against L0: what the model keeps of its own with the SAE in it (C2)."""
+"""The cross-entropy recovered with the SAE spliced into the model, against L0."""
 
 from typing import TYPE_CHECKING
 
@@ -16,19 +16,19 @@ CAPTION = (
 
 
 def draw(judged: Judged) -> "Figure":
-    """A point an SAE."""
-    places, names, looks = judged.places(), judged.names(), judged.looks()
-    figure, axes = panels(len(places))
+    """The figure: a panel a site, with a point an SAE."""
+    groups, names, looks = judged.groups(), judged.names(), judged.looks()
+    figure, axes = panels(len(groups))
     seen: dict[str, object] = {}
-    for (place, rows), one in zip(places.items(), axes, strict=True):
-        there = [row for row in rows if row["l0"] > 0 and row.get("ce_recovered") is not None]
-        for row in there:
+    for (tokens, rows), one in zip(groups.items(), axes, strict=True):
+        drawn = [row for row in rows if row["l0"] > 0 and row.get("ce_recovered") is not None]
+        for row in drawn:
             name = kind(row)
             how = {"ls": "", "markersize": 4.5, **looks[name]}
             seen.setdefault(name, one.plot([row["l0"]], [row["ce_recovered"]], **how)[0])
-        one.set_title(names[place])
+        one.set_title(names[tokens])
         one.set_xlabel("L0")
-        if there:
+        if drawn:
             one.set_xscale("log")
             style.plain_log(one.xaxis)
     if axes:

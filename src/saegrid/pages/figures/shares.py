@@ -1,4 +1,4 @@
-"""Dead rate and Gini index of every SAE, with the ranges that are called good (S2.9)."""
+"""The dead rate and Gini index of every SAE, with the ranges that S2.9 calls good."""
 
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,12 @@ CAPTION = (
     "The grey band is what S2.9 calls good at its own shape."
 )
 PANELS = {"dead_rate": ("dead rate", 0.05, 0.2), "gini": ("Gini index", 0.2, 0.6)}
-"""Column: title, and the range that is called good."""
+"""Title and good range of each panel by column."""
 
 
 def draw(judged: Judged) -> "Figure":
-    """Two panels; SAEs from top to bottom, their sites as points of one line."""
+    """The figure: two panels, with SAEs from top to bottom and their sites as points of one
+    line."""
     saes = list(dict.fromkeys(row["sae"] for row in judged.rows()))
     figure, axes = style.new(8.2, 1.2 + 0.22 * len(saes), 1, len(PANELS), sharey=True)
     looks = judged.looks()

@@ -1,4 +1,4 @@
-"""Looks of the figures, and their bytes: the same tables give the same SVG on every run."""
+"""The style of figures, and their rendering: the same tables give the same SVG on every run."""
 
 import io
 from collections.abc import Callable
@@ -18,7 +18,7 @@ MARKERS = "os^DvPX"
 DASHES = ("-", "--", ":", "-.")
 GREY = "#6b6b6b"
 ROUND = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7))
-"""Numbers of a decade that stand on a log axis, the fewest first."""
+"""Ticks of a decade on a log axis, the fewest first."""
 SETTINGS: dict[str, Any] = {
     "svg.hashsalt": "saegrid",
     "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
@@ -39,7 +39,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def new(width: float, height: float, rows: int = 1, columns: int = 1, **how: Any) -> Any:
-    """A figure of so many inches and its axes (row, column), without pyplot's global state."""
+    """A figure of a size in inches and its axes (row, column), without pyplot's global state."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout=how.pop("layout", "constrained"))
@@ -64,7 +64,7 @@ def render(draw: Callable[[Any], "Figure"], shown: Any, form: str = "svg") -> by
 
 
 def looks(grid: Grid) -> dict[tuple[str, str], dict[str, str]]:
-    """Colour by position, dash and marker by SAE: settings of a line for each series."""
+    """The settings of a line for each series: colour by position, dash and marker by SAE."""
     series = list(grid.series())
     positions = list(dict.fromkeys(position for position, _ in series))
     saes = list(dict.fromkeys(sae for _, sae in series))
@@ -80,20 +80,20 @@ def looks(grid: Grid) -> dict[tuple[str, str], dict[str, str]]:
 
 
 def shades(n: int) -> list[Any]:
-    """n colours in an order that the eye sees, from dark to light, each visible on white."""
+    """A list of n colours from dark to light, each visible on white."""
     from matplotlib import colormaps
 
     return list(colormaps["viridis"]([at / max(1, n - 1) * 0.9 for at in range(n)]))
 
 
 def layer_axis(axes: "Axes", grid: Grid) -> None:
-    """Ticks at the layers of the grid; where they stand too close for their numbers, at some."""
+    """Put ticks at the layers of the grid, or at some of them where their numbers would touch."""
     axes.set_xticks(sparse(grid.layers()))
     axes.set_xlabel("layer")
 
 
 def sparse(layers: list[int]) -> list[int]:
-    """Of ascending layers some, so that their numbers do not touch."""
+    """A selection of ascending layers whose numbers do not touch on an axis."""
     shown: list[int] = []
     for layer in layers:
         if not shown or (layer - shown[-1]) * 9 >= layers[-1] - layers[0]:
@@ -102,11 +102,11 @@ def sparse(layers: list[int]) -> list[int]:
 
 
 def plain_log(axis: "Axis") -> None:
-    """A log axis with a few ordinary numbers, also where it spans less than a decade."""
+    """Give a log axis a few plain numbers, even where it spans less than a decade."""
     from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
 
     class Few(Locator):
-        """The coarsest round numbers of which three are in view."""
+        """A locator of the coarsest round numbers of which three are in view."""
 
         def __call__(self) -> list[float]:
             low, high = sorted(self.axis.get_view_interval())
@@ -114,8 +114,8 @@ def plain_log(axis: "Axis") -> None:
                 return []
             for steps in ROUND:
                 decades = range(floor(log10(low)), ceil(log10(high)) + 1)
-                found = [step * 10.0**decade for decade in decades for step in steps]
-                seen = [x for x in found if low <= x <= high]
+                ticks = [step * 10.0**decade for decade in decades for step in steps]
+                seen = [x for x in ticks if low <= x <= high]
                 if len(seen) >= 3:
                     return seen[:: -(-len(seen) // 6)]
             return [x for x in MaxNLocator(4).tick_values(low, high) if low <= x <= high]
@@ -126,8 +126,10 @@ def plain_log(axis: "Axis") -> None:
 
 
 def linear_near_zero(axes: "Axes", typical: float) -> None:
-    """A y axis of ordinary numbers that is logarithmic beyond the `typical` size, if that is not 0:
-    beside a few that are far larger the others would be one line."""
+    """Make a y axis logarithmic beyond the `typical` size, if that is not 0.
+
+    Beside a few numbers that are far larger, the others would be one line.
+    """
     from matplotlib.ticker import FuncFormatter
 
     if typical > 0 and axes.get_yscale() == "linear":
@@ -136,7 +138,7 @@ def linear_near_zero(axes: "Axes", typical: float) -> None:
 
 
 def thousands(axis: "Axis") -> None:
-    """Few ticks, written as 200k or 3M."""
+    """Give an axis a few ticks, written as 200k or 3M."""
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
     axis.set_major_locator(MaxNLocator(5))
@@ -144,7 +146,7 @@ def thousands(axis: "Axis") -> None:
 
 
 def blank(axes: "Axes", text: str) -> None:
-    """An axis without data says so."""
+    """Write a text in place of the data of an empty axis."""
     axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=axes.transAxes)
     axes.set_xticks([])
     axes.set_yticks([])

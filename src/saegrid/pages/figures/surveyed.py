@@ -1,4 +1,4 @@
-"""What the figures of a survey are drawn from: its tables; and panels of its sites."""
+"""The data of the figures of a survey, and the panels of its sites."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = ("dimension", "mean", "sd", "mean_robust", "sd_robust", "outlier")
-"""Of the table of dimensions."""
+"""Columns of the table of dimensions that are drawn."""
 
 
 @dataclass(frozen=True)
@@ -27,47 +27,48 @@ class Surveyed:
     passes: pa.Table
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of `layers` that are of all tokens."""
+        """The rows of `layers` for all tokens."""
         return [row for row in self.layers.to_pylist() if row["tokens"] == "all"]
 
     def corpora(self) -> list[str]:
-        """In the order of the table."""
+        """The corpora, in the order of the table."""
         return list(dict.fromkeys(row["corpus"] for row in self.rows()))
 
-    def layers_there(self) -> list[int]:
-        """Layers, from the first on."""
+    def all_layers(self) -> list[int]:
+        """The layers, ascending."""
         return sorted({row["layer"] for row in self.rows()})
 
     def positions(self) -> list[str]:
-        """Positions, in the order of the table."""
+        """The positions, in the order of the table."""
         return list(dict.fromkeys(row["position"] for row in self.rows()))
 
     def colours(self) -> dict[str, str]:
-        """Colour of each corpus."""
+        """The colour of each corpus."""
         colours = style.COLOURS
         return {name: colours[i % len(colours)] for i, name in enumerate(self.corpora())}
 
     def columns(self, row: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """The columns of the dimensions of a row's site and corpus."""
-        mine = self.dimensions.filter(_here(row))
-        return {name: mine[name].to_numpy() for name in COLUMNS}
+        """The columns of the table of dimensions for a row's site and corpus."""
+        table = self.dimensions.filter(_here(row))
+        return {name: table[name].to_numpy() for name in COLUMNS}
 
     def single(self, row: Mapping[str, Any]) -> np.ndarray:
-        """values (pass, dimension) of the single tokens of a row's site and corpus."""
+        """The values (pass, dimension) of the single tokens of a row's site and corpus."""
         return np.array(self.passes.filter(_here(row))["values"].to_pylist())
 
 
 def _here(row: Mapping[str, Any]) -> pc.Expression:
-    """Rows of a table that are of the same site and corpus."""
+    """A filter for the rows of the same site and corpus."""
     return (pc.field("corpus") == row["corpus"]) & (pc.field("site") == row["site"])
 
 
 def panels(surveyed: Surveyed, paint: "Callable[[Axes, Mapping[str, Any], str], None]") -> "Figure":
-    """A panel a site over its dimensions: a row a layer, a column a position.
+    """A figure with a panel a site over its dimensions: a row a layer, a column a position.
 
-    paint: draws a site of a corpus: its panel, its row of `Surveyed.rows`, the corpus' colour.
+    paint: function that draws a site of a corpus, given its panel, its row of `Surveyed.rows` and
+    the corpus' colour.
     """
-    layers, positions = surveyed.layers_there(), surveyed.positions()
+    layers, positions = surveyed.all_layers(), surveyed.positions()
     down, across = max(1, len(layers)), max(1, len(positions))
     figure, axes = style.new(4.2 * across + 1.4, 2.2 * down + 0.3, down, across)
     figure.set_dpi(200)  # of what is a picture

@@ -1,4 +1,4 @@
-"""Tokens per text of the corpus (S0.7)."""
+"""The number of tokens per text of the corpus."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ CAPTION = "Tokens per text, special tokens left out; the texts that the filter k
 
 
 def draw(grid: Grid) -> "Figure":
-    """A bar for each number of tokens, of the kept items; mean and largest in the title."""
+    """The figure: a bar for each number of tokens of the kept items, with mean and largest."""
     figure, axes = style.new(5, 3)
     one = axes[0, 0]
     length, count = lengths(grid.facts, "token_lengths", "kept")

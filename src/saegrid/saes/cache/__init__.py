@@ -1,4 +1,4 @@
-"""Checkpoints from the hub in a folder of their own, within a budget. Decides no value.
+"""A cache of checkpoints from the hub: a folder of their own, within a budget. It decides no value.
 
     {folder}/{name}/        a whole checkpoint, checked; its time of change is its last use
     {folder}/{name}.part/   what has come of one; a killed download goes on from it

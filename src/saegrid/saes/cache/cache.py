@@ -1,4 +1,4 @@
-"""Who may read, who fetches, and what goes when room is needed."""
+"""The cache of checkpoints: leases on them, fetching, and deletion when room is needed."""
 
 import hashlib
 import math
@@ -20,22 +20,23 @@ from saegrid.saes.cache.download import Remote, fetch
 from saegrid.saes.cache.locks import alone, flock, open_lock, taken
 
 FOLDER, BUDGET = "SAEGRID_HUB_CACHE", "SAEGRID_HUB_BUDGET_GB"
-"""Environment variables with `hub.cache` and `hub.budget_gb` of the config."""
+"""Names of the environment variables with `hub.cache` and `hub.budget_gb` of the config."""
 DEFAULTS = {FOLDER: "checkpoints", BUDGET: "60"}
 GB = 10**9
 NAME = re.compile(r"[^/]+-[0-9a-f]{12}")
 SPENT = 0
-"""Time of last use of a checkpoint that nobody needs soon."""
+"""Time of last use that marks a checkpoint which nobody needs soon."""
 
 
 class Lease:
-    """A checkpoint's folder. From the hub, it stays until this is released or forgotten."""
+    """A lease on a checkpoint's folder: one from the hub stays until the lease is released or
+    collected."""
 
     def __init__(self, folder: Path, lock: BinaryIO | None = None) -> None:
         self.folder, self._lock = folder, lock
 
     def release(self, spent: bool = False) -> None:
-        """Give the folder back; `spent`: it is the first to go when room is needed."""
+        """Give the folder back; with `spent` it is the first to go when room is needed."""
         if self._lock is not None:
             if spent:
                 with suppress(FileNotFoundError):  # someone has cleared the cache by hand
@@ -51,7 +52,7 @@ class Lease:
 
 
 class _Entry(NamedTuple):
-    """Something in the cache that takes room."""
+    """A checkpoint in the cache, whole or half fetched."""
 
     name: str
     path: Path
@@ -64,12 +65,13 @@ class _Entry(NamedTuple):
 
     @property
     def wanted(self) -> bool:
-        """Whether it was fetched for a job that has not come yet, as far as one can tell."""
+        """True where a whole checkpoint was fetched for a later job and is not marked as spent."""
         return self.whole and self.used > SPENT
 
     @property
     def rank(self) -> tuple[bool, bool, float, str]:
-        """What goes first: the spent, the half fetched, then what was used longest ago."""
+        """Rank in deletion: the spent go first, then the half fetched, then those used longest
+        ago."""
         return (self.wanted, not self.whole, self.used, self.name)
 
 
@@ -79,9 +81,9 @@ class Cache:
 
     folder: Path
     budget: int
-    """Bytes that all its checkpoints take at most."""
+    """Most bytes that all checkpoints of the folder take together."""
     grace: float = 30.0
-    """Seconds without a reader, after which checkpoints go that were fetched for later jobs."""
+    """Seconds without a reader after which checkpoints that were fetched for later jobs may go."""
     poll: float = 0.5
     """Seconds between two looks for room."""
 
@@ -92,16 +94,17 @@ class Cache:
         return cls(Path(expand(folder)), round(float(budget) * GB))
 
     def lease(self, name: str, files: Callable[[], dict[str, Remote]]) -> Lease:
-        """A checkpoint's folder, fetched where it is not there; held until released.
+        """A lease on a checkpoint's folder, which is fetched first if it is missing.
 
-        Who holds one and waits for another may wait for ever: a job takes one at a time.
+        A job takes one lease at a time: two jobs that each hold one and wait for the other's would
+        wait for ever.
 
         Args:
-            name: as `name_of` gives it.
-            files: what must be fetched, by path in the folder; called only then.
+            name: name of the checkpoint, see `name_of`.
+            files: returns the files to be fetched, by path in the folder; called only if they are.
 
         Raises:
-            CheckpointError: it cannot be had, or does not fit.
+            CheckpointError: the checkpoint cannot be fetched, or does not fit.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         lock, whole = open_lock(self._lock(name)), self.folder / name
@@ -140,7 +143,7 @@ class Cache:
                 memory().trust(self.folder / name / path, remote.checksum)
 
     def _reserve(self, name: str, need: int, lock: BinaryIO) -> None:
-        """Take `need` bytes of the budget: at once, or when what may go has gone."""
+        """Reserve `need` bytes of the budget; wait until they are free."""
         if need > self.budget:
             raise CheckpointError(
                 f"hub.budget_gb is {_gb(self.budget)}, but the checkpoint {name} alone takes "
@@ -171,10 +174,11 @@ class Cache:
             time.sleep(self.poll)
 
     def _make_room(self, name: str, need: int, patient: bool) -> tuple[int, list[str]]:
-        """Bytes still missing after deleting what may go, and the checkpoints being read.
+        """Delete checkpoints that may go; return the bytes still missing and the checkpoints in
+        use.
 
-        While `patient`, what was fetched for a later job stays: as long as others read theirs, room
-        will come from these, and fetching it twice would cost more than the wait.
+        While `patient`, those fetched for a later job stay: as long as others read theirs, room
+        will come from these, and fetching one twice would cost more than the wait.
         """
         have = min(_size(self.folder / f"{name}.part"), need)
         idle, read, used, to_come = [], [], 0, 0
@@ -205,26 +209,27 @@ class Cache:
         return short, read
 
     def _entries(self, but: str) -> list[_Entry]:
-        """What takes room. Only what has a lock of this cache: the folder may hold other things."""
-        found = []
+        """The entries that take room: those with a lock of this cache, as the folder may hold
+        others."""
+        entries = []
         for lock in sorted(self.folder.glob("*.lock")):
             if NAME.fullmatch(lock.stem) and lock.stem != but:
                 for path in (lock.with_suffix(""), lock.with_suffix(".part")):
                     if path.is_dir():
                         entry = _Entry(lock.stem, path, _size(path), path.stat().st_mtime)
-                        found.append(entry)
-        return found
+                        entries.append(entry)
+        return entries
 
 
 def name_of(repo: str, folder: str, revision: str, files: Sequence[str]) -> str:
-    """The name of a checkpoint in the cache: its folder's on the hub, and a digest of all."""
+    """The name of a checkpoint in the cache: its folder's name on the hub, and a digest of all."""
     whole = canonical([repo, folder, revision, list(files)])
     digest = hashlib.sha256(whole.encode()).hexdigest()[:12]
     return f"{(folder or repo).rstrip('/').rpartition('/')[2]}-{digest}"
 
 
 def _promise(lock: BinaryIO, need: int) -> None:
-    """Write into a lock what its holder may take."""
+    """Write into a lock file the bytes that its holder may take."""
     lock.truncate(0)
     lock.write(str(need).encode())
     lock.flush()
@@ -232,7 +237,7 @@ def _promise(lock: BinaryIO, need: int) -> None:
 
 
 def _size(path: Path) -> int:
-    """Bytes of the files in a folder, to which another job may be writing."""
+    """Number of bytes of the files in a folder, to which another job may be writing."""
     size = 0
     for file in path.rglob("*"):
         with suppress(FileNotFoundError):
@@ -241,7 +246,7 @@ def _size(path: Path) -> int:
 
 
 def _remove(path: Path) -> None:
-    """Delete a folder of the cache; one rename, and it is no whole checkpoint any more."""
+    """Delete a folder of the cache; a rename first makes it a half-fetched checkpoint."""
     part = path if path.suffix == ".part" else path.with_name(f"{path.name}.part")
     if path != part:
         shutil.rmtree(part, ignore_errors=True)

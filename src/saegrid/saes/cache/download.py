@@ -24,37 +24,38 @@ class Remote(NamedTuple):
 
     repo: str
     path: str
-    """In the repository."""
+    """Path of the file in the repository."""
     revision: str
-    """A commit."""
+    """Commit of the repository."""
     size: int
-    """Bytes."""
+    """Number of bytes."""
     checksum: str
-    """Of a large file the sha256 of its content, of a small one git's sha1."""
+    """Checksum of the content: sha256 of a large file, git's sha1 of a small one."""
 
 
 def describe(repo: str, path: str, revision: str) -> Remote:
-    """Size and checksum of a file, as the hub tells them; CheckpointError where it does not."""
+    """A file on the hub with its size and checksum; CheckpointError if the hub does not give
+    them."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url  # slow to import
 
     with _naming(repo, path, revision):
-        found = get_hf_file_metadata(hf_hub_url(repo, path, revision=revision))
-    checksum = found.etag or ""
-    if found.size is None or not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", checksum):
+        metadata = get_hf_file_metadata(hf_hub_url(repo, path, revision=revision))
+    checksum = metadata.etag or ""
+    if metadata.size is None or not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", checksum):
         raise CheckpointError(
-            f"{repo}: of {path} the hub tells no size and checksum (size {found.size}, "
-            f"etag {found.etag!r}), so that a download cannot be checked. "
+            f"{repo}: of {path} the hub tells no size and checksum (size {metadata.size}, "
+            f"etag {metadata.etag!r}), so that a download cannot be checked. "
             "If HF_ENDPOINT names a mirror, take another, or give the `path` of a copy."
         )
-    return Remote(repo, path, revision, found.size, checksum)
+    return Remote(repo, path, revision, metadata.size, checksum)
 
 
 def fetch(remote: Remote, target: Path) -> None:
-    """Bring a file to `target`, from where an earlier attempt stopped, and check its content.
+    """Fetch a file to `target`, from where an earlier attempt stopped, and check its content.
 
     Raises:
-        CheckpointError: the hub does not give it (what came so far stays for the next attempt), or
-            its content is not what the hub promised (it is deleted).
+        CheckpointError: the hub does not give the file (the part that came stays for the next
+            attempt), or its checksum is not the promised one (it is deleted).
     """
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
@@ -62,47 +63,47 @@ def fetch(remote: Remote, target: Path) -> None:
 
     target.parent.mkdir(parents=True, exist_ok=True)
     target.touch()
-    there = target.stat().st_size
-    if there > remote.size:
+    present = target.stat().st_size
+    if present > remote.size:
         os.truncate(target, 0)
-        there = 0
-    if there < remote.size:
+        present = 0
+    if present < remote.size:
         # A compressed answer would not be of the size that was told, nor begin where asked.
         headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
         url = hf_hub_url(remote.repo, remote.path, revision=remote.revision)
         with target.open("ab") as file, _naming(*remote[:3]):
-            told = _Told(file, remote, there)
+            reporting = _Reporting(file, remote, present)
             http_get(
                 url,
-                told,  # type: ignore[arg-type]
-                resume_size=there,
+                reporting,  # type: ignore[arg-type]
+                resume_size=present,
                 headers=headers,
                 expected_size=remote.size,
             )
-    found = checksum(target, remote.checksum)
-    if found != remote.checksum:
+    digest = checksum(target, remote.checksum)
+    if digest != remote.checksum:
         target.unlink()
         raise CheckpointError(
             f"{target}: what came from {remote.repo} as {remote.path} has the checksum "
-            f"{found[:12]}, the hub promised {remote.checksum[:12]}. The file has been deleted; "
+            f"{digest[:12]}, the hub promised {remote.checksum[:12]}. The file has been deleted; "
             "run again to fetch it anew."
         )
-    print(f"{remote.path}: {remote.size} bytes, checksum {found[:12]} as promised", flush=True)
+    print(f"{remote.path}: {remote.size} bytes, checksum {digest[:12]} as promised", flush=True)
 
 
 def checksum(path: Path, like: str) -> str:
-    """Hexadecimal digest of a file: sha256, or git's sha1 where `like` is as short as that."""
+    """Hexadecimal digest of a file: sha256, or git's sha1 if `like` is as short as one."""
     with path.open("rb") as file:
         if len(like) == 64:
             return hashlib.file_digest(file, "sha256").hexdigest()
-        found = hashlib.sha1(f"blob {path.stat().st_size}\0".encode())
-        found.update(file.read())  # only small files are kept in git itself
-        return found.hexdigest()
+        digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode())
+        digest.update(file.read())  # only small files are kept in git itself
+        return digest.hexdigest()
 
 
 @contextmanager
 def _naming(repo: str, path: str, revision: str) -> Iterator[None]:
-    """Problems with the hub as one message that names the file."""
+    """A context that turns errors of the hub into a CheckpointError that names the file."""
     from huggingface_hub.errors import HFValidationError, HTTPError
 
     try:
@@ -116,14 +117,14 @@ def _naming(repo: str, path: str, revision: str) -> Iterator[None]:
         ) from problem
 
 
-class _Told:
-    """A file that tells in the log how much of it has come."""
+class _Reporting:
+    """A file that prints to the log how much of it has been written."""
 
-    def __init__(self, file: BinaryIO, remote: Remote, there: int) -> None:
+    def __init__(self, file: BinaryIO, remote: Remote, present: int) -> None:
         self.file, self.remote = file, remote
         self.began = self.last = time.monotonic()
-        self.start = there
-        begins = f"goes on at {there} of" if there else "fetching"
+        self.start = present
+        begins = f"goes on at {present} of" if present else "fetching"
         print(f"{remote.path}: {begins} {remote.size} bytes from {remote.repo}", flush=True)
 
     def write(self, chunk: bytes) -> int:

@@ -1,4 +1,5 @@
-"""Locks between processes: flock, which ends with its process and works on most network disks."""
+"""Locks between processes, by flock, which ends with its process and works on most network
+disks."""
 
 import time
 from collections.abc import Iterator
@@ -9,17 +10,22 @@ from typing import BinaryIO
 from saegrid.base.errors import CheckpointError
 
 MOMENT = 1.0
-"""Seconds."""
+"""Seconds that a lock is tried for before the log says that a job waits for it."""
 
 
 def open_lock(path: Path) -> BinaryIO:
-    """A file to lock, made where it is not there; it is never deleted."""
+    """Open a file to be locked; it is created if it is missing, and never deleted."""
     # To lock exclusively on a network disk a file must be open for writing.
     return path.open("a+b")
 
 
 def flock(lock: BinaryIO, kind: str, waiting: str = "") -> None:
-    """LOCK_SH, LOCK_EX or LOCK_UN; where another is in the way for a second, say so and wait.
+    """Lock a file, or unlock it; print `waiting` if another holds it for a second, and wait.
+
+    Args:
+        lock: the opened file.
+        kind: LOCK_SH, LOCK_EX or LOCK_UN.
+        waiting: line to be printed.
 
     Raises:
         CheckpointError: files cannot be locked on this disk.
@@ -37,7 +43,7 @@ def flock(lock: BinaryIO, kind: str, waiting: str = "") -> None:
 
 
 def try_flock(lock: BinaryIO, kind: str) -> bool:
-    """As `flock`, but False where another is in the way."""
+    """Lock a file, see `flock`, without waiting; return False if another holds it."""
     import fcntl  # not on every system, and of no use to a local study
 
     try:
@@ -55,14 +61,14 @@ def try_flock(lock: BinaryIO, kind: str) -> bool:
 
 @contextmanager
 def alone(path: Path) -> Iterator[BinaryIO]:
-    """Hold a lock exclusively, until the file is closed."""
+    """A context that holds a lock exclusively."""
     with open_lock(path) as lock:
         flock(lock, "LOCK_EX")
         yield lock
 
 
 def taken(stack: ExitStack, path: Path) -> bool:
-    """Whether a lock could be had at once; it is then held until the stack closes."""
+    """Return True if a lock was free; it is then held until the stack closes."""
     lock = open_lock(path)
     if try_flock(lock, "LOCK_EX"):
         stack.enter_context(lock)

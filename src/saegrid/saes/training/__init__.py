@@ -1,4 +1,4 @@
-"""Training of SAEs. A new recipe is one file in `recipes` and one line below."""
+"""The training of SAEs. A new recipe is one file in `recipes` and one line below."""
 
 RECIPES = {
     "batchtopk": "saegrid.saes.training.recipes.batchtopk:RECIPE",
@@ -11,4 +11,4 @@ RECIPES = {
     "topk": "saegrid.saes.training.recipes.topk:RECIPE",
     "topk_relu": "saegrid.saes.training.recipes.topk_relu:RECIPE",
 }
-"""Each is a `saegrid.saes.training.recipe.Recipe`, importable without torch."""
+"""Recipes by name, each a `saegrid.saes.training.recipe.Recipe` that imports without torch."""

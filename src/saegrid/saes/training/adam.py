@@ -1,15 +1,15 @@
-"""Adam, and decoders whose rows keep norm one."""
+"""The Adam optimiser, and the projections that keep decoder rows at norm one."""
 
 import torch
 from torch import Tensor
 
 PIECE = 1 << 17
-"""Numbers of a matrix that are worked on at a time, so that they stay in the cache."""
+"""Numbers of a matrix that are processed at a time, so that they stay in the cache."""
 EPSILON = 1e-8
 
 
 class Adam:
-    """First and second moments of some parameters, by name."""
+    """An Adam optimiser: parameters by name, with their first and second moments."""
 
     def __init__(self, parameters: dict[str, Tensor], beta1: float, beta2: float) -> None:
         self.parameters = parameters
@@ -23,8 +23,8 @@ class Adam:
     def step(self, rate: float, factor: float = 1.0) -> None:
         """Move each parameter against its gradient times a factor, bias-corrected.
 
-        By the kernel of torch's fused Adam, one pass over all numbers. It is called itself, since
-        torch.optim imports a compiler before it does: a second, a tenth of a small training.
+        The kernel of torch's fused Adam takes one pass over all numbers. It is called directly,
+        since torch.optim first imports a compiler: a second, a tenth of a small training.
         """
         self.count += 1
         beta1, beta2 = self.betas
@@ -49,7 +49,7 @@ class Adam:
 
     @torch.no_grad()
     def norm(self) -> float:
-        """Norm of the whole gradient; Astray where it is not finite."""
+        """Norm of the whole gradient; Astray if it is not finite."""
         squares = [torch.linalg.vector_norm(p.grad).double() ** 2 for p in self.parameters.values()]
         norm = float(torch.stack(squares).sum().sqrt())
         if norm != norm or norm == float("inf"):
@@ -64,7 +64,7 @@ class Adam:
 
 
 class Astray(ValueError):
-    """A training's numbers are not finite any more."""
+    """An error of a training whose numbers are no longer finite."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
@@ -75,14 +75,14 @@ class Astray(ValueError):
 
 @torch.no_grad()
 def project(W: Tensor, grad: Tensor) -> None:
-    """Take out of the gradient of unit rows W (feature, d_model) what would change their norm."""
+    """Remove from the gradient of unit rows W (feature, d_model) the part along each row."""
     for w, g in zip(*_pieces(W, grad), strict=True):
         g.addcmul_((g * w).sum(dim=1, keepdim=True), w, value=-1.0)
 
 
 @torch.no_grad()
 def normalise(W: Tensor) -> None:
-    """Bring the rows of W (feature, d_model) to norm one."""
+    """Scale the rows of W (feature, d_model) to norm one."""
     for (w,) in zip(*_pieces(W), strict=True):
         w /= w.norm(dim=1, keepdim=True).clamp_min(1e-12)
 

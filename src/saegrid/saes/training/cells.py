@@ -1,4 +1,4 @@
-"""Trainings of cells, from streams to files; what is under way or finished stays in a store.
+"""The training of cells, from streams to files; states and finished SAEs are kept in a store.
 
 The store is a folder `store` beside the folders of the cells, which Snakemake does not know and so
 does not delete. It holds `{cell}-{digest}.safetensors` of a training under way, and, of SAEs that
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from saegrid.base import io
+from saegrid.base.recorded import recorded_spec
 from saegrid.base.words import Cell
 from saegrid.saes.formats.sae_lens import FACTS, WEIGHTS, write_sae_lens
 from saegrid.saes.training.adam import Astray
@@ -29,21 +30,21 @@ FILES = (FACTS, WEIGHTS, HISTORY)
 
 
 class _Cell(NamedTuple):
-    """A cell that is to be trained."""
+    """A cell to be trained, with the paths of its files."""
 
     name: str
     spec: str
-    """Text of its spec, with the settings under `sae`."""
+    """Text of the cell's spec, with the settings under `sae`."""
     saes: Path
-    """Folder of the folders of all cells."""
+    """Folder that holds the folders of all cells."""
 
     @property
-    def told(self) -> dict[str, Any]:
+    def parsed(self) -> dict[str, Any]:
         return json.loads(self.spec)
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that stand for the spec."""
+        """The digest of the spec: twelve hexadecimal digits."""
         return hashlib.sha256(self.spec.encode()).hexdigest()[:12]
 
     @property
@@ -52,25 +53,25 @@ class _Cell(NamedTuple):
 
     @property
     def part(self) -> Path:
-        """The file of a training under way."""
+        """The path of the file of a training under way."""
         return self.finished.with_name(f"{self.finished.name}.safetensors")
 
     @property
     def finished(self) -> Path:
-        """The folder of a finished one."""
+        """The path of the folder of a finished training."""
         return self.saes / "store" / f"{self.name}-{self.digest}"
 
     def is_in(self, folder: Path) -> bool:
-        """Whether a folder holds the SAE of this spec, whole."""
+        """Return True if a folder holds all files of the SAE of this spec."""
         whole = all((folder / name).is_file() for name in FILES)
-        return whole and io.recorded_spec(folder / WEIGHTS) == self.spec
+        return whole and recorded_spec(folder / WEIGHTS) == self.spec
 
     def write(self, folder: Path, trained: Trained) -> None:
         io.write_table(folder / HISTORY, trained.history, self.spec)
         write_sae_lens(folder, trained.cfg, trained.tensors, self.spec)
 
     def forget_others(self) -> None:
-        """Remove what the store holds of this cell for other specs."""
+        """Remove the files of this cell for other specs from the store."""
         for path in self.finished.parent.glob(f"{self.name}-*"):
             if path.is_dir() and path != self.finished:
                 shutil.rmtree(path)
@@ -85,16 +86,16 @@ def train_cell(
     saes: str | os.PathLike[str],
     save_every: float = SAVE_EVERY,
 ) -> None:
-    """Write `{saes}/{name}/`: what was trained together with others, else trained now.
+    """Write `{saes}/{name}/`: link an SAE that was trained together with others, or train it now.
 
     Args:
-        opened: gives what opens what is learned from, activations of the training corpus at the
-            cell's site. Where leaving it fails, as when a store cannot be filled to its end, the
-            training is kept as one under way.
-        name: the cell.
-        spec: its spec, under `sae` its settings.
-        saes: folder of the folders of all cells.
-        save_every: seconds between two writings of what is under way.
+        opened: context with the opener of the stream of activations at the cell's site. If leaving
+            it fails, as when a store cannot be filled to its end, the training is kept as one
+            under way.
+        name: name of the cell.
+        spec: spec of the cell, with its settings under `sae`.
+        saes: folder that holds the folders of all cells.
+        save_every: seconds between two writings of a training under way.
     """
     cell = _Cell(name, spec, Path(saes))
     if cell.is_in(cell.finished):
@@ -116,13 +117,19 @@ def train_together(
     cores: int = 1,
     save_every: float = SAVE_EVERY,
 ) -> dict[str, str]:
-    """Train cells of one site on one stream into the store; the digest of each cell's spec.
+    """Train cells of one site on one stream into the store; return the digest of each cell's spec.
 
-    members: the spec of each cell; cores: by which as many cells are trained at a time as their
-    threads allow. Cells that are finished, in the store or in their own folder, are not trained
-    again. Else as `train_cell`.
+    Cells that are finished, in the store or in their own folder, are not trained again.
 
-    Raises ValueError, once all others are in the store, where some have gone astray.
+    Args:
+        stream: opener of the stream.
+        members: spec of each cell.
+        saes: folder that holds the folders of all cells.
+        cores: number of cores; as many cells are trained at a time as their threads allow.
+        save_every: seconds between two writings of a training under way.
+
+    Raises:
+        ValueError: some trainings have gone astray; all others are in the store by then.
     """
     cells = [_Cell(name, spec, Path(saes)) for name, spec in sorted(members.items())]
     for cell in cells:
@@ -149,16 +156,16 @@ def _train(
     cells: list[_Cell], stream: Opener, cores: int, save_every: float
 ) -> list[Trained | Astray]:
     """The trained SAEs of cells that share a stream, see `train_each`."""
-    told = [cell.told for cell in cells]
-    first, sae = told[0], told[0]["sae"]
+    specs = [cell.parsed for cell in cells]
+    first, sae = specs[0], specs[0]["sae"]
     settings = parse(sae["recipe"], sae["settings"])
     for cell in cells:
-        print(f"{cells.index(cell) + 1}: {cell.name} {io.canonical(cell.told['sae'])}")
+        print(f"{cells.index(cell) + 1}: {cell.name} {io.canonical(cell.parsed['sae'])}")
     return train_each(
         stream(settings.hold_out, sae["order_seed"]),
         [
             Run(t["sae"]["recipe"], t["sae"]["settings"], t["sae"]["expansion"], t["sae"]["seed"])
-            for t in told
+            for t in specs
         ],
         site=Cell.parse(cells[0].name).site,
         order_seed=sae["order_seed"],
@@ -171,7 +178,7 @@ def _train(
 
 
 def _link(source: Path, folder: Path) -> None:
-    """Make the files of one folder a second name of those of another; copies where links fail."""
+    """Link the files of an SAE into another folder; copy them where links fail."""
     for name in FILES:
         with io.atomic(folder / name) as temporary:
             try:

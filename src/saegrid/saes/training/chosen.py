@@ -1,4 +1,4 @@
-"""Which entries of pre-activations are the largest."""
+"""The largest entries of pre-activations, of each token or of a batch."""
 
 import numpy as np
 import torch
@@ -10,11 +10,10 @@ GROUPS = 8
 
 
 def largest(pre: Tensor, k: int) -> Tensor:
-    """(token, k): ids of the k largest entries of each row of pre (token, feature), rising; of
-    equal ones always the same.
+    """The ids (token, k) of the k largest entries of each row of pre (token, feature), ascending.
 
-    The k largest stand in the k groups with the largest maxima: two short searches instead of a
-    long one. Raises ValueError where pre holds NaN.
+    The choice among equal ones is always the same. The k largest lie in the k groups with the
+    largest maxima: two short searches instead of a long one. Raises ValueError if pre holds NaN.
     """
     n, d_sae = pre.shape
     width, rest = divmod(d_sae, GROUPS)
@@ -24,12 +23,13 @@ def largest(pre: Tensor, k: int) -> Tensor:
     grouped = pre.view(n, GROUPS, width)
     group = _largest(grouped.amax(dim=1), k)
     candidates = grouped.gather(2, group[:, None, :].expand(-1, GROUPS, -1)).view(n, -1)
-    found = _largest(candidates, k)
-    return found // k * width + group.gather(1, found % k)
+    position = _largest(candidates, k)
+    return position // k * width + group.gather(1, position % k)
 
 
 def _largest(values: Tensor, k: int) -> Tensor:
-    """The same by one search: numpy partitions numbers several times faster than torch selects."""
+    """The same ids by one search: numpy partitions numbers several times faster than torch
+    selects."""
     n, width = values.shape
     row = values.numpy()
     parted = np.partition(row, width - k, axis=1)[:, width - k :]
@@ -48,16 +48,16 @@ def _largest(values: Tensor, k: int) -> Tensor:
 def largest_of_batch(pre: Tensor, n: int, guess: float) -> tuple[Tensor, Tensor]:
     """Token and feature (n,) of the n largest positive entries of pre (token, feature).
 
-    Sorted by token; fewer where fewer are positive. `guess` only shortens the search: about what
-    the smallest of them will be.
+    They are sorted by token, and fewer where fewer are positive. `guess` is an estimate of the
+    smallest of them, which shortens the search and changes nothing else.
     """
     flat = pre.view(-1)
-    found = _above(flat, max(guess, 0.0))
-    if len(found) < n and guess > 0:
-        found = _above(flat, 0.0)
-    if len(found) > n:
-        found = found[flat[found].topk(n, sorted=False).indices].sort().values
-    return found // pre.shape[1], found % pre.shape[1]
+    indices = _above(flat, max(guess, 0.0))
+    if len(indices) < n and guess > 0:
+        indices = _above(flat, 0.0)
+    if len(indices) > n:
+        indices = indices[flat[indices].topk(n, sorted=False).indices].sort().values
+    return indices // pre.shape[1], indices % pre.shape[1]
 
 
 def _above(flat: Tensor, least: float) -> Tensor:

@@ -1,8 +1,8 @@
 """ReLU autoencoders: forward and backward pass by hand, a block of features at a time.
 
-Where many features are active, five products a step and nothing else that grows with them: what
-lies between them is done while a block of z is in the cache. Where few are, as soon as a training
-has begun in earnest, one product: the other four go entry by entry.
+Blocks with many active features take five products a step; the elementwise work between them is
+done while a block of z is in the cache. Blocks with few, as most are soon after the start, take one
+product; the other four go entry by entry.
 """
 
 from typing import NamedTuple
@@ -14,20 +14,21 @@ from torch import Tensor
 from saegrid.saes.training.entries import Entries
 
 BLOCK = 1 << 19
-"""Numbers of z that are worked on at a time."""
+"""Numbers of z that are processed at a time."""
 FEW = 1 / 16
 """Share of active entries up to which a block goes entry by entry: at this share in half of the
 time at d_model 192, in four fifths at 768. Both cost the same at one in five, and one in eleven."""
 
 
 def product(a: Tensor, b: Tensor, dtype: str = "float32") -> Tensor:
-    """a @ b in float32, with bfloat16 factors where `dtype` says so."""
+    """The product a @ b in float32, of bfloat16 factors if that is the `dtype`."""
     return a @ b if dtype == "float32" else (a.bfloat16() @ b.bfloat16()).float()
 
 
 @torch.no_grad()
 def affine(x: Tensor, W: Tensor, b: Tensor, dtype: str = "float32") -> Tensor:
-    """(token, feature) = x W' + b of W (feature, channel), in float32 and without a gradient."""
+    """The affine map x W' + b (token, feature) of W (feature, channel), in float32 without a
+    gradient."""
     if dtype == "float32":
         return torch.addmm(b, x, W.T)
     return product(x, W.T, dtype).add_(b)
@@ -41,7 +42,7 @@ def _into(out: Tensor, a: Tensor, b: Tensor, dtype: str) -> None:
 
 
 def gradient_of(parameter: Tensor) -> Tensor:
-    """The gradient of a parameter, to be written; kept from step to step."""
+    """The array of a parameter's gradient, to be overwritten; it is kept from step to step."""
     if parameter.grad is None:
         parameter.grad = torch.empty_like(parameter)
     return parameter.grad
@@ -51,25 +52,24 @@ class Weights(NamedTuple):
     """An encoder and a decoder, or their gradients."""
 
     W_enc: Tensor
-    """(feature, d_model)."""
+    """(feature, d_model): rows of the encoder."""
     b_enc: Tensor
-    """(feature,)."""
+    """(feature,): biases of the encoder."""
     W_dec: Tensor
-    """(feature, d_model)."""
+    """(feature, d_model): rows of the decoder."""
 
 
 class Pass(NamedTuple):
-    """What a pass found."""
+    """The results of a pass over a batch."""
 
     squared: Tensor
-    """|x_hat - target|^2, summed over the batch."""
+    """Squared error |x_hat - target|^2, summed over the batch."""
     error: Tensor
-    """(token, d_model): the gradient of x_hat where gradients were asked for, else x_hat - target.
-    """
+    """(token, d_model): the gradient of x_hat if gradients were asked for, else x_hat - target."""
     total: Tensor
     """(feature,): z summed over the tokens."""
     n_active: int
-    """Entries of z that are active."""
+    """Number of active entries of z."""
 
     def l0(self) -> float:
         """Mean number of active features of a token."""
@@ -92,14 +92,14 @@ def relu_pass(
         weight |x_hat - target|^2 + sum over tokens and features of penalty_i z_i
 
     Args:
-        x: (token, d_model), what the encoder reads.
-        target: (token, d_model), what is to be reconstructed.
-        weights: what is learned.
-        bias: (d_model,) or None.
-        weight: of the squared error.
-        penalty: (feature,); needed with `gradients`.
-        gradients: where the gradients are written; None: none are wanted.
-        dtype: of the factors of the dense products.
+        x: (token, d_model), input of the encoder.
+        target: (token, d_model), activations to be reconstructed.
+        weights: encoder and decoder.
+        bias: (d_model,), bias of the decoder, or None.
+        weight: weight of the squared error.
+        penalty: (feature,), weight of z of each feature; needed with `gradients`.
+        gradients: arrays that the gradients are written to; None: none are computed.
+        dtype: number type of the factors of the dense products.
     """
     W_enc, b_enc, W_dec = weights
     x_hat = torch.zeros_like(target) if bias is None else bias.expand_as(target).clone()
@@ -114,9 +114,9 @@ def relu_pass(
         n = np.count_nonzero(active)
         n_active += n
         if n <= FEW * active.size:
-            place = np.flatnonzero(active)
-            token, feature = np.divmod(place, active.shape[1])
-            few.append((token, feature + start, part.view(-1)[torch.from_numpy(place)]))
+            index = np.flatnonzero(active)
+            token, feature = np.divmod(index, active.shape[1])
+            few.append((token, feature + start, part.view(-1)[torch.from_numpy(index)]))
             continue
         part.relu_()
         if dtype == "float32":

@@ -2,7 +2,7 @@
 
 A dense product costs as much for an entry that is zero as for any other. Where one in thirty is
 active, going by the entries is several times faster. Every sum has a fixed order: features of a
-token as they were given, tokens of a feature in rising order.
+token in the order of the arguments, tokens of a feature in ascending order.
 """
 
 import warnings
@@ -19,43 +19,44 @@ warnings.filterwarnings("ignore", "Sparse (invariant checks|CSR tensor support)"
 
 
 class Entries(NamedTuple):
-    """Some entries of a matrix (token, feature), by token, and how they lie by feature."""
+    """Some entries of a matrix (token, feature), sorted by token, with their order by feature."""
 
     value: Tensor
-    """(entry,) by token."""
+    """(entry,) values, by token."""
     feature: Tensor
-    """(entry,) int32, by token."""
+    """(entry,) int32: ids of the features, by token."""
     token_starts: Tensor
-    """(token + 1,) int32: by token, place of a token's first entry."""
+    """(token + 1,) int32: by token, index of a token's first entry."""
     order: Tensor
-    """(entry,) int32: by feature, the places by token."""
+    """(entry,) int32: by feature, index of the entry by token."""
     token: Tensor
-    """(entry,) int32, by feature."""
+    """(entry,) int32: indices of the tokens, by feature."""
     feature_starts: Tensor
-    """(feature + 1,) int32: by feature, place of a feature's first entry."""
+    """(feature + 1,) int32: by feature, index of a feature's first entry."""
 
     @classmethod
     def of(
         cls, token: np.ndarray, feature: np.ndarray, value: Tensor, shape: tuple[int, int]
     ) -> Self:
-        """Entries (entry,) in any order, each place at most once, of a matrix of that shape."""
-        places = np.arange(len(value), dtype=np.int32)
+        """The entries (entry,) of a matrix of a shape, in any order, each at most once."""
+        indices = np.arange(len(value), dtype=np.int32)
         where = token.astype(np.int32), feature.astype(np.int32)
-        given = coo_array((places, where), shape=shape)
-        given.has_canonical_format = True  # no place twice: nothing to be summed
-        by_token = given.tocsr()
+        matrix = coo_array((indices, where), shape=shape)
+        matrix.has_canonical_format = True  # no entry twice: nothing to be summed
+        by_token = matrix.tocsr()
         value = value.index_select(0, torch.from_numpy(by_token.data))
-        by_token.data = places
+        by_token.data = indices
         by_feature = by_token.tocsc()
-        found = (
+        arrays = (
             *(by_token.indices, by_token.indptr),
             *(by_feature.data, by_feature.indices, by_feature.indptr),
         )
-        return cls(value, *map(torch.from_numpy, found))
+        return cls(value, *map(torch.from_numpy, arrays))
 
     @classmethod
     def positive(cls, pre: Tensor, token: Tensor, feature: Tensor) -> Self:
-        """Those of the named entries (entry,) of pre (token, feature) that are positive."""
+        """The entries of pre (token, feature) that are positive, among those (entry,) of the
+        arguments."""
         value = pre.view(-1).index_select(0, token * pre.shape[1] + feature)
         kept = value > 0
         if not kept.all():
@@ -64,21 +65,20 @@ class Entries(NamedTuple):
 
     @classmethod
     def above(cls, pre: Tensor, threshold: Tensor | float) -> Self:
-        """The entries of pre (token, feature) above a threshold, or above one (feature,) each."""
+        """The entries of pre (token, feature) above a threshold, one for all or (feature,)."""
         least = threshold.numpy() if isinstance(threshold, Tensor) else threshold
-        place = np.flatnonzero(pre.numpy() > least)
-        token, feature = np.divmod(place, pre.shape[1])
-        value = pre.view(-1).index_select(0, torch.from_numpy(place))
+        index = np.flatnonzero(pre.numpy() > least)
+        token, feature = np.divmod(index, pre.shape[1])
+        value = pre.view(-1).index_select(0, torch.from_numpy(index))
         return cls.of(token, feature, value, tuple(pre.shape))
 
     def decode(self, value: Tensor, W: Tensor) -> Tensor:
-        """(token, channel): of each token the sum of its values times rows of W (feature,
-        channel)."""
+        """Sums (token, channel) of each token's values times the rows of W (feature, channel)."""
         return _sums_of_rows(self.feature, W, self.token_starts, value)
 
     def along(self, rows: Tensor, W: Tensor) -> Tensor:
-        """(entry,) by token: product of the token's row of rows (token, channel) with the feature's
-        of W (feature, channel)."""
+        """Products (entry,), by token, of the token's row of rows (token, channel) with the
+        feature's row of W (feature, channel)."""
         if not len(self.feature):
             return torch.zeros_like(self.value)
         shape = len(rows), len(W)
@@ -88,17 +88,17 @@ class Entries(NamedTuple):
         return torch.sparse.sampled_addmm(at, rows, W.detach().T, beta=0.0).values()
 
     def spread(self, value: Tensor, rows: Tensor) -> Tensor:
-        """(feature, channel): of each feature the sum of its values times rows (token, channel)."""
+        """Sums (feature, channel) of each feature's values times the rows (token, channel)."""
         value = value.index_select(0, self.order)
         return _sums_of_rows(self.token, rows, self.feature_starts, value)
 
     def sums(self, value: Tensor) -> Tensor:
-        """(feature,): the sum of its values, taken in float64."""
+        """Sums (feature,) of each feature's values, taken in float64."""
         n = len(self.feature_starts) - 1
         return torch.bincount(self.feature, value.double(), minlength=n).to(value.dtype)
 
     def fired(self) -> Tensor:
-        """(feature,) bool: has an entry."""
+        """(feature,) bool: True where a feature has an entry."""
         return self.feature_starts.diff() > 0
 
     def l0(self) -> float:
@@ -113,7 +113,8 @@ def _sums_of_rows(index: Tensor, rows: Tensor, starts: Tensor, value: Tensor) ->
 
 
 class _Explained(torch.autograd.Function):
-    """z at the entries and what it decodes to, with gradients that touch these entries only."""
+    """The function of `explained`: z at the entries and z W_dec, with gradients at these entries
+    only."""
 
     @staticmethod
     def forward(
@@ -146,7 +147,7 @@ def explained(
         W_enc: (feature, channel).
         b_enc: (feature,).
         W_dec: (feature, channel).
-        entries: which, with their values, computed before without a gradient. All others are 0.
+        entries: active entries, with their values computed without a gradient; all others are 0.
     """
     return _Explained.apply(x, W_enc, b_enc, W_dec, entries)
 
@@ -161,7 +162,7 @@ def auxiliary(
     dead: Tensor,
     k: int,
 ) -> Tensor:
-    """Share of the error that the k most active dead features of each token leave unexplained.
+    """The share of the error that the k most active dead features of each token leave unexplained.
 
     Args:
         x: (token, d_model) centred input.
@@ -169,9 +170,9 @@ def auxiliary(
         b_enc: (feature,).
         W_dec: (feature, d_model).
         pre: (token, feature) pre-activations, without a gradient.
-        error: (token, d_model) what the reconstruction leaves, without a gradient.
+        error: (token, d_model) residual of the reconstruction, without a gradient.
         dead: (n_dead,) ids of dead features.
-        k: dead features a token.
+        k: number of dead features a token.
     """
     chosen = dead[pre[:, dead].topk(min(k, len(dead)), dim=1, sorted=False).indices]
     entries = Entries.positive(pre, *flat(chosen))
@@ -180,6 +181,6 @@ def auxiliary(
 
 
 def flat(feature: Tensor) -> tuple[Tensor, Tensor]:
-    """Token and feature (entry,) of feature (token, n)."""
+    """Token and feature (entry,) of the ids feature (token, n)."""
     token = torch.arange(len(feature)).repeat_interleave(feature.shape[1])
     return token, feature.flatten()

@@ -1,4 +1,4 @@
-"""Steps whose derivative is estimated in a window around them.
+"""Step functions whose derivative is estimated in a window around them.
 
 The derivative of a step is taken as 1 / bandwidth inside a window of that width around its
 threshold, and 0 outside. Rajamanoharan et al. 2024, arXiv 2407.14435.
@@ -14,7 +14,7 @@ from saegrid.saes.training.entries import Entries
 
 
 class _Jumped(torch.autograd.Function):
-    """What the entries above their thresholds decode to, and how many a token has."""
+    """The function of `jumped`: z W_dec, and the mean number of active features a token."""
 
     @staticmethod
     def forward(
@@ -24,17 +24,17 @@ class _Jumped(torch.autograd.Function):
         b_enc: Tensor,
         W_dec: Tensor,
         threshold: Tensor,
-        given: tuple[Tensor, Entries, float, str],
+        constants: tuple[Tensor, Entries, float, str],
     ) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x, W_enc, W_dec, threshold)
-        ctx.given = given
-        entries = given[1]
+        ctx.constants = constants
+        entries = constants[1]
         return entries.decode(entries.value, W_dec), x.new_tensor(entries.l0())
 
     @staticmethod
     def backward(ctx: Any, grad_x_hat: Tensor, grad_l0: Tensor) -> tuple[Tensor | None, ...]:
         x, W_enc, W_dec, threshold = ctx.saved_tensors
-        pre, entries, bandwidth, dtype = ctx.given
+        pre, entries, bandwidth, dtype = ctx.constants
         grad = entries.along(grad_x_hat, W_dec)
         pull, size = torch.empty_like(threshold), max(64, BLOCK // len(x))
         for start in range(0, len(threshold), size):
@@ -61,17 +61,18 @@ def jumped(
     bandwidth: float,
     dtype: str = "float32",
 ) -> tuple[Tensor, Tensor, Entries]:
-    """z W_dec (token, channel) with z = pre where pre > threshold, else 0; the mean number of
-    active features a token; and the active entries. Differentiable but for the last; the estimate
-    reaches the thresholds alone.
+    """The decoded JumpReLU: z W_dec (token, channel), the mean L0, and the active entries of z.
+
+    z = pre where pre > threshold, else 0. The first two are differentiable; the estimated
+    derivative reaches the thresholds alone.
 
     Args:
         x: (token, channel).
         weights: W_enc (feature, channel), b_enc (feature,), W_dec (feature, channel).
         threshold: (feature,), above zero.
         pre: (token, feature) = x W_enc + b_enc, computed before without a gradient.
-        bandwidth: of the window around a threshold.
-        dtype: of the factors of the dense product.
+        bandwidth: width of the window around a threshold.
+        dtype: number type of the factors of the dense product.
     """
     entries = Entries.above(pre, threshold.detach())
     x_hat, l0 = _Jumped.apply(x, *weights, threshold, (pre, entries, bandwidth, dtype))
@@ -79,7 +80,7 @@ def jumped(
 
 
 class _Jump(torch.autograd.Function):
-    """z and the mean number of active features a token, of pre and threshold."""
+    """The function of `jump`: z, and the mean number of active features a token."""
 
     @staticmethod
     def forward(ctx: Any, pre: Tensor, threshold: Tensor, bandwidth: float) -> tuple[Tensor, ...]:
@@ -97,7 +98,9 @@ class _Jump(torch.autograd.Function):
 
 
 def jump(pre: Tensor, threshold: Tensor, bandwidth: float) -> tuple[Tensor, Tensor]:
-    """z (token, feature) = pre where pre > threshold (feature,), else 0, and the mean number a
-    token of those. The estimate reaches thresholds and pre-activations.
+    """The JumpReLU z (token, feature) of pre, and its mean number of active features a token.
+
+    z = pre where pre > threshold (feature,), else 0. The estimated derivative reaches thresholds
+    and pre-activations.
     """
     return _Jump.apply(pre, threshold, bandwidth)

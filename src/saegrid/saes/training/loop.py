@@ -30,13 +30,13 @@ from saegrid.saes.training.stream import Stream
 from saegrid.saes.training.whiten import fold_affine
 
 HELD_OUT = 4096
-"""Most tokens that health is measured on."""
+"""Largest number of tokens that health is measured on."""
 CHUNK = 16 << 20
-"""Bytes of batches that an SAE goes through at a time."""
+"""Bytes of batches that an SAE is trained on at a time."""
 MOST = 64
-"""Batches that an SAE goes through at a time, at most: training is kept in between."""
+"""Largest number of batches that an SAE is trained on at a time; states are saved in between."""
 SAVE_EVERY = 60.0
-"""Seconds between two files from which a killed training goes on."""
+"""Seconds between two writings of the file from which a killed training goes on."""
 
 HISTORY = pa.schema(
     [("step", pa.int64()), ("tokens", pa.int64()), ("lr", pa.float64())]
@@ -49,30 +49,30 @@ class Trained(NamedTuple):
     """A trained SAE that takes raw activations."""
 
     cfg: dict[str, Any]
-    """cfg.json."""
+    """Content of cfg.json."""
     tensors: dict[str, np.ndarray]
-    """sae_weights.safetensors, float32."""
+    """Content of sae_weights.safetensors, float32."""
     history: pa.Table
-    """The columns of HISTORY, a row each `log_every` steps. `loss` = `reconstruction` + `sparsity`
-    + `auxiliary`, in the recipe's units; `mse` in raw units a number; `held_*` null where held-out
-    tokens were not measured. With `whiten`, all are of whitened activations."""
+    """Table with the columns of HISTORY, a row each `log_every` steps. `loss` = `reconstruction` +
+    `sparsity` + `auxiliary`, in the recipe's units; `mse` is per number, in raw units; `held_*` are
+    null where held-out tokens were not measured. With `whiten`, all are of whitened activations."""
     health: dict[str, Any]
-    """fvu, l0 and dead_rate on held-out tokens, raw: value, n, definition (see `saes.health`)."""
+    """fvu, l0 and dead_rate on raw held-out tokens: value, n, definition (see `measured`)."""
 
 
 def train(stream: Stream, recipe: str, settings: dict[str, Any], **more: Any) -> Trained:
-    """One SAE; see `train_many`. `expansion` and `seed` are those of `Run`."""
+    """Train one SAE, see `train_many`; `expansion` and `seed` are those of `Run`."""
     run = Run(recipe, settings, more.pop("expansion"), more.pop("seed", 0))
     return train_many(stream, [run], **more)[0]
 
 
 def train_many(stream: Stream, runs: Sequence[Run], **more: Any) -> list[Trained]:
-    """As `train_each`; raises Astray where one of them has gone astray."""
-    found = train_each(stream, runs, **more)
-    for outcome in found:
+    """Train SAEs on one stream, see `train_each`; raise Astray if one of them has gone astray."""
+    outcomes = train_each(stream, runs, **more)
+    for outcome in outcomes:
         if isinstance(outcome, Astray):
             raise outcome
-    return found
+    return outcomes
 
 
 def train_each(
@@ -89,19 +89,19 @@ def train_each(
 ) -> list[Trained | Astray]:
     """Train SAEs on one stream; equal arguments give equal bytes on one type of machine.
 
-    What comes back stands in the order of the runs. One that goes astray stops no other: in its
-    place stands why.
+    The SAEs are returned in the order of the runs. A run that goes astray stops no other; its error
+    is returned in its place.
 
     Args:
         stream: raw activations.
-        runs: what is to be trained; they share `batch`.
-        site: where x was read, for cfg.json.
-        order_seed: of the order of the tokens.
-        threads: of each SAE's products; fixed, since sums depend on it in the last bits.
-        workers: SAEs that are trained at the same time; decides nothing about the result.
+        runs: SAEs to be trained; they share `batch`.
+        site: site of the activations, for cfg.json.
+        order_seed: seed of the order of the tokens.
+        threads: threads of each SAE's products; sums depend on their number in the last bits.
+        workers: number of SAEs that are trained at the same time; it decides no result.
         metadata: more facts for cfg.json.
-        kept: a file for each run, in which it is kept while it lasts; a run that was killed goes
-            on from there. The caller removes them.
+        kept: a file for each run, which holds its state while it lasts; a run that was killed goes
+            on from there. The caller removes these files.
         save_every: seconds between two writings of these files.
 
     Raises:
@@ -125,7 +125,7 @@ def train_each(
 
 @contextmanager
 def _threads(n: int) -> Iterator[None]:
-    """n threads for torch and for numpy, as many as before afterwards."""
+    """A context in which torch and numpy use n threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:
@@ -136,7 +136,7 @@ def _threads(n: int) -> Iterator[None]:
 
 
 def world_of(stream: Stream, order_seed: int) -> World:
-    """What the SAEs on a stream share; ValueError where all tokens are equal."""
+    """The facts that the SAEs on a stream share; ValueError if all tokens are equal."""
     norm, mean, variance = stream.moments()
     if not variance > 0:
         raise ValueError("All tokens to learn from are equal: there is nothing to learn.")
@@ -144,24 +144,24 @@ def world_of(stream: Stream, order_seed: int) -> World:
 
 
 def _advance(states: list[State], workers: int, save_every: float) -> None:
-    """Train all to their ends."""
+    """Train all SAEs to their ends."""
     left = [state for state in states if not state.done]
     if not left:
         return
-    batch = states[0].told.batch
-    if any(state.told.batch != batch for state in states):
-        sizes = sorted({state.told.batch for state in states})
+    batch = states[0].settings.batch
+    if any(state.settings.batch != batch for state in states):
+        sizes = sorted({state.settings.batch for state in states})
         raise ValueError(f"SAEs that are trained together need one `batch`; got {sizes}.")
     world, at = states[0].world, min(state.step for state in left)
     size = max(1, min(MOST, CHUNK // (4 * batch * world.stream.d_model)))
     source, saved = world.stream.batches(batch, world.order_seed, at), time.monotonic()
 
     def read(left: list[State], at: int) -> dict[tuple[str, float], list[Tensor]]:
-        """The next batches, as each SAE wants them."""
+        """The next batches, transformed once for each kind of input that the SAEs take."""
         last = max(state.steps for state in left)
         raw = list(islice(source, max(0, min(size, last - at))))
         views = {state.view: state for state in left}
-        return {view: list(map(state.given, raw)) for view, state in views.items()}
+        return {view: list(map(state.transform, raw)) for view, state in views.items()}
 
     with ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(1) as reader:
         coming = reader.submit(read, left, at)
@@ -182,29 +182,34 @@ def _advance(states: list[State], workers: int, save_every: float) -> None:
 
 
 def _through(state: State, chunk: list[Tensor], at: int) -> None:
-    """Learn from batches, the first of which is batch `at`."""
+    """Train an SAE on batches, the first of which is batch `at`."""
     for number, x in enumerate(chunk, at):
         if number >= state.step and not state.done:
             state.learn(x)
 
 
 def _trained(state: State, site: Site, metadata: dict[str, Any]) -> Trained | Astray:
-    """What a training came to, for raw activations, and how well it does."""
-    run, told = state.run, state.told
+    """The SAE that a training ends with, for raw activations, with its health."""
+    run, settings = state.run, state.settings
     final = state.final()
     if state.astray is not None:
         return state.astray
     if not all(bool(value.isfinite().all()) for value in final.values()):
         return Astray("The weights are")
-    found = state.recipe.finish(final, state.scale, told)
-    tensors = {name: np.ascontiguousarray(t.numpy()) for name, t in found.tensors.items()}
+    folded = state.recipe.finish(final, state.scale, settings)
+    tensors = {name: np.ascontiguousarray(t.numpy()) for name, t in folded.tensors.items()}
     if state.world.affine is not None:
-        centred = found.keys.get("apply_b_dec_to_input", True)
-        tensors = fold_affine(tensors, state.world.affine, centred, found.unit)
+        centred = folded.keys.get("apply_b_dec_to_input", True)
+        tensors = fold_affine(tensors, state.world.affine, centred, folded.unit)
     d_in, d_sae = tensors["W_enc"].shape
-    facts = {"recipe": run.recipe, "settings": vars(told), "seed": run.seed, "steps": state.step}
+    facts = {
+        "recipe": run.recipe,
+        "settings": vars(settings),
+        "seed": run.seed,
+        "steps": state.step,
+    }
     facts |= {"input_scale": state.scale, **metadata}
-    cfg = config(found.architecture, site, d_in, d_sae, metadata=facts, **found.keys)
+    cfg = config(folded.architecture, site, d_in, d_sae, metadata=facts, **folded.keys)
     sae = view(Path(FACTS), cfg, lambda: Tensors(Path(WEIGHTS), tensors))
     held = state.world.measured
     none = not len(held)
@@ -212,8 +217,8 @@ def _trained(state: State, site: Site, metadata: dict[str, Any]) -> Trained | As
     if none:
         for entry in numbers.values():
             entry["definition"] += "; these were learned from, for none are held out"
-    told_health = "  ".join(f"{name} {entry['value']:.4f}" for name, entry in numbers.items())
+    shown = "  ".join(f"{name} {entry['value']:.4f}" for name, entry in numbers.items())
     n, kind = numbers["fvu"]["n"], "training" if none else "held-out"
-    print(f"{state.name}measured on {n} {kind} tokens: {told_health}", flush=True)
+    print(f"{state.name}measured on {n} {kind} tokens: {shown}", flush=True)
     cfg["metadata"]["health"] = numbers
     return Trained(cfg, tensors, pa.Table.from_pylist(state.rows, HISTORY), numbers)

@@ -1,4 +1,4 @@
-"""How well an SAE describes activations: named numbers in float64."""
+"""The health of an SAE on activations: named numbers in float64."""
 
 from typing import Any
 
@@ -14,9 +14,10 @@ DEFINITIONS = {
 
 
 def health(sae: SAE, x: np.ndarray) -> dict[str, Any]:
-    """fvu, l0 and dead_rate of raw activations x (token, d_model): value, n (tokens), definition.
+    """The fvu, l0 and dead_rate of an SAE on raw activations x (token, d_model).
 
-    The share of dead features falls with n: compare it at one n only.
+    Each has its value, n (tokens) and definition. The share of dead features falls with n, so that
+    it compares at equal n only.
     """
     x = np.asarray(x, np.float64)
     left, active, alive = 0.0, 0, np.zeros(sae.encoder.d_sae, bool)

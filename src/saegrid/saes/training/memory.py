@@ -1,4 +1,4 @@
-"""The memory that trainings take. Importable without torch."""
+"""The memory that trainings take. The module imports without torch."""
 
 from collections.abc import Iterable
 
@@ -7,16 +7,17 @@ from saegrid.saes.training.settings import Settings
 TORCH = 500 << 20
 """Bytes of a process that has imported torch."""
 COPIES = 4
-"""Of the weights as float32: parameters, gradients and two moments."""
+"""Copies of the weights as float32: parameters, gradients and two moments."""
 SAMPLE = 1 << 30
-"""Bytes of the sample from which whitening is measured, at most."""
+"""Most bytes of the sample from which whitening is measured."""
 
 
 def held(saes: Iterable[tuple[int, int, Settings]]) -> int:
-    """Megabytes of a training of several SAEs, each (d_model, d_sae, settings).
+    """The megabytes of a training of several SAEs, each (d_model, d_sae, settings).
 
-    The weights and what the optimiser keeps of them, four arrays (token, feature) of a batch, and
-    where activations are whitened the larger of the sample and two float64 copies of the weights.
+    They hold the weights with the arrays of the optimiser, four arrays (token, feature) of a batch,
+    and where activations are whitened the larger of the sample and two float64 copies of the
+    weights.
     """
     total = TORCH
     for d_model, d_sae, settings in saes:

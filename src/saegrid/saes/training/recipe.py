@@ -1,4 +1,4 @@
-"""What a recipe is, and what it gets. Importable without torch: configs are checked by it."""
+"""The interface of recipes. It imports without torch, since configs are checked by it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ if TYPE_CHECKING:
     from saegrid.saes.training.adam import Adam
 
 Parameters = dict[str, "Tensor"]
-"""By name. Most recipes have W_enc (feature, d_model), b_enc (feature,), W_dec (feature, d_model)
-and b_dec (d_model,), all for scaled activations."""
+"""Parameters by name. Most recipes have W_enc (feature, d_model), b_enc (feature,), W_dec (feature,
+d_model) and b_dec (d_model,), all for scaled activations."""
 
 
 class Start(NamedTuple):
-    """What the first parameters are made from."""
+    """The data from which a recipe makes its first parameters."""
 
     rows: Tensor
-    """(feature, d_model): first directions, of norm one."""
+    """(feature, d_model): first directions of the features, of norm one."""
     mean: Tensor
     """(d_model,): mean of the tokens, scaled."""
     x: Tensor
-    """(token, d_model): a sample, scaled."""
+    """(token, d_model): a sample of the tokens, scaled."""
 
     def four(self) -> Parameters:
-        """Unit decoder rows, the encoder their transpose, the mean as the decoder's bias."""
+        """The four usual parameters: unit decoder rows, the encoder their transpose, the mean as
+        b_dec."""
         zero = self.rows.new_zeros(len(self.rows))
         return {
             "W_enc": self.rows.clone(),
@@ -37,22 +38,22 @@ class Start(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What a recipe gets for a step."""
+    """The data of one step."""
 
     x: Tensor
-    """(token, d_model), scaled."""
+    """(token, d_model): activations, scaled."""
     variance: float
     """Mean squared distance of the tokens from their mean, scaled."""
     dead: Tensor
-    """(n_dead,) ids of the features that have not been active for long."""
+    """(n_dead,): ids of the features that have not been active for long."""
     progress: float
-    """Share of the steps that are done."""
+    """Share of the training's steps that are done."""
     learn: bool = True
-    """False: only the numbers are wanted, of held-out tokens, and no gradient."""
+    """False where only the numbers of held-out tokens are needed, and no gradient."""
 
 
 class Outcome(NamedTuple):
-    """A step's loss, the sum of its terms, and what else is told of it.
+    """The loss of a step, as the sum of its terms, with further numbers for the history.
 
     The terms carry their gradient, or the recipe has put it into the parameters' `grad` itself.
     """
@@ -62,69 +63,73 @@ class Outcome(NamedTuple):
     squared: Tensor
     """Squared error of the batch, summed over tokens and dimensions."""
     fired: Tensor
-    """(feature,) bool: active in this batch."""
+    """(feature,) bool: True where a feature is active in this batch."""
     l0: Callable[[], float]
-    """Mean number of active features of a token; asked for now and then."""
+    """Function that returns the mean number of active features a token; it is called rarely."""
     sparsity: Tensor | float = 0.0
-    """Sparsity term, with its weight."""
+    """Sparsity term of the loss, with its weight."""
     auxiliary: Tensor | float = 0.0
-    """Any other term, with its weight."""
+    """Sum of all other terms of the loss, with their weights."""
 
 
 class Moment(NamedTuple):
-    """A training after a step, for what a recipe does now and then."""
+    """The state of a training after a step, for a recipe's `after`."""
 
     step: int
-    """Steps done."""
+    """Number of steps done."""
     steps: int
-    """Steps of the whole training."""
+    """Number of steps of the whole training."""
     seed: int
     idle: Tensor
-    """(feature,) tokens since the feature was active; may be changed."""
+    """(feature,): tokens since the feature was active; a recipe may change it."""
     optimiser: Adam
     sample: Callable[[int, int], Tensor]
-    """`sample(n, seed)`: (n, d_model) scaled training tokens, fewer where there are fewer."""
+    """Function of n and a seed that returns a sample (n, d_model) of scaled training tokens, fewer
+    if there are fewer."""
 
 
 class Folded(NamedTuple):
     """An SAE for raw activations in SAELens' layout."""
 
     architecture: str
-    """standard, jumprelu or topk."""
+    """Architecture of cfg.json: standard, jumprelu or topk."""
     keys: dict[str, Any]
-    """More keys of cfg.json."""
+    """Further keys of cfg.json."""
     tensors: Parameters
-    """W_enc (d_model, feature), b_enc, W_dec (feature, d_model), b_dec, perhaps threshold."""
+    """Tensors W_enc (d_model, feature), b_enc, W_dec (feature, d_model), b_dec, perhaps
+    threshold."""
     unit: bool = True
-    """Decoder rows may be brought to norm one, where what follows changes their norms."""
+    """True where decoder rows may be scaled to norm one after a later step changes their norms."""
 
 
 class Recipe(NamedTuple):
-    """A way to train. Its module imports torch in functions only."""
+    """A recipe: the functions that make a kind of SAE. Its module imports torch in functions
+    only."""
 
     settings: type[Any]
-    """A `saegrid.saes.training.settings.Settings`."""
+    """Class of the settings, a `saegrid.saes.training.settings.Settings`."""
     start: Callable[[Start, Any], Parameters]
-    """All parameters and buffers, given the settings."""
+    """Function of the start and the settings that returns all parameters and buffers."""
     step: Callable[[Parameters, Batch, Any], Outcome]
-    """Loss of a batch, given the parameters and the settings."""
+    """Function of the parameters, a batch and the settings that returns the loss."""
     finish: Callable[[Parameters, float, Any], Folded]
-    """What is written, given the scale that is folded into it."""
+    """Function of the parameters, the scale and the settings that returns the SAE to be written."""
     decoder: str = "W_dec"
-    """The parameter whose rows reconstruct."""
+    """Name of the parameter whose rows reconstruct."""
     unit_decoder: bool = True
-    """Rows of the decoder keep norm one: the part of a gradient along its row is taken out."""
+    """True where rows of the decoder keep norm one: the part of a gradient along its row is
+    removed."""
     buffers: tuple[str, ...] = ()
     """Names among the parameters that no gradient moves."""
     after: Callable[[Parameters, Moment, Any], None] | None = None
-    """Called after each step."""
+    """Function that is called after each step, or None."""
 
 
 def fold(parameters: Parameters, scale: float, unit: bool) -> Parameters:
-    """The four tensors for raw activations; `unit`: the norm of each decoder row goes to its
-    encoder, so that all are one and the reconstruction stays.
+    """The four tensors of an SAE for raw activations, from parameters for scaled ones.
 
-    With x = scale * raw, z of raw activations is z / scale.
+    With x = scale * raw, z of raw activations is z / scale. With `unit`, the norm of each decoder
+    row moves to its encoder row, so that all norms are one and the reconstruction stays.
     """
     W_enc, b_enc, W_dec, b_dec = (parameters[n] for n in ("W_enc", "b_enc", "W_dec", "b_dec"))
     if unit:
@@ -134,12 +139,12 @@ def fold(parameters: Parameters, scale: float, unit: bool) -> Parameters:
 
 
 def first_biases(pre: Tensor, share: float) -> Tensor:
-    """(feature,) that added to pre (token, feature) make it positive on a share of the tokens."""
+    """Biases (feature,) that make pre (token, feature) positive on a share of the tokens."""
     rank = max(1, round(share * len(pre)))
     return -pre.sort(dim=0, descending=True).values[rank - 1]
 
 
 def norms_of(rows: Tensor) -> Tensor:
-    """(feature,) norms of rows (feature, d_model); 1 for a row of zeros."""
+    """Norms (feature,) of rows (feature, d_model); 1 for a row of zeros."""
     norms = rows.norm(dim=1)
     return norms.where(norms > 0, norms.new_ones(()))

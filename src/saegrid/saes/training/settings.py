@@ -1,4 +1,5 @@
-"""What a training can be told. Torch-free, so that a config is checked before anything runs."""
+"""The settings of trainings. They import without torch, so that a config is checked before a
+run."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from saegrid.saes.training import RECIPES
 
 
 class Check(NamedTuple):
-    """What a value must be."""
+    """A condition on a value, with the words that describe it."""
 
     wanted: str
     fits: Callable[[Any], bool]
@@ -40,21 +41,21 @@ Maybe = Annotated[
 Flag = Annotated[bool, Check("true or false", lambda v: isinstance(v, bool))]
 LIMITS = {"steps": 10**8, "epochs": 10**5, "batch": 10**7, "lr": 10}
 LIMIT = 10**12
-"""Largest values of some settings, and of all others: beyond, a number is a slip."""
+"""Largest values of some settings, and the largest of all others; a larger number is a slip."""
 InputScale = Literal["mean", "rms", "none"]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What every recipe can be told; a recipe adds its own, and may repeat some of these with
-    another default, which then stand there without a description."""
+    """The settings of every recipe. A recipe adds its own, and may repeat some of these with
+    another default, then without a description."""
 
     steps: Whole = 800
-    """Steps of the optimiser."""
+    """Number of steps of the optimiser."""
     epochs: Count = 0
-    """Passes over the tokens, instead of `steps`; 0: `steps` counts."""
+    """Number of passes over the tokens, instead of `steps`; 0: `steps` counts."""
     batch: Whole = 512
-    """Tokens a step. SAEs that are trained together share it."""
+    """Number of tokens a step. SAEs that are trained together share it."""
     lr: Number = 4e-3
     """Learning rate of Adam after warm-up."""
     beta1: Share = 0.9
@@ -64,75 +65,77 @@ class Settings:
     warm_up: Share = 0.05
     """Share of the steps over which the learning rate rises."""
     decay: Share = 0.3
-    """Share of the steps, the last ones, over which it falls to zero."""
+    """Share of the steps, the last ones, over which the learning rate falls to zero."""
     clip: Number = 1.0
-    """Largest norm of the gradient; 0: any."""
+    """Largest norm of the gradient; a larger one is scaled down; 0: no limit."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Arithmetic of the dense products; weights and their moments are float32."""
+    """Number type of the dense products; weights and their moments are float32."""
     input_scale: InputScale = "mean"
-    """Activations are multiplied so that their mean norm, or the root of their mean squared norm,
-    is sqrt(d_model). What is written takes raw activations."""
+    """Scaling of the activations: their mean norm, or the root of their mean squared norm, becomes
+    sqrt(d_model). The SAE that is written takes raw activations."""
     whiten: Literal["none", "zca", "pca"] = "none"
-    """What is learned from is x' = A (x - mean), whose covariance is the identity (see `whiten`),
-    and then scaled. What is written takes raw activations, as does its health; the history tells
-    of x'."""
+    """Whitening of the activations: the SAE learns from x' = A (x - mean), whose covariance is the
+    identity (see `whiten`), then scaled. The SAE that is written takes raw activations, and its
+    health is measured on them; the history is of x'."""
     non_negative: Flag = False
-    """Decoder rows have no negative numbers, as those of NMF, so that features add and never take
-    away; activations need not be positive, for the bias is free."""
+    """True where decoder rows hold no negative numbers, as those of NMF, so that features only add;
+    activations need not be positive, for the bias is free."""
     init: Literal["data", "random"] = "random"
     """First directions of the features: `data` (tokens less their mean) or `random`."""
     dead_after: Whole = 50_000
-    """Tokens without activation after which a feature counts as dead in training."""
+    """Number of tokens without activation after which a feature counts as dead in training."""
     hold_out: Share = 0.1
-    """Share of the texts that are not learned from. Health and `held_*` are measured on at most
-    4,096 of their tokens. SAEs that are trained together share it."""
+    """Share of the texts that are held out from training. Health and `held_*` are measured on at
+    most 4,096 of their tokens. SAEs that are trained together share it."""
     validate_every: Count = 200
-    """Steps between two measurements on held-out tokens; 0: once a pass over the tokens."""
+    """Number of steps between two measurements on held-out tokens; 0: one a pass over the
+    tokens."""
     patience: Count = 0
-    """Measurements without a better loss after which training stops, and the best weights are
-    kept; 0: never. The tokens are those that health is measured on: needs `hold_out`."""
+    """Number of measurements without a better loss after which training stops and keeps the best
+    weights; 0: it never stops early. The tokens are those that health is measured on, so that
+    `hold_out` must be above 0."""
     log_every: Whole = 50
-    """Steps between two rows of the history."""
+    """Number of steps between two rows of the history."""
 
 
 @dataclass(frozen=True)
 class AuxiliarySettings(Settings):
-    """Recipes whose dead features learn what the others leave over."""
+    """The settings of recipes whose dead features learn the residual of the others."""
 
     aux: Number = 1 / 32
-    """Weight of the auxiliary loss, by which dead features explain what is left over; 0: none."""
+    """Weight of the auxiliary loss, by which dead features explain the residual; 0: none."""
     k_aux: Whole = 32
-    """Dead features a token in the auxiliary loss."""
+    """Number of dead features a token in the auxiliary loss."""
 
 
 @dataclass(frozen=True)
 class L1Settings(Settings):
-    """Recipes with an L1 term that is a sum over features."""
+    """The settings of recipes with an L1 term that is a sum over features."""
 
     l1: Number = 5.0
-    """Weight of the sparsity term, at the end."""
+    """Weight of the sparsity term after its warm-up."""
     l1_warm_up: Share = 0.05
-    """Share of the steps over which it rises from zero."""
+    """Share of the steps over which the weight of the sparsity term rises from zero."""
 
 
 @dataclass(frozen=True)
 class MeanSettings(Settings):
-    """Recipes whose error and sparsity terms are means over dimensions and over features, on raw
-    activations at a constant learning rate."""
+    """The settings of recipes whose error and sparsity terms are means over dimensions and over
+    features, on raw activations at a constant learning rate."""
 
     lr: Number = 1e-3
     warm_up: Share = 0.0
     decay: Share = 0.0
     input_scale: InputScale = "none"
     l1: Number = 1e-3
-    """Weight of the sparsity term. As strong as one that is a sum over features, beside an error
-    that is a sum over dimensions, where it is d_sae / d_model times as large."""
+    """Weight of the sparsity term, a mean over features. It must be d_sae / d_model times as large
+    to be as strong as the weight of a sum over features beside a sum over dimensions."""
 
 
-def check_width(recipe: str, told: Settings, d_sae: int) -> None:
-    """ValueError where more features are to be active than there are."""
+def check_width(recipe: str, settings: Settings, d_sae: int) -> None:
+    """Raise ValueError if more features are to be active than the SAE has."""
     for key in ("k", "l0"):
-        value = getattr(told, key, None)
+        value = getattr(settings, key, None)
         if value is not None and value > d_sae:
             raise ValueError(
                 f"The setting {key} of the recipe {recipe} must be at most d_sae, {d_sae:,}; got "
@@ -140,9 +143,9 @@ def check_width(recipe: str, told: Settings, d_sae: int) -> None:
             )
 
 
-def n_steps(told: Settings, n_tokens: int) -> int:
-    """Steps of a training on so many tokens."""
-    return ceil(told.epochs * n_tokens / told.batch) if told.epochs else told.steps
+def n_steps(settings: Settings, n_tokens: int) -> int:
+    """The number of steps of a training on `n_tokens` tokens."""
+    return ceil(settings.epochs * n_tokens / settings.batch) if settings.epochs else settings.steps
 
 
 def _check_of(kind: Any) -> Check:
@@ -152,22 +155,22 @@ def _check_of(kind: Any) -> Check:
     return kind.__metadata__[0]
 
 
-def problems(recipe: str, given: Mapping[str, Any]) -> list[str]:
-    """All that is wrong with the settings of a recipe, a sentence each.
+def problems(recipe: str, values: Mapping[str, Any]) -> list[str]:
+    """All mistakes in the settings of a recipe, a sentence each.
 
-    It names the recipe or setting that is unknown, or what a value must be, or two settings that
-    exclude each other.
+    A sentence names an unknown recipe or setting, the condition that a value breaks, or two
+    settings that exclude each other.
     """
     try:
         kind = pick(RECIPES, recipe, "The recipe").settings
     except ValueError as problem:
         return [str(problem)]
     known = get_type_hints(kind, include_extras=True)
-    found = []
-    for key, value in given.items():
+    mistakes = []
+    for key, value in values.items():
         where = f"of the recipe {recipe}"
         if key not in known:
-            found.append(
+            mistakes.append(
                 f"The setting {shown(key)} {where} is unknown.{nearest(str(key), list(known))} "
                 f"Known: {', '.join(sorted(known))}."
             )
@@ -177,29 +180,29 @@ def problems(recipe: str, given: Mapping[str, Any]) -> list[str]:
             mend = ""
             if isinstance(value, str) and EXPONENT.fullmatch(value):
                 mend = f" YAML takes it for a text: write {float(value):.1e}."
-            found.append(
+            mistakes.append(
                 f"The setting {key} {where} must be {check.wanted}; got {shown(value)}.{mend}"
             )
         elif _number(value) and value > limit:
-            found.append(f"The setting {key} {where} must be at most {limit:,}; got {value:,}.")
-    if found:
-        return found
-    settings = kind(**given)
+            mistakes.append(f"The setting {key} {where} must be at most {limit:,}; got {value:,}.")
+    if mistakes:
+        return mistakes
+    settings = kind(**values)
     if settings.non_negative and settings.whiten != "none":
-        found.append(
+        mistakes.append(
             f"The settings non_negative and whiten of the recipe {recipe} exclude each other: rows "
             "that are not negative in whitened units are so in raw ones. Leave one of them out."
         )
     if settings.patience and not settings.hold_out:
-        found.append(
+        mistakes.append(
             f"The setting patience of the recipe {recipe} needs held-out tokens to stop by: raise "
             "hold_out, or set patience to 0."
         )
-    return found
+    return mistakes
 
 
-def parse(recipe: str, given: dict[str, Any]) -> Any:
-    """The settings of a recipe, defaults filled in; ValueError tells all `problems`."""
-    if found := problems(recipe, given):
-        raise ValueError("\n".join(found))
-    return pick(RECIPES, recipe, "The recipe").settings(**given)
+def parse(recipe: str, values: dict[str, Any]) -> Any:
+    """The settings of a recipe, with its defaults; ValueError with all `problems`."""
+    if mistakes := problems(recipe, values):
+        raise ValueError("\n".join(mistakes))
+    return pick(RECIPES, recipe, "The recipe").settings(**values)

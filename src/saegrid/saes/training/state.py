@@ -1,4 +1,4 @@
-"""One SAE while it is trained: parameters, moments, counters, and the file they are kept in."""
+"""The state of an SAE in training: parameters, moments, counters, and the file that keeps them."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from saegrid.base import io
+from saegrid.base.recorded import recorded_spec
 from saegrid.base.registry import pick
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.adam import Adam, Astray, normalise, project
@@ -20,61 +21,62 @@ from saegrid.saes.training.stream import Stream
 from saegrid.saes.training.whiten import Affine, whitening_of
 
 BAR = 20
-"""Characters of the bar that shows how far a training is."""
+"""Characters of the progress bar."""
 SAMPLE = 1 << 16
-"""Most tokens that first directions are drawn from."""
+"""Largest number of tokens that first directions are drawn from."""
 
 
 class Run(NamedTuple):
     """An SAE to be trained."""
 
     recipe: str
-    """A name in RECIPES."""
+    """Name of the recipe in RECIPES."""
     settings: dict[str, Any]
     """Settings of the recipe."""
     expansion: int
-    """d_sae / d_model."""
+    """Expansion: d_sae / d_model."""
     seed: int = 0
-    """Of the first directions and of what the recipe draws later."""
+    """Seed of the first directions and of all later draws of the recipe."""
 
 
 class World(NamedTuple):
-    """What all SAEs on a stream share."""
+    """The facts that all SAEs on a stream share."""
 
     stream: Stream
     order_seed: int
     norm: float
-    """Mean norm of the tokens."""
+    """Mean norm of the training tokens."""
     mean: np.ndarray
-    """(d_model,) float64."""
+    """(d_model,) float64: mean of the training tokens."""
     variance: float
-    """Mean squared distance from the mean."""
+    """Mean squared distance of the training tokens from their mean."""
     measured: np.ndarray
     """(token, d_model) float32: held-out tokens, in their order."""
     affine: Affine | None = None
-    """Where activations are whitened; norm, mean and variance are then those of x'. The stream and
-    what is measured stay raw."""
+    """The whitening of the activations, or None. Norm, mean and variance are those of x'; `stream`
+    and `measured` stay raw."""
 
     def mixed(self) -> np.ndarray:
-        """The held-out tokens, mixed as batches are. In the order of the texts, neighbours use the
-        same features, and what is a term of a batch (KL) would not compare with training's."""
+        """The held-out tokens, shuffled like batches. In the order of the texts, neighbours use the
+        same features, and a term of a batch (KL) would not compare with that of training."""
         order = np.random.default_rng(self.order_seed).permutation(len(self.measured))
         return self.measured[order]
 
     def whitened(self, kind: str) -> "World":
-        """The same for SAEs that learn from whitened activations: `zca`, `pca`, or `none`."""
+        """The same world for SAEs that learn from activations whitened by `zca`, `pca` or
+        `none`."""
         if kind == "none":
             return self
         affine, norm, variance = whitening_of(self.stream, kind)
         mean = np.zeros_like(self.mean)
         return self._replace(norm=norm, mean=mean, variance=variance, affine=affine)
 
-    def scale(self, told: Settings) -> float:
-        """What activations are multiplied with."""
+    def scale(self, settings: Settings) -> float:
+        """The factor that activations are multiplied by."""
         square = self.variance + float(self.mean @ self.mean)
         root = float(np.sqrt(len(self.mean)))
         return {"mean": root / self.norm, "rms": root / np.sqrt(square), "none": 1.0}[
-            told.input_scale
+            settings.input_scale
         ]
 
 
@@ -82,17 +84,24 @@ class State:
     """A training that can be stopped after any step and taken up again."""
 
     def __init__(self, run: Run, world: World, path: Path | None = None, name: str = "") -> None:
-        """path: where it is kept while it runs, and taken up from; name: for lines of the log."""
+        """Start a training, or take it up from its file.
+
+        Args:
+            run: the SAE to be trained.
+            world: the facts of its stream.
+            path: file that keeps the training while it runs; None: it is not kept.
+            name: beginning of its lines in the log.
+        """
         self.run, self.world, self.path, self.name = run, world, path, name
         self.recipe: Recipe = pick(RECIPES, run.recipe, "The recipe")
-        self.told: Settings = parse(run.recipe, run.settings)
+        self.settings: Settings = parse(run.recipe, run.settings)
         # Steps that are not counted in passes need not wait for the end of a store.
-        self.steps = n_steps(self.told, world.stream.n_train if self.told.epochs else 0)
-        self.scale = float(world.scale(self.told))
+        self.steps = n_steps(self.settings, world.stream.n_train if self.settings.epochs else 0)
+        self.scale = float(world.scale(self.settings))
         self.variance = world.variance * self.scale**2
         self.d_sae = run.expansion * world.stream.d_model
-        check_width(run.recipe, self.told, self.d_sae)
-        if self.told.patience and not len(world.measured):
+        check_width(run.recipe, self.settings, self.d_sae)
+        if self.settings.patience and not len(world.measured):
             raise ValueError(
                 "The setting patience needs held-out tokens to stop by: raise hold_out, or set it "
                 "to 0."
@@ -106,7 +115,7 @@ class State:
         trained = {n: p for n, p in self.parameters.items() if n not in self.recipe.buffers}
         for parameter in trained.values():
             parameter.requires_grad_()
-        self.optimiser = Adam(trained, self.told.beta1, self.told.beta2)
+        self.optimiser = Adam(trained, self.settings.beta1, self.settings.beta2)
         self._load()
         self.clock, self.clock_step = time.monotonic(), self.step
 
@@ -114,61 +123,68 @@ class State:
 
     @property
     def view(self) -> tuple[str, float]:
-        """What raw activations become for it, as a name; see `given`."""
-        return self.told.whiten, self.scale
+        """The kind of whitening and the scale, which identify its `transform`."""
+        return self.settings.whiten, self.scale
 
-    def given(self, raw: np.ndarray) -> Tensor:
-        """Raw activations (token, d_model) as it learns from them: whitened, then scaled."""
+    def transform(self, raw: np.ndarray) -> Tensor:
+        """Raw activations (token, d_model), whitened and then scaled for this training."""
         x = raw if self.world.affine is None else self.world.affine(raw)
         return torch.from_numpy(np.multiply(x, np.float32(self.scale)))
 
     def _sample(self, n: int, seed: int) -> Tensor:
-        return self.given(self.world.stream.sample(n, seed))
+        return self.transform(self.world.stream.sample(n, seed))
 
     def _start(self) -> dict[str, Tensor]:
-        """Unit rows, and what the recipe makes of them."""
-        told, generator = self.told, torch.Generator().manual_seed(self.run.seed)
+        """The first parameters, made by the recipe from unit rows."""
+        settings, generator = self.settings, torch.Generator().manual_seed(self.run.seed)
         mean = torch.from_numpy((self.world.mean * self.scale).astype(np.float32))
         rows = torch.randn(self.d_sae, len(mean), generator=generator)
-        wanted = told.batch if told.init == "random" else max(told.batch, min(self.d_sae, SAMPLE))
+        wanted = (
+            settings.batch
+            if settings.init == "random"
+            else max(settings.batch, min(self.d_sae, SAMPLE))
+        )
         sample = self._sample(wanted, self.run.seed)
-        if told.init == "data":
+        if settings.init == "data":
             chosen = torch.randint(len(sample), (self.d_sae,), generator=generator)
             # A little noise tells apart two features that begin at one token.
             rows = sample[chosen] - mean + 0.1 * rows * (self.variance / len(mean)) ** 0.5
-        if told.non_negative:
+        if settings.non_negative:
             kept = rows.relu()
             # A row of zeros would never learn.
             rows = torch.where(kept.norm(dim=1, keepdim=True) > 0, kept, rows.abs())
         rows /= rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        some = torch.randperm(len(sample), generator=generator)[: told.batch]
+        some = torch.randperm(len(sample), generator=generator)[: settings.batch]
         begin = Start(rows, mean, sample[some])
-        return {name: value.contiguous() for name, value in self.recipe.start(begin, told).items()}
+        return {
+            name: value.contiguous() for name, value in self.recipe.start(begin, settings).items()
+        }
 
     # --- a step ----------------------------------------------------------------------------------
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to be learned."""
+        """True where the training has come to its end, stopped early, or gone astray."""
         return (
             self.astray is not None
             or self.step >= self.steps
-            or 0 < self.told.patience <= self.waited
+            or 0 < self.settings.patience <= self.waited
         )
 
     def rate(self) -> float:
-        """Learning rate of the next step."""
-        told = self.told
-        rise = min(1.0, (self.step + 1) / max(1.0, told.warm_up * self.steps))
-        fall = min(1.0, (self.steps - self.step) / max(1.0, told.decay * self.steps))
-        return told.lr * rise * fall
+        """The learning rate of the next step."""
+        settings = self.settings
+        rise = min(1.0, (self.step + 1) / max(1.0, settings.warm_up * self.steps))
+        fall = min(1.0, (self.steps - self.step) / max(1.0, settings.decay * self.steps))
+        return settings.lr * rise * fall
 
     def _batch(self, x: Tensor, learn: bool = True) -> Batch:
-        dead = (self.idle >= self.told.dead_after).nonzero()[:, 0]
+        dead = (self.idle >= self.settings.dead_after).nonzero()[:, 0]
         return Batch(x, self.variance, dead, self.step / self.steps, learn)
 
     def learn(self, x: Tensor) -> None:
-        """One step on a batch x (token, d_model), scaled; the last one where it goes astray."""
+        """Take one step on a scaled batch x (token, d_model); the training ends if it goes
+        astray."""
         try:
             self._learn(x)
         except Astray as problem:
@@ -176,8 +192,8 @@ class State:
             print(f"{self.name}step {self.step}: {problem}", flush=True)
 
     def _learn(self, x: Tensor) -> None:
-        rate, told = self.rate(), self.told
-        outcome = self.recipe.step(self.parameters, self._batch(x), told)
+        rate, settings = self.rate(), self.settings
+        outcome = self.recipe.step(self.parameters, self._batch(x), settings)
         norm = self._update(outcome, rate)
         self.idle += len(x)
         self.idle[outcome.fired] = 0
@@ -185,13 +201,13 @@ class State:
         if self.recipe.after is not None:
             seed = self.run.seed * 1_000_003 + self.step
             moment = Moment(self.step, self.steps, seed, self.idle, self.optimiser, self._sample)
-            self.recipe.after(self.parameters, moment, told)
-            if told.non_negative:
+            self.recipe.after(self.parameters, moment, settings)
+            if settings.non_negative:
                 self._keep()
-        self._tell(outcome, rate, norm)
+        self._record(outcome, rate, norm)
 
     def _update(self, outcome: Outcome, rate: float) -> float:
-        """One step of Adam. Norm of the gradient before clipping."""
+        """Take one step of Adam; return the norm of the gradient before clipping."""
         loss = outcome.reconstruction + outcome.sparsity + outcome.auxiliary
         if loss.requires_grad:
             for parameter in self.optimiser.parameters.values():
@@ -201,48 +217,49 @@ class State:
         if self.recipe.unit_decoder:
             project(decoder.detach(), decoder.grad)
         norm = self.optimiser.norm()
-        clip = self.told.clip
+        clip = self.settings.clip
         self.optimiser.step(rate, min(1.0, clip / (norm + 1e-6)) if clip else 1.0)
         self._keep()
         return norm
 
     def _keep(self) -> None:
-        """Keep the decoder to what is asked of it."""
+        """Project the decoder onto its constraints: non-negative numbers, rows of norm one."""
         decoder = self.parameters[self.recipe.decoder]
-        if self.told.non_negative:
+        if self.settings.non_negative:
             decoder.detach().clamp_(min=0.0)
         if self.recipe.unit_decoder:
             normalise(decoder)
 
-    # --- what is told ----------------------------------------------------------------------------
+    # --- the history -----------------------------------------------------------------------------
 
-    def _tell(self, outcome: Outcome, rate: float, norm: float) -> None:
-        """A row of the history every `log_every` steps, with each measurement, and at the end."""
-        told = self.told
+    def _record(self, outcome: Outcome, rate: float, norm: float) -> None:
+        """Add a row to the history every `log_every` steps, with each measurement, and at the
+        end."""
+        settings = self.settings
         measure = self.step == self.steps or self._is_due()
-        if not (measure or self.step % told.log_every == 0):
+        if not (measure or self.step % settings.log_every == 0):
             return
-        row = {"step": self.step, "tokens": self.step * told.batch, "lr": rate}
-        row |= self._numbers(outcome, told.batch)
+        row = {"step": self.step, "tokens": self.step * settings.batch, "lr": rate}
+        row |= self._numbers(outcome, settings.batch)
         row |= {
-            "dead_share": float((self.idle >= told.dead_after).double().mean()),
+            "dead_share": float((self.idle >= settings.dead_after).double().mean()),
             "gradient_norm": norm,
         }
         held = self._measure() if measure and len(self.world.measured) else {}
         row |= {f"held_{name}": held.get(name) for name in NUMBERS}
         self.rows.append(row)
         self._print(row)
-        if held and told.patience:
+        if held and settings.patience:
             self._compare(held["loss"])
 
     def _is_due(self) -> bool:
-        """Whether held-out tokens are measured after this step."""
-        told, stream = self.told, self.world.stream
-        if told.validate_every:
-            return self.step % told.validate_every == 0
-        if stream.exceeds(self.step * told.batch):  # within the first pass
+        """Return True if held-out tokens are measured after this step."""
+        settings, stream = self.settings, self.world.stream
+        if settings.validate_every:
+            return self.step % settings.validate_every == 0
+        if stream.exceeds(self.step * settings.batch):  # within the first pass
             return False
-        return self.step % -(-stream.n_train // told.batch) == 0
+        return self.step % -(-stream.n_train // settings.batch) == 0
 
     def _numbers(self, outcome: Outcome, n: int) -> dict[str, float]:
         terms = (outcome.reconstruction, outcome.sparsity, outcome.auxiliary)
@@ -263,17 +280,19 @@ class State:
 
     @torch.no_grad()
     def _measure(self) -> dict[str, float]:
-        """The numbers of held-out tokens: means over their batches, by tokens."""
-        x = self.given(self.world.mixed())
+        """The numbers of the held-out tokens: means over their batches, weighted by tokens."""
+        x = self.transform(self.world.mixed())
         total = dict.fromkeys(NUMBERS, 0.0)
-        for part in x.split(self.told.batch):
-            outcome = self.recipe.step(self.parameters, self._batch(part, learn=False), self.told)
+        for part in x.split(self.settings.batch):
+            outcome = self.recipe.step(
+                self.parameters, self._batch(part, learn=False), self.settings
+            )
             for name, value in self._numbers(outcome, len(part)).items():
                 total[name] += value * len(part) / len(x)
         return total
 
     def _compare(self, loss: float) -> None:
-        """Keep the weights where they are the best so far."""
+        """Keep the weights if their held-out loss is the lowest so far."""
         self.waited += 1
         if loss < self.best_loss:
             self.best_loss, self.waited = loss, 0
@@ -286,31 +305,32 @@ class State:
         print(
             f"{self.name}[{bar}] step {self.step}/{self.steps}  loss {row['loss']:.4f}  fvu "
             f"{row['fvu']:.4f}  l0 {row['l0']:.2f}  dead {row['dead_share']:.3f}{held}  "
-            f"{rate * self.told.batch:,.0f} tokens/s, {(self.steps - self.step) / rate:.0f} s left",
+            f"{rate * self.settings.batch:,.0f} tokens/s, "
+            f"{(self.steps - self.step) / rate:.0f} s left",
             flush=True,
         )
 
     def final(self) -> dict[str, Tensor]:
-        """The parameters that training comes to."""
-        found = self.best or self.parameters
-        return {name: value.detach() for name, value in found.items()}
+        """The final parameters: the best ones if training can stop early, else the last ones."""
+        parameters = self.best or self.parameters
+        return {name: value.detach() for name, value in parameters.items()}
 
     # --- the file --------------------------------------------------------------------------------
 
     def _identity(self) -> str:
-        """What a file must have been written for to be taken up."""
+        """The identity of this training; only a file with the same one is taken up."""
         stream, world = self.world.stream, self.world
-        facts = [*self.run, vars(self.told), stream.d_model, self.steps, world.order_seed]
+        facts = [*self.run, vars(self.settings), stream.d_model, self.steps, world.order_seed]
         return io.canonical([facts, world.norm, world.variance, float(world.mean.sum())])
 
     def _tensors(self) -> dict[str, Tensor]:
-        found = {f"parameter.{n}": p.detach() for n, p in self.parameters.items()}
+        tensors = {f"parameter.{n}": p.detach() for n, p in self.parameters.items()}
         for name, (first, second) in self.optimiser.moments.items():
-            found |= {f"first.{name}": first, f"second.{name}": second}
-        return found | {"idle": self.idle}
+            tensors |= {f"first.{name}": first, f"second.{name}": second}
+        return tensors | {"idle": self.idle}
 
     def save(self) -> None:
-        """Write the file; without a path nothing is kept."""
+        """Write the state to its file, if the training has a path."""
         if self.path is None:
             return
         numbers = [self.step, self.optimiser.count, self.waited, self.best_loss, self.rows]
@@ -319,10 +339,10 @@ class State:
         io.write_tensors(self.path, self._tensors() | best, self._identity(), header)
 
     def _load(self) -> None:
-        """Take up where the file stops; a file of another training is passed over."""
+        """Take up the training from its file; a file of another training is ignored."""
         if self.path is None or not self.path.is_file():
             return
-        if io.recorded_spec(self.path) != self._identity():
+        if recorded_spec(self.path) != self._identity():
             return
         numbers = json.loads(io.read_header(self.path)["numbers"])
         self.step, self.optimiser.count, self.waited, self.best_loss, self.rows = numbers
@@ -335,4 +355,4 @@ class State:
 
 
 NUMBERS = ("loss", "reconstruction", "sparsity", "auxiliary", "mse", "fvu", "l0")
-"""Columns of the history that are measured on a batch, and as `held_*` on held-out tokens."""
+"""Columns of the history: numbers of a batch, and as `held_*` those of held-out tokens."""

@@ -1,4 +1,4 @@
-"""What SAEs learn from: tokens in shuffled batches, and tokens that are held out."""
+"""Streams of activations: training tokens in shuffled batches, and held-out tokens."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from saegrid.saes.sae import blocks
 from saegrid.text.split import held_out, texts_of
 
 BLOCK = 8192
-"""Tokens that are read at a time."""
+"""Number of tokens that are read at a time."""
 
 
 class Stream(Protocol):
@@ -24,39 +24,46 @@ class Stream(Protocol):
 
     d_model: int
     n_train: int
-    """Training tokens: one pass. Of a store that is being filled known at its end only."""
+    """Number of training tokens, one pass. It is known of a store in filling only at its end."""
 
     def exceeds(self, n: int) -> bool:
-        """Whether a pass has more than n training tokens; known as soon as so many are there."""
+        """Return True if a pass has more than n training tokens; wait until that is known."""
 
     def moments(self) -> tuple[float, np.ndarray, float]:
-        """Of the training tokens, in float64: mean norm, mean (d_model,), mean squared distance
-        from the mean."""
+        """Mean norm, mean (d_model,) and mean squared distance from it of the training tokens, in
+        float64."""
 
     def sample(self, n: int, seed: int) -> np.ndarray:
-        """(n, d_model) float32: random training tokens; all of them where there are fewer."""
+        """A random sample (n, d_model) float32 of training tokens; all of them if there are
+        fewer."""
 
     def batches(self, batch: int, seed: int, start: int) -> Iterator[np.ndarray]:
-        """(batch, d_model) float32: one endless shuffled sequence, entered at batch `start`.
+        """Batches (batch, d_model) float32 of an endless shuffled sequence, from batch `start` on.
 
-        A permutation of the training tokens follows the other. What comes depends on the numbers
-        given and on nothing else.
+        The sequence is one permutation of the training tokens after the other, and depends on the
+        arguments alone.
         """
 
     def held_out(self) -> Iterator[np.ndarray]:
-        """(n, d_model) float32: blocks of the held-out tokens, in the order of the file."""
+        """Blocks (n, d_model) float32 of the held-out tokens, in the order of the file."""
 
     def measured(self, most: int) -> np.ndarray:
-        """(n, d_model) float32: held-out tokens to measure on while training, at most so many."""
+        """At most `most` held-out tokens (n, d_model) float32 to measure on while training."""
 
 
 class Rows:
     """A stream over activations that can be read at any row: an array, or files mapped as one."""
 
     def __init__(self, x: np.ndarray | Joined, held: np.ndarray, where: str) -> None:
-        """x: raw activations (token, d_model); held: (token,) bool; where: names x in messages.
+        """Set up the stream.
 
-        Raises ValueError where there are fewer than two training tokens.
+        Args:
+            x: raw activations (token, d_model).
+            held: (token,) bool, True where a token is held out.
+            where: name of x in messages.
+
+        Raises:
+            ValueError: there are fewer than two training tokens.
         """
         self.x, self.where, self.d_model = x, where, x.shape[1]
         self.train, self.held = np.flatnonzero(~held), np.flatnonzero(held)
@@ -113,14 +120,18 @@ class Rows:
             yield self._read(self.held[start:stop])
 
     def measured(self, most: int) -> np.ndarray:
-        """See Stream: evenly spaced."""
+        """See Stream; the tokens are evenly spaced."""
         return evenly(self.held_out(), most)
 
 
 def of_array(x: np.ndarray, share: float, seed: int, row: np.ndarray | None = None) -> Rows:
-    """A stream over x (token, d_model); row (token,): the text of each token, by default its own.
+    """A stream over an array x (token, d_model).
 
-    share, seed: what is held out, see `split.held_out`.
+    Args:
+        x: raw activations.
+        share: share of the texts that is held out, see `split.held_out`.
+        seed: seed of the choice of held-out texts.
+        row: (token,) number of each token's text; None: each token is a text.
     """
     row = np.arange(len(x)) if row is None else row
     return Rows(x, held_out(row, share, seed), "x")
@@ -131,8 +142,9 @@ def of_files(paths: Sequence[str | Path], row: np.ndarray, share: float, seed: i
 
     Args:
         paths: files with x (token, d_model) and token (token,).
-        row: (token index,) the text of each token of the corpus, see `split.texts_of`.
-        share, seed: what is held out, see `split.held_out`.
+        row: (token index,) number of the text of each token of the corpus, see `split.texts_of`.
+        share: share of the texts that is held out, see `split.held_out`.
+        seed: seed of the choice of held-out texts.
     """
     token = np.concatenate([open_tensors(path).arrays["token"] for path in paths])
     held = held_out(row[token], share, seed)
@@ -140,23 +152,24 @@ def of_files(paths: Sequence[str | Path], row: np.ndarray, share: float, seed: i
 
 
 Opener = Callable[[float, int], Stream]
-"""Opens a stream, given the share that is held out and the seed of the choice."""
+"""Function of the share that is held out and the seed of the choice that opens a stream."""
 
 
 def files(paths: Sequence[str | Path], tokens: str | Path) -> Opener:
-    """Activations files, those of all shards, and the tokens.parquet of their corpus."""
+    """The opener of activations files, those of all shards, with the tokens.parquet of their
+    corpus."""
 
     def opened(share: float, seed: int) -> Rows:
-        told = read_table(tokens, ["row", "group"])
-        text = texts_of(told["row"].to_numpy(), told["group"].to_numpy())
+        table = read_table(tokens, ["row", "group"])
+        text = texts_of(table["row"].to_numpy(), table["group"].to_numpy())
         return of_files(paths, text, share, seed)
 
     return opened
 
 
 def evenly(parts: Iterator[np.ndarray], most: int) -> np.ndarray:
-    """At most so many rows (n, d_model) of all parts, evenly spaced; at least half as many where
-    there are enough."""
+    """At most `most` rows (n, d_model) of all parts, evenly spaced; at least half as many if the
+    parts have them."""
     kept: list[np.ndarray] = []
     stride, seen = 1, 0
     for part in parts:

@@ -1,4 +1,4 @@
-"""Rows of CSV files (UTF-8 with or without a byte order mark, comma, quotes doubled)."""
+"""The reader of CSV files (UTF-8 with or without a byte order mark, comma, quotes doubled)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ LONGEST_FIELD = 2**31 - 1
 
 
 def rows(source: Mapping[str, Any]) -> Iterator[Row]:
-    """The rows of the source's CSV files; every cell stays the text that it is."""
+    """The rows of the source's CSV files, with every cell as text."""
     return over_files(source, read)
 
 
 def read(file: Path, wanted: Needed) -> Iterator[Record]:
-    """The rows of one file. Values keep quotes, commas and line ends that stood in quotes.
+    """The rows of one file; values keep quotes, commas and line ends that stood in quotes.
 
-    A row that cannot be taken apart comes with its problem: bytes that are not UTF-8, more or fewer
+    A row that cannot be parsed comes with its problem: bytes that are not UTF-8, more or fewer
     cells than the header, a stray quote. After a stray quote, reading goes on with the next line.
     """
     # Whole books may stand in one field; the module's own limit is 131,072 characters.
@@ -51,7 +51,7 @@ def read(file: Path, wanted: Needed) -> Iterator[Record]:
 
 
 def _records(lines: list[str]) -> Iterator[tuple[int, list[str] | None]]:
-    """Index of a row's first line, and its cells: None where a quote is out of place."""
+    """The index of each row's first line, with the row's cells; None if a quote is stray."""
     start = offset = 0
     reader = csv.reader(lines, strict=True)
     while True:

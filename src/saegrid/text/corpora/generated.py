@@ -1,4 +1,4 @@
-"""Text sampled from a template grammar: the corpus kind ``generated``.
+"""The sampling of text from a template grammar, for the corpus kind `generated`.
 
 A grammar is one YAML file beside its word lists (`resources/toy/grammar.yaml` explains the
 notation). The same grammar, count and seed give the same texts.
@@ -24,7 +24,7 @@ _MIN_LETTER_WORDS = 6  # a rarer first letter makes no list
 
 
 class GrammarError(ValueError):
-    """A grammar file that cannot be used; the message names the file and the key."""
+    """An error of a grammar file that cannot be used; the message names the file and the key."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Grammar:
 
 
 def texts(grammar: Path, n: int, seed: int) -> Iterator[str]:
-    """Yield `n` texts of the grammar file, the same ones for the same seed."""
+    """Yield `n` texts of a grammar file, the same ones for the same seed."""
     loaded = load(grammar)
     rng = random.Random(seed)
     names, weights = list(loaded.start), list(loaded.start.values())

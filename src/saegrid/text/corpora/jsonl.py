@@ -1,4 +1,4 @@
-"""Rows of JSON Lines files: one object a line."""
+"""The reader of JSON Lines files: one object a line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from saegrid.text.corpora.rows import RAW, Needed, Record, Row, check_columns, i
 
 
 def rows(source: Mapping[str, Any]) -> Iterator[Row]:
-    """The rows of the source's JSON Lines files; numbers keep the digits written there."""
+    """The rows of the source's JSON Lines files; numbers keep the digits of the file."""
     return over_files(source, read)
 
 
@@ -35,12 +35,12 @@ def _parsed(line: str) -> tuple[dict[str, str | None], str | None]:
     if not is_text(line):
         return {RAW: line}, "not UTF-8"
     try:
-        found = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+        fields = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
     except json.JSONDecodeError:
         return {RAW: line}, "not JSON"
-    if not isinstance(found, dict):
+    if not isinstance(fields, dict):
         return {RAW: line}, "not a JSON object"
-    values = {name: _text(value) for name, value in found.items()}
+    values = {name: _text(value) for name, value in fields.items()}
     # JSON may spell half a surrogate pair, which is no character.
     return values, None if is_text(*values, *values.values()) else "not UTF-8"
 

@@ -1,4 +1,4 @@
-"""Rows of parquet files."""
+"""The reader of parquet files."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from saegrid.text.corpora.rows import (
 
 
 def rows(source: Mapping[str, Any]) -> Iterator[Row]:
-    """The rows of the source's parquet files, of the columns that it asks for."""
+    """The rows of the source's parquet files, with the columns that it needs."""
     return over_files(source, read)
 
 
 def read(file: Path, wanted: Needed) -> Iterator[Record]:
-    """The rows of one file, counted from 1; numbers as the shortest text that gives them back."""
+    """The rows of one file, counted from 1; numbers become the shortest text with the same
+    value."""
     try:
         with pq.ParquetFile(file) as opened:
             check_columns(file, opened.schema_arrow.names, wanted)

@@ -1,4 +1,4 @@
-"""Texts sampled from a grammar: rows of the corpus kind `generated`."""
+"""The reader of the corpus kind `generated`, whose texts are sampled from a grammar."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from saegrid.text.corpora.rows import NO_SPLIT, CorpusError, Row
 
 
 def rows(source: Mapping[str, Any]) -> Iterator[Row]:
-    """One row a text, with the columns `id` (its number, from 1) and `text`.
+    """The sampled texts, one row each, with columns `id` (number, from 1) and `text`.
 
     Raises:
-        CorpusError: where `grammar` or `n` is missing or the grammar is not there.
+        CorpusError: `grammar` or `n` is missing, or the grammar's file is.
     """
     for key in ("grammar", "n"):
         if not source.get(key):

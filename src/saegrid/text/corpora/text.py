@@ -1,4 +1,4 @@
-"""Texts of plain text files, unpaired."""
+"""The reader of plain text files, whose texts are unpaired."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from saegrid.text.corpora.rows import Needed, Record, Row, is_text, numbered, ov
 
 
 def rows(source: Mapping[str, Any]) -> Iterator[Row]:
-    """One row a text, with the columns `id` (its number in the split) and `text`.
+    """The texts of the source's files, one row each, with columns `id` (number in the split),
+    `text`.
 
-    `separator` (a line end by default) stands between two texts; what is blank between separators
-    is no text. A text longer than `max_characters` becomes several, each of whole words where a
-    blank allows it, so nothing is lost. `n` takes the first texts only.
+    `separator` (a line end by default) stands between two texts; blanks between separators are not
+    a text. A text longer than `max_characters` becomes several, cut at blanks where possible, so
+    that nothing is lost. `n` takes the first texts only.
     """
     # Files are read with plain line ends, whatever they and the separator are written with.
     separator = (source.get("separator") or "\n").replace("\r\n", "\n")
@@ -40,7 +41,8 @@ def rows(source: Mapping[str, Any]) -> Iterator[Row]:
 
 
 def parts(text: str, longest: int | None) -> Iterator[str]:
-    """Pieces of at most `longest` characters, cut before a blank where one is near enough.
+    """The pieces of a text, of at most `longest` characters, cut before the last blank if there is
+    one.
 
     Pieces that are blank are left out.
     """

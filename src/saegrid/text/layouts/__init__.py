@@ -1,7 +1,7 @@
-"""Layouts: how texts become rows of model input. A new one is a file here and a line below.
+"""Layouts, which make rows of model input from texts. A new one is a file here and a line below.
 
-A layout is a function (Plan) -> Placement, see `layouts.placement`. It decides only where
-tokens stand; ids, texts, masks and spans follow from that.
+A layout is a function (Plan) -> Placement, see `layouts.placement`. It decides only the rows and
+positions of tokens; ids, texts, masks and spans follow from them.
 """
 
 LAYOUTS = {

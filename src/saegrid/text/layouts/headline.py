@@ -1,12 +1,12 @@
-"""The layout `headline`: every text its own row, so that no text sees another."""
+"""The layout `headline`: every text has its own row, so that no text sees another."""
 
 from saegrid.text.layouts.placement import Placement, Plan, stack, text_rows
 
 
 def headline(plan: Plan) -> Placement:
-    """The edited or plain texts of all items, then their originals (design, semantics 3).
+    """The rows of the edited or plain texts of all items, then of their originals.
 
-    The filter has no say: capture depends on the texts alone.
+    The filter has no influence: capture depends on the texts alone.
     """
     return stack(
         text_rows(plan.indptr, plan.items, plan.prefix, plan.suffix),

@@ -6,13 +6,14 @@ from saegrid.text.layouts.placement import Placement, Plan, stack, text_rows
 
 
 def packed(plan: Plan) -> Placement:
-    """Rows of the kept edited texts as one stream, then their originals, one a row.
+    """The rows of the kept edited texts as one stream, then of their originals, one a row.
 
     The stream is the row prefix, then every text with EOS after it; a row is the prefix again and
-    as much of the stream as fits; the tail that fills no row is dropped (design, semantics 3;
-    originals, F6). Facts: rows and positions of the stream, its length, its dropped tail.
+    as much of the stream as fits; a tail that does not fill a row is dropped. Facts: rows and
+    positions of the stream, its length, its dropped tail.
 
-    Raises ValueError where the tokenizer has no EOS or the stream fills no row.
+    Raises:
+        ValueError: the tokenizer has no EOS, or the stream does not fill a row.
     """
     if plan.eos is None:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What a layout gets and gives back, and the rows that layouts share.
+"""The interface of layouts, `Plan` and `Placement`, and the rows that layouts share.
 
 Tokens are numbered through all texts in text order; special k is written -1 - k.
 """
@@ -10,39 +10,40 @@ import numpy as np
 
 
 class Plan(NamedTuple):
-    """The texts to lay out and what stands around them."""
+    """The texts to lay out, with the special tokens around them."""
 
     indptr: np.ndarray
-    """(text + 1,) the first token of each text, and the number of tokens."""
+    """(text + 1,): first token of each text, and the number of tokens."""
     items: np.ndarray
-    """The edited or plain texts, in item order."""
+    """Numbers of the edited or plain texts, in item order."""
     originals: np.ndarray
-    """The original texts of `items`, in the order in which the corpus first has them."""
+    """Numbers of the original texts of `items`, in the order of their first item."""
     kept_items: np.ndarray
-    """Those of `items` that the filter keeps."""
+    """Numbers of those `items` that the filter keeps."""
     kept_originals: np.ndarray
-    """The original texts of `kept_items`, in the same order."""
+    """Numbers of the original texts of `kept_items`, in the order of their first item."""
     prefix: tuple[int, ...]
-    """The specials that open a row."""
+    """Special tokens that open a row."""
     suffix: tuple[int, ...]
-    """The specials that close a row of one text."""
+    """Special tokens that close a row of one text."""
     eos: int | None
-    """The special that ends a text in a stream."""
+    """Special token that ends a text in a stream, or None."""
     row_length: int
-    """Positions of a packed row."""
+    """Number of positions of a packed row."""
 
 
 class Placement(NamedTuple):
-    """Arrays with one entry a model input position, in table order, and facts to report."""
+    """The placed tokens: arrays with one entry a model input position, in table order, and
+    facts."""
 
     source: np.ndarray
-    """int64: the token that stands there, or -1 - k for special k."""
+    """int64: number of the token at the position, or -1 - k for special k."""
     text: np.ndarray
-    """int64: the text it belongs to; -1 for what belongs to no text."""
+    """int64: number of the token's text; -1 for tokens of no text."""
     row: np.ndarray
-    """int64, never falling."""
+    """int64: number of the row, never descending."""
     position: np.ndarray
-    """int64, in the row."""
+    """int64: position in the row."""
     facts: Mapping[str, int]
 
 
@@ -52,7 +53,7 @@ def text_rows(
     prefix: tuple[int, ...],
     suffix: tuple[int, ...],
 ) -> Placement:
-    """Each text its own row: prefix, tokens, suffix."""
+    """The placement of each text in its own row: prefix, tokens, suffix."""
     lengths = np.diff(indptr)[texts]
     sizes = lengths + len(prefix) + len(suffix)
     row = np.repeat(np.arange(len(texts)), sizes)
@@ -68,7 +69,7 @@ def text_rows(
 
 
 def stack(upper: Placement, lower: Placement) -> Placement:
-    """The rows of `upper`, then the rows of `lower`, numbered through; facts of both."""
+    """The rows of `upper` and then those of `lower`, numbered through, with the facts of both."""
     first = upper.row[-1] + 1 if len(upper.row) else 0
     return Placement(
         np.concatenate([upper.source, lower.source]),

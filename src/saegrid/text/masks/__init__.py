@@ -1,7 +1,7 @@
-"""Edit masks: which tokens of a pair are the edit. A new one is a file here and a line below.
+"""Edit masks, which find the tokens of a pair's edit. A new one is a file here and a line below.
 
 A mask is a function (Pair) -> Edit, see `masks.pair`. It sees one pair, each text tokenised
-alone and without special tokens; where the tokens stand in rows is decided later.
+alone and without special tokens; the rows of the tokens are decided later.
 """
 
 MASKS = {

@@ -1,4 +1,4 @@
-"""The mask of the published study: what lies between the common prefix and the common suffix."""
+"""The mask of the published study: the tokens between the common prefix and the common suffix."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,11 @@ from saegrid.text.masks.pair import Edit, Pair
 
 
 def difference(original_ids: Sequence[int], edited_ids: Sequence[int]) -> Edit:
-    """The token ranges in which two id lists differ (design, semantics 4; originals, F7).
+    """The token ranges in which two id lists differ.
 
-    The common prefix is taken first; the common suffix may not reach back into it. So a range is
-    empty where the other side only inserts or only repeats, and two separate edits are one range.
+    The common prefix is taken first; the common suffix may not reach back into it. Therefore a
+    range is empty if the other side only inserts or only repeats, and two separate edits are one
+    range.
     """
     shorter = min(len(original_ids), len(edited_ids))
     left = 0

@@ -1,11 +1,11 @@
-"""What a mask gets and what it gives back."""
+"""The interface of masks: a pair of texts, and the edit between them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 
 class Text(NamedTuple):
-    """A text, its token ids, and where each token ends, in characters of the text."""
+    """A text with its token ids and the end of each token, in characters of the text."""
 
     text: str
     ids: Sequence[int]
@@ -13,7 +13,7 @@ class Text(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """An original text, its edited text, and the word put in (None where it is not known)."""
+    """An original text, its edited text, and the word put in (None if it is not known)."""
 
     id: str
     original: Text
@@ -22,7 +22,9 @@ class Pair(NamedTuple):
 
 
 class Edit(NamedTuple):
-    """Half-open token ranges: the edit in the edited text, what it replaced in the original."""
+    """The half-open token ranges of the edit in the edited text and of what it replaced in the
+    original.
+    """
 
     edit_start: int
     edit_stop: int

@@ -1,1 +1,1 @@
-"""Ways to train, one file each; `saegrid.saes.training.RECIPES` names them."""
+"""The recipes, one file each; `saegrid.saes.training.RECIPES` names them."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saegrid.saes.training import settings
+from saegrid.saes.training import settings as base
 from saegrid.saes.training.recipe import (
     Batch,
     Folded,
@@ -28,14 +28,15 @@ from saegrid.saes.training.recipe import (
 from saegrid.saes.training.settings import Number, Positive, Share
 
 FIRST_ACTIVE, FIRST_SHARE = 10_000, 1 / 64
-"""Each feature begins active on this over d_sae of the tokens, as published, which means one in a
-hundred where there are a million features; on FIRST_SHARE of them at most. Fewer features that are
-active on half of the tokens explain them all together as they are, and never become directions."""
+"""Tokens on which each feature begins active: FIRST_ACTIVE / d_sae of them, as published, which is
+one in a hundred for a million features, and FIRST_SHARE of them at most. A small number of features
+that are active on half of the tokens explain these together from the start, and never become
+directions."""
 
 
 @dataclass(frozen=True)
-class Settings(settings.Settings):
-    """JumpReLU, tanh."""
+class Settings(base.Settings):
+    """Settings of JumpReLU with a tanh penalty."""
 
     lr: Number = 1e-3
     """Learning rate of Adam after warm-up; published: 2e-4 for many more steps."""
@@ -43,41 +44,42 @@ class Settings(settings.Settings):
     sparsity: Number = 2.0
     """Weight of the tanh term at the end; published: up to 20, for wide residual streams."""
     steepness: Number = 4.0
-    """Inside the tanh."""
+    """Factor of z inside the tanh."""
     pre: Number = 3e-6
     """Weight of the pull on pre-activations below their threshold."""
     threshold: Number = 0.1
-    """All thresholds at the start."""
+    """Value of all thresholds at the start."""
     bandwidth: Positive = 2.0
-    """Width of the window around a threshold in which it feels a gradient, scaled units."""
+    """Width, in scaled units, of the window around a threshold in which it has a gradient."""
 
 
-def start(begin: Start, told: Settings) -> Parameters:
-    """Encoder biases that let each feature through on its share of the tokens."""
+def start(begin: Start, settings: Settings) -> Parameters:
+    """The four usual parameters, with encoder biases that make each feature active on its share of
+    the tokens, and log_threshold (feature,)."""
     four = begin.four()
     d_sae = len(begin.rows)
     share = min(FIRST_SHARE, FIRST_ACTIVE / d_sae)
-    first = max(told.threshold, 1e-3)
+    first = max(settings.threshold, 1e-3)
     bias = first + first_biases(begin.x @ four["W_enc"].T, share)
     log_threshold = four["b_enc"].new_full((d_sae,), first).log()
     return four | {"b_enc": bias, "b_dec": begin.mean * 0, "log_threshold": log_threshold}
 
 
-def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
-    """The loss above."""
+def step(parameters: Parameters, batch: Batch, settings: Settings) -> Outcome:
+    """The loss of a batch, by the formula above."""
     import torch
 
     from saegrid.saes.training.dense import product
     from saegrid.saes.training.jump import jump
 
     W_dec, n = parameters["W_dec"], len(batch.x)
-    pre = product(batch.x, parameters["W_enc"].T, told.dtype) + parameters["b_enc"]
+    pre = product(batch.x, parameters["W_enc"].T, settings.dtype) + parameters["b_enc"]
     threshold, norms = parameters["log_threshold"].exp(), norms_of(W_dec)
-    z, l0 = jump(pre, threshold, told.bandwidth)
-    error = product(z, W_dec, told.dtype) + parameters["b_dec"] - batch.x
+    z, l0 = jump(pre, threshold, settings.bandwidth)
+    error = product(z, W_dec, settings.dtype) + parameters["b_dec"] - batch.x
     squared = error.square().sum()
-    weight = told.sparsity * (batch.progress if batch.learn else 1.0)
-    sparsity = torch.tanh(told.steepness * z * norms).sum() / n
+    weight = settings.sparsity * (batch.progress if batch.learn else 1.0)
+    sparsity = torch.tanh(settings.steepness * z * norms).sum() / n
     pull = (torch.relu(threshold - pre).sum(dim=0) @ norms) / n
     return Outcome(
         squared / n,
@@ -85,12 +87,12 @@ def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
         (z.detach() > 0).any(dim=0),
         lambda: float(l0.detach()),
         sparsity=weight * sparsity,
-        auxiliary=told.pre * pull,
+        auxiliary=settings.pre * pull,
     )
 
 
-def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
-    """Decoder norms folded to one; thresholds grow by them."""
+def finish(parameters: Parameters, scale: float, settings: Settings) -> Folded:
+    """A JumpReLU with decoder norms folded to one; thresholds are multiplied by them."""
     threshold = parameters["log_threshold"].exp() * norms_of(parameters["W_dec"]) / scale
     keys = {"apply_b_dec_to_input": False}
     tensors = fold(parameters, scale, unit=True) | {"threshold": threshold}

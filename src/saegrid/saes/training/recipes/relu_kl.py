@@ -1,4 +1,4 @@
-"""ReLU with a KL term: each feature is to be active on the same small share of the tokens.
+"""ReLU with a KL term, which pulls each feature to be active on the same small share of the tokens.
 
     z = relu(pre), pre = W_enc x + b_enc,  x_hat = W_dec z + b_dec
     L = mean over tokens of |x - x_hat|^2 + kl * sum_i KL(rho || q_i)
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saegrid.saes.training import settings
+from saegrid.saes.training import settings as base
 from saegrid.saes.training.recipe import (
     Batch,
     Folded,
@@ -29,25 +29,26 @@ from saegrid.saes.training.settings import Number, Part, Positive
 
 
 @dataclass(frozen=True)
-class Settings(settings.Settings):
-    """ReLU + KL."""
+class Settings(base.Settings):
+    """Settings of ReLU with a KL term."""
 
     rho: Part = 0.02
-    """Share of the tokens that each feature is to be active on."""
+    """Aim for the share of the tokens that each feature is active on."""
     kl: Number = 1.0
     """Weight of the KL term."""
     softness: Positive = 0.1
     """Width of the sigmoid that stands for a step, in units of pre."""
 
 
-def start(begin: Start, told: Settings) -> Parameters:
-    """The four, with encoder biases that let each feature through on rho of the tokens."""
+def start(begin: Start, settings: Settings) -> Parameters:
+    """The four usual parameters, with encoder biases that make each feature active on rho of the
+    tokens."""
     four = begin.four()
-    return four | {"b_enc": first_biases(begin.x @ four["W_enc"].T, told.rho)}
+    return four | {"b_enc": first_biases(begin.x @ four["W_enc"].T, settings.rho)}
 
 
-def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
-    """The loss above."""
+def step(parameters: Parameters, batch: Batch, settings: Settings) -> Outcome:
+    """The loss of a batch, by the formula above."""
     from math import log
 
     import torch
@@ -55,12 +56,12 @@ def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
 
     from saegrid.saes.training.dense import product
 
-    n, rho = len(batch.x), told.rho
-    pre = product(batch.x, parameters["W_enc"].T, told.dtype) + parameters["b_enc"]
+    n, rho = len(batch.x), settings.rho
+    pre = product(batch.x, parameters["W_enc"].T, settings.dtype) + parameters["b_enc"]
     z = torch.relu(pre)
-    error = product(z, parameters["W_dec"], told.dtype) + parameters["b_dec"] - batch.x
+    error = product(z, parameters["W_dec"], settings.dtype) + parameters["b_dec"] - batch.x
     squared, active = error.square().sum(), z.detach() > 0
-    soft = pre / told.softness
+    soft = pre / settings.softness
     # As logarithms, which stay finite however silent or busy a feature is.
     log_q, log_rest = (torch.logsumexp(logsigmoid(s), dim=0) - log(n) for s in (soft, -soft))
     kl = rho * (log(rho) - log_q) + (1 - rho) * (log(1 - rho) - log_rest)
@@ -69,12 +70,12 @@ def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
         squared.detach(),
         active.any(dim=0),
         lambda: float(active.sum()) / n,
-        sparsity=told.kl * kl.sum(),
+        sparsity=settings.kl * kl.sum(),
     )
 
 
-def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
-    """The scale folded; decoder rows have norm one."""
+def finish(parameters: Parameters, scale: float, settings: Settings) -> Folded:
+    """A ReLU SAE with the scale folded in; its decoder rows have norm one."""
     keys = {"apply_b_dec_to_input": False}
     return Folded("standard", keys, fold(parameters, scale, unit=False))
 

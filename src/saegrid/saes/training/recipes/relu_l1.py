@@ -4,9 +4,9 @@
 
 At an eighth, two, three and four eighths of the steps (25,000 to 100,000 of 200,000), features that
 were silent for the last sixteenth (12,500) begin anew: at tokens drawn with a probability that goes
-as the square of their loss. Bricken et al. 2023, "Towards Monosemanticity". Ours is the scaling of
-the input, so that l1 means the same for every model (`input_scale: none` leaves it out), and that a
-new direction is a token less b_dec, as the decoder has to explain it.
+as the square of their loss. Bricken et al. 2023, "Towards Monosemanticity". Two things
+are ours: the input is scaled, so that l1 means the same for every model (`input_scale: none` leaves
+it out), and a new direction is a token less b_dec, which is what the decoder has to explain.
 """
 
 from __future__ import annotations
@@ -31,68 +31,68 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BYTES = 1 << 30
-"""Most bytes of tokens that a resampling looks at."""
+"""Most bytes of the tokens of a resampling."""
 
 
 @dataclass(frozen=True)
 class Settings(L1Settings):
-    """ReLU + L1; published: without `l1_warm_up`."""
+    """Settings of ReLU with L1; published: without `l1_warm_up`."""
 
     lr: Number = 1e-3
     resamplings: Count = 4
-    """How often silent features begin anew."""
+    """Number of times that silent features are resampled."""
     resample_every: Share = 0.125
-    """Share of the steps from one time to the next."""
+    """Share of the steps between two resamplings."""
     resample_silent: Share = 0.0625
-    """Share of the steps that a feature must have been silent for."""
+    """Share of the steps that a feature must have been silent for to be resampled."""
     resample_sample: Whole = 819_200
-    """Tokens whose loss is looked at, at most a gigabyte of them."""
+    """Number of tokens that a resampling draws from, at most a gigabyte of them."""
     resample_norm: Number = 0.2
-    """Norm of a new encoder row, in mean norms of the living ones."""
+    """Norm of a resampled encoder row, in mean norms of those of living features."""
 
 
-def start(begin: Start, told: Settings) -> Parameters:
-    """The four."""
+def start(begin: Start, settings: Settings) -> Parameters:
+    """The four usual parameters."""
     return begin.four()
 
 
-def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
-    """The loss above; gradients by hand."""
+def step(parameters: Parameters, batch: Batch, settings: Settings) -> Outcome:
+    """The loss of a batch, by the formula above, with gradients by hand."""
     from saegrid.saes.training.dense import Weights, gradient_of, relu_pass
 
     n, weights = len(batch.x), Weights(*(parameters[p] for p in ("W_enc", "b_enc", "W_dec")))
-    b_dec, l1 = parameters["b_dec"].detach(), rising(told, batch)
+    b_dec, l1 = parameters["b_dec"].detach(), rising(settings, batch)
     centred = batch.x - b_dec
     gradients = Weights(*map(gradient_of, weights)) if batch.learn else None
     penalty = b_dec.new_full((1,), l1 / n).expand(len(weights.b_enc))
-    found = relu_pass(centred, centred, weights, None, 1 / n, penalty, gradients, told.dtype)
+    passed = relu_pass(centred, centred, weights, None, 1 / n, penalty, gradients, settings.dtype)
     if gradients is not None:
         through_encoder = gradients.b_enc @ weights.W_enc.detach()
-        gradient_of(parameters["b_dec"]).copy_(found.error.sum(dim=0) - through_encoder)
+        gradient_of(parameters["b_dec"]).copy_(passed.error.sum(dim=0) - through_encoder)
     return Outcome(
-        found.squared / n,
-        found.squared,
-        found.total > 0,
-        found.l0,
-        sparsity=l1 / n * found.total.sum(),
+        passed.squared / n,
+        passed.squared,
+        passed.total > 0,
+        passed.l0,
+        sparsity=l1 / n * passed.total.sum(),
     )
 
 
-def is_due(done: int, steps: int, told: Settings) -> bool:
-    """Whether features are resampled after so many steps."""
-    every = told.resample_every * steps
-    return any(done == round(every * time) for time in range(1, told.resamplings + 1))
+def is_due(done: int, steps: int, settings: Settings) -> bool:
+    """Return True if features are resampled after `done` steps."""
+    every = settings.resample_every * steps
+    return any(done == round(every * time) for time in range(1, settings.resamplings + 1))
 
 
-def after(parameters: Parameters, moment: Moment, told: Settings) -> None:
-    """Now and then, let silent features begin anew."""
-    if is_due(moment.step, moment.steps, told) and 0 < moment.step < moment.steps:
-        silent = told.resample_silent * moment.steps * told.batch
-        resample(parameters, moment, told, (moment.idle >= max(silent, 1)).nonzero()[:, 0])
+def after(parameters: Parameters, moment: Moment, settings: Settings) -> None:
+    """Resample silent features, if it is time for it."""
+    if is_due(moment.step, moment.steps, settings) and 0 < moment.step < moment.steps:
+        silent = settings.resample_silent * moment.steps * settings.batch
+        resample(parameters, moment, settings, (moment.idle >= max(silent, 1)).nonzero()[:, 0])
 
 
-def resample(parameters: Parameters, moment: Moment, told: Settings, dead: Tensor) -> None:
-    """Point dead features (n,) at tokens that are explained badly, with small encoder rows."""
+def resample(parameters: Parameters, moment: Moment, settings: Settings, dead: Tensor) -> None:
+    """Point dead features (n,) at tokens with a large loss, and give them small encoder rows."""
     import torch
 
     from saegrid.saes.training.dense import Weights, relu_pass
@@ -101,13 +101,13 @@ def resample(parameters: Parameters, moment: Moment, told: Settings, dead: Tenso
         return
     with torch.no_grad():
         b_dec = parameters["b_dec"]
-        x = moment.sample(min(told.resample_sample, BYTES // (4 * len(b_dec))), moment.seed)
+        x = moment.sample(min(settings.resample_sample, BYTES // (4 * len(b_dec))), moment.seed)
         weights = Weights(*(parameters[p] for p in ("W_enc", "b_enc", "W_dec")))
         loss = [
-            relu_pass(part - b_dec, part - b_dec, weights, None, dtype=told.dtype)
+            relu_pass(part - b_dec, part - b_dec, weights, None, dtype=settings.dtype)
             .error.square()
             .sum(dim=1)
-            for part in x.split(told.batch)
+            for part in x.split(settings.batch)
         ]
         odds = torch.cat(loss).double().square()
         generator = torch.Generator().manual_seed(moment.seed)
@@ -122,15 +122,15 @@ def resample(parameters: Parameters, moment: Moment, told: Settings, dead: Tenso
         norms = parameters["W_enc"].norm(dim=1)
         typical = norms[alive].mean() if alive.any() else norms.mean()
         parameters["W_dec"][dead] = rows
-        parameters["W_enc"][dead] = rows * typical * told.resample_norm
+        parameters["W_enc"][dead] = rows * typical * settings.resample_norm
         parameters["b_enc"][dead] = 0.0
         for name in ("W_enc", "b_enc", "W_dec"):
             moment.optimiser.forget(name, dead)
         moment.idle[dead] = 0
 
 
-def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
-    """The scale folded; decoder rows have norm one."""
+def finish(parameters: Parameters, scale: float, settings: Settings) -> Folded:
+    """A ReLU SAE with the scale folded in; its decoder rows have norm one."""
     return Folded("standard", {}, fold(parameters, scale, unit=False))
 
 

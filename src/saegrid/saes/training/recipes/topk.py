@@ -1,7 +1,7 @@
 """TopK: the k largest pre-activations of a token reconstruct it; dead features learn the rest.
 
-Loss: squared error over the variance + aux * (share of what is left over that the k_aux most active
-dead features leave unexplained). Gao et al. 2024, arXiv 2406.04093.
+Loss: squared error over the variance + aux * (share of the residual that the k_aux most active dead
+features leave unexplained). Gao et al. 2024, arXiv 2406.04093.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings(AuxiliarySettings):
-    """TopK: a fixed number of features a token."""
+    """Settings of TopK: a fixed number of features a token."""
 
     k: Whole = 32
-    """Active features a token."""
+    """Number of active features a token."""
 
 
-def start(begin: Start, told: Settings) -> Parameters:
-    """The four."""
+def start(begin: Start, settings: Settings) -> Parameters:
+    """The four usual parameters."""
     return begin.four()
 
 
 def explain(
-    parameters: Parameters, batch: Batch, told: AuxiliarySettings, pre: Tensor, entries: Entries
+    parameters: Parameters, batch: Batch, settings: AuxiliarySettings, pre: Tensor, entries: Entries
 ) -> Outcome:
-    """Loss where some entries of pre (token, feature) are active."""
+    """The loss of a batch of which some entries of pre (token, feature) are active."""
     from saegrid.saes.training.entries import auxiliary, explained
 
     W_enc, b_enc, W_dec, b_dec = (parameters[n] for n in ("W_enc", "b_enc", "W_dec", "b_dec"))
@@ -43,10 +43,10 @@ def explain(
     error = centred - x_hat
     squared = error.square().sum()
     extra = 0.0
-    if told.aux and len(batch.dead) and batch.learn:
+    if settings.aux and len(batch.dead) and batch.learn:
         left = error.detach()
-        extra = told.aux * auxiliary(
-            centred, W_enc, b_enc, W_dec, pre, left, batch.dead, told.k_aux
+        extra = settings.aux * auxiliary(
+            centred, W_enc, b_enc, W_dec, pre, left, batch.dead, settings.k_aux
         )
     return Outcome(
         squared / (len(error) * batch.variance),
@@ -57,21 +57,23 @@ def explain(
     )
 
 
-def step(parameters: Parameters, batch: Batch, told: Settings) -> Outcome:
-    """Reconstruction error in units of the variance, and the auxiliary loss of dead features."""
+def step(parameters: Parameters, batch: Batch, settings: Settings) -> Outcome:
+    """The reconstruction error in units of the variance, and the auxiliary loss of dead
+    features."""
     from saegrid.saes.training.chosen import largest
     from saegrid.saes.training.dense import affine
     from saegrid.saes.training.entries import Entries, flat
 
     W_enc, b_enc, b_dec = (parameters[name] for name in ("W_enc", "b_enc", "b_dec"))
-    pre = affine(batch.x - b_dec, W_enc, b_enc, told.dtype)
-    entries = Entries.positive(pre, *flat(largest(pre, told.k)))
-    return explain(parameters, batch, told, pre, entries)
+    pre = affine(batch.x - b_dec, W_enc, b_enc, settings.dtype)
+    entries = Entries.positive(pre, *flat(largest(pre, settings.k)))
+    return explain(parameters, batch, settings, pre, entries)
 
 
-def finish(parameters: Parameters, scale: float, told: Settings) -> Folded:
-    """k; decoder rows have norm one, so that rescaling by their norm changes nothing."""
-    keys = {"k": told.k, "rescale_acts_by_decoder_norm": False}
+def finish(parameters: Parameters, scale: float, settings: Settings) -> Folded:
+    """A TopK SAE; its decoder rows have norm one, so that rescaling by their norm changes
+    nothing."""
+    keys = {"k": settings.k, "rescale_acts_by_decoder_norm": False}
     return Folded("topk", keys, fold(parameters, scale, unit=False), unit=False)
 
 

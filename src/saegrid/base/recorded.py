@@ -1,0 +1,126 @@
+"""What a finished file records of the job that wrote it, and whether the file is whole.
+
+Heads, footers and lengths are read, never the numbers between: garbage in the middle of a large
+file of tensors or rows does not show here.
+"""
+
+import html
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import safetensors
+
+from saegrid.base.io import SPEC
+
+HEAD = 16 << 10
+"""Bytes of a page in which its spec stands."""
+
+UNREADABLE = (
+    OSError,
+    ValueError,
+    RecursionError,
+    pa.ArrowException,
+    safetensors.SafetensorError,
+)
+
+
+class Recorded(NamedTuple):
+    """The record of a file."""
+
+    spec: str
+    """The spec of the job that wrote it; empty where none is recorded."""
+    damage: str = ""
+    """Why the file cannot be read, in a few words; empty where it is whole as far as it shows."""
+
+
+def recorded(path: str | Path) -> Recorded:
+    """The record of a result; whatever the file holds, nothing is raised."""
+    path = Path(path)
+    try:
+        if not path.stat().st_size:
+            return Recorded("", "it is empty")
+        return READERS.get(path.suffix, lambda path: Recorded(""))(path)
+    except FileNotFoundError:
+        return Recorded("", "it is not there")
+    except UNREADABLE as problem:
+        first = str(problem).strip().partition("\n")[0].removeprefix(f"{path}: ")
+        return Recorded("", first or type(problem).__name__)
+
+
+def recorded_spec(path: str | Path) -> str | None:
+    """The spec of the job that wrote a file; empty: none, None: the file is damaged or gone."""
+    found = recorded(path)
+    return None if found.damage else found.spec
+
+
+def unreadable(paths: Iterable[str | Path]) -> dict[Path, str]:
+    """The results among these that are there and cannot be read, each with the reason."""
+    found = {Path(path): recorded(path).damage for path in paths if Path(path).exists()}
+    return {path: damage for path, damage in found.items() if damage}
+
+
+def _parquet(path: Path) -> Recorded:
+    with path.open("rb") as file:
+        if file.read(4) != b"PAR1":
+            return Recorded("", "it does not begin with PAR1")
+    # The footer stands at the end: a file that is cut short has none.
+    facts = pq.read_metadata(path).metadata or {}
+    return Recorded(facts.get(SPEC.encode(), b"").decode())
+
+
+def _tensors(path: Path) -> Recorded:
+    with safetensors.safe_open(str(path), framework="numpy") as file:
+        return Recorded((file.metadata() or {}).get(SPEC, ""))
+
+
+def _json(path: Path) -> Recorded:
+    raw = path.read_bytes()
+    facts = json.loads(raw)
+    if not isinstance(facts, dict):
+        return Recorded("", "it holds no JSON object")
+    if not raw.endswith(b"\n"):
+        return Recorded("", "it is cut short")
+    spec = facts.get(SPEC, "")
+    return Recorded(spec) if isinstance(spec, str) else Recorded("", "its spec is no text")
+
+
+def _closed(path: Path, begins: tuple[bytes, ...], ends: bytes) -> tuple[bytes, str]:
+    """The first bytes of a text file, and what is wrong with it."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+        file.seek(max(0, size - len(ends)))
+        tail = file.read()
+    if not head.startswith(begins):
+        return head, f"it does not begin with {begins[0].decode()}"
+    return head, "" if tail == ends else f"it is cut short: {ends.decode().strip()} is missing"
+
+
+def _page(path: Path) -> Recorded:
+    head, damage = _closed(path, (b"<!doctype html>", b"<!DOCTYPE html>"), b"</html>")
+    found = re.search(rb'<meta name="saegrid-spec" content="([^"]*)">', head)
+    return Recorded(html.unescape(found[1].decode()) if found and not damage else "", damage)
+
+
+def _figure(path: Path) -> Recorded:
+    return Recorded("", _closed(path, (b"<?xml", b"<svg"), b"</svg>\n")[1])
+
+
+def _pdf(path: Path) -> Recorded:
+    return Recorded("", _closed(path, (b"%PDF",), b"%%EOF\n")[1])
+
+
+READERS: dict[str, Callable[[Path], Recorded]] = {
+    ".parquet": _parquet,
+    ".safetensors": _tensors,
+    ".json": _json,
+    ".html": _page,
+    ".svg": _figure,
+    ".pdf": _pdf,
+}
+"""How the record of a file is read, by its ending."""
