@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from asking import config
+from checkpoints import llama_scope
 
 TEXTS = {"kind": "text", "files": {"all": "texts.txt"}}
 
@@ -62,12 +65,20 @@ def swept():
     return study
 
 
+def tensors():
+    """Weights of an SAE of 128 features."""
+    rng = np.random.default_rng(0)
+    shapes = {"encoder.weight": (128, 64), "encoder.bias": 128}
+    shapes |= {"decoder.weight": (64, 128), "decoder.bias": 64}
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+
 def checkpoint(**verify):
     """Two cells whose SAEs are checkpoints on disk."""
-    for position in "AR":
-        folder = Path(f"sae/L1{position}")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "hyperparams.json").write_text('{"d_model": 64, "d_sae": 512}')
+    for position, suffix in (("A", "attn_out"), ("R", "resid_post")):
+        hook = f"blocks.1.hook_{suffix}"
+        points = {"hook_point_in": hook, "hook_point_out": hook}
+        llama_scope(Path(f"sae/L1{position}"), tensors=tensors(), d_model=64, d_sae=128, **points)
     sae = {"source": "checkpoint", "format": "llama_scope", "path": "sae/L{layer}{position}"}
     return tiny(saes={"8x": sae}, verify=verify)
 

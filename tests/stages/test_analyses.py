@@ -1,0 +1,231 @@
+"""A made-up analysis: its jobs, specs and settings, and what it shows, follow from one stage.
+
+It is the example of CONTRIBUTING.md, with a panel for each feature and one of the study.
+"""
+
+import dataclasses
+import json
+
+import pytest
+from pydantic import create_model
+
+from asking import STUDY, cell_at, files, finish, jobs_of, mistakes, plan_of, spec, wants
+from saegrid import stages
+from saegrid.base.section import Strict
+from saegrid.config import ConfigError, check, messages
+from saegrid.config.models import Study
+from saegrid.stages import targets
+from saegrid.stages.estimate import estimate
+from saegrid.stages.places import cells, of_every_cell, once
+from saegrid.stages.settled import is_settled, recording
+from saegrid.stages.stage import CELL, Column, Figure, Needs, Panel, Stage, Weight, no_settings
+from studies import tiny
+
+
+class Settings(Strict):
+    """A label is predicted from each feature."""
+
+    label: str
+    """Column of the items."""
+    folds: int = 5
+    """Parts of the items."""
+
+
+OF = "saegrid.pages.browser.panels:columns"
+"""A function from a table; its place counts here, not what it gives."""
+COLUMN = Column("auc", "AUC", "{:.2f}", "held-out AUC", OF, "probe.table")
+FIGURE = Figure("probe_auc", "saegrid.pages.figures.layer_curves:draw", "probe.table")
+OF_FEATURES = Panel("folds", "Folds", "score of each fold", OF, "probe.table")
+OF_THE_STUDY = Panel("best", "Best", "best features", OF, "ranking.table")
+PROBE = Stage(
+    "probe",
+    reads={"features": "encode.features", "tokens": "tokens.tokens", "texts": "items.table"},
+    writes={"table": CELL + "probe.parquet"},
+    config=Settings,
+    sections=("probe",),
+    ends=cells,
+    needs=Needs(memory=3210, minutes=20, group="cells"),
+    weighs=lambda sizes, at: Weight(write=2000),
+    shows=(COLUMN, FIGURE, OF_FEATURES),
+)
+RANKING = Stage(
+    "ranking",
+    reads={"tables": of_every_cell("probe.table")},
+    writes={"table": "results/{study}/ranking.parquet"},
+    config=Settings,
+    settings=lambda plan, at: plan.study.analyses.ranking.model_dump(),
+    ends=once,
+    shows=(OF_THE_STUDY,),
+)
+
+
+@pytest.fixture(autouse=True)
+def registered(beside_repository, monkeypatch, tmp_path):
+    """Stages, sections and scripts know the two analyses."""
+    known = {**stages.load(), "probe": PROBE, "ranking": RANKING}
+    monkeypatch.setattr(stages, "load", lambda: known)
+    fields = dict.fromkeys(("probe", "ranking"), (Settings | None, None))
+    analyses = create_model("Analyses", __base__=Strict, **fields)
+    study = create_model("Study", __base__=Study, analyses=(analyses, analyses()))
+    for module in (check, messages):
+        monkeypatch.setattr(module, "Study", study)
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    for path in (tmp_path / "workflow/scripts").glob("*.py"):
+        (scripts / path.name).symlink_to(path.resolve())
+    for name in ("probe", "ranking"):
+        (scripts / f"{name}.py").write_text('"""An analysis."""\nfrom saegrid.base import io\n')
+    monkeypatch.setattr("asking.SCRIPTS", scripts)
+
+
+def planned(*names, **sections):
+    """The plan of the tiny study with these analyses."""
+    return plan_of(tiny(analyses={name: {"label": "meanGrade"} for name in names}, **sections))
+
+
+def of_cells(plan, stage):
+    return [spec(plan, stage, cell_at("headlines", str(cell))) for cell in plan.cells]
+
+
+def test_a_study_that_does_not_name_it_has_nothing_of_it():
+    """Neither jobs, nor files, nor a word in the specs of what shows: no page is made again."""
+    plan = planned()
+    assert {job.stage.name for job in jobs_of(plan)} & {"probe", "ranking"} == set()
+    assert "probe" not in targets.names(plan.graph)
+    assert [plan.graph.shown(kind) for kind in (Column, Panel)] == [[], []]
+    for name, place in (
+        ("summary", STUDY),
+        ("index", STUDY),
+        ("page", cell_at("headlines", "L1R-8x")),
+    ):
+        found = json.loads(spec(plan, name, place))
+        assert not {"columns", "panels"} & found.keys(), name
+    assert "probe_auc" not in json.loads(spec(plan, "plot"))["figures"]
+    assert [output for output in recording(plan.graph) if "probe" in output] == []
+    assert targets.ends(plan.graph, ["probe"]) == []
+
+
+def test_a_study_that_names_it_has_its_jobs_and_its_target():
+    plan = planned("probe")
+    jobs = [str(job) for job in jobs_of(plan) if job.stage.name == "probe"]
+    assert jobs == ["probe L1A-8x headlines", "probe L1R-8x headlines"]
+    assert targets.names(plan.graph)[-1] == "probe"
+    alone = {job.stage.name for job in jobs_of(plan, "probe")}
+    assert "probe" in alone and not alone & {"density", "page", "summary", "selection"}
+    assert "results/tiny/headlines/cells/L1R-8x/probe.parquet" in targets.files(plan.graph, "all")
+    assert mistakes(plan) == []
+    both = planned("probe", "ranking")
+    assert [job.stage.name for job in jobs_of(both)].count("ranking") == 1
+    assert targets.names(both.graph)[-2:] == ["probe", "ranking"]
+
+
+def test_what_it_reads_comes_though_it_is_not_named_itself():
+    """A ranking needs the probes of all cells; the study asks for the ranking alone."""
+    plan = planned("probe", "ranking")
+    found = [job.stage.name for job in jobs_of(plan, "ranking")]
+    assert found.count("probe") == 2 and found.count("ranking") == 1
+
+
+def test_its_section_decides_its_spec_and_no_other():
+    plan, other = planned("probe"), planned("probe")
+    found = json.loads(spec(plan, "probe", cell_at("headlines", "L1R-8x")))
+    assert found["probe"] == {"label": "meanGrade", "folds": 5}
+    other = plan_of(tiny(analyses={"probe": {"label": "meanGrade", "folds": 9}}))
+    assert of_cells(plan, "probe") != of_cells(other, "probe")
+    for stage in ("density", "top_tokens", "logit_effects"):
+        assert of_cells(plan, stage) == of_cells(other, stage) == of_cells(planned(), stage)
+    # What shows its numbers comes after it.
+    assert of_cells(plan, "page") != of_cells(other, "page")
+    for stage in ("summary", "plot", "index"):
+        assert spec(plan, stage) != spec(other, stage)
+
+
+def test_wrong_settings_are_told():
+    with pytest.raises(ConfigError, match=r"analyses\.probe\.lable"):
+        plan_of(tiny(analyses={"probe": {"lable": "x"}}))
+    with pytest.raises(ConfigError, match=r"analyses\.prob is not a key\. Did you mean 'probe'\?"):
+        plan_of(tiny(analyses={"prob": {"label": "x"}}))
+
+
+@pytest.mark.xfail(strict=True, reason="sections are those of a cell: `A cell must be written`")
+def test_a_stage_of_a_study_may_have_a_section(monkeypatch):
+    stage = dataclasses.replace(RANKING, sections=("ranking",), settings=no_settings)
+    known = {**stages.load(), "ranking": stage}
+    monkeypatch.setattr(stages, "load", lambda: known)
+    assert mistakes(planned("probe", "ranking")) == []
+
+
+@pytest.mark.xfail(strict=True, reason="`overrides.L1R-8x.probe is not a stage`")
+def test_a_cell_may_override_it():
+    plan = planned("probe", overrides={"L1R-8x": {"probe": {"folds": 3}}})
+    settings = [json.loads(text)["probe"]["folds"] for text in of_cells(plan, "probe")]
+    assert settings == [5, 3]
+
+
+def test_an_override_of_an_analysis_that_does_not_run_is_a_mistake_of_the_config():
+    with pytest.raises(ConfigError, match=r"overrides\.L1R-8x\.probe"):
+        planned(overrides={"L1R-8x": {"probe": {"folds": 3}}})
+
+
+def test_a_column_is_in_the_summary_and_on_the_index():
+    plan = planned("probe")
+    assert plan.graph.shown(Column) == [COLUMN]
+    summary = json.loads(spec(plan, "summary"))
+    assert summary["columns"] == [["auc", OF, "probe.parquet"]]
+    expected = summary["expected"]["L1R-8x"]
+    at = cell_at("headlines", "L1R-8x")
+    assert expected["probe.parquet"] == plan.specs.digest("probe", at)
+    index = json.loads(spec(plan, "index"))
+    assert index["columns"] == [["auc", "AUC", "{:.2f}", "held-out AUC"]]
+    (table,) = files(plan, "probe.table", at)
+    assert table in plan.graph.inputs(plan.graph.stages["summary"], "tables", STUDY)
+
+
+def test_a_figure_is_drawn_with_the_others_and_stands_on_the_index():
+    plan = planned("probe")
+    assert FIGURE in plan.graph.shown(Figure)
+    plot = json.loads(spec(plan, "plot"))
+    assert plot["figures"]["probe_auc"] == FIGURE.draw
+    assert plot["files"] == {"probe.table": "probe.parquet"}
+    assert "results/tiny/figures/probe_auc.svg" in files(plan, "plot.figures")
+    assert json.loads(spec(plan, "index"))["figures"]["probe_auc"] == FIGURE.draw
+    more = plan.graph.inputs(plan.graph.stages["plot"], "more", STUDY)
+    assert more == [
+        f"results/tiny/headlines/cells/{cell}/probe.parquet" for cell in ("L1A-8x", "L1R-8x")
+    ]
+    assert json.loads(spec(planned(), "plot"))["files"] == {}
+
+
+def test_a_panel_of_cells_is_on_their_pages_and_one_of_the_study_on_the_index():
+    plan = planned("probe", "ranking")
+    assert PROBE.is_of_cells and not RANKING.is_of_cells
+    assert plan.graph.shown(Panel) == [OF_FEATURES, OF_THE_STUDY]
+    at = cell_at("headlines", "L1R-8x")
+    page = json.loads(spec(plan, "page", at))
+    assert page["panels"] == [{**OF_FEATURES._asdict(), "file": "probe.parquet"}]
+    panels = plan.graph.inputs(plan.graph.stages["page"], "panels", at)
+    assert panels == ["results/tiny/headlines/cells/L1R-8x/probe.parquet"]
+    index = json.loads(spec(plan, "index"))
+    assert index["panels"] == [OF_THE_STUDY._asdict()]
+    panels = plan.graph.inputs(plan.graph.stages["index"], "panels", STUDY)
+    assert panels == ["results/tiny/ranking.parquet"]
+
+
+def test_files_of_a_cell_count_where_it_is_settled():
+    """A table of other settings unsettles its cell, as those of every stage do."""
+    plan = planned("probe")
+    finish(plan, jobs_of(plan))
+    assert is_settled(planned("probe").graph, "L1R-8x")
+    other = plan_of(tiny(analyses={"probe": {"label": "meanGrade", "folds": 9}}))
+    assert not is_settled(other.graph, "L1R-8x")
+    assert is_settled(planned().graph, "L1R-8x") is False, "its page has a panel too many"
+
+
+def test_needs_weight_and_group_are_its_own():
+    plan = planned("probe")
+    at = cell_at("headlines", "L1R-8x")
+    assert wants(plan, "probe", at)["memory"] == 3210
+    run = estimate(plan, [job for job in jobs_of(plan) if job.stage.name == "probe"])
+    assert [(line.rule, line.jobs, line.write) for line in run.lines] == [("probe", 2, 4000)]
+    assert PROBE.log() == "logs/{study}/{corpus}/{cell}/probe.log"
+    assert RANKING.log() == "logs/{study}/ranking.log"
