@@ -1,5 +1,6 @@
 """SAEs that read activations less their mean over channels, as TransformerLens centres them."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -180,3 +181,48 @@ def test_what_is_spliced_into_the_model_has_the_mean_again():
     np.testing.assert_array_equal(
         Coder(plain).reconstruct(x), decode(plain, dense_codes(plain.encoder, x))
     )
+
+
+# --- what TransformerLens does ------------------------------------------------------------------
+
+
+def test_a_model_with_centred_writing_weights_has_less_its_mean_everywhere():
+    """center_writing_weights of a GPT-2: embeddings and output projections less their means.
+
+    Stream, attention output and MLP output then are those of the model as it is, less their means
+    over channels; the hidden neurons of the MLP stay.
+    """
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=50, n_positions=16)
+    model = transformers.GPT2Model(config).eval().double()
+    for parameter in model.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    centred = copy.deepcopy(model)
+    writing = [centred.wte, centred.wpe]
+    for block in centred.h:
+        writing += [block.attn.c_proj, block.mlp.c_proj]
+    for module in writing:
+        module.weight.data -= module.weight.data.mean(-1, keepdim=True)
+        if getattr(module, "bias", None) is not None:
+            module.bias.data -= module.bias.data.mean()
+
+    def read(network):
+        found = {}
+        block = network.h[1]
+        places = {"R": block, "A": block.attn, "M": block.mlp, "N": block.mlp.act}
+        for name, module in places.items():
+            module.register_forward_hook(
+                lambda _module, _inputs, output, name=name: found.update(
+                    {name: (output[0] if isinstance(output, tuple) else output).detach()[0]}
+                )
+            )
+        network(torch.tensor([[3, 7, 1, 20, 11]]))
+        return {name: value.numpy() for name, value in found.items()}
+
+    before, after = read(model), read(centred)
+    for position in "RAM":
+        x = before[position]
+        np.testing.assert_allclose(after[position], x - x.mean(axis=1, keepdims=True), atol=1e-12)
+        assert np.abs(x.mean(axis=1)).max() > 0.01
+    np.testing.assert_allclose(after["N"], before["N"], atol=1e-12)
