@@ -142,7 +142,10 @@ def test_another_choice_is_another_store(folder):
 @pytest.mark.parametrize(
     ("told", "message"),
     [
-        ({"files": ["texts/c.txt"]}, "corpora.generated.source: texts/c.txt is not there"),
+        (
+            {"files": ["texts/c.txt"]},
+            "texts/c.txt is not there",
+        ),
         ({"choise": "all"}, "choise is not a key. Did you mean 'choice'?"),
     ],
 )

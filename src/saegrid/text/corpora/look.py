@@ -56,7 +56,7 @@ def check_file(path: str | os.PathLike[str]) -> Path:
     try:
         facts = path.stat()
     except FileNotFoundError:
-        raise CorpusError(f"{path} is not there.{_near(path)} {_RELATIVE}") from None
+        raise CorpusError(f"the file {path} is not there.{_near(path)} {_RELATIVE}") from None
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
         raise CorpusError(f"{shown(str(path))} cannot be read: {reason}.") from None
