@@ -152,11 +152,11 @@ def _check_of(kind: Any) -> Check:
     return kind.__metadata__[0]
 
 
-def problems(recipe: str, given: Mapping[str, Any]) -> list[str]:
+def problems(recipe: str, given: Mapping[str, Any], limits: bool = True) -> list[str]:
     """All that is wrong with the settings of a recipe, a sentence each.
 
     It names the recipe or setting that is unknown, or what a value must be, or two settings that
-    exclude each other.
+    exclude each other. limits: numbers beyond `LIMITS` are wrong, as they are in a config.
     """
     try:
         kind = pick(RECIPES, recipe, "The recipe").settings
@@ -180,7 +180,7 @@ def problems(recipe: str, given: Mapping[str, Any]) -> list[str]:
             found.append(
                 f"The setting {key} {where} must be {check.wanted}; got {shown(value)}.{mend}"
             )
-        elif _number(value) and value > limit:
+        elif limits and _number(value) and value > limit:
             found.append(f"The setting {key} {where} must be at most {limit:,}; got {value:,}.")
     if found:
         return found
@@ -199,7 +199,7 @@ def problems(recipe: str, given: Mapping[str, Any]) -> list[str]:
 
 
 def parse(recipe: str, given: dict[str, Any]) -> Any:
-    """The settings of a recipe, defaults filled in; ValueError tells all `problems`."""
-    if found := problems(recipe, given):
+    """The settings of a recipe, defaults filled in; ValueError tells all `problems` but limits."""
+    if found := problems(recipe, given, limits=False):
         raise ValueError("\n".join(found))
     return pick(RECIPES, recipe, "The recipe").settings(**given)
