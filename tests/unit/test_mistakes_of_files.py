@@ -151,7 +151,7 @@ HEADS = {
     "latin.csv": ("id,t\u00e9xt\n".encode("latin1"), "Their names are not UTF-8"),
     "utf16.csv": ("id,text\n1,a\n".encode("utf-16"), "is UTF-16; expected plain text in UTF-8"),
     "zipped.csv": (b"\x1f\x8b\x08" + bytes(9), "is compressed (gzip)"),
-    "zeros.csv": (b"id,text\n\0\0", "holds zero bytes: it is no text"),
+    "zeros.csv": (b"id,text\n" + bytes(9), "holds zero bytes: it is no text"),
     "empty.csv": (b"", "is empty; expected at least one row"),
     "header.csv": (b"id,text\n", "holds no rows"),
     "twice.csv": (b"id,text,text\n1,a,b\n", "has 2 columns named 'text'"),
@@ -193,12 +193,13 @@ def test_a_large_file_is_known_by_its_head_alone(tmp_path, monkeypatch):
 
 def test_streamed_corpora_have_names_with_stars(tmp_path):
     (tmp_path / "a1.txt").write_text("hello\n")
+    (tmp_path / "a2.txt").write_text("")
     stream = {"role": "train", "store": {}, "source": {"kind": "text", "files": {"all": "a*.txt"}}}
     assert told(changed(corpora__more=stream)) == []
     stream["source"]["files"] = {"all": ["a1.txt", "b*.txt", "c.txt"]}
     assert told(changed(corpora__more=stream)) == [
         "corpora.more.source.files.all: no file matches b*.txt. Check the folder and the pattern.",
-        "corpora.more.source.files.all: the file c.txt is not there. Did you mean 'a1.txt'? Paths "
+        "corpora.more.source.files.all: the file c.txt is not there. Did you mean 'a2.txt'? Paths "
         "are relative to the folder in which snakemake runs.",
     ]
     stream["source"] = {"kind": "jsonl", "files": {"all": "a1.txt"}, "columns": {"text": "body"}}

@@ -181,7 +181,8 @@ def problems(recipe: str, given: Mapping[str, Any], limits: bool = True) -> list
                 f"The setting {key} {where} must be {check.wanted}; got {shown(value)}.{mend}"
             )
         elif limits and _number(value) and value > limit:
-            found.append(f"The setting {key} {where} must be at most {limit:,}; got {value:,}.")
+            got = f"{value:,}" if value < 10**18 else shown(value)
+            found.append(f"The setting {key} {where} must be at most {limit:,}; got {got}.")
     if found:
         return found
     settings = kind(**given)
