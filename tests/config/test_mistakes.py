@@ -87,14 +87,11 @@ ONE_MISTAKE = [
         "overrides.L1A-8x.train: The setting 'stpes' of the recipe topk is unknown.",
     ),
     (
-        {"overrides": {"L1A-8x": {"topics": {"need_on_topic": 30}}}},
-        "overrides.L1A-8x.topics.need_on_topic: a feature has 20 top tokens",
+        {"overrides": {"L1A-8x": {"topics": {"need_on_topic": 10**9}}}},
+        "overrides.L1A-8x.topics.need_on_topic must be at most 10,000; got 1000000000.",
     ),
-    (
-        {"topics__need_on_topic": 30},
-        "topics.need_on_topic: a feature has 20 top tokens (top_tokens",
-    ),
-    ({"topics__need_words": 17}, "topics.need_words: among 16 top tokens on topic"),
+    ({"topics__need_on_topic": 10**9}, "topics.need_on_topic must be at most 10,000;"),
+    ({"topics__need_words": 0}, "topics.need_words must be at least 1; got 0."),
     (
         {"sweeps": {"s": SWEEP | {"over": {"whiten": ["../x"]}}}},
         "sweeps.s: The setting whiten of the",
@@ -121,7 +118,7 @@ ONE_MISTAKE = [
     ({"saes__8x": CHECKPOINT | {"path": "a/{layer"}}, "saes.8x.path: '{layer' is no placeholder;"),
     (
         {"saes__8x": CHECKPOINT},
-        "saes.8x.path: the folder here/L1A of L1A-8x's checkpoint is not th",
+        "saes.8x.path: no checkpoint of L1A-8x at here/L1A.",
     ),
     (
         {"saes__8x": CHECKPOINT | {"path": "${NO_SUCH}/x"}},
@@ -135,7 +132,7 @@ ONE_MISTAKE = [
     # the model
     (
         {"model__path": "resources/toy/modell"},
-        "model.path: there is no folder resources/toy/modell,",
+        "model.path: there is no folder resources/toy/modell. ",
     ),
     (
         {"model__path": "toy/modell"},
@@ -147,7 +144,7 @@ ONE_MISTAKE = [
     ),
     ({"model__path": "${NO_SUCH}"}, "model.path: ${NO_SUCH} stands in a path, but the environment"),
     ({"model__path": "package:os/a"}, "model.path: package:os/a: os is one module and no package"),
-    ({"model__tokenizer": "nowhere"}, "model.tokenizer: there is no folder nowhere, and a name on"),
+    ({"model__tokenizer": "nowhere"}, "model.tokenizer: there is no folder nowhere. Paths are"),
     (
         {"model__tokenizer": "some/one"},
         "model.tokenizer_revision: there is no folder some/one, and",
@@ -161,7 +158,7 @@ ONE_MISTAKE = [
     ({"grid": [{"layers": [], "positions": ["r"], "saes": ["8x"]}]}, "grid: it has no cell, for a"),
     (
         {"grid": [{"layers": [99], "positions": ["r"], "saes": ["8x"]}]},
-        "grid: the model has the layer",
+        "grid: layers [99] are not in the model, which has the layers 0 to 31.",
     ),
     (
         {"grid": [{"layers": [1], "positions": ["r"], "saes": ["9x"]}]},
@@ -267,14 +264,14 @@ ONE_MISTAKE = [
     ),
     ({"saes__8x__corpus": "genrated"}, "saes.8x.corpus must name a corpus of role train; got"),
     # what is made from cells
-    ({"topics__lists": "nope.yaml"}, "topics.lists: nope.yaml is not there."),
+    ({"topics__lists": "nope.yaml"}, "topics.lists: the file nope.yaml is not there."),
     (
         {"topics__lists": "resources/toy/grammar.yaml"},
         "topics must be a mapping of topics to word li",
     ),
     ({"survey__lists": "/dev/zero"}, "survey.lists: /dev/zero is a device or a pipe"),
     ({"survey__corpora": ["nope"]}, "survey.corpora must name one of the corpora; got 'nope'."),
-    ({"verify__expected": "nope.yaml"}, "verify.expected: nope.yaml is not there."),
+    ({"verify__expected": "nope.yaml"}, "verify.expected: the file nope.yaml is not there."),
     (
         {"verify__expected": "resources/toy/topics.yaml"},
         "verify.expected: resources/toy/topics.yaml:",
@@ -345,10 +342,10 @@ def test_all_mistakes_are_told_at_once_and_none_that_follows_from_another(tmp_pa
         "saes.8x: The setting 'kk' of the recipe topk is unknown.",
         "saes.8x: The setting steps of the recipe topk must be a whole number from 1 on; got True.",
         "corpora.headlines.filter.column: 'grades' is read as text",
-        "corpora.generated.source.grammar: nope.yaml is not there.",
+        "corpora.generated.source.grammar: the file nope.yaml is not there.",
         "model.tokenizer: there is no folder nowhere",
         "topics.lists: /dev/zero is a device or a pipe",
-        "verify.expected: nope.yaml is not there.",
+        "verify.expected: the file nope.yaml is not there.",
     ]
     for beginning in beginnings:
         assert any(text.startswith(beginning) for text in found), beginning

@@ -163,7 +163,10 @@ def test_layers_of_tables_and_streams_are_surveyed(more):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"files": ["texts/c.txt"]}, "corpora.generated.source: texts/c.txt is not there"),
+        (
+            {"files": ["texts/c.txt"]},
+            "texts/c.txt is not there",
+        ),
         ({"choise": "all"}, "choise is not a key. Did you mean 'choice'?"),
     ],
 )

@@ -13,7 +13,6 @@ from saegrid.base.section import (
     Many,
     Megabytes,
     Number,
-    Positive,
     Seed,
     Shown,
     Strict,
@@ -156,9 +155,9 @@ class Topics(Strict):
 
     lists: str | None = None
     """YAML file of topics and their words; null: no judgement."""
-    need_on_topic: Positive = 16
+    need_on_topic: Annotated[int, Field(ge=1, le=10_000)] = 16
     """Top tokens on topic that make a topic feature."""
-    need_words: Positive = 6
+    need_words: Annotated[int, Field(ge=1, le=10_000)] = 6
     """Distinct words among them."""
 
 

@@ -10,7 +10,7 @@ from saegrid.base.words import Cell
 from saegrid.config.cells import STAGES, cell_section, cells
 from saegrid.config.corpora import Corpus
 from saegrid.config.messages import Mistake
-from saegrid.config.models import Study, Topics, TopTokens
+from saegrid.config.models import Study
 
 OF_TABLES = {
     *("layout", "row_length", "mask", "tokens", "keep_space", "grades", "labels", "split_column"),
@@ -65,7 +65,6 @@ def references_mistakes(study: Study, lost: Collection[str] = ()) -> Iterator[Mi
                     f"{key} must name one of the corpora; got {shown(name)}.{hint}",
                     key,
                 )
-    yield from _together_mistakes(study.topics, study.top_tokens)
     cuts = study.pages.cuts
     for cut in sorted({cut for cut in cuts if cuts.count(cut) > 1}):
         yield _mistake("pages.cuts", f"{cut} stands twice. Leave one out.")
@@ -243,25 +242,6 @@ def _override_mistakes(
         section = cell_section(study, named, stage, values)
         if stage == "train" and section.source == "train":
             yield from _learned_mistakes(study, f"{key}.corpus", section.corpus, lost)
-        if stage in ("top_tokens", "topics"):
-            both = (cell_section(study, named, other) for other in ("topics", "top_tokens"))
-            yield from _together_mistakes(*both, above=f"overrides.{cell}.")
     except ConfigError as problem:
         for line in str(problem).splitlines():
             yield Mistake("config", line, key)
-
-
-def _together_mistakes(topics: Topics, top: TopTokens, above: str = "") -> Iterator[Mistake]:
-    """Settings of examples and topics that do not go together; above: the key of their section."""
-    if topics.lists and topics.need_on_topic > top.n:
-        yield _mistake(
-            f"{above}topics.need_on_topic",
-            f"a feature has {top.n} top tokens (top_tokens.n), so that {topics.need_on_topic:,} "
-            f"can never be on topic. Take at most {top.n}.",
-        )
-    if topics.lists and topics.need_words > topics.need_on_topic:
-        yield _mistake(
-            f"{above}topics.need_words",
-            f"among {topics.need_on_topic:,} top tokens on topic (need_on_topic) there are never "
-            f"{topics.need_words:,} distinct words. Take at most {topics.need_on_topic:,}.",
-        )

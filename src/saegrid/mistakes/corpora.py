@@ -21,6 +21,8 @@ from saegrid.text.split import held_out
 
 LOOKED_THROUGH = 2 << 20
 """Bytes up to which the files of a corpus are read whole, so that its rows are checked too."""
+HEADS = 20
+"""Files of one pattern whose heads are looked at."""
 MOST_GENERATED = 10**7
 """Texts of a generated corpus: they are held at once."""
 
@@ -125,8 +127,10 @@ def _files_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
     for split, given in source.files.items():
         for path in [given] if isinstance(given, str) else given:
             try:
-                for file in _matches(corpus, expand(path)):
-                    check_head(_wanted(corpus), source.kind, check_file(file))
+                # Of a stream's thousands of files one may well be empty.
+                matches = [check_file(f, "*" in path) for f in _matches(corpus, expand(path))]
+                for file in [match for match in matches if match.stat().st_size][:HEADS]:
+                    check_head(_wanted(corpus), source.kind, file)
             except (CorpusError, PathError) as problem:
                 yield _mistake(name, f"source.files.{split}", str(problem))
 

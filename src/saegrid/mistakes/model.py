@@ -63,10 +63,9 @@ def not_a_folder(key: str, path: str, commit_key: str, commit: str | None) -> st
         return f"{key}: {path} must be a folder; it is a file or a device."
     on_hub = path.count("/") == 1 and not path.startswith((".", "/", "~")) and " " not in path
     if not on_hub:
-        parent = f", nor {place.parent}" if not place.parent.is_dir() else ""
         return (
-            f"{key}: there is no folder {path}{parent}, and a name on the hub is owner/name. Paths "
-            "are relative to the folder in which snakemake runs."
+            f"{key}: there is no folder {path}. Paths are relative to the folder in which "
+            "snakemake runs; a name on the hub is owner/name."
         )
     if commit is None:
         return (
@@ -141,10 +140,11 @@ def model_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
         n_layers = facts.sizes.n_layers
         missing = sorted({cell.site.layer for cell in grid if cell.site.layer >= n_layers})
         if missing:
-            shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
+            more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
             yield Mistake(
                 "grid",
-                f"grid: the model has the layers 0 to {n_layers - 1}; got {shown}.",
+                f"grid: layers {missing[:10]}{more} are not in the model, which has the layers 0 "
+                f"to {n_layers - 1}.",
                 "grid",
             )
 

@@ -90,8 +90,8 @@ def checkpoint_problem(name: str, sae: CheckpointSae, cell: Cell, facts: Facts) 
     except PathError as problem:
         return "path", str(problem)
     if not folder.is_dir():
-        what = "is no folder" if folder.exists() else "is not there"
-        return "path", f"the folder {folder} of {cell}'s checkpoint {what}."
+        what = "; that is no folder" if folder.exists() else ""
+        return "path", f"no checkpoint of {cell} at {folder}{what}."
     try:
         found = look(where, str(cell))
     except CheckpointError as problem:

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from saegrid.base.digest import file_digest
-from saegrid.base.paths import PathError, expand
+from saegrid.base.paths import PathError, expand, expand_all
 from saegrid.base.words import Cell
 from saegrid.config.check import Mistake, cells
 from saegrid.config.models import Study, TrainedSae
@@ -17,6 +17,7 @@ from saegrid.mistakes.model import Facts
 from saegrid.mistakes.names import overridden
 from saegrid.mistakes.saes import checkpoint_problem
 from saegrid.saes.training.settings import parse, problems
+from saegrid.store.texts import names
 from saegrid.text.corpora.look import check_file
 from saegrid.text.corpora.rows import CorpusError
 from saegrid.text.corpora.rows import files as files_of
@@ -148,9 +149,13 @@ def _texts(study: Study, name: str) -> dict[tuple[str, str], str]:
         known = _digest(source.grammar or "")
         seeded = f"{source.grammar} with seed {source.seed}"
         return {("generated", f"{known} {source.seed}"): seeded} if known else {}
-    paths = [
-        p for given in source.files.values() for p in ([given] if isinstance(given, str) else given)
-    ]
+    given = source.files.values()
+    paths = [path for one in given for path in ([one] if isinstance(one, str) else one)]
+    if study.corpora[name].store is not None:
+        try:
+            paths = names(expand_all(source.model_dump()))
+        except (CorpusError, PathError):  # told where its files are
+            return {}
     return {("file", known): path for path in paths if (known := _digest(path))}
 
 
@@ -195,11 +200,12 @@ def _verify_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
         sae = study.saes.get(cell.sae)
         if golden.cell in known or sae is None or sae.source != "checkpoint":
             continue
-        _, text = checkpoint_problem(cell.sae, sae, cell, facts)
+        key, text = checkpoint_problem(cell.sae, sae, cell, facts)
         if text:
             yield Mistake(
                 "verify",
                 f"verify.golden: the published sentence needs the SAE of {cell}, which is not on "
-                f"the grid: {text} Get it too, or set `verify: {{golden: false}}`.",
+                f"the grid. saes.{cell.sae}.{key}: {text} Get it too, or set "
+                "`verify: {golden: false}`.",
                 "verify.golden",
             )

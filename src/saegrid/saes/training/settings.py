@@ -155,11 +155,12 @@ def _check_of(kind: Any) -> Check:
     return kind.__metadata__[0]
 
 
-def problems(recipe: str, values: Mapping[str, Any]) -> list[str]:
+def problems(recipe: str, values: Mapping[str, Any], limits: bool = True) -> list[str]:
     """All mistakes in the settings of a recipe, a sentence each.
 
     A sentence names an unknown recipe or setting, the condition that a value breaks, or two
-    settings that exclude each other.
+    settings that exclude each other. limits: numbers beyond `LIMITS` are mistakes, as they are in
+    a config.
     """
     try:
         kind = pick(RECIPES, recipe, "The recipe").settings
@@ -183,8 +184,9 @@ def problems(recipe: str, values: Mapping[str, Any]) -> list[str]:
             mistakes.append(
                 f"The setting {key} {where} must be {check.wanted}; got {shown(value)}.{mend}"
             )
-        elif _number(value) and value > limit:
-            mistakes.append(f"The setting {key} {where} must be at most {limit:,}; got {value:,}.")
+        elif limits and _number(value) and value > limit:
+            got = f"{value:,}" if value < 10**18 else shown(value)
+            mistakes.append(f"The setting {key} {where} must be at most {limit:,}; got {got}.")
     if mistakes:
         return mistakes
     settings = kind(**values)
@@ -202,7 +204,7 @@ def problems(recipe: str, values: Mapping[str, Any]) -> list[str]:
 
 
 def parse(recipe: str, values: dict[str, Any]) -> Any:
-    """The settings of a recipe, with its defaults; ValueError with all `problems`."""
-    if mistakes := problems(recipe, values):
+    """The settings of a recipe, with its defaults; ValueError with all `problems` but limits."""
+    if mistakes := problems(recipe, values, limits=False):
         raise ValueError("\n".join(mistakes))
     return pick(RECIPES, recipe, "The recipe").settings(**values)

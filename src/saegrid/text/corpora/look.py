@@ -41,8 +41,10 @@ OWN_COLUMNS = ("id", "text")
 """Columns of sources that have no columns of their own: plain text, generated text."""
 
 
-def check_file(path: str | os.PathLike[str]) -> Path:
-    """A regular file that can be read and is not empty; nothing of it is read.
+def check_file(path: str | os.PathLike[str], empty: bool = False) -> Path:
+    """A regular file that can be read; nothing of it is read.
+
+    empty: it may be empty.
 
     Raises:
         CorpusError: it is not there, or a folder, a device or a pipe, empty or not to be read.
@@ -56,7 +58,7 @@ def check_file(path: str | os.PathLike[str]) -> Path:
     try:
         facts = path.stat()
     except FileNotFoundError:
-        raise CorpusError(f"{path} is not there.{_near(path)} {_RELATIVE}") from None
+        raise CorpusError(f"the file {path} is not there.{_near(path)} {_RELATIVE}") from None
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
         raise CorpusError(f"{shown(str(path))} cannot be read: {reason}.") from None
@@ -64,7 +66,7 @@ def check_file(path: str | os.PathLike[str]) -> Path:
         raise CorpusError(f"{path} is a folder; expected a file.")
     if not stat.S_ISREG(facts.st_mode):
         raise CorpusError(f"{path} is a device or a pipe, which is never read; expected a file.")
-    if not facts.st_size:
+    if not facts.st_size and not empty:
         raise CorpusError(f"{path} is empty; expected at least one row.")
     if not os.access(path, os.R_OK):
         raise CorpusError(f"{path} may not be read by you. Change its permissions.")
@@ -77,7 +79,7 @@ _RELATIVE = "Paths are relative to the folder in which snakemake runs."
 def _near(path: Path) -> str:
     """The nearest name in the file's folder."""
     try:
-        names = [other.name for other in islice(path.parent.iterdir(), SIBLINGS)]
+        names = sorted(other.name for other in islice(path.parent.iterdir(), SIBLINGS))
     except OSError:
         return f" There is no folder {path.parent}." if str(path.parent) != "." else ""
     return nearest(path.name, names)
@@ -111,7 +113,7 @@ def _plain(file: Path) -> str:
     for first, what in OTHERS.items():
         if head.startswith(first):
             raise CorpusError(f"{file} is {what}; expected plain text in UTF-8. Convert it.")
-    if b"\0" in head:
+    if head.count(0) > len(head) // 10:
         raise CorpusError(f"{file} holds zero bytes: it is no text. Check the name of the file.")
     return head.decode("utf-8-sig", errors="surrogateescape")
 
