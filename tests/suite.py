@@ -91,6 +91,7 @@ def check() -> int:
         return 0
     spent = list(accumulate(seconds[file] for file in order))
     chosen = [f for f, until in zip(order, spent, strict=True) if until <= SECONDS] or order[:1]
+    print(f"Tests of {len(chosen)} files, the nearest to the change first:", flush=True)
     before = {file: contents(file) for file in chosen}
     status, outcome = pytest("-q", "-m", QUICK, *chosen)
     status = 0 if status == 5 else status  # all of them run the pipeline
@@ -100,7 +101,7 @@ def check() -> int:
     if left:
         more = sum(seconds[file] for file in left) / WORKERS
         print(f"{len(left)} more files import what has changed, {more:.0f} s: check again.")
-    print("No pipeline, browser or slow test was run: python3 make.py test")
+    print("Tests that run the pipeline or a browser, and slow ones, were left out: make.py test")
     return status
 
 
