@@ -81,9 +81,7 @@ def check() -> int:
     """Files whose imports have changed since they last passed, the nearest to the change first."""
     known = passed()
     if not known:
-        print(
-            "No file of tests is known to have passed: `python3 make.py test` once makes this quick."
-        )
+        print("Nothing is known to have passed; `python3 make.py test`, once, makes this quick.")
     seconds = {file: known.get(file, {}).get("seconds", GUESS) for file in files_of()}
     steps = {file: steps_to(file, known.get(file, {}).get("passed", {})) for file in files_of()}
     order = sorted(
