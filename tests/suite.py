@@ -80,6 +80,8 @@ def slow() -> int:
 def check() -> int:
     """Files whose imports have changed since they last passed, the nearest to the change first."""
     known = passed()
+    if not known:
+        print("Nothing is known to have passed; `python3 make.py test`, once, makes this quick.")
     seconds = {file: known.get(file, {}).get("seconds", GUESS) for file in files_of()}
     steps = {file: steps_to(file, known.get(file, {}).get("passed", {})) for file in files_of()}
     order = sorted(
@@ -91,6 +93,7 @@ def check() -> int:
         return 0
     spent = list(accumulate(seconds[file] for file in order))
     chosen = [f for f, until in zip(order, spent, strict=True) if until <= SECONDS] or order[:1]
+    print(f"Tests of {len(chosen)} files, the nearest to the change first:", flush=True)
     before = {file: contents(file) for file in chosen}
     status, outcome = pytest("-q", "-m", QUICK, *chosen)
     status = 0 if status == 5 else status  # all of them run the pipeline
@@ -100,7 +103,7 @@ def check() -> int:
     if left:
         more = sum(seconds[file] for file in left) / WORKERS
         print(f"{len(left)} more files import what has changed, {more:.0f} s: check again.")
-    print("No pipeline, browser or slow test was run: python3 make.py test")
+    print("Tests that run the pipeline or a browser, and slow ones, were left out: make.py test")
     return status
 
 
