@@ -109,4 +109,6 @@ def write(path, text):
     elif kind == ".json":
         io.write_json(path, {"x": 0}, text)
     else:
-        io.write_text(path, f'<meta name="saegrid-spec" content="{html.escape(text)}">')
+        head = f'<!doctype html>\n<meta name="saegrid-spec" content="{html.escape(text)}">\n'
+        page = f"{head}</html>\n" if kind == ".html" else "<svg></svg>\n"
+        io.write_text(path, page)

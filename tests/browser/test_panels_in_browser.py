@@ -66,7 +66,6 @@ def test_a_link_that_runs_something_is_text(visit, shown, world):
     assert section.locator("a").count() == 0
 
 
-@pytest.mark.xfail(strict=True, reason="browsers pass over a space before the scheme, the page not")
 def test_a_link_that_begins_with_a_space_runs_nothing(visit, shown, world):
     tab = visit(shown)
     third = ids(world)[2]

@@ -147,7 +147,6 @@ def test_wrong_settings_are_told():
         plan_of(tiny(analyses={"prob": {"label": "x"}}))
 
 
-@pytest.mark.xfail(strict=True, reason="sections are those of a cell: `A cell must be written`")
 def test_a_stage_of_a_study_may_have_a_section(monkeypatch):
     stage = dataclasses.replace(RANKING, sections=("ranking",), settings=no_settings)
     known = {**stages.load(), "ranking": stage}
@@ -155,7 +154,6 @@ def test_a_stage_of_a_study_may_have_a_section(monkeypatch):
     assert mistakes(planned("probe", "ranking")) == []
 
 
-@pytest.mark.xfail(strict=True, reason="`overrides.L1R-8x.probe is not a stage`")
 def test_a_cell_may_override_it():
     plan = planned("probe", overrides={"L1R-8x": {"probe": {"folds": 3}}})
     settings = [json.loads(text)["probe"]["folds"] for text in of_cells(plan, "probe")]

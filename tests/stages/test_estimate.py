@@ -510,7 +510,6 @@ def test_inputs_count_as_they_are_or_as_they_will_be(humor):
     assert before - read_bytes(sizes, encode) == 46_000 * 8200 + HEADER - 1000
 
 
-@pytest.mark.xfail(strict=True, reason="all files of the model count, of which a part is read")
 def test_logit_effects_read_of_the_model_the_unembedding(humor):
     one = job(humor, "logit_effects", cell_at(MAIN, "L7A-8x"))
     sizes = Sizes(humor)
@@ -519,7 +518,6 @@ def test_logit_effects_read_of_the_model_the_unembedding(humor):
     assert read_bytes(sizes, one) < 1_050_673_152 + rest
 
 
-@pytest.mark.xfail(strict=True, reason="its file counts as an input, and its rows beside")
 def test_the_encoder_of_a_trained_sae_is_read_once(tiny):
     plan = tiny()
     one = job(plan, "encode", cell_at("headlines", "L1R-8x"))
@@ -528,7 +526,6 @@ def test_the_encoder_of_a_trained_sae_is_read_once(tiny):
     assert line.read <= activations + 2 * 64 * 512 * 4 + 10_000
 
 
-@pytest.mark.xfail(strict=True, reason="a finished store counts as the size of its facts")
 def test_a_training_reads_the_store_whether_it_is_filled_or_not(tiny):
     plan = tiny({})
     one = job(plan, "train_sae", cell_at("", "L1R-8x"))

@@ -332,7 +332,6 @@ def test_a_path_leads_to_the_job_that_makes_it(plan):
             assert all(path in plan.graph.paths(end) for end in ends)
 
 
-@pytest.mark.xfail(strict=True, reason="patterns of wildcards do not count where paths are read")
 def test_a_path_leads_to_no_other_job():
     plan = plan_of(tiny())
     for job in jobs_of(plan):
@@ -341,13 +340,10 @@ def test_a_path_leads_to_no_other_job():
             assert makers == {(job.stage.name, job.at)}, path
 
 
-NO_CORPUS = pytest.mark.xfail(strict=True, reason="KeyError: 'nowhere' in the place of a sentence")
-
-
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param("results/tiny/nowhere/tokens.parquet", marks=NO_CORPUS),
+        "results/tiny/nowhere/tokens.parquet",
         "results/other/headlines/tokens.parquet",
         "results/tiny/headlines/cells/L1R-8x/features.htm",
         "results/tiny/figures/none.svg",

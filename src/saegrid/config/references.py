@@ -224,10 +224,11 @@ def _overrides_mistakes(study: Study, lost: Collection[str]) -> Iterator[Mistake
             yield Mistake("config", text, key)
             continue
         for stage, values in stages.items():
-            if stage not in STAGES:
+            known = [*STAGES, *(name for name, _ in study.analyses)]
+            if stage not in known:
                 text = (
-                    f"{key}.{stage} is not a stage.{nearest(stage, list(STAGES))} "
-                    f"Known: {', '.join(STAGES)}."
+                    f"{key}.{stage} is not a stage.{nearest(stage, known)} "
+                    f"Known: {', '.join(known)}."
                 )
                 yield Mistake("config", text, f"{key}.{stage}")
             else:

@@ -164,10 +164,13 @@ def read_bytes(sizes: Sizes, job: Job) -> int:
     """Bytes of a job's inputs: of files as they are, of others as their makers will write them."""
     graph, total = sizes.plan.graph, 0
     for name in job.stage.reads:
+        if not graph.reads[job.stage.name][name].counted:
+            continue
         source = graph.sources(job.stage, name, job.at)
         for one in source if isinstance(source, list) else [source]:
             paths = graph.paths(one) if isinstance(one, Source) else [one] * bool(one)
-            if all(Path(path).is_file() for path in paths):
+            beside = isinstance(one, Source) and graph.write(one).beside
+            if not beside and all(Path(path).is_file() for path in paths):
                 total += sum(Path(path).stat().st_size for path in paths)
             elif isinstance(one, Source):
                 stage, at = graph.maker(one)

@@ -67,7 +67,7 @@ READS = {
 FILL_STORE = Stage(
     "fill_store",
     reads=READS,
-    writes={"facts": every_site(CORPUS + "store/{capture}/{site}.json")},
+    writes={"facts": every_site(CORPUS + "store/{capture}/{site}.json", beside=True)},
     settings=settings,
     code=family_code,
     needs=Needs("capture", 600, "capture", gpu=True),

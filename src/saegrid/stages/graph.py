@@ -7,7 +7,18 @@ from saegrid.base.errors import ConfigError
 from saegrid.base.paths import PathError
 from saegrid.base.words import Cell
 from saegrid.stages.settled import ancient_inputs
-from saegrid.stages.stage import At, Column, Figure, Many, Panel, Plan, Source, Stage
+from saegrid.stages.stage import (
+    At,
+    Column,
+    Figure,
+    Many,
+    Panel,
+    Plan,
+    Source,
+    Stage,
+    Upstream,
+    Write,
+)
 
 Shown = TypeVar("Shown", Column, Figure, Panel)
 
@@ -59,8 +70,7 @@ class Graph:
         return self._paths[source]
 
     def _files(self, source: Source) -> list[str]:
-        stage, at = self.stages[source.stage], source.at
-        write = stage.write(source.output.partition(".")[2])
+        stage, at, write = self.stages[source.stage], source.at, self.write(source)
         names = {**at._asdict(), "study": self.plan.study.study, **self.parts(stage, at.corpus)}
         several = [names]
         for wildcard, values in write.each.items():
@@ -69,11 +79,18 @@ class Graph:
                 several = [{**one, wildcard: value} for one in several for value in every]
         return [write.path.format(**one) for one in several]
 
+    def write(self, source: Source) -> Write:
+        """An output with its conditions."""
+        return self.stages[source.stage].write(source.output.partition(".")[2])
+
     def parts(self, stage: Stage, corpus: str) -> dict[str, str]:
         """The parts of a stage's paths on a corpus that are computed."""
         key = (stage.name, corpus)
         if key not in self._parts:
-            values = {part: of(self.plan, At(corpus)) for part, of in stage.parts.items()}
+            try:
+                values = {part: of(self.plan, At(corpus)) for part, of in stage.parts.items()}
+            except Exception as problem:
+                raise Upstream(str(problem)) from problem
             self._parts[key] = values
         return self._parts[key]
 
@@ -176,6 +193,7 @@ def check(graph: Graph, ends: Iterable[Source]) -> list[str]:
     Snakemake drops a job in silence where one of its functions raises and its files exist.
     """
     mistakes: list[str] = []
+    upstream: list[str] = []
     for job in graph.jobs(ends, mistakes):
         try:
             graph.plan.specs.spec(job.stage.name, job.at)
@@ -184,9 +202,11 @@ def check(graph: Graph, ends: Iterable[Source]) -> list[str]:
                 graph.inputs(job.stage, name, job.at)
             for ask in (needs, ancient_inputs):
                 ask(graph, *job)
+        except Upstream as problem:
+            upstream.append(job.mistake(problem))
         except Exception as problem:
             mistakes.append(job.mistake(problem))
-    return list(dict.fromkeys(mistakes))
+    return list(dict.fromkeys(mistakes or upstream))
 
 
 def needs(graph: Graph, stage: Stage, at: At) -> dict[str, int]:

@@ -73,7 +73,7 @@ def _verified(plan: Plan, at: At) -> list[Source]:
     )
 
 
-ENCODER = Many(sae)
+ENCODER = Many(sae, counted=False)
 """The files of the cell's SAE."""
 MODEL = Many(lambda plan, at: plan.model.files, ancient=True)
 """Files of the model; their identity is in the settings."""
@@ -95,9 +95,9 @@ def facts_of_main() -> dict[str, Read]:
     }
 
 
-def every_site(path: str) -> Write:
+def every_site(path: str, beside: bool = False) -> Write:
     """A file for each site of the grid."""
-    return Write(path, each={"site": lambda plan: plan.sites})
+    return Write(path, each={"site": lambda plan: plan.sites}, beside=beside)
 
 
 def family_code(plan: Plan, at: At) -> list[str]:

@@ -56,6 +56,11 @@ class Sizes:
             raise Unknown
         return [self.plan.model.width(site) for site in self.plan.sites]
 
+    def unembedding(self) -> int:
+        """Numbers in the model's unembedding; Unknown where the model is on the hub."""
+        self.widths()
+        return self.plan.model.sizes.d_vocab * self.plan.model.sizes.d_model
+
     def features(self, cell: str, captured: int) -> int:
         """Bytes of features.safetensors where every token has `l0` active features: a float32 and
         an int32 each."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from saegrid.base.digest import digest
 from saegrid.base.fingerprint import fingerprint
 from saegrid.base.io import canonical
-from saegrid.stages.stage import At, Stage
+from saegrid.stages.stage import At, Stage, Upstream
 
 if TYPE_CHECKING:
     from saegrid.stages.graph import Graph
@@ -50,10 +50,13 @@ class Specs:
         return canonical({**head, **settings})
 
     def digest(self, name: str, at: At) -> str:
-        """The digest that stands for a spec."""
+        """The digest that stands for a spec; Upstream where that cannot be made."""
         key = (name, self._graph.place(name, at))
         if key not in self._digests:
-            self._digests[key] = digest(self.spec(name, at))
+            try:
+                self._digests[key] = digest(self.spec(name, at))
+            except Exception as problem:
+                raise Upstream(str(problem)) from problem
         return self._digests[key]
 
     def code(self, stage: Stage, at: At) -> str:

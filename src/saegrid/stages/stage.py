@@ -76,6 +76,8 @@ class Read:
     so."""
     decides: bool = True
     """The spec of what is read is part of the job's own; False where a job only waits for it."""
+    counted: bool = True
+    """Its bytes are read whole; False where `weighs` says what is read of it."""
 
 
 class One(Read):
@@ -96,6 +98,8 @@ class Write(NamedTuple):
     """Holds the spec of the job that wrote it, if its kind of file can."""
     report: tuple[str, str] | None = None
     """Caption file and category in Snakemake's report."""
+    beside: bool = False
+    """Stands for files beside it, which no stage has as outputs."""
 
     @property
     def is_recording(self) -> bool:
@@ -189,6 +193,10 @@ def no_settings(plan: Plan, at: At) -> dict[str, Any]:
 def no_code(plan: Plan, at: At) -> Iterable[str]:
     """No code but what the script imports."""
     return ()
+
+
+class Upstream(ValueError):
+    """A mistake in what a job reads, which is told of the job that makes it."""
 
 
 def local_file(key: str, path: str) -> Path:

@@ -180,7 +180,13 @@ def pattern_of(path: str) -> str:
 
 
 def _has(graph: "Graph", source: Source, path: str) -> bool:
-    """Whether the study has this output: a path may name a corpus or cell that is not there."""
+    """Return True if the study has this output: a path may name a corpus or cell that it lacks."""
+    at, plan, stage = source.at, graph.plan, graph.stages[source.stage]
+    cells = {*map(str, plan.cells), *plan.verified.cells}
+    if (at.corpus and at.corpus not in plan.study.corpora) or (at.cell and at.cell not in cells):
+        return False
+    if any(not re.fullmatch(of(plan), getattr(at, key)) for key, of in stage.only.items()):
+        return False
     try:
         return path in graph.paths(source)
     except (KeyError, ValueError):

@@ -165,7 +165,7 @@ function panel(heading, words, rows) { // a table that a stage shows of this fea
     const line = body.insertRow();
     names.forEach((name, i) => {
       const value = row[name] ?? "–", text = typeof value === "number" ? +value.toPrecision(4) : value;
-      const safe = i === 0 && row.href && !/^[a-z]+:/i.test(row.href);
+      const safe = i === 0 && row.href && !/^\s*([a-z][a-z0-9+.-]*:|\/)/i.test(row.href);
       line.append(el("td", {}, safe ? el("a", { href: row.href, textContent: text }) : String(text)));
     });
   }

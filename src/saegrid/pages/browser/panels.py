@@ -5,6 +5,7 @@ a row may have a link for its first column: `#1216`, or a path relative to the p
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
@@ -16,6 +17,8 @@ import pyarrow as pa
 from saegrid.base.io import read_table
 
 Row = Mapping[str, Any]
+LEAVES = re.compile(r"\s*([a-z][a-z0-9+.-]*:|//|/|\\)", re.IGNORECASE)
+"""A link that is no part of the page and no path within the study's folder."""
 
 
 def read_panels(panels: Sequence[Mapping[str, str]], paths: Iterable[str]) -> list[dict[str, Any]]:
@@ -26,9 +29,19 @@ def read_panels(panels: Sequence[Mapping[str, str]], paths: Iterable[str]) -> li
     return [
         {
             **{key: panel[key] for key in ("name", "heading", "words")},
-            "rows": resolve_name(panel["of"])(read_table(Path(path))),
+            "rows": _linked(resolve_name(panel["of"])(read_table(Path(path)))),
         }
         for panel, path in zip(panels, paths, strict=True)
+    ]
+
+
+def _linked(rows: Any) -> Any:
+    """Rows, or rows by feature, without links that leave the study's folder."""
+    if isinstance(rows, Mapping):
+        return {feature: _linked(several) for feature, several in rows.items()}
+    return [
+        {key: value for key, value in row.items() if key != "href" or not LEAVES.match(str(value))}
+        for row in rows
     ]
 
 

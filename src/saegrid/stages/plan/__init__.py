@@ -54,7 +54,10 @@ class Plan:
         return Specs(self.graph, self._scripts)
 
     def settings(self, cell: str, section: str) -> dict[str, Any]:
-        """The settings of a section for a cell, overrides put in. Not to be changed."""
+        """The settings of a section, for a cell with its overrides. Not to be changed."""
+        if not cell:
+            sections = {**dict(self.study), **dict(self.study.analyses)}
+            return sections[section].model_dump(mode="json")
         alike = cell.partition("-")[2] if section == "train" else ""
         key = (cell if cell in self.study.overrides else alike, section)
         if key not in self._settings:
