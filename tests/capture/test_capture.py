@@ -550,7 +550,7 @@ def test_a_full_disk_is_told_before_the_run(study, monkeypatch):
     with pytest.raises(CaptureError) as error:
         study.run("L0R")
     assert str(error.value) == (
-        f"{study.at / 'store'}: the activations need 0.00 GB, but only 0.00 GB are free. Make "
+        f"{study.at / 'store'}: the activations need 16.1 kB, but only 1.0 kB are free. Make "
         "room, capture fewer context tokens, or take dtype bfloat16."
     )
 

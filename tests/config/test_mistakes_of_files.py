@@ -67,7 +67,7 @@ def test_checkpoints_are_looked_at_by_facts_and_headers(tmp_path):
     for path, sentence in {
         "narrow": "narrow: the SAE reads 32 channels, and L1R of the model has 64.",
         "elsewhere": "this SAE reads L2R (hook point 'blocks.2.hook_resid_post'), but the cell",
-        "less": "the tensor 'b_enc' is missing; the file holds W_dec, W_enc, b_dec, b_foo.",
+        "less": "the tensor 'b_foo' is not known and could change every number",
         "cut": "sae_weights.safetensors: the file is truncated",
         "listed": "cfg.json: a JSON object was expected, got list.",
         "hooked": "hooked",

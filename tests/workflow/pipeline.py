@@ -113,5 +113,5 @@ def results(folder: Path) -> dict[str, bytes]:
     return {
         str(p.relative_to(root)): p.read_bytes()
         for p in files
-        if p.name not in ("config.json", ".digests.json")
+        if p.name not in ("config.json", ".digests.jsonl")
     }

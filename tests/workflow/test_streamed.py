@@ -180,4 +180,4 @@ def test_a_mistake_stops_snakemake(work):
     write_streamed(work, files=["texts/c.txt"])
     done = snakemake(work, "--cores", "1", "activations", study=STREAMED)
     assert done.returncode != 0
-    assert "corpora.generated.source: texts/c.txt is not there" in done.stdout + done.stderr
+    assert "the file texts/c.txt is not there" in done.stdout + done.stderr

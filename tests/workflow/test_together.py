@@ -79,7 +79,8 @@ def test_what_stood_there_is_not_written_anew(tmp_path):
     work = copy(finished("pair"), tmp_path / "saegrid")
     before = {cell: files(work, cell) for cell in ("L1A-8x", "L1A-4x")}
     (work / "results/tiny/saes/store/L1A-a.json").unlink()
-    assert jobs_to_run(work, study=TOGETHER, targets=("saes",)) == {"train_together": 1}
+    jobs = jobs_to_run(work, study=TOGETHER, targets=("saes",))
+    assert jobs == {"train_together": 1, "train_sae": 2}, "which link what is there"
     run(work, "saes", study=TOGETHER)
     assert "2 of 2 are in the store" in (work / "logs/tiny/train_together-L1A-a.log").read_text()
     assert {cell: files(work, cell) for cell in before} == before

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from saegrid.pages.browser.panels import columns as headings
+from saegrid.pages.browser.panels import linked
 from saegrid.pages.browser.render import Column, render_study, require
 
 REQUIRED = ("study", "model", "corpus", "spec")
@@ -72,7 +73,10 @@ def index(
         figures,
         grids=[(name, *_grid(mine)) for name, mine in _by(rows, "corpus").items()],
         columns=[*_columns(cells.column_names), *(Column(*column) for column in columns)],
-        panels=[{**panel, "columns": headings(panel["rows"])} for panel in panels],
+        panels=[
+            {**panel, "rows": linked(panel["rows"]), "columns": headings(panel["rows"])}
+            for panel in panels
+        ],
         counted=next((name for name in cells.column_names if name.startswith(ABOVE)), None),
         rows=rows,
         corpora=[_corpus(corpus) for corpus in corpora],

@@ -29,16 +29,16 @@ def read_panels(panels: Sequence[Mapping[str, str]], paths: Iterable[str]) -> li
     return [
         {
             **{key: panel[key] for key in ("name", "heading", "words")},
-            "rows": _linked(resolve_name(panel["of"])(read_table(Path(path)))),
+            "rows": resolve_name(panel["of"])(read_table(Path(path))),
         }
         for panel, path in zip(panels, paths, strict=True)
     ]
 
 
-def _linked(rows: Any) -> Any:
+def linked(rows: Any) -> Any:
     """Rows, or rows by feature, without links that leave the study's folder."""
     if isinstance(rows, Mapping):
-        return {feature: _linked(several) for feature, several in rows.items()}
+        return {feature: linked(several) for feature, several in rows.items()}
     return [
         {key: value for key, value in row.items() if key != "href" or not LEAVES.match(str(value))}
         for row in rows
@@ -47,7 +47,8 @@ def _linked(rows: Any) -> Any:
 
 def of_features(panels: Sequence[Mapping[str, Any]], features: np.ndarray) -> pa.StringArray:
     """(feature,) the rows of all panels of each feature as JSON; null where it has none."""
-    texts = [[panel["rows"].get(int(feature), ()) for panel in panels] for feature in features]
+    rows = [linked(panel["rows"]) for panel in panels]
+    texts = [[of.get(int(feature), ()) for of in rows] for feature in features]
     return pa.array([_json(rows) if any(rows) else None for rows in texts], pa.string())
 
 
