@@ -110,5 +110,5 @@ def write(path, text):
         io.write_json(path, {"x": 0}, text)
     else:
         head = f'<!doctype html>\n<meta name="saegrid-spec" content="{html.escape(text)}">\n'
-        page = f"{head}</html>\n" if kind == ".html" else "<svg></svg>\n"
+        page = f"{head}</html>" if kind == ".html" else "<svg></svg>\n"
         io.write_text(path, page)

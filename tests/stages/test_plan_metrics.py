@@ -279,6 +279,8 @@ def test_an_sae_of_a_streamed_corpus_is_judged_on_it():
 
 def test_a_checkpoint_may_be_judged_on_a_streamed_corpus():
     Path("checkpoint").mkdir()
+    for name in ("cfg.json", "sae_weights.safetensors"):
+        Path(f"checkpoint/{name}").write_text("{}")
     corpora = streamed().study.model_dump(mode="json")["corpora"]
     sae = {"source": "checkpoint", "format": "sae_lens", "path": "checkpoint"}
     plan = plan_of({"corpus": "generated", "seed": 3}, corpora=corpora, saes={"8x": sae})
@@ -294,7 +296,7 @@ def test_a_checkpoint_may_be_judged_on_a_streamed_corpus():
             {"corpus": "headline"},
             "metrics.corpus must name one of the corpora; got 'headline'. Did",
         ),
-        ({"hold_out": 1.0}, "metrics.hold_out: Input should be less than 1"),
+        ({"hold_out": 1.0}, "metrics.hold_out must be below 1; got 1.0."),
         ({"rowz": 1}, "metrics.rowz is not a key. Did you mean 'rows'?"),
     ],
 )

@@ -224,7 +224,8 @@ def _overrides_mistakes(study: Study, lost: Collection[str]) -> Iterator[Mistake
             yield Mistake("config", text, key)
             continue
         for stage, values in stages.items():
-            known = [*STAGES, *(name for name, _ in study.analyses)]
+            named = [name for name, section in study.analyses if section is not None]
+            known = [*STAGES, *named]
             if stage not in known:
                 text = (
                     f"{key}.{stage} is not a stage.{nearest(stage, known)} "

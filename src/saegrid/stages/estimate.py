@@ -11,7 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from humanfriendly import format_size, format_timespan, pluralize
+from humanfriendly import format_size, format_timespan
+from humanfriendly.text import pluralize
 from tabulate import tabulate
 
 from saegrid.stages.graph import Job, needs
