@@ -45,3 +45,5 @@ onstart:
 
 onsuccess:
     leftovers.remove(PLAN.root, BEGAN)
+    if (page := Path(PLAN.root) / "index.html").is_file():
+        print(f"Open {page}", file=sys.stderr)
