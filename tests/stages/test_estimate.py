@@ -246,9 +246,9 @@ def test_features_shown(humor, monkeypatch):
     assert shown("L7A-8x", 0.0) == 32_768
 
 
-def test_logit_effects_read_the_model_and_the_decoder(humor):
+def test_logit_effects_read_the_unembedding_and_the_decoder(humor):
     cost = weight(humor, "logit_effects", At(MAIN, "L7A-8x"))
-    assert cost.read == 268_435_456
+    assert cost.read == 268_435_456 + 128_256 * 4096 * 2
     cut = humor.settings("L7A-8x", "top_tokens")["cut"]
     assert cost.write == 220 * (50 * 937 // max(1, -int(-cut * 9270 // 1)))
 
