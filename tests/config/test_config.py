@@ -249,3 +249,37 @@ def test_only_what_is_learnt_from_can_be_streamed():
     assert "corpora.h.store: a streamed corpus has the role train" in said
     said = message(("corpora", "g", "store"), {"choise": "last"})
     assert "corpora.g.store.choise is not a key. Did you mean 'choice'?" in said
+
+
+def test_values_that_come_as_texts_are_read_as_what_is_wanted():
+    """Snakemake hands over what stands in braces behind `--config` as texts."""
+    given = {
+        "metrics": {"all": "true", "rows": "0", "hold_out": "0.25", "ranks": ["32"]},
+        "top_tokens": {"n": "7", "window": ["2", "3"], "cut": "1e-3"},
+        "model": {"path": "somewhere", "bos": "false", "seed": "12"},
+        "topics": {"lists": "null"},
+        "overrides": {"L10R-8x": {"top_tokens": {"n": "9"}}},
+    }
+    study = resolve({**SMALL, **given})
+    assert (study.metrics.all, study.metrics.rows, study.metrics.hold_out) == (True, 0, 0.25)
+    assert study.metrics.ranks == [32] and study.topics.lists == "null"
+    assert (study.top_tokens.n, study.top_tokens.window, study.top_tokens.cut) == (7, (2, 3), 0.001)
+    assert study.model.bos is False and study.model.seed == 12
+    assert cell_settings(study, Cell.parse("L10R-8x"), "top_tokens")["n"] == 9
+    # What is wanted as a text stays one, and what is none of what is wanted is told as it came.
+    corpora = {**SMALL["corpora"], "h": {**SMALL["corpora"]["h"], "keep_space": ["7187", "true"]}}
+    assert resolve({**SMALL, "corpora": corpora}).corpora["h"].keep_space == ["7187", "true"]
+    for value in ("yes", "7.5", "", "nan", "1_000", "0x10"):
+        said = message(("metrics",), {"rows": value})
+        assert f"metrics.rows must be a whole number; got {value!r}" in said
+    assert "metrics.all must be true or false; got '1'" in message(("metrics",), {"all": "1"})
+    said = message(("metrics",), {"hold_out": "nan"})
+    assert "metrics.hold_out must be a number; got 'nan'" in said
+
+
+def test_grids_that_are_not_in_use_may_name_saes_that_are_not_there():
+    """As of a study that this one is laid over."""
+    block = {"layers": [1], "positions": ["r"], "saes": ["32x"]}
+    assert resolve({**SMALL, "grids": {"other": [block]}})
+    with pytest.raises(ConfigError, match=r"^grids\.other: SAE '32x' is not among saes"):
+        resolve({**SMALL, "grids": {"other": [block]}, "grid": "other"})

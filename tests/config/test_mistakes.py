@@ -30,7 +30,7 @@ ONE_MISTAKE = [
     ({"corpora__generated__source__n": 10**8}, "corpora.generated.source.n: a generated corpus"),
     ({"corpora__headlines__tokens__edited": 1}, "tokens.edited must be true or false; got 1."),
     ({"grid": [{"layers": [True], "positions": ["r"], "saes": ["8x"]}]}, "must be a whole number"),
-    ({"saes__8x__expansion": "8"}, "saes.8x.expansion must be a whole number; got '8'."),
+    ({"saes__8x__expansion": "8x"}, "saes.8x.expansion must be a whole number; got '8x'."),
     ({"saes__8x__expansion": 8.0}, "saes.8x.expansion must be a whole number; got 8.0."),
     ({"saes__8x__expansion": 10**9}, "saes.8x.expansion must be at most 4,096; got 1000000000."),
     ({"corpora__headlines__filter__value": NAN}, "filter.value must be a finite number; got nan."),

@@ -140,7 +140,7 @@ def _wanted(error: Error) -> str:
     if kind in BOUNDS:
         words, name = BOUNDS[kind]
         bound = context[name]
-        return f"{words} {bound:,}" if isinstance(bound, int) else f"{words} {bound}"
+        return f"{words} {bound:,}" if isinstance(bound, int) else f"{words} {bound:g}"
     if kind == "literal_error":
         return f"must be {context['expected']}"
     if kind == "string_pattern_mismatch":

@@ -7,7 +7,7 @@ from typing import Any
 from saegrid.base.errors import ConfigError, shown
 from saegrid.base.registry import nearest
 from saegrid.base.words import Cell
-from saegrid.config.cells import STAGES, cell_section, cells
+from saegrid.config.cells import STAGES, blocks, cell_section, cells
 from saegrid.config.corpora import Corpus
 from saegrid.config.messages import Mistake
 from saegrid.config.models import Study
@@ -192,10 +192,10 @@ def _grid_mistakes(study: Study, lost: Collection[str]) -> Iterator[Mistake]:
             f"{shown(study.grid)} is not among grids.{nearest(study.grid, known)} "
             f"Known: {', '.join(known) or 'none'}.",
         )
-    named = {f"grids.{name}": several for name, several in study.grids.items()}
-    if not isinstance(study.grid, str):
-        named["grid"] = study.grid
-    for key, several in named.items():
+    # The other grids of the catalogue may well be those of a study that this one is laid over.
+    key = f"grids.{study.grid}" if isinstance(study.grid, str) else "grid"
+    several = blocks(study)
+    if several:
         count = sum(len(b.layers) * len(b.positions) * len(b.saes) for b in several)
         if count > MOST_CELLS:
             yield _mistake(key, f"a grid has at most {MOST_CELLS:,} cells; got {count:,}.")
