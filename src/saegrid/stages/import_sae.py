@@ -34,7 +34,7 @@ def weighs(sizes: Sizes, at: At) -> Weight:
 IMPORT_SAE = Stage(
     "import_sae",
     reads={
-        "checkpoint": Many(lambda plan, at: plan.saes.files(at.cell), ancient=True),
+        "checkpoint": Many(lambda plan, at: plan.saes.files(at.cell), ancient=True, counted=False),
         "before": Many(before, settled=True, decides=False),
     },
     writes={"reference": SAE + "reference.json", "norms": SAE + "decoder_norms.safetensors"},
