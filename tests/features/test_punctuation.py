@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from saegrid.capture import activations, capture_corpus
+from saegrid.capture import activations
+from saegrid.capture.corpus import capture_corpus
 from saegrid.codes.sparse import from_pairs
 from saegrid.features.density import counted, density
 from saegrid.features.examples import examples, top_tokens

@@ -12,7 +12,7 @@ from pipeline import SNAKEMAKE, checkout, edit, jobs_to_run, planned, results, r
 
 from saegrid.base import io
 from saegrid.codes.sparse import read_features, write_features
-from saegrid.pages.figures import FIGURES
+from saegrid.pages.figures import HEALTH_FIGURES, SURVEY_FIGURES
 
 pytestmark = pytest.mark.workflow
 
@@ -39,13 +39,12 @@ def work(done, tmp_path):
 
 def results_of_cells(folder):
     """Results but those of the targets `metrics` and `layers`."""
-    figures = {f"tiny/figures/{name}.svg" for name in FIGURES}
-    others = ("/survey", "/baselines/", "/metrics.json", "/health.")
+    figures = [f"/figures/{name}.svg" for name in (*HEALTH_FIGURES, *SURVEY_FIGURES)]
+    others = ("/survey", "/baselines/", "/metrics.json", "/health.", *figures)
     return {
         name: content
         for name, content in results(folder).items()
         if not any(other in name for other in others)
-        and ("/figures/" not in name or name in figures)
     }
 
 

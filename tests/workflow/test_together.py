@@ -42,6 +42,12 @@ def contents(folder, cell):
     return {name: content for name, (content, _) in files(folder, cell).items()}
 
 
+def inodes_of_store(folder):
+    """Inodes of the trainings in the store: a training that runs again writes other files."""
+    paths = (folder / "results/tiny/saes/store").glob("*/*")
+    return {path: path.stat().st_ino for path in paths}
+
+
 def test_all_members_are_trained_in_one_job_and_a_second_run_does_nothing(pair):
     assert set(files(pair, "L1A-8x")) == {
         "cfg.json",
@@ -74,16 +80,18 @@ def test_together_or_alone_decides_nothing(pair, done):
     assert jobs_to_run(done, study=TOGETHER) == {}
 
 
-def test_what_stood_there_is_not_written_anew(tmp_path):
-    """No job of a cell runs where an SAE that stands there is to be trained together."""
+def test_what_was_trained_together_is_not_trained_again(tmp_path):
+    """Where only the file that stands for both is lost."""
     work = copy(finished("pair"), tmp_path / "saegrid")
-    before = {cell: files(work, cell) for cell in ("L1A-8x", "L1A-4x")}
+    cells = ("L1A-8x", "L1A-4x")
+    before, trained = {cell: contents(work, cell) for cell in cells}, inodes_of_store(work)
     (work / "results/tiny/saes/store/L1A-a.json").unlink()
     jobs = jobs_to_run(work, study=TOGETHER, targets=("saes",))
-    assert jobs == {"train_together": 1, "train_sae": 2}, "which link what is there"
+    assert jobs == {"train_together": 1, "train_sae": 2}, "which link what is in the store"
     run(work, "saes", study=TOGETHER)
     assert "2 of 2 are in the store" in (work / "logs/tiny/train_together-L1A-a.log").read_text()
-    assert {cell: files(work, cell) for cell in before} == before
+    assert {cell: contents(work, cell) for cell in before} == before
+    assert inodes_of_store(work) == trained
 
 
 def test_a_change_of_one_member_leaves_the_others(work):

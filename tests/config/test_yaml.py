@@ -2,7 +2,7 @@
 
 import pytest
 
-from conftest import REPOSITORY
+from mistaken import REPOSITORY
 from saegrid.config.yaml import mistakes
 
 
