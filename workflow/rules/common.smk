@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from saegrid.base import io, leftovers
 from saegrid.base.provenance import provenance
 from saegrid.base.words import SITE_PATTERN
-from saegrid.config.messages import Mistake, told
+from saegrid.config.messages import Mistake, sentences
 from saegrid.config.yaml import mistakes as yaml_mistakes
 from saegrid.mistakes import all_mistakes
 from saegrid.stages import settled, targets
@@ -52,7 +52,7 @@ ONLY_LOOKS = (
 def refuse(mistakes):
     """Stop with all mistakes at once, a sentence each: an exception would come with a traceback."""
     if mistakes:
-        print(told(mistakes), file=sys.stderr, flush=True)
+        print(sentences(mistakes), file=sys.stderr, flush=True)
         sys.exit(1)
 
 

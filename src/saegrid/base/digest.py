@@ -56,7 +56,7 @@ def file_digests(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
         FileNotFoundError: a file is not there.
         ValueError: a path is a device, a pipe or a folder, which is never read.
     """
-    return [found[:16] for found in memory().digests(list(map(Path, paths)))]
+    return [sha256[:16] for sha256 in memory().digests(list(map(Path, paths)))]
 
 
 def content_digest(folder: str | os.PathLike[str], names: Iterable[str]) -> str:
@@ -100,7 +100,7 @@ def since() -> int:
 
 
 class _Known(NamedTuple):
-    """What is remembered of a file."""
+    """The digest of a file, with the facts of the file when it was read."""
 
     path: str
     size: int
@@ -111,11 +111,15 @@ class _Known(NamedTuple):
     sha256: str
 
     def stands(self, stat: os.stat_result) -> bool:
-        """Whether the file is still the one that was read, as far as its facts tell."""
+        """Return True if size, time of change and inode of the file are those of the one read."""
         return (self.size, self.mtime, self.inode) == _facts(stat)
 
     def counts(self, stat: os.stat_result, earliest: int) -> bool:
-        """Whether the digest may be taken for the file's: one read no sooner than `earliest`."""
+        """Return True if the digest still holds and was read at `earliest` or later.
+
+        A file that had just been changed when it was read may have changed again within the same
+        tick of its clock; such a digest is not trusted.
+        """
         settled = abs(self.read - self.mtime) > SETTLED
         return self.stands(stat) and settled and self.read >= earliest
 
@@ -142,21 +146,23 @@ class Memory:
         wanted = {path: (os.path.realpath(path), _stat(path)) for path in dict.fromkeys(paths)}
         earliest = since()
         known = self._read() if any(s.st_size > SMALL for _, s in wanted.values()) else {}
-        found = {
+        digests = {
             path: known[real].sha256
             for path, (real, stat) in wanted.items()
             if stat.st_size > SMALL and real in known and known[real].counts(stat, earliest)
         }
-        unread = {path: stat.st_size for path, (_, stat) in wanted.items() if path not in found}
-        found |= {path: _sha256(path) for path, size in unread.items() if size <= SMALL}
+        unread = {path: stat.st_size for path, (_, stat) in wanted.items() if path not in digests}
+        digests |= {path: _sha256(path) for path, size in unread.items() if size <= SMALL}
         large = [path for path, size in unread.items() if size > SMALL]
         if large:
             from concurrent.futures import ThreadPoolExecutor  # most jobs have nothing to read
 
-            told = _Told({path: unread[path] for path in large})
+            progress = _Progress({path: unread[path] for path in large})
             with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as pool:
-                found |= zip(large, pool.map(lambda p: self._digest(p, told), large), strict=True)
-        return [found[path] for path in paths]
+                digests |= zip(
+                    large, pool.map(lambda p: self._digest(p, progress), large), strict=True
+                )
+        return [digests[path] for path in paths]
 
     def trust(self, path: Path, sha256: str) -> None:
         """Remember a digest that was just made from all bytes of a file by other means."""
@@ -164,16 +170,16 @@ class Memory:
         if stat.st_size > SMALL:
             self._remember(_Known(os.path.realpath(path), *_facts(stat), time.time_ns(), sha256))
 
-    def _digest(self, path: Path, told: "_Told") -> str:
+    def _digest(self, path: Path, progress: "_Progress") -> str:
         """The digest of a large file, which is remembered unless the file changed meanwhile."""
         began, before, real = time.time_ns(), _stat(path), os.path.realpath(path)
-        sha256 = _sha256(path, told.add)
+        sha256 = _sha256(path, progress.add)
         if _facts(_stat(path)) == _facts(before):
             self._remember(_Known(real, *_facts(before), began, sha256))
         return sha256
 
     def _read(self) -> dict[str, _Known]:
-        """What is known by real path, the last line of each; read from the file once."""
+        """The remembered digests by real path, the last line of each; read from disk once."""
         with self._lock:
             if self._known is None:
                 self._known = self._from_file()
@@ -210,8 +216,8 @@ class Memory:
                 temporary.write_bytes(b"".join(b"\n" + _written(known) + b"\n" for known in kept))
 
 
-class _Told:
-    """Progress of long reading, told on stderr."""
+class _Progress:
+    """Progress of long reading, printed on stderr."""
 
     def __init__(self, sizes: Mapping[Path, int]) -> None:
         self.total, self.done = sum(sizes.values()), 0
@@ -249,12 +255,12 @@ def _is_there(known: _Known) -> bool:
 
 
 def _sha256(path: Path, count: Callable[[int], None] = lambda n: None) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(CHUNK):
-            found.update(chunk)
+            digest.update(chunk)
             count(len(chunk))
-    return found.hexdigest()
+    return digest.hexdigest()
 
 
 def _written(known: _Known) -> bytes:
@@ -262,7 +268,7 @@ def _written(known: _Known) -> bytes:
 
 
 def _parsed(line: bytes) -> _Known | None:
-    """What a line remembers; None where it was not written whole."""
+    """The digest that a line records; None if the line was not written whole."""
     try:
         known = _Known(*json.loads(line))
     except (ValueError, TypeError, RecursionError):

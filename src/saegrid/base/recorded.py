@@ -1,4 +1,4 @@
-"""What a finished file records of the job that wrote it, and whether the file is whole.
+"""Reading of the spec that a finished file records, and a check that the file is whole.
 
 Heads, footers and lengths are read, never the numbers between: garbage in the middle of a large
 file of tensors or rows does not show here.
@@ -53,15 +53,16 @@ def recorded(path: str | Path) -> Recorded:
 
 
 def recorded_spec(path: str | Path) -> str | None:
-    """The spec of the job that wrote a file; empty: none, None: the file is damaged or gone."""
-    found = recorded(path)
-    return None if found.damage else found.spec
+    """The spec of the job that wrote a file; empty if none is recorded, None if the file is damaged
+    or missing."""
+    record = recorded(path)
+    return None if record.damage else record.spec
 
 
 def unreadable(paths: Iterable[str | Path]) -> dict[Path, str]:
     """The results among these that are there and cannot be read, each with the reason."""
-    found = {Path(path): recorded(path).damage for path in paths if Path(path).exists()}
-    return {path: damage for path, damage in found.items() if damage}
+    damages = {Path(path): recorded(path).damage for path in paths if Path(path).exists()}
+    return {path: damage for path, damage in damages.items() if damage}
 
 
 def _parquet(path: Path) -> Recorded:
@@ -103,8 +104,8 @@ def _closed(path: Path, begins: tuple[bytes, ...], ends: bytes) -> tuple[bytes, 
 
 def _page(path: Path) -> Recorded:
     head, damage = _closed(path, (b"<!doctype html>", b"<!DOCTYPE html>"), b"</html>")
-    found = re.search(rb'<meta name="saegrid-spec" content="([^"]*)">', head)
-    return Recorded(html.unescape(found[1].decode()) if found and not damage else "", damage)
+    match = re.search(rb'<meta name="saegrid-spec" content="([^"]*)">', head)
+    return Recorded(html.unescape(match[1].decode()) if match and not damage else "", damage)
 
 
 def _figure(path: Path) -> Recorded:

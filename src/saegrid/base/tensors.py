@@ -62,7 +62,7 @@ class Entry(NamedTuple):
     """A tensor in a safetensors file."""
 
     dtype: str
-    """As the file spells it: F32, BF16 and so on."""
+    """The name of the format as the file spells it: F32, BF16 and so on."""
     shape: tuple[int, ...]
     start: int
     """Its first byte in the file."""
@@ -137,12 +137,12 @@ def _parsed(path: Path, raw: bytes) -> dict[str, Any]:
     """The JSON object of a header; CheckpointError where a name stands twice in an object."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        entries = dict(pairs)
+        if len(entries) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
             raise CheckpointError(f"{path}: {twice!r} stands twice in the header. {MEND}")
-        return found
+        return entries
 
     try:
         parsed = json.loads(raw.decode(), object_pairs_hook=once, parse_int=_whole)
@@ -195,7 +195,7 @@ def _entry(path: Path, name: str, entry: Any, begin: int) -> Entry:
 
 
 def _counts(value: Any) -> bool:
-    """Whether a value is a list of whole numbers from 0 on."""
+    """Return True if a value is a list of integers, none of them negative."""
     return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
 
 
@@ -220,17 +220,17 @@ class Tensors(NamedTuple):
             raise CheckpointError(
                 f"{self.path}: the tensor {name!r} is missing; the file holds {known}."
             )
-        found = self.arrays[name]
-        if found.shape != shape:
+        array = self.arrays[name]
+        if array.shape != shape:
             raise CheckpointError(
-                f"{self.path}: the tensor {name!r} must have shape {shape}; got {found.shape}."
+                f"{self.path}: the tensor {name!r} must have shape {shape}; got {array.shape}."
             )
-        if found.dtype not in NAMES:
+        if array.dtype not in NAMES:
             raise CheckpointError(
-                f"{self.path}: the tensor {name!r} is stored as {found.dtype}; "
+                f"{self.path}: the tensor {name!r} is stored as {array.dtype}; "
                 f"weights must be {', '.join(NAMES.values())}."
             )
-        return found
+        return array
 
     def matrix(self, name: str, shape: tuple[int, int]) -> Matrix:
         """The large array of that name and shape, for reading in blocks; errors as of `get`."""
@@ -238,7 +238,7 @@ class Tensors(NamedTuple):
 
 
 def dtype_name(array: np.ndarray | Matrix) -> str:
-    """What an array is stored as: float32, float16 or bfloat16."""
+    """The name of an array's stored format: float32, float16 or bfloat16."""
     return NAMES[array.dtype]
 
 

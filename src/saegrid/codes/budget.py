@@ -8,16 +8,16 @@ from saegrid.saes.ahead import READERS
 from saegrid.saes.sae import Encoder
 
 MEMORY_MB = 4000
-"""What an encoding may use where nobody says."""
+"""Default memory of an encoding."""
 PROGRAM_MB = {"float32": 250, "bfloat16": 500}
-"""Of the program itself, without and with torch."""
+"""Memory of the program itself, without torch (float32) and with it (bfloat16)."""
 DRIVER_MB = 2500
-"""Of the host's memory, by torch with a GPU."""
+"""Host memory that torch takes when it uses a GPU."""
 ENTRIES, ENTRY = 100, 80
 """Active features of a token that room is left for where a threshold decides how many there are,
 and bytes of each while they are sorted."""
 CARD_MB = 2000
-"""Of a card's memory, by its libraries and by a chunk of exact products."""
+"""GPU memory of the libraries and of one chunk of exact products."""
 SMALLEST = 64
 """Features of the smallest block."""
 
@@ -32,7 +32,7 @@ class Sizes(NamedTuple):
     buffers: int
     """Blocks that are held at a time, used or on their way."""
     megabytes: int
-    """What is held at most."""
+    """Peak memory."""
 
 
 def fit(

@@ -1,7 +1,7 @@
-"""Which entries of z may pass a gate, and their exact values.
+"""Candidates for entries of z that pass a gate, and their exact values.
 
-`limit` is what z must reach. Bounds are taken a little too wide wherever their own arithmetic
-rounds: an entry too many costs one exact product, one too few would be an error.
+`limit` is the value that z must reach. Bounds are taken a little too wide wherever their own
+arithmetic rounds: an entry too many costs one exact product, one too few would be an error.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from saegrid.saes.sae import Encoder
 
 
 class Found(NamedTuple):
-    """Entries of z, or what may become some."""
+    """Entries of z, or candidates for them."""
 
     feature: np.ndarray
     """(entry,) int64."""
@@ -23,7 +23,7 @@ class Found(NamedTuple):
     """(entry,) float32."""
 
     def take(self, chosen: np.ndarray) -> "Found":
-        """Some of the entries, by number or by truth."""
+        """The entries selected by indices or by a boolean mask."""
         return Found(*(column[chosen] for column in self))
 
 
@@ -40,7 +40,7 @@ class Block(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What is common to all blocks."""
+    """The encoder and the screen, which all blocks share."""
 
     encoder: Encoder
     screen: Screen
@@ -52,7 +52,7 @@ class Job(NamedTuple):
 
     @property
     def tiny(self) -> float:
-        """What numbers too small for float32 can add to the error of a product."""
+        """Upper bound of the error of a product from numbers that underflow in float32."""
         return self.encoder.d_model * 2.0**-125
 
 
@@ -109,21 +109,21 @@ def _uncertainty(
     return stored + block.norms[feature] * job.screen.error[row] + job.tiny
 
 
-def decide(job: Job, block: Block, found: Found) -> Found:
+def decide(job: Job, block: Block, entries: Found) -> Found:
     """The entries with their exact z, rounded once to float32, and their true feature ids.
 
     Raises RuntimeError where a screen was off by more than its bound: then the hardware does not
     do what the bound rests on, and entries may have been overlooked.
     """
-    exact = job.screen.dots(block.rows, found.feature, found.row)
-    off = np.abs(exact - found.value)
-    if (off > 1.001 * _uncertainty(job, block, found.feature, found.row, found.value)).any():
+    exact = job.screen.dots(block.rows, entries.feature, entries.row)
+    off = np.abs(exact - entries.value)
+    if (off > 1.001 * _uncertainty(job, block, entries.feature, entries.row, entries.value)).any():
         raise RuntimeError(
             f"The {type(job.screen).__name__} is off by more than its error bound in the features "
             f"{block.start}..{block.start + len(block.norms) - 1}. Set screen: float32."
         )
-    z = (block.scale[found.feature] * exact + block.bias[found.feature]).astype(np.float32)
-    return Found(found.feature + block.start, found.row, z)
+    z = (block.scale[entries.feature] * exact + block.bias[entries.feature]).astype(np.float32)
+    return Found(entries.feature + block.start, entries.row, z)
 
 
 def sure_least(
@@ -140,15 +140,15 @@ def sure_least(
     return np.partition(z, len(z) - k, axis=0)[len(z) - k]
 
 
-def best(found: Found, k: int, least: np.ndarray) -> Found:
+def best(entries: Found, k: int, least: np.ndarray) -> Found:
     """The k largest positive entries of every row; writes the k-th of each to least (row,)."""
-    found = found.take(found.value > 0)
-    found = found.take(np.lexsort((found.feature, -found.value, found.row)))
-    counts = np.bincount(found.row, minlength=len(least))
+    entries = entries.take(entries.value > 0)
+    entries = entries.take(np.lexsort((entries.feature, -entries.value, entries.row)))
+    counts = np.bincount(entries.row, minlength=len(least))
     starts = np.cumsum(counts) - counts
     full = counts >= k
-    least[full] = found.value[starts[full] + k - 1]
-    return found.take(np.arange(len(found.row)) - starts[found.row] < k)
+    least[full] = entries.value[starts[full] + k - 1]
+    return entries.take(np.arange(len(entries.row)) - starts[entries.row] < k)
 
 
 def join(parts: list[Found]) -> Found:

@@ -22,7 +22,7 @@ from saegrid.saes.sae import Encoder, blocks, channel_means
 CHUNK = {"cuda": 1 << 25, "cpu": 1 << 18}
 """Numbers that are multiplied exactly at a time: 256 MB in float64, or what stays in the cache."""
 SHARE = 0.8
-"""Of a card's free memory that may be used."""
+"""Fraction of the GPU's free memory that may be used."""
 LOOSE = 4.0
 """How much looser than a sum of rounded float32 numbers the sums of tensor cores may be: they align
 their terms and cut off what sticks out, where `d_model * 2^-24` takes rounding for granted."""
@@ -87,9 +87,9 @@ class Buffer(NamedTuple):
     host: np.ndarray
     """(feature, d_model) as stored; pinned where there is a GPU."""
     pinned: torch.Tensor
-    """The same memory."""
-    there: torch.Tensor
-    """As large, on the device."""
+    """`host` as a tensor; shares its memory."""
+    on_device: torch.Tensor
+    """Memory of the same shape on the device."""
 
 
 class Sent(NamedTuple):
@@ -127,25 +127,25 @@ class DeviceScreen:
         return held, lost
 
     def buffer(self, n: int, dtype: np.dtype) -> Buffer:
-        """Memory for n encoder rows of a stored dtype, here and there."""
+        """Memory for n encoder rows of a stored dtype, on the host and on the device."""
         shape, kinds = (n, self.x.shape[1]), {2: torch.int16, 4: torch.float32}
         pinned = torch.empty(
             shape, dtype=kinds[dtype.itemsize], pin_memory=self.device.type == "cuda"
         )
-        there = torch.empty_like(pinned, device=self.device)
+        on_device = torch.empty_like(pinned, device=self.device)
         if self.copying is not None:
             # The memory may be that of numbers which are still being worked on.
             self.copying.wait_stream(torch.cuda.current_stream(self.device))
-        return Buffer(pinned.numpy().view(dtype), pinned, there)
+        return Buffer(pinned.numpy().view(dtype), pinned, on_device)
 
     def send(self, buffer: Buffer, n: int) -> Sent:
         """The n rows that were read into a buffer, being copied on their own stream."""
         gpu = self.copying is not None
         with torch.cuda.stream(self.copying) if gpu else nullcontext():
-            there = buffer.there[:n].copy_(buffer.pinned[:n], non_blocking=gpu)
+            on_device = buffer.on_device[:n].copy_(buffer.pinned[:n], non_blocking=gpu)
             arrived = torch.cuda.current_stream().record_event() if gpu else None
         stored = {np.dtype(np.uint16): torch.bfloat16, np.dtype(np.float16): torch.float16}
-        return Sent(there.view(stored.get(buffer.host.dtype, torch.float32)), arrived)
+        return Sent(on_device.view(stored.get(buffer.host.dtype, torch.float32)), arrived)
 
     def hold(self, sent: Sent) -> torch.Tensor:
         """Encoder rows in the format of the product, which holds them exactly."""

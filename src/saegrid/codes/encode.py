@@ -83,9 +83,9 @@ def encode(
             check_finite(activations, token, name)
             job = Job(encoder, devices.DeviceScreen(activations, kind))
         gate = _top_k if encoder.k is not None else _above_threshold
-        found = gate(job, blocks(encoder.d_sae, feature_block or sizes.feature_block), threads)
-    rows = activations.order[found.row]
-    return from_pairs(found.feature, token[rows], found.value, token, encoder.d_sae)
+        entries = gate(job, blocks(encoder.d_sae, feature_block or sizes.feature_block), threads)
+    rows = activations.order[entries.row]
+    return from_pairs(entries.feature, token[rows], entries.value, token, encoder.d_sae)
 
 
 def place(gpus: int) -> str | None:
@@ -172,8 +172,8 @@ def _above_threshold(job: Job, spans: Spans, threads: int) -> Found:
         parts = []
         for tile in job.activations.tiles:
             y = job.screen.product(block.rows, tile)
-            found = decide(job, block, candidates(job, block, tile, y, limit, by_row=False))
-            parts.append(found.take(found.value > threshold[found.feature]))
+            entries = decide(job, block, candidates(job, block, tile, y, limit, by_row=False))
+            parts.append(entries.take(entries.value > threshold[entries.feature]))
         return parts
 
     return join([p for parts in _over_blocks(job, spans, threads, work) for p in parts])

@@ -31,7 +31,7 @@ from saegrid.saes.sae import Encoder, blocks, channel_means
 LARGE = 2**36
 """Multiplications (tokens x d_model x d_sae) from which bfloat16 is worth the import of torch."""
 DTYPES = (np.float32, np.float16, np.uint16)
-"""What activations and encoder rows may be stored as; uint16 holds the bits of bfloat16."""
+"""Formats in which activations and encoder rows may be stored; uint16 holds bits of bfloat16."""
 
 
 class Activations(NamedTuple):
@@ -46,7 +46,7 @@ class Activations(NamedTuple):
     tiles: list[slice]
     """Rows that are multiplied together."""
     short: bool
-    """Whether they were stored as bfloat16."""
+    """True if the activations were stored as bfloat16."""
     means: Any = None
     """(row,) float64 means over channels, which a centred SAE takes off; None for any other."""
 
@@ -57,7 +57,8 @@ class Activations(NamedTuple):
 
 
 class Screen(Protocol):
-    """What finds the entries of z that are computed again, and computes them."""
+    """A fast, inexact product that proposes which (token, feature) pairs may be active, and the
+    exact product that decides them."""
 
     activations: Activations
     rounding: float
@@ -199,7 +200,7 @@ class Buffer(NamedTuple):
 
 
 class HostScreen:
-    """What the screens on the processor have in common."""
+    """Base class of the screens that run on the CPU."""
 
     def __init__(self, activations: Activations, threads: int = 1) -> None:
         self.activations = activations
@@ -335,10 +336,10 @@ SCREENS: dict[str, type[HostScreen]] = {
 
 @lru_cache
 def fast_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 faster than float32.
+    """Return True if the CPU multiplies bfloat16 faster than float32.
 
-    With matrix units (AMX) it does; with the vector instructions alone it is twice as fast on some
-    and half as fast on others, so a small product is timed in both formats.
+    With matrix units (AMX) it does. With the vector instructions alone bfloat16 is twice as fast on
+    some CPUs and half as fast on others, so a small product is timed in both formats.
     """
     cpuinfo = Path("/proc/cpuinfo")
     flags = set(cpuinfo.read_text(encoding="utf-8").split()) if cpuinfo.exists() else set()
@@ -346,7 +347,7 @@ def fast_bfloat16() -> bool:
 
 
 def _wins_race() -> bool:
-    """Whether bfloat16 is the faster in a product of milliseconds on one thread."""
+    """Return True if bfloat16 is faster than float32 in a short product on one thread."""
     import torch
 
     one = np.ones((512, 1024), np.float32)

@@ -116,12 +116,12 @@ def read_features(path: str | os.PathLike[str]) -> Features:
     arrays = open_tensors(path).arrays
     features = Features(*(arrays[name] for name in Features._fields))
     header = io.read_header(path)
-    found = features_header(features.d_sae, len(features.token))
-    wrong = [name for name, value in found.items() if header.get(name) != value]
+    actual = features_header(features.d_sae, len(features.token))
+    wrong = [name for name, value in actual.items() if header.get(name) != value]
     if wrong or features.indptr[-1] != len(features.data):
         raise ValueError(
             f"{path}: the header says {header.get('n_tokens')} tokens x {header.get('d_sae')} "
-            f"features, the tensors hold {found['n_tokens']} x {found['d_sae']}; "
+            f"features, the tensors hold {actual['n_tokens']} x {actual['d_sae']}; "
             "delete the file and let the cell be encoded again."
         )
     return features

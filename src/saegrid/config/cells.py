@@ -11,7 +11,7 @@ from saegrid.config.messages import explained
 from saegrid.config.models import Block, Study
 
 STAGES = ("train", "encode", "density", "top_tokens", "topics", "logits", "pages")
-"""What a cell may override."""
+"""Stages whose settings a cell may override."""
 
 
 def blocks(study: Study) -> list[Block]:
@@ -48,8 +48,8 @@ def cell_section(
         return type(base)(**merged)
     except ValidationError as problem:
         key, known = f"overrides.{cell}.{stage}", sorted(type(base).model_fields)
-        found = explained(problem.errors(include_url=False), merged, key, known)
-        raise ConfigError("\n".join(mistake.text for mistake in found)) from None
+        mistakes = explained(problem.errors(include_url=False), merged, key, known)
+        raise ConfigError("\n".join(mistake.text for mistake in mistakes)) from None
 
 
 def cell_settings(

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from saegrid.base.errors import ConfigError
 from saegrid.config.cells import STAGES, blocks, cell_section, cell_settings, cells
-from saegrid.config.messages import Mistake, by_place, explained, key_of, told
+from saegrid.config.messages import Mistake, by_place, explained, key_of, sentences
 from saegrid.config.models import Study
 from saegrid.config.references import names_mistakes, references_mistakes
 from saegrid.config.sweeps import expand
@@ -58,12 +58,12 @@ class Reading(NamedTuple):
     """Keys that hold stand-ins: what is said of these, or follows from them, means nothing."""
 
     def is_broken(self, key: str) -> bool:
-        """Whether a mistake of a key may come from a stand-in."""
+        """Return True if a mistake at this key may come from a stand-in for an unusable value."""
         return _is_within(key, self.broken)
 
 
 def _is_within(key: str, broken: Iterable[str]) -> bool:
-    """Whether a key is one of these, or lies in one."""
+    """Return True if a key is one of `broken` or lies below one of them."""
     return any(not b or f"{key}.".startswith(f"{b}.") for b in broken)
 
 
@@ -72,13 +72,13 @@ def read(config: Mapping[str, Any]) -> Reading:
     study, mistakes, broken, lost = _parsed(config)
     if study is None:
         return Reading(Study.model_validate(_BARE), mistakes, frozenset({""}))
-    found = list(names_mistakes(study))
+    unfiltered = list(names_mistakes(study))
     study, swept = expand(study)
     lost |= {mistake.key.removeprefix("sweeps.") for mistake in swept}
     whole = broken & {"corpora", "saes", "sweeps"}
     references = list(references_mistakes(study, _Every() if whole else lost))
-    found += [*swept, *references]
-    mistakes += [mistake for mistake in found if not _is_within(mistake.key, broken)]
+    unfiltered += [*swept, *references]
+    mistakes += [mistake for mistake in unfiltered if not _is_within(mistake.key, broken)]
     broken |= {mistake.key for mistake in references} - {"corpora"}
     if whole or lost or any(key.split(".")[0] in ("grid", "grids") for key in broken):
         broken |= {"grid", "grids"}  # some of its cells are not there
@@ -93,7 +93,7 @@ def resolve(config: Mapping[str, Any]) -> Study:
     """
     reading = read(config)
     if reading.mistakes:
-        raise ConfigError(told(reading.mistakes))
+        raise ConfigError(sentences(reading.mistakes))
     return reading.study
 
 
@@ -118,9 +118,9 @@ def _parsed(
             return Study.model_validate(mended), mistakes, broken, lost
         except ValidationError as problem:
             errors = problem.errors(include_url=False)
-        found = [m for m in explained(errors, mended) if not _is_within(m.key, broken)]
-        mistakes += found
-        broken |= {mistake.key for mistake in found}
+        new = [m for m in explained(errors, mended) if not _is_within(m.key, broken)]
+        mistakes += new
+        broken |= {mistake.key for mistake in new}
         _mend(mended, errors, broken, lost)
     return None, mistakes, broken, lost
 

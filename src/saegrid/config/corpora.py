@@ -67,7 +67,7 @@ class Filter(Strict):
     comparator: Comparator
     """`ge 2.0` keeps the published study's 630 headlines, `gt 2.0` only 322."""
     value: Number
-    """What the label is compared with."""
+    """The number that the label is compared with."""
     splits: Annotated[list[str], Field(min_length=1)] | None = None
     """Count these splits only; null: all."""
 
@@ -111,18 +111,19 @@ class Store(Strict):
     """Which tokens of a row (see cut) are kept: all, the last, a random one, or their mean; special
     tokens never."""
     norm: Literal["none", "layer", "final"] = "none"
-    """What is done to activations: nothing, a norm without scale and shift, or the model's own last
-    norm."""
+    """Normalisation of the activations: none, layer (a norm without scale and shift) or final (the
+    model's own last norm)."""
     cut: Literal["rows", "truncate"] | None = None
-    """What becomes of the rest of a text that is longer than a row, or than max_characters: it goes
-    on in further rows, or is dropped. null: rows where all tokens are kept, else truncate, so that
-    a text has one last, random or mean token, and not one a row."""
+    """Treatment of the rest of a text that is longer than a row, or than max_characters: `rows`
+    continues it in further rows, `truncate` drops it. null: rows where all tokens are kept, else
+    truncate, so that a text has one last, random or mean token, and not one per row."""
     seed: Seed = 0
     """Seed of the random tokens."""
     shard_tokens: Annotated[int, Field(ge=1, le=10**9)] = 65_536
-    """A shard is closed behind the text with which it has so many entries."""
+    """Close a shard after the text with which it reaches this many entries."""
     max_tokens: Annotated[int, Field(ge=1, le=10**15)] | None = None
-    """No text is begun once there are so many tokens. May be raised later: the store goes on."""
+    """Stop after this many tokens; a text in progress is finished. You can raise it later: filling
+    continues where it stopped."""
     beside: bool = False
     """Fill it beside the trainings, which begin with its first shards, instead of before them. A
     training then takes the CPUs, the memory and the GPU of the capture as well. To change it trains

@@ -34,7 +34,7 @@ PLAIN = {
     "model_type": "must be a section of keys",
     "model_attributes_type": "must be a section of keys",
 }
-"""What a value of a wrong type must be."""
+"""Requirement on the value, by the type of pydantic's error."""
 BOUNDS = {
     "greater_than": ("must be above", "gt"),
     "greater_than_equal": ("must be at least", "ge"),
@@ -52,8 +52,8 @@ class Mistake(NamedTuple):
     """Something in a config that keeps a part of the study from being made."""
 
     part: str
-    """What it keeps from being made: `config` (anything), `corpus:<name>`, `sae:<name>`, `model`,
-    `grid` and others, see `saegrid.mistakes`."""
+    """Part of the study that cannot be made: `config` (anything), `corpus:<name>`, `sae:<name>`,
+    `model`, `grid` and others, see `saegrid.mistakes`."""
     text: str
     """One sentence that names the key, what was expected, what was got, and the mend."""
     key: str = ""
@@ -100,18 +100,18 @@ def by_place(
 ) -> dict[tuple[Any, ...], list[Error]]:
     """The errors of pydantic by the path of their key; of alternatives, those that got furthest
     into the value."""
-    found: dict[tuple[Any, ...], list[Error]] = {}
+    errors_at: dict[tuple[Any, ...], list[Error]] = {}
     for error in errors:
         path = place(config, error["loc"]) or ("config",)
         if error["type"] == "missing":
             path = (*place(config, error["loc"]), error["loc"][-1])
-        found.setdefault(path, []).append(error)
+        errors_at.setdefault(path, []).append(error)
 
     def is_shallow(path: tuple[Any, ...]) -> bool:
-        deeper = any(len(other) > len(path) and other[: len(path)] == path for other in found)
-        return deeper and all(error["type"] in PLAIN for error in found[path])
+        deeper = any(len(other) > len(path) and other[: len(path)] == path for other in errors_at)
+        return deeper and all(error["type"] in PLAIN for error in errors_at[path])
 
-    return {path: several for path, several in found.items() if not is_shallow(path)}
+    return {path: several for path, several in errors_at.items() if not is_shallow(path)}
 
 
 def _sentence(key: str, path: tuple[Any, ...], errors: list[Error], known: list[str]) -> str:
@@ -135,7 +135,7 @@ def _sentence(key: str, path: tuple[Any, ...], errors: list[Error], known: list[
 
 
 def _wanted(error: Error) -> str:
-    """What the value must be, of one error."""
+    """The requirement that the value of one error fails, such as `must be at least 1`."""
     kind, context = error["type"], error.get("ctx", {})
     if kind in BOUNDS:
         words, name = BOUNDS[kind]
@@ -208,7 +208,7 @@ def _tags_of(section: type[BaseModel]) -> tuple[Any, ...]:
     return get_args(field.annotation) if field else ()
 
 
-def told(mistakes: Sequence[Mistake]) -> str:
+def sentences(mistakes: Sequence[Mistake]) -> str:
     """Mistakes as one message: a line each, under a heading where there are several."""
     lines = list(dict.fromkeys(mistake.text for mistake in mistakes))
     if len(lines) == 1:

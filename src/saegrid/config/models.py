@@ -1,4 +1,4 @@
-"""What a config file may hold. The text under a field is its help in the JSON schema."""
+"""Sections of a config file. The text under a field is its help in the JSON schema."""
 
 from pkgutil import resolve_name
 from typing import Annotated, Any, Literal
@@ -76,7 +76,7 @@ class Sweep(Strict):
     """SAEs over a grid of settings. The sweep's name in a grid stands for all of them."""
 
     base: TrainedSae
-    """What they have in common."""
+    """Settings that all SAEs of the sweep have in common."""
     over: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
     """Values of settings, or of recipe, expansion and seed: every combination is trained."""
     rows: list[dict[str, Any]] = []
@@ -252,26 +252,26 @@ class Threads(Strict):
     """Threads of the numeric jobs. Fixed here, since results depend on them in the last bits."""
 
     capture: ThreadCount = 2
-    """Of the forward pass."""
+    """Threads of the forward pass."""
     train: ThreadCount = 1
-    """Of the training of an SAE."""
+    """Threads of the training of an SAE."""
     together: ThreadCount = 4
-    """SAEs that are trained at the same time where they are trained `together`, at most. Decides
+    """Largest number of SAEs that train at the same time where they are trained `together`. Decides
     nothing about the results."""
     encode: ThreadCount = 1
-    """Of an encoding."""
+    """Threads of an encoding."""
     metrics: ThreadCount = 1
-    """Of a measurement, the model's pass in it, and of baselines."""
+    """Threads of the metrics of an SAE, with the model's pass in them, and of the baselines."""
 
 
 class Memory(Strict):
     """Megabytes that heavy jobs may hold. They decide how a job works, never what comes out."""
 
     capture: Megabytes = 6000
-    """Of the forward pass; a model that does not fit runs block by block."""
+    """Megabytes of the forward pass; a model that does not fit runs block by block."""
     encode: Megabytes = 6000
-    """Of an encoding: how far ahead a checkpoint is read, and how much of it is multiplied at a
-    time, on a GPU too."""
+    """Megabytes of an encoding. They limit how far ahead a checkpoint is read and how much of it is
+    multiplied at a time, on a GPU too."""
 
 
 class Hub(Strict):
@@ -303,7 +303,7 @@ class Study(Strict):
     grids: dict[str, list[Block]] = {}
     """Catalogue of grids."""
     grid: str | list[Block] = []
-    """What to run: a name from `grids`, or blocks."""
+    """The cells to run: a name from `grids`, or blocks."""
     overrides: dict[str, dict[str, dict[str, Any]]] = {}
     """Settings of single cells: {L15R-32x: {top_tokens: {cut: 0.002}}}."""
     encode: Encode = Encode()

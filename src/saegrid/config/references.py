@@ -88,7 +88,7 @@ def key_of_sae(study: Study, name: str) -> str:
 
 
 def _is_lost(name: str, lost: Collection[str]) -> bool:
-    """Whether an SAE has mistakes of its own, or its sweep has."""
+    """Return True if an SAE, or the sweep that it comes from, is in `lost`."""
     return name in lost or any(name.startswith(f"{sweep}.") for sweep in lost)
 
 

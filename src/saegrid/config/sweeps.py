@@ -14,7 +14,7 @@ from saegrid.config.messages import Mistake, explained
 from saegrid.config.models import Block, Study, Sweep, TrainedSae
 
 OTHER = r"[^A-Za-z0-9_.]"
-"""What the name of an SAE does not hold (`words.SAE_PATTERN`)."""
+"""Pattern of characters that the name of an SAE cannot hold (`words.SAE_PATTERN`)."""
 
 
 LONGEST, MOST = 200, 10_000
@@ -32,7 +32,7 @@ def written(value: Any) -> str:
 
 
 def combinations(sweep: Sweep) -> list[dict[str, Any]]:
-    """What each SAE of a sweep changes: every row with every combination of values."""
+    """The settings that each SAE of a sweep changes: every row with every combination of values."""
     values = [
         dict(zip(sweep.over, chosen, strict=True)) for chosen in product(*sweep.over.values())
     ]
@@ -42,7 +42,7 @@ def combinations(sweep: Sweep) -> list[dict[str, Any]]:
 def members(name: str, sweep: Sweep) -> tuple[dict[str, TrainedSae], list[Mistake]]:
     """The SAEs of a sweep, each named by what it changes: `name.k_32.seed_1`; and its mistakes."""
     mistakes = list(_mistakes(name, sweep))
-    found: dict[str, TrainedSae] = {}
+    saes: dict[str, TrainedSae] = {}
     for changed in [] if mistakes else combinations(sweep):
         parts = [f"{key}_{written(value)}" for key, value in changed.items()]
         own = {key: value for key, value in changed.items() if key in TrainedSae.model_fields}
@@ -50,7 +50,7 @@ def members(name: str, sweep: Sweep) -> tuple[dict[str, TrainedSae], list[Mistak
         base = sweep.base.model_dump()
         whole = {**base, **own, "settings": {**base["settings"], **settings}}
         member = ".".join([name, *parts])
-        if member in found:
+        if member in saes:
             mistakes.append(
                 _mistake(name, f"two SAEs would be named {member[:LONGEST]}; leave one out.")
             )
@@ -63,15 +63,15 @@ def members(name: str, sweep: Sweep) -> tuple[dict[str, TrainedSae], list[Mistak
                 )
             )
         try:
-            found[member] = TrainedSae(**whole)
+            saes[member] = TrainedSae(**whole)
         except ValidationError as problem:
             errors = problem.errors(include_url=False)
             mistakes += explained(errors, whole, f"sweeps.{name}", sorted(TrainedSae.model_fields))
-    return found, list(dict.fromkeys(mistakes))
+    return saes, list(dict.fromkeys(mistakes))
 
 
 def _mistakes(name: str, sweep: Sweep) -> Iterator[Mistake]:
-    """What a sweep changes is one value a key, and not nothing."""
+    """Mistakes of a sweep that changes nothing, makes too many SAEs or varies a nested value."""
     if not sweep.over and not any(sweep.rows):
         yield _mistake(
             name, "it changes nothing. Give over: {k: [16, 32]}, or rows, or put it among saes."
@@ -101,12 +101,12 @@ def expand(study: Study) -> tuple[Study, list[Mistake]]:
     """The study with the SAEs of its sweeps in its catalogue and in its grids; and mistakes."""
     named, mistakes = {}, []
     for name, sweep in study.sweeps.items():
-        named[name], found = members(name, sweep)
-        mistakes += found
-    for name, found in named.items():
-        for taken in sorted(study.saes.keys() & {name, *found}):
+        named[name], problems = members(name, sweep)
+        mistakes += problems
+    for name, saes in named.items():
+        for taken in sorted(study.saes.keys() & {name, *saes}):
             # A resolved config, given again, has the members already.
-            if study.saes[taken] != found.get(taken):
+            if study.saes[taken] != saes.get(taken):
                 text = f"{taken} is the name of one of saes as well; rename one."
                 mistakes.append(_mistake(name, text))
 
@@ -114,7 +114,7 @@ def expand(study: Study) -> tuple[Study, list[Mistake]]:
         saes = [member for sae in block.saes for member in named.get(sae, [sae])]
         return block.model_copy(update={"saes": saes})
 
-    added = {member: sae for found in named.values() for member, sae in found.items()}
+    added = {member: sae for saes in named.values() for member, sae in saes.items()}
     expanded = study.model_copy(
         update={
             "saes": {**study.saes, **added},

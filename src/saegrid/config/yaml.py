@@ -13,10 +13,10 @@ TEMPLATE = "__use_yte__"
 
 
 def mistakes(path: str | Path) -> list[str]:
-    """What is wrong with a config file before its keys are looked at, a sentence each.
+    """Mistakes of a config file that show before its keys are checked, a sentence each.
 
-    It is no YAML; it is a template, whose Python Snakemake would run; a key stands twice in a
-    section, of which YAML takes the last and drops the first in silence.
+    The file is no YAML; it is a template, whose Python Snakemake would run; or a key stands twice
+    in a section, and YAML would take the last and silently drop the first.
     """
     path = Path(path)
     try:

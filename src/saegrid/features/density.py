@@ -35,7 +35,7 @@ class Counted(NamedTuple):
     context: np.ndarray
     """(token,) bool: captured tokens of the same texts outside the edit; none in plain text."""
     n_tokens: int
-    """What `density` divides by."""
+    """Number of tokens that `density` divides by."""
     n_edit: int
     """Masked tokens of pairs, what `density_in_edit` divides by; 0 in plain text."""
 
@@ -157,7 +157,7 @@ def facts(
     layout: str = "headline",
     cuts: Sequence[float] = CUTS,
 ) -> dict[str, Any]:
-    """What a cell comes to, JSON values only; null where nothing was counted.
+    """Counts and densities of a cell as JSON values; null where nothing was counted.
 
     d_sae; n_tokens, n_masked, n_context, n_captured (tokens); n_active (features active on a masked
     token), n_above_{cut} (of at least that density), dead_share (features not active on a masked

@@ -59,8 +59,8 @@ def top_tokens(
     """
     masked = counted(tokens, kept, features.token, layout).masked
     if not published:
-        found = _by_range(features, table, masked, cut, lambda entries: _top(entries, n))
-        chosen = Chosen(*found)
+        columns = _by_range(features, table, masked, cut, lambda entries: _top(entries, n))
+        chosen = Chosen(*columns)
         return example_table(features, tokens, chosen, window)
     selectable = _away_from_edges(tokens, window)
 
@@ -96,9 +96,9 @@ def examples(
     def sample(entries: Entries) -> tuple[np.ndarray, ...]:
         return _sample(entries, random, per_quantile, seed)
 
-    *found, group = _by_range(features, table, masked, cut, sample)
+    *chosen, group = _by_range(features, table, masked, cut, sample)
     column = pa.DictionaryArray.from_arrays(pa.array(group, pa.int32()), GROUPS).cast(pa.string())
-    return example_table(features, tokens, Chosen(*found), window).append_column("group", column)
+    return example_table(features, tokens, Chosen(*chosen), window).append_column("group", column)
 
 
 def _sample(entries: Entries, random: int, per_quantile: int, seed: int) -> tuple[np.ndarray, ...]:

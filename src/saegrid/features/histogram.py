@@ -31,13 +31,15 @@ def histogram(values: np.ndarray, bins: int = BINS, low: float | None = None) ->
 
     Raises ValueError for values that are not finite, or that lie below `low`.
     """
-    found = np.asarray(values, dtype=np.float64).ravel()
-    found = found[found != 0]
-    if not np.isfinite(found).all():
-        raise ValueError(f"{(~np.isfinite(found)).sum()} of {len(found)} values are not finite.")
-    if low is not None and len(found) and found.min() < low:
-        raise ValueError(f"low must be at most the smallest value {found.min()}; got {low}.")
-    edges, counts = histograms(found, np.array([0, len(found)]), bins, low)
+    flat = np.asarray(values, dtype=np.float64).ravel()
+    nonzero = flat[flat != 0]
+    if not np.isfinite(nonzero).all():
+        raise ValueError(
+            f"{(~np.isfinite(nonzero)).sum()} of {len(nonzero)} values are not finite."
+        )
+    if low is not None and len(nonzero) and nonzero.min() < low:
+        raise ValueError(f"low must be at most the smallest value {nonzero.min()}; got {low}.")
+    edges, counts = histograms(nonzero, np.array([0, len(nonzero)]), bins, low)
     return Histogram(edges[0], counts[0])
 
 

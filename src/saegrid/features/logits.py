@@ -203,7 +203,7 @@ def _candidates(
     vocab, d_model = unembedding.shape
     # Products, sums, and the rounding of the folded direction and of the exact result.
     bound = (d_model + 4) * _UNIT * np.linalg.norm(folded, axis=1)
-    found = [_Found.nothing(len(folded)), _Found.nothing(len(folded))]
+    candidates = [_Found.nothing(len(folded)), _Found.nothing(len(folded))]
     widest = 0.0
     for start in range(0, vocab, block):
         rows = np.asarray(unembedding[start : start + block], np.float32)
@@ -214,8 +214,8 @@ def _candidates(
             raise ValueError(f"The unembedding of tokens {start} to {stop} must be finite.")
         score = screen @ rows.T
         for side, signed in enumerate((score, -score)):
-            found[side] = found[side].merge(signed, start, n, 2 * bound * widest)
-    return found[0], found[1]
+            candidates[side] = candidates[side].merge(signed, start, n, 2 * bound * widest)
+    return candidates[0], candidates[1]
 
 
 def _exact(

@@ -1,4 +1,4 @@
-"""What the top tokens of a feature have in common: a topic, or only a form (S0.26 to S0.29).
+"""Topic or form that the top tokens of a feature have in common (S0.26 to S0.29).
 
 A feature is judged by the whole edited words around its top tokens, never by the tokens alone: the
 token "ham" of "hamster" is no food. A token without a letter or digit is its own word and bears
@@ -66,13 +66,13 @@ class _Shown(NamedTuple):
 
     def tokens(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Feature and value of every token, where the value of its word is not negative."""
-        found = np.append(codes, -1)[self.word]
-        return self.owner[found >= 0], found[found >= 0]
+        value = np.append(codes, -1)[self.word]
+        return self.owner[value >= 0], value[value >= 0]
 
     def pairs(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Feature and value of every distinct word of a feature, where it is not negative."""
-        found = codes[self.pair_word] if len(codes) else self.pair_word
-        return self.pair_owner[found >= 0], found[found >= 0]
+        value = codes[self.pair_word] if len(codes) else self.pair_word
+        return self.pair_owner[value >= 0], value[value >= 0]
 
     def table(self, owner: np.ndarray, code: np.ndarray, n: int) -> np.ndarray:
         """Counts (feature, n) of the values of tokens or pairs."""
@@ -105,8 +105,8 @@ def _shown(top: pa.Table, n_top: int) -> _Shown:
     code = {word: place for place, word in enumerate(words)} | {"": -1}
     recode = np.array([code[word] for word in normalised], dtype=np.int64)
     word = recode[raw.indices.to_numpy()[order]] if len(order) else np.zeros(0, np.int64)
-    there = word >= 0
-    pairs, _ = _counts(owner[there] * max(len(words), 1) + word[there])
+    has_word = word >= 0
+    pairs, _ = _counts(owner[has_word] * max(len(words), 1) + word[has_word])
     return _Shown(
         encoded.dictionary.to_numpy(),
         owner,
@@ -158,8 +158,8 @@ def _letters(shown: _Shown) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[st
     _, beginning = np.unique([word[:BEGINNING] for word in shown.words], return_inverse=True)
     owner, code = shown.pairs(letter)
     start = beginning[shown.pair_word[letter[shown.pair_word] >= 0]]
-    mine = code == best[owner]
-    return np.where(n > 0, best, -1), n, _distinct(shown, owner[mine], start[mine]), names
+    is_best = code == best[owner]
+    return np.where(n > 0, best, -1), n, _distinct(shown, owner[is_best], start[is_best]), names
 
 
 def _suffixes(shown: _Shown, need: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
@@ -169,8 +169,8 @@ def _suffixes(shown: _Shown, need: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     place = {ending: code for code, ending in enumerate(names)} | {"": -1}
     count = len(names)
     keys, tokens, words = [], [], []
-    for found in endings:
-        code = np.array([place[ending] for ending in found], np.int64)
+    for of_words in endings:
+        code = np.array([place[ending] for ending in of_words], np.int64)
         owner, value = shown.tokens(code)
         key, n = _counts(owner * count + value)
         owner, value = shown.pairs(code)
@@ -250,7 +250,7 @@ def judge(
     form = np.where(starts, _names(letter, letters, 'starts with "{}"'), None)
     form = np.where(ends, _names(suffix, suffixes, 'ends with "{}"'), form)
     n_form = np.where(ends, n_suffix, np.where(starts, n_letter, 0))
-    found = (n_topic >= need_on_topic) & (n_words >= need_words) & (n_topic >= n_form)
+    on_topic = (n_topic >= need_on_topic) & (n_words >= need_words) & (n_topic >= n_form)
     topics = _names(topic, list(lists))
     every = np.zeros(len(shown.words), np.int64)
     columns = {
@@ -259,7 +259,7 @@ def judge(
         "topic": topics,
         "n_topic": n_topic,
         "n_words": n_words,
-        "found": found,
+        "found": on_topic,
         "letter": _names(letter, letters),
         "n_letter": n_letter,
         "suffix": _names(suffix, suffixes),
@@ -267,7 +267,7 @@ def judge(
         "n_distinct": shown.table(*shown.pairs(every), 1)[:, 0],
         "n_headlines": _distinct(shown, shown.owner, headline),
         "form": form,
-        "label": np.where(found, topics, form),
+        "label": np.where(on_topic, topics, form),
     }
     return pa.table({field.name: pa.array(columns[field.name], field.type) for field in SCHEMA})
 
@@ -296,11 +296,11 @@ def summary(judged: pa.Table, topics: Iterable[str]) -> pa.Table:
     """
     rows, judgements = [], judged.filter(judged["topic"].is_valid()).to_pylist()
     for topic in topics:
-        mine = [row for row in judgements if row["topic"] == topic]
+        matches = [row for row in judgements if row["topic"] == topic]
         nothing = {"feature": None, "n_shown": 0, "n_topic": 0, "n_words": 0, "found": False}
-        best = max(mine, key=lambda r: (r["found"], r["n_topic"], r["n_words"]), default=nothing)
+        best = max(matches, key=lambda r: (r["found"], r["n_topic"], r["n_words"]), default=nothing)
         kept = {name: best[name] for name in nothing}
-        rows.append({"topic": topic, **kept, "n_found": sum(row["found"] for row in mine)})
+        rows.append({"topic": topic, **kept, "n_found": sum(row["found"] for row in matches)})
     return pa.Table.from_pylist(rows, SUMMARY)
 
 

@@ -29,7 +29,7 @@ SCHEMA = pa.schema(
 
 
 BLANKS = np.array([chr(code).isspace() for code in range(0x3001)] + [False])
-"""Whether a character is blank, by its code; from the last entry on none is."""
+"""True if the character of this code is blank; the last entry stands for all larger codes."""
 
 
 class Chosen(NamedTuple):
@@ -140,10 +140,10 @@ def spread(starts: np.ndarray, stops: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def activations_at(features: Features, feature: np.ndarray, token: np.ndarray) -> np.ndarray:
     """(pair,) float32: z of each feature at each token index, 0 where nothing is stored."""
     place = find(features, feature, token)
-    there = np.flatnonzero(place < features.indptr[feature + 1])
-    there = there[features.indices[place[there]] == token[there]]
+    stored = np.flatnonzero(place < features.indptr[feature + 1])
+    stored = stored[features.indices[place[stored]] == token[stored]]
     values = np.zeros(len(feature), dtype=np.float32)
-    values[there] = features.data[place[there]]
+    values[stored] = features.data[place[stored]]
     return values
 
 
@@ -174,13 +174,13 @@ def words_at(corpus: Corpus, token: np.ndarray) -> pa.Array:
     names = corpus.text.take(pa.array(wanted)).to_pylist()
     special = corpus.special[wanted].tolist()
     bounds = spans[span].tolist() if len(spans) else [(0, 0)] * len(wanted)
-    found = [
+    words = [
         name if own else own_word(name) or (bare_word(whole[begin:end]) if within else "")
         for name, own, within, (begin, end) in zip(
             names, special, inside.tolist(), bounds, strict=True
         )
     ]
-    return pa.array(found, pa.string()).take(pa.array(inverse))
+    return pa.array(words, pa.string()).take(pa.array(inverse))
 
 
 @lru_cache(maxsize=1 << 16)

@@ -152,7 +152,7 @@ def _carried() -> tuple[Limits, ...]:
 
 
 BY_SHAPE = _carried()
-"""The same limits, carried over to other widths, L0 and numbers of tokens."""
+"""`BY_NUMBER` carried over to other widths, L0 and numbers of tokens."""
 
 TARGETS = (
     Limits("L0", "l0", "aimed at < 300", *(-inf, -inf, 300, 300, "", FEWER)),

@@ -205,7 +205,7 @@ def at_most(rows: np.ndarray, n: int, seed: int) -> np.ndarray:
 
 
 def _both(tokens: Tokens, name: str, share: float) -> Tokens:
-    """The same tokens; MetricsError if one side is empty."""
+    """Return `tokens`; MetricsError if none of them is held out, or none is left to learn from."""
     if not len(tokens.measured) or not len(tokens.learned):
         raise MetricsError(
             f"{name}: of {tokens.x.shape[0]:,} tokens {len(tokens.measured):,} are held out where "

@@ -35,7 +35,7 @@ __all__ = ["Mistake", "all_mistakes", "mistakes"]
 def mistakes(study: Study) -> list[Mistake]:
     """The mistakes of a study that `config.resolve` takes, each once."""
     facts = Facts.of(study)
-    found = [
+    result = [
         *names_mistakes(study),
         *corpora_mistakes(study),
         *model_mistakes(study, facts),
@@ -43,7 +43,7 @@ def mistakes(study: Study) -> list[Mistake]:
         *saes_mistakes(study, facts),
         *study_mistakes(study, facts),
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(result))
 
 
 def all_mistakes(config: Mapping[str, Any]) -> tuple[Study, list[Mistake]]:
@@ -52,5 +52,5 @@ def all_mistakes(config: Mapping[str, Any]) -> tuple[Study, list[Mistake]]:
     Where there are some, the study holds stand-ins for what cannot be used, and is not to be run.
     """
     reading = read(config)
-    found = [one for one in mistakes(reading.study) if not reading.is_broken(one.key)]
-    return reading.study, [*reading.mistakes, *found]
+    genuine = [one for one in mistakes(reading.study) if not reading.is_broken(one.key)]
+    return reading.study, [*reading.mistakes, *genuine]

@@ -31,8 +31,8 @@ def corpora_mistakes(study: Study) -> Iterator[Mistake]:
     """Mistakes of each corpus of the catalogue."""
     for name, corpus in study.corpora.items():
         if corpus.source.kind in (KINDS if corpus.store else CORPORA):
-            found = [*_settings_mistakes(name, corpus), *_files_mistakes(name, corpus)]
-            yield from found or _rows_mistakes(name, corpus)
+            problems = [*_settings_mistakes(name, corpus), *_files_mistakes(name, corpus)]
+            yield from problems or _rows_mistakes(name, corpus)
 
 
 def _mistake(name: str, key: str, text: str) -> Mistake:
@@ -124,8 +124,8 @@ def _files_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
         if source.grammar:
             yield from _grammar_mistakes(name, source.grammar)
         return
-    for split, given in source.files.items():
-        for path in [given] if isinstance(given, str) else given:
+    for split, paths in source.files.items():
+        for path in [paths] if isinstance(paths, str) else paths:
             try:
                 # Of a stream's thousands of files one may well be empty.
                 matches = [check_file(f, "*" in path) for f in _matches(corpus, expand(path))]
@@ -178,7 +178,7 @@ def _grammar_mistakes(name: str, path: str) -> Iterator[Mistake]:
 
 
 def _hub_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
-    """Of a repository what its settings show; of a local folder in its place also its files."""
+    """Mistakes of a corpus on the hub; those of its files only where a local folder replaces it."""
     if not any(corpus.source.files.values()):
         return  # told by its settings
     try:
@@ -203,12 +203,12 @@ def _rows_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
     if source["kind"] == "hub":
         paths = hub.stand_ins(source)
     else:
-        given = source["files"].values()
-        paths = [path for one in given for path in ([one] if isinstance(one, str) else one)]
+        listed = source["files"].values()
+        paths = [path for one in listed for path in ([one] if isinstance(one, str) else one)]
     if not paths or sum(Path(path).stat().st_size for path in paths) > LOOKED_THROUGH:
         return
     try:
-        found = items(source, corpus.strip, corpus.keep_space, _grades(corpus)).table
+        table = items(source, corpus.strip, corpus.keep_space, _grades(corpus)).table
     except CorpusError as problem:
         key = "keep_space" if str(problem).startswith("keep_space") else "source"
         text = str(problem).removeprefix("keep_space: ")
@@ -217,13 +217,13 @@ def _rows_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
     chosen = corpus.filter
     if chosen is not None:
         try:
-            report(found, **chosen.model_dump())
+            report(table, **chosen.model_dump())
         except ValueError as problem:
             key, _, text = str(problem).partition(": ")
             yield _mistake(name, key, text)
 
 
 def held_out_is_empty(n: int, share: float, seed: int) -> bool:
-    """Whether of n texts, a row each, none is held out of a training, or none is left to learn."""
+    """Return True if of n texts, a row each, none is held out of a training, or all are."""
     held = held_out(np.arange(n), share, seed)
     return bool(share) and bool(held.all() or not held.any())

@@ -21,18 +21,18 @@ LOADED = 4 << 20
 
 
 class Facts(NamedTuple):
-    """What the files of a study's model say, as far as they are at hand."""
+    """Facts from the files of a study's model, as far as the files are on this machine."""
 
     folder: Path | None
     """None where the model is on the hub, or not there."""
     config: dict[str, Any] | None
     sizes: Sizes | None
     problems: tuple[str, ...] = ()
-    """What is wrong with it, a sentence each."""
+    """Mistakes of the model, a sentence each."""
 
     @classmethod
     def of(cls, study: Study) -> "Facts":
-        """The facts of a study's model; of one on the hub nothing is known."""
+        """The facts of a study's model; those of a model on the hub are unknown."""
         try:
             path = expand(study.model.path)
         except PathError as problem:
@@ -57,7 +57,7 @@ class Facts(NamedTuple):
 
 
 def not_a_folder(key: str, path: str, commit_key: str, commit: str | None) -> str:
-    """What is wrong with a path that is no folder; nothing for a name on the hub with a commit."""
+    """The mistake in a path that is no folder; empty for a name on the hub with a commit."""
     place = Path(path)
     if place.exists():
         return f"{key}: {path} must be a folder; it is a file or a device."
@@ -123,7 +123,7 @@ def _sizes(
 
 
 def model_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
-    """What keeps the model from being run, and sites of the grid that it lacks."""
+    """Mistakes that keep the model from being run, and layers of the grid that it lacks."""
     for problem in facts.problems:
         yield Mistake("model", problem, problem.split(":", 1)[0])
     grid = cells(study)
@@ -189,7 +189,7 @@ def tokenizer_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
 
 
 def _tokenizer(study: Study) -> tuple[str, tokenizer.Encoder | None]:
-    """What is wrong with the tokenizer, and the tokenizer where it is small enough to load."""
+    """The mistake of the tokenizer, or empty; and the tokenizer if it is small enough to load."""
     model = study.model
     key = "model.tokenizer" if model.tokenizer else "model.path"
     named, commit = tokenizer_of(model.model_dump())

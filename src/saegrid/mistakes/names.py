@@ -49,7 +49,7 @@ def _unknown(registry: Mapping[str, str], name: str, key: str) -> Iterator[Mista
 
 
 def settings_mistakes(key: str, recipe: str, settings: Mapping[str, Any]) -> Iterator[Mistake]:
-    """What a recipe does not take; key: where it is named."""
+    """Mistakes of settings that a recipe does not accept; key: the recipe's place in the config."""
     for problem in problems(recipe, settings):
         yield Mistake("config", f"{key}: {problem}", key)
 

@@ -61,14 +61,14 @@ def _widths_mistakes(
 
 def checkpoint_of(sae: CheckpointSae, cell: Cell) -> dict[str, Any]:
     """Where a cell's checkpoint lies: its section with layer and position filled in."""
-    found = sae.model_dump(mode="json")
-    if isinstance(found["revision"], dict):
-        found["revision"] = found["revision"].get(cell.site.position)
+    section = sae.model_dump(mode="json")
+    if isinstance(section["revision"], dict):
+        section["revision"] = section["revision"].get(cell.site.position)
     for key in ("path", "repo", "folder"):
-        if found[key]:
-            found[key] = found[key].replace("{layer}", str(cell.site.layer))
-            found[key] = found[key].replace("{position}", cell.site.position)
-    return found
+        if section[key]:
+            section[key] = section[key].replace("{layer}", str(cell.site.layer))
+            section[key] = section[key].replace("{position}", cell.site.position)
+    return section
 
 
 def checkpoint_problem(name: str, sae: CheckpointSae, cell: Cell, facts: Facts) -> tuple[str, str]:
@@ -93,7 +93,7 @@ def checkpoint_problem(name: str, sae: CheckpointSae, cell: Cell, facts: Facts) 
         what = "; that is no folder" if folder.exists() else ""
         return "path", f"no checkpoint of {cell} at {folder}{what}."
     try:
-        found = look(where, str(cell))
+        checkpoint = look(where, str(cell))
     except CheckpointError as problem:
         return "path", str(problem)
     except Exception as problem:  # whatever stands in the files: a format may not foresee it
@@ -102,10 +102,10 @@ def checkpoint_problem(name: str, sae: CheckpointSae, cell: Cell, facts: Facts) 
             f"{type(problem).__name__}: {problem}."
         )
     width = facts.width(cell.site)
-    if width and found.encoder.d_model != width:
+    if width and checkpoint.encoder.d_model != width:
         return "path", (
-            f"{folder}: the SAE reads {found.encoder.d_model:,} channels, and {cell.site} of the "
-            f"model has {width:,}. Take an SAE of this model."
+            f"{folder}: the SAE reads {checkpoint.encoder.d_model:,} channels, and {cell.site} of "
+            f"the model has {width:,}. Take an SAE of this model."
         )
     return "", ""
 
@@ -115,12 +115,12 @@ def _checkpoint_mistakes(
 ) -> Iterator[Mistake]:
     if sae.format not in FORMATS or _has_other_placeholders(sae):
         return  # told where names are
-    found: dict[tuple[str, str], list[Cell]] = {}
+    by_problem: dict[tuple[str, str], list[Cell]] = {}
     for cell in several:
         key, text = checkpoint_problem(name, sae, cell, facts)
         if text:
-            found.setdefault((key, _kind_of(text)), []).append(cell)
-    for (key, _), alike in found.items():
+            by_problem.setdefault((key, _kind_of(text)), []).append(cell)
+    for (key, _), alike in by_problem.items():
         _, text = checkpoint_problem(name, sae, alike[0], facts)
         n = len(alike) - 1
         more = f" The same holds for {n} more cell{'s' * (n > 1)}." if n else ""

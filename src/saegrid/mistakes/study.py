@@ -125,8 +125,8 @@ def _held_out_mistakes(study: Study, key: str, section: TrainedSae) -> Iterator[
 
 
 def shared(study: Study, one: str, other: str) -> list[str]:
-    """What two corpora both take texts from: files of the same bytes, files of the same
-    repository, or a grammar with the same seed."""
+    """Sources that two corpora share: files of the same bytes, files of the same repository, or a
+    grammar with the same seed."""
     first, second = _texts(study, one), _texts(study, other)
     return sorted(
         label
@@ -149,8 +149,8 @@ def _texts(study: Study, name: str) -> dict[tuple[str, str], str]:
         known = _digest(source.grammar or "")
         seeded = f"{source.grammar} with seed {source.seed}"
         return {("generated", f"{known} {source.seed}"): seeded} if known else {}
-    given = source.files.values()
-    paths = [path for one in given for path in ([one] if isinstance(one, str) else one)]
+    listed = source.files.values()
+    paths = [path for one in listed for path in ([one] if isinstance(one, str) else one)]
     if study.corpora[name].store is not None:
         try:
             paths = names(expand_all(source.model_dump()))

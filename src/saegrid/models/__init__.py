@@ -63,11 +63,11 @@ class Family:
     mlp: str
     """The MLP's down-projection; its output is M and its input N."""
     residual_sum: bool
-    """Whether R of a layer is R of the layer before + A + M: pre-norm blocks, not BERT's."""
+    """True if R of a layer is R of the layer before + A + M: pre-norm blocks, not BERT's."""
     causal: bool
-    """Whether a token sees only those before it."""
+    """True if a token attends only to itself and the tokens before it."""
     prefix: str
-    """What tensor names begin with where the checkpoint holds a head too."""
+    """Prefix of tensor names in a checkpoint that holds a head too."""
     sizes: Callable[[Mapping[str, Any]], Sizes]
     """Sizes, from the facts of config.json."""
     unembedding: Callable[[Mapping[str, Any]], Unembedding | None]

@@ -45,8 +45,8 @@ def files_read(folder: str | Path, weights: bool = True) -> list[str]:
     if not weights:
         return [CONFIG]
     folder = Path(folder)
-    found = [path.relative_to(folder).as_posix() for path in model_files(folder)]
-    return [CONFIG, *found] if found == [WHOLE] else [CONFIG, INDEX, *found]
+    names = [path.relative_to(folder).as_posix() for path in model_files(folder)]
+    return [CONFIG, *names] if names == [WHOLE] else [CONFIG, INDEX, *names]
 
 
 def index_names(path: Path) -> list[str]:
@@ -74,7 +74,7 @@ def index_names(path: Path) -> list[str]:
 
 
 def _is_within(name: str) -> bool:
-    """Whether a name stays in the folder that it is taken from, and is one of tensors."""
+    """Return True if a name is that of a safetensors file and does not lead out of its folder."""
     path = PurePosixPath(name)
     stays = not path.is_absolute() and ".." not in path.parts and "\\" not in name
     return stays and "\0" not in name and path.suffix == ".safetensors"

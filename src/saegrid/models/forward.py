@@ -151,7 +151,7 @@ def _silent(line: str) -> None:
 
 
 def _bytes(x: torch.Tensor) -> np.ndarray:
-    """The same memory as an array (row, byte)."""
+    """A view of a tensor's memory as bytes, (row, byte) uint8."""
     return x.view(torch.uint8).numpy()
 
 

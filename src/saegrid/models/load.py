@@ -57,7 +57,7 @@ class Loaded:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the forward pass and of the activations."""
+        """The dtype of the forward pass and of the activations."""
         return next(self.model.parameters()).dtype
 
     @property
@@ -108,11 +108,11 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _unusable(model: Mapping[str, Any], found: str) -> ModelError:
+def _unusable(model: Mapping[str, Any], problem: str) -> ModelError:
     path = model["path"]
     return ModelError(
         f"model.path: {path} must be a folder with config.json and *.safetensors, or a model's "
-        f"name on the hub; got: {found} Mend: give the folder of a whole checkpoint; for a gated "
+        f"name on the hub; got: {problem} Mend: give the folder of a whole checkpoint; for a gated "
         "model on the hub, accept its licence there and log in with `hf auth login`."
     )
 
@@ -178,15 +178,15 @@ def _initialise(kind: Any, model: Mapping[str, Any], config: Any) -> torch.nn.Mo
     """The architecture with random weights; drawn in float32, so that the dtype only rounds."""
     with torch.random.fork_rng():
         torch.manual_seed(model.get("seed", 0))
-        made = kind.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
-    return made.to(DTYPES[model["dtype"]])
+        network = kind.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
+    return network.to(DTYPES[model["dtype"]])
 
 
 def fits(model: Mapping[str, Any], memory_mb: int) -> bool:
-    """Whether the whole model may be loaded: its weights and room to run in so many megabytes.
+    """Return True if `memory_mb` suffices to load the whole model and run it.
 
-    On a GPU the card's free memory counts. Random weights are drawn whole in any case. On the hub a
-    model is fetched for this, as it is for the rest.
+    On a GPU its free memory counts instead. Random weights are always drawn whole. A model on the
+    hub is downloaded for this.
     """
     if model.get("weights", "pretrained") == "random":
         return True
@@ -224,6 +224,6 @@ def load(model: Mapping[str, Any]) -> Loaded:
         raise _unusable(model, _first_line(error)) from error
     kind = transformers.AutoModelForCausalLM if family.causal else transformers.AutoModel
     random = model["weights"] == "random"
-    made = _initialise(kind, model, config) if random else _read(kind, model, folder, config)
-    made = made.eval().requires_grad_(False).to(device)
-    return Loaded(made, family, family.sizes(config.to_dict()), str(model["path"]))
+    network = _initialise(kind, model, config) if random else _read(kind, model, folder, config)
+    network = network.eval().requires_grad_(False).to(device)
+    return Loaded(network, family, family.sizes(config.to_dict()), str(model["path"]))

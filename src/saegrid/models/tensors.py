@@ -14,10 +14,10 @@ class Rows:
     """A tensor in a safetensors file, of which only the rows asked for are read, as float32."""
 
     def __init__(self, path: str | os.PathLike[str], name: str) -> None:
-        found = open_tensors(Path(path)).arrays
-        if name not in found:
-            raise ValueError(f"{path} has no tensor {name!r}. Tensors: {', '.join(found)}.")
-        self._values = found[name]
+        arrays = open_tensors(Path(path)).arrays
+        if name not in arrays:
+            raise ValueError(f"{path} has no tensor {name!r}. Tensors: {', '.join(arrays)}.")
+        self._values = arrays[name]
         self.shape: tuple[int, ...] = self._values.shape
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:

@@ -51,19 +51,19 @@ class Weights:
     def _find(self, name: str, shape: tuple[int, ...] | None = None) -> _Entry:
         for spelling in (self.prefix + name, name):
             if spelling in self.entries:
-                found = self.entries[spelling]
+                entry = self.entries[spelling]
                 break
         else:
             raise ModelError(
                 f"model.path: {self.folder}: the checkpoint lacks the tensor {self.prefix}{name}. "
                 "Check that all of its files are there, and model.family."
             )
-        if shape is not None and found.shape != shape:
+        if shape is not None and entry.shape != shape:
             raise ModelError(
-                f"model.path: {found.path}: {self.prefix}{name} must have shape {shape}, as "
-                f"config.json says; got {found.shape}. Give the folder of one whole checkpoint."
+                f"model.path: {entry.path}: {self.prefix}{name} must have shape {shape}, as "
+                f"config.json says; got {entry.shape}. Give the folder of one whole checkpoint."
             )
-        return found
+        return entry
 
     def read(
         self, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype, pinned: bool = False
@@ -72,9 +72,9 @@ class Weights:
 
         pinned: into memory from which a GPU copies by itself.
         """
-        found = {name: self._find(name, tuple(shape)) for name, shape in shapes.items()}
+        entries = {name: self._find(name, tuple(shape)) for name, shape in shapes.items()}
         read = {}
-        for name, entry in sorted(found.items(), key=lambda item: item[1][:2]):
+        for name, entry in sorted(entries.items(), key=lambda item: item[1][:2]):
             room = torch.empty(entry.n_bytes, dtype=torch.uint8, pin_memory=pinned)
             with entry.path.open("rb", buffering=0) as file:
                 file.seek(entry.offset)

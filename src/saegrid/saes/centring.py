@@ -28,7 +28,7 @@ UNCENTRED = (3, 19, 2)
 
 
 def is_centred(path: Path, facts: Mapping[str, Any], site: Site | None, reading: Reading) -> bool:
-    """Whether an SAE reads centred activations.
+    """Return True if an SAE reads centred activations.
 
     Args:
         path: the checkpoint's config, for messages.
@@ -66,7 +66,7 @@ def is_centred(path: Path, facts: Mapping[str, Any], site: Site | None, reading:
 
 
 def _centred_by_default(facts: Mapping[str, Any]) -> bool:
-    """Whether the file is of a version that centred without saying so."""
+    """Return True if a version of SAELens that centred by default wrote the file."""
     version = facts.get("sae_lens_training_version") or facts.get("sae_lens_version")
     numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", str(version))
     if numbers is None:

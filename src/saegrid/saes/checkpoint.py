@@ -12,10 +12,10 @@ from saegrid.saes.sae import SAE
 
 
 class Reading(NamedTuple):
-    """What the study's config says about reading a checkpoint, where its own files do not."""
+    """Settings of the study's config for reading a checkpoint whose own files leave them open."""
 
     centred: bool | None = None
-    """Whether the SAE reads activations less their mean over channels; None: as its files say."""
+    """True if the SAE reads activations less their mean over channels; None: as its files say."""
     ignore: tuple[str, ...] = ()
     """Keys of the checkpoint's config that the format does not know and that decide nothing."""
 
@@ -34,7 +34,7 @@ class Format(NamedTuple):
     """How checkpoints of one kind are read."""
 
     files: tuple[str, ...]
-    """What must lie in the folder: the facts first, then the tensors."""
+    """Files that the folder must hold: the facts first, then the tensors."""
     open: Callable[..., SAE]
     """`open(folder, norms=None, reading=READ)`: norms (feature,) as measured before, else they
     are measured."""

@@ -10,7 +10,7 @@ SUFFIXES = {
     "R": "hook_resid_post",
     "N": "mlp.hook_post",
 }
-"""What stands after `blocks.{layer}.` for each position (llama-scope.md 1.4)."""
+"""Suffix after `blocks.{layer}.` for each position (llama-scope.md 1.4)."""
 
 
 def hook_of(site: Site) -> str:
@@ -29,5 +29,5 @@ def site_of(hook: str) -> Site | None:
     layer, suffix = int(match[1]), match[2]
     if suffix == "hook_resid_pre" and layer > 0:
         return Site(layer - 1, "R")
-    found = [position for position, known in SUFFIXES.items() if known == suffix]
-    return Site(layer, found[0]) if found else None
+    positions = [position for position, known in SUFFIXES.items() if known == suffix]
+    return Site(layer, positions[0]) if positions else None

@@ -19,13 +19,13 @@ class Joined:
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         """(row, column): the rows of these numbers."""
-        found = np.empty((len(rows), self.shape[1]), self.dtype)
+        result = np.empty((len(rows), self.shape[1]), self.dtype)
         owner = np.searchsorted(self.stops, rows, side="right")
         for number in np.unique(owner):
             own = owner == number
             part = self.parts[number]
-            found[own] = part[rows[own] - (self.stops[number] - len(part))]
-        return found
+            result[own] = part[rows[own] - (self.stops[number] - len(part))]
+        return result
 
 
 def open_rows(paths: Sequence[str | Path]) -> np.ndarray | Joined:

@@ -52,7 +52,7 @@ SAE_LENS = words(
     site recipe settings steps order_seed input_scale capture health exported_from
     """,
 )
-"""Of cfg.json, also of `metadata` in it."""
+"""Keys of cfg.json, also of `metadata` in it."""
 
 FROM_PRETRAINED = words(
     """
@@ -62,4 +62,4 @@ FROM_PRETRAINED = words(
     local_files_only trust_remote_code low_cpu_mem_usage
     """
 )
-"""Of model_from_pretrained_kwargs: what moves no activation of a site, or names the model."""
+"""Keys of model_from_pretrained_kwargs that change no activation of a site, or name the model."""

@@ -44,13 +44,13 @@ def look_up(repo: str) -> Repository:
     from huggingface_hub import HfApi
 
     try:
-        found = HfApi().model_info(repo)
+        info = HfApi().model_info(repo)
     except Exception as problem:  # the client has no common class for its errors
         raise PinError(
             f"{repo}: the hub does not tell its commit ({type(problem).__name__}: {problem}). "
             "Check the name and the network; a gated repository needs `hf auth login`."
         ) from problem
-    return Repository(str(found.sha), frozenset(file.rfilename for file in found.siblings or []))
+    return Repository(str(info.sha), frozenset(file.rfilename for file in info.siblings or []))
 
 
 def _filled(text: str, cell: Cell) -> str:
@@ -72,22 +72,22 @@ def pins(
     Raises:
         PinError: a repository is not there, or lacks a file that a cell of the grid needs.
     """
-    found: dict[str, Repository] = {}
+    repos: dict[str, Repository] = {}
     revisions: dict[str, dict[str, str]] = {}
     for cell in cells(study):
         sae = study.saes[cell.sae]
         if not isinstance(sae, CheckpointSae) or sae.repo is None:
             continue
         repo = _filled(sae.repo, cell)
-        if repo not in found:
-            found[repo] = find(repo)
+        if repo not in repos:
+            repos[repo] = find(repo)
         for file in _wanted(sae, cell):
-            if file not in found[repo].files:
+            if file not in repos[repo].files:
                 raise PinError(
-                    f"{repo}: {file} is not there at {found[repo].commit[:12]}, but the cell "
+                    f"{repo}: {file} is not there at {repos[repo].commit[:12]}, but the cell "
                     f"{cell} needs it. Check saes.{cell.sae}.folder."
                 )
-        revisions.setdefault(cell.sae, {})[cell.site.position] = found[repo].commit
+        revisions.setdefault(cell.sae, {})[cell.site.position] = repos[repo].commit
     if not revisions:
         raise PinError("saes: no SAE of the grid names a `repo`, so there is nothing to look up.")
     of_model = find(model)

@@ -48,9 +48,9 @@ class OpenSAE(SAE):
     """An SAE whose files stay while it is open: to the end of a `with`, or of the object."""
 
     lease: Lease = field(kw_only=True, repr=False, compare=False)
-    """Of the checkpoint's folder."""
+    """Lease of the checkpoint's folder."""
     last: bool = field(default=False, kw_only=True, repr=False, compare=False)
-    """Whether no later stage of its cell reads it."""
+    """True if no later stage of its cell reads the checkpoint."""
 
     def __enter__(self) -> "OpenSAE":
         return self
@@ -144,7 +144,7 @@ def look(sae: Mapping[str, Any], cell: str) -> SAE:
 
 
 def _is_finite(sae: SAE) -> bool:
-    """Whether all numbers that are known by now are finite: of the encoder all but its rows."""
+    """Return True if all numbers read so far are finite: all but the encoder rows."""
     encoder = sae.encoder
     parts = [encoder.scale, encoder.bias, sae.b_dec, sae.decoder.norms]
     parts += [] if encoder.threshold is None else [encoder.threshold]
@@ -237,7 +237,7 @@ def _in_hubs_own_cache(repo: str, revision: str, paths: Mapping[str, str]) -> Pa
     """The folder of files that were downloaded before by other means; None where one is missing."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = [try_to_load_from_cache(repo, path, revision=revision) for path in paths.values()]
-    if not all(isinstance(path, str) for path in found):
+    cached = [try_to_load_from_cache(repo, path, revision=revision) for path in paths.values()]
+    if not all(isinstance(path, str) for path in cached):
         return None
-    return Path(str(found[0])).parents[len(Path(next(iter(paths))).parts) - 1]
+    return Path(str(cached[0])).parents[len(Path(next(iter(paths))).parts) - 1]

@@ -47,17 +47,17 @@ class Encoder:
     k: int | None
     """None where the threshold decides."""
     dtype: str
-    """What rows are stored as: float32, float16 or bfloat16."""
+    """Format of the stored rows: float32, float16 or bfloat16."""
     read: Callable[[int, int], np.ndarray] = field(repr=False)
     """Rows of the features start..stop as stored; called by `rows`."""
     fill: Callable[[int, int, np.ndarray], np.ndarray] | None = field(default=None, repr=False)
-    """The same rows, read into the head of an array; called by `rows`."""
+    """Reads the rows that `read` gives into the head of an array; called by `rows`."""
     centred: bool = False
-    """Whether each token's mean over channels is taken off before W."""
+    """True if each token's mean over channels is subtracted before W."""
 
     @property
     def stored(self) -> np.dtype:
-        """What rows are held as: uint16 stands for bfloat16."""
+        """The numpy dtype of the stored rows; bfloat16 is held as uint16."""
         return np.dtype(np.uint16 if self.dtype == "bfloat16" else self.dtype)
 
     def rows(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
@@ -71,11 +71,11 @@ class Encoder:
         stop = min(stop, self.d_sae)
         if out is not None and self.fill is not None:
             return self.fill(start, stop, out)
-        found = self.read(start, stop)
+        rows = self.read(start, stop)
         if out is None:
-            return found
-        np.copyto(out[: len(found)], found)
-        return out[: len(found)]
+            return rows
+        np.copyto(out[: len(rows)], rows)
+        return out[: len(rows)]
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ class Decoder:
     def rows(self, features: np.ndarray | list[int]) -> np.ndarray:
         """(n, d_model) float64: the rows of some features."""
         wanted = np.asarray(features, np.int64)
-        found = widen(self.read(wanted)).astype(np.float64)
-        return found if self.factor is None else found * self.factor[wanted, None]
+        rows = widen(self.read(wanted)).astype(np.float64)
+        return rows if self.factor is None else rows * self.factor[wanted, None]
 
     def directions(self, features: np.ndarray | list[int]) -> np.ndarray:
         """(n, d_model) float64: the rows of some features at norm one; a zero row stays zero."""
@@ -117,9 +117,9 @@ class SAE:
     b_dec: np.ndarray
     """(d_model,) float64, in the units of raw activations."""
     unit: bool
-    """Whether z multiplies decoder rows of norm one; else the rows as stored."""
+    """True if z multiplies decoder rows of norm one; else the rows as stored."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What the format says of itself, for headers: format, hook, dtype, threshold, scaling."""
+    """Facts of the format for headers: format, hook, dtype, threshold, scaling."""
     site: Site | None = None
     """Where it reads, as the checkpoint says itself."""
 

@@ -17,7 +17,7 @@ def metrics(plan: Plan, at: At) -> list[Source]:
 
 
 def is_settled(plan: Plan, at: At) -> bool:
-    """Whether the table records its present spec, if it is there."""
+    """Return True if the table records its present spec, or does not exist."""
     (path,) = plan.graph.paths(Source("baselines.table", at))
     return is_recorded(path, plan.specs.spec("baselines", at), missing=True)
 

@@ -1,7 +1,8 @@
-"""What a run comes to: bytes, memory, the check of the disk, and times of earlier jobs.
+"""Estimates of a run: bytes, memory, free disk and time.
 
-Bytes of tensors are exact once the tokens are counted; those of tables and pages are as measured a
-row or a feature. Times are medians of earlier jobs of the same rule, from its benchmark files.
+Bytes of tensors are exact once the tokens are counted; those of tables and pages follow from
+measured bytes per row or per feature. Times are medians of earlier jobs of the same rule, from its
+benchmark files.
 """
 
 import os
@@ -48,7 +49,7 @@ class Line(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What a run comes to, with what it rests on."""
+    """The estimate of a run by rule, with the gaps that it has."""
 
     lines: list[Line]
     notes: list[str]
@@ -73,7 +74,7 @@ class Estimate(NamedTuple):
         return self.total.write + self.total.passing
 
     def is_heavy(self) -> bool:
-        """Whether the run is worth a table."""
+        """Return True if the run reads and writes enough to show a table."""
         return self.total.read + self.total.write > HEAVY
 
     def summary(self) -> str:
@@ -114,7 +115,7 @@ class Estimate(NamedTuple):
 
 
 def estimate(plan: Plan, jobs: Iterable[Job], cores: int = 1) -> Estimate | None:
-    """What these jobs come to; None where there are none."""
+    """Estimate these jobs; None if none of them can be estimated."""
     sizes, times = Sizes(plan), earlier(Path("logs") / plan.study.study)
     by_rule: dict[str, list[Job]] = {}
     for job in jobs:

@@ -52,7 +52,7 @@ class Graph:
             stage for stage in stages.values() if stage.config and getattr(analyses, stage.name)
         ]
         self.settled: dict[str, bool] = {}
-        """Whether the files of a cell record their present specs, as far as it was asked."""
+        """Answers of `is_settled` by cell."""
         self.reads = {s.name: {name: s.read(name) for name in s.reads} for s in stages.values()}
         self._own = {s.name: frozenset(s.wildcards) & {*At._fields} for s in stages.values()}
         self._parts: dict[tuple[str, str], dict[str, str]] = {}

@@ -24,8 +24,8 @@ def histories(plan: Plan, at: At) -> list[Source]:
 
 
 def sae_settings(plan: Plan, cell: str) -> dict[str, Any]:
-    """What the config says of a cell's SAE; of the settings of recipes those that it names
-    anywhere, with their defaults where it does not."""
+    """The settings of a cell's SAE. Of a recipe's settings, those that the config names for any
+    SAE, with their defaults where this SAE does not name them."""
     if not plan.saes.is_trained(cell):
         return plan.saes.checkpoint(cell)
     every = vars(plan.trainings.recipe(cell))

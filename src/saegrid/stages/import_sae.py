@@ -19,8 +19,11 @@ def settings(plan: Plan, at: At) -> Settings:
 
 
 def threads(plan: Plan, at: At) -> int:
-    """As many as an encoding where the checkpoint is fetched: an encoding that waits for its cores
-    is not overtaken by fetching further cells."""
+    """The number of threads: that of an encoding if the checkpoint comes from the hub, else 1.
+
+    A smaller download would be started before an encoding that waits for its cores, and further
+    cells would be fetched first.
+    """
     return plan.study.threads.encode if plan.saes.from_hub(at.cell) else 1
 
 

@@ -44,16 +44,16 @@ def damaged(graph: "Graph", jobs: Iterable["Job"]) -> dict[str, str]:
 
 
 def is_recorded(path: str, spec: str, missing: bool = False) -> bool:
-    """Whether a file records a spec; `missing` where there is no such file."""
+    """Return True if a file records this spec; `missing` if the file is missing or damaged."""
     text = recorded(path)
     return missing if text is None else text == spec
 
 
 def is_settled(graph: "Graph", cell: str) -> bool:
-    """Whether a cell has files, and all that are there record their present specs.
+    """Return True if a cell has files and all that exist record their present specs.
 
-    One without any is not: Snakemake passes over what lies behind inputs that are all ancient, and
-    with a job that has to run hides those behind it, missing or not.
+    A cell without files is not settled: Snakemake does not look behind inputs that are all ancient,
+    and would overlook files that are missing there.
     """
     if cell not in graph.settled:
         graph.settled[cell] = _is_settled(graph, cell)
@@ -61,15 +61,15 @@ def is_settled(graph: "Graph", cell: str) -> bool:
 
 
 def _is_settled(graph: "Graph", cell: str) -> bool:
-    there = False
+    exists = False
     for source in outputs_of(graph, cell):
         for path in graph.paths(source):
             text = recorded(path)
             if text is not None:
-                there = True
+                exists = True
                 if text != graph.plan.specs.spec(*graph.maker(source)):
                     return False
-    return there
+    return exists
 
 
 @cache
@@ -112,10 +112,13 @@ def outputs_of(graph: "Graph", cell: str) -> Iterable[Source]:
 
 
 def made_alike(jobs: Mapping[Finished, tuple[Iterable[str], str]]) -> list[Finished]:
-    """Of finished jobs, each with its files and its spec, those whose files record the spec.
+    """Return the finished jobs whose files record their spec.
+
+    Args:
+        jobs: each job with the paths of its files and its spec.
 
     Raises:
-        ConfigError: where files record another; it names them all.
+        ConfigError: files record another spec; the message names them all.
     """
     alike, others = [], []
     for job, (paths, spec) in jobs.items():
@@ -145,7 +148,7 @@ def to_do(graph: "Graph", jobs: list["Job"]) -> list["Job"]:
 
 
 def _is_finished(graph: "Graph", job: "Job") -> bool:
-    """Whether all files of a job are there and record its spec."""
+    """Return True if all files of a job exist and record its spec."""
     spec = graph.plan.specs.spec(job.stage.name, job.at)
     for name in job.stage.writes:
         records = job.stage.write(name).is_recording

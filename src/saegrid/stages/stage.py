@@ -72,8 +72,8 @@ class Read:
     ancient: bool = False
     """Newer files are no reason to run: their content is in the settings, or decides nothing."""
     settled: bool | Callable[[Plan, At], bool] = False
-    """The same, while all files of the job's cell record their present specs, or this function says
-    so."""
+    """`ancient` on a condition. True: while all files of the job's cell record their present specs;
+    a function: while it returns True."""
     decides: bool = True
     """The spec of what is read is part of the job's own; False where a job only waits for it."""
     counted: bool = True
@@ -103,7 +103,7 @@ class Write(NamedTuple):
 
     @property
     def is_recording(self) -> bool:
-        """Whether its files hold the spec of the job that wrote them."""
+        """True if its files hold the spec of the job that wrote them."""
         return self.records and self.path.endswith(RECORDING)
 
 
@@ -126,7 +126,7 @@ class Needs(NamedTuple):
     filling: Callable[[Plan, At], tuple[int, int]] | None = None
     """Megabytes and threads of a filling beside a training; they are part of the two above."""
     group: str = ""
-    """Of jobs that SLURM starts as one."""
+    """Name of the group whose jobs SLURM starts as one."""
 
 
 class Weight(NamedTuple):
@@ -223,7 +223,7 @@ class Stage:
     sections: tuple[str, ...] = ()
     """Sections of the config that decide the result; a cell may override them by these names."""
     settings: Callable[[Plan, At], dict[str, Any]] = no_settings
-    """What else decides the result."""
+    """Further settings that decide the result."""
     code: Callable[[Plan, At], Iterable[str]] = no_code
     """Modules that the script reaches through registries."""
     needs: Needs = Needs()
@@ -271,7 +271,7 @@ class Stage:
 
     @cached_property
     def is_of_cells(self) -> bool:
-        """Whether it writes tables or tensors into the folder of a cell."""
+        """True if all its outputs are tables or tensors in the folder of a cell."""
         paths = [self.write(name).path for name in self.writes]
         return all(p.startswith(CELL) and p.endswith((".parquet", ".safetensors")) for p in paths)
 

@@ -112,13 +112,13 @@ def names(graph: "Graph") -> list[str]:
 
 def ends(graph: "Graph", names: Iterable[str]) -> list[Source]:
     """The outputs behind what is asked of Snakemake: targets, analyses, paths of files."""
-    found: dict[Source, None] = {}
+    unique: dict[Source, None] = {}
     analyses = {stage.name: analysis(stage) for stage in graph.analyses}
     for name in names:
         target = (TARGETS | analyses).get(name)
         sources = target(graph.plan) if target else made_by(graph, name)
-        found.update(dict.fromkeys(sources))
-    return list(found)
+        unique.update(dict.fromkeys(sources))
+    return list(unique)
 
 
 PARTS = {

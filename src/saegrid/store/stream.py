@@ -242,7 +242,7 @@ class StoreStream:
 
 
 def _ahead(parts: Iterator[Part], stop: Event) -> Iterator[Part]:
-    """The same parts, each read while the one before it is in use."""
+    """Yield the parts, reading each while the previous one is in use."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, parts, None)
         try:

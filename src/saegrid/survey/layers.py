@@ -266,7 +266,7 @@ SINGLE = pa.schema(
 def _noting(
     wanted: Collection[int], noted: dict[int, np.ndarray], parts: Iterable[np.ndarray]
 ) -> Iterator[np.ndarray]:
-    """The same parts, while the tokens of the numbers `wanted` are put into `noted`, each (1,
+    """Yield the parts and store the tokens whose indices are in `wanted` in `noted`, each (1,
     dimension)."""
     start = 0
     for x in parts:

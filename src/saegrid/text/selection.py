@@ -66,7 +66,7 @@ def report(
         percent = 100 * kept / total if total else 0.0
         return {"kept": kept, "total": total, "percent": percent}
 
-    found = {
+    result = {
         "column": column,
         "comparator": None if column is None else comparator,
         "value": None if column is None else float(value),
@@ -76,21 +76,21 @@ def report(
     }
     if column is not None:
         sibling = SIBLINGS[comparator]
-        found["sibling"] = {"comparator": sibling, **counts(sibling)}
-        if total and not found["kept"]:
+        result["sibling"] = {"comparator": sibling, **counts(sibling)}
+        if total and not result["kept"]:
             known = [label for label in items[column].to_pylist() if label is not None]
             raise ValueError(
                 f"filter: {column} {comparator} {value:g} keeps none of the {total} items, whose "
                 f"{column} reaches from {min(known):g} to {max(known):g}, so that there is nothing "
                 "to count. Mend comparator, value or splits."
             )
-    return found
+    return result
 
 
 def _in_splits(items: pa.Table, splits: Sequence[str] | None) -> np.ndarray:
-    """Whether each item is in one of the splits (item,)."""
-    there = items["split"].to_pylist()
-    known = sorted(set(there))
+    """(item,) bool: True if the item is in one of the splits."""
+    item_splits = items["split"].to_pylist()
+    known = sorted(set(item_splits))
     for split in splits or ():
         if split not in known:
             raise ValueError(
@@ -98,11 +98,11 @@ def _in_splits(items: pa.Table, splits: Sequence[str] | None) -> np.ndarray:
                 f"Splits: {', '.join(known)}."
             )
     chosen = set(known if splits is None else splits)
-    return np.array([split in chosen for split in there], dtype=bool)
+    return np.array([split in chosen for split in item_splits], dtype=bool)
 
 
 def _compared(items: pa.Table, column: str, comparator: str, value: float) -> np.ndarray:
-    """Whether each item's label compares with the value (item,); a missing label never does."""
+    """(item,) bool: True if the item's label compares with the value, False for a missing label."""
     known = list(COMPARATORS)
     if comparator not in known:
         raise ValueError(

@@ -58,9 +58,9 @@ class Encoder(NamedTuple):
 
     tokenizer: tokenizers.Tokenizer
     prefix: tuple[Special, ...]
-    """What opens a row: BOS, [CLS] or nothing."""
+    """Special tokens that open a row: BOS, [CLS] or none."""
     suffix: tuple[Special, ...]
-    """What closes a row of one text: [SEP] or nothing."""
+    """Special tokens that close a row of one text: [SEP] or none."""
     named: Mapping[str, Special]
     """The special tokens by role; a role that the tokenizer lacks is absent."""
     because: str = ""
@@ -68,7 +68,7 @@ class Encoder(NamedTuple):
 
     @property
     def opening(self) -> dict[str, Any]:
-        """What opens a row, and why; JSON values only."""
+        """The special tokens that open a row, and the reason, as JSON values."""
         tokens, ids = [s.text for s in self.prefix], [s.id for s in self.prefix]
         return {"tokens": tokens, "ids": ids, "because": self.because}
 
@@ -79,12 +79,12 @@ class Encoder(NamedTuple):
 
     @property
     def eos(self) -> Special | None:
-        """What ends a text in a stream."""
+        """The special token that ends a text in a stream."""
         return self.named.get("eos")
 
     @property
     def pad(self) -> Special | None:
-        """What fills a batch; EOS where the tokenizer names no padding."""
+        """The padding token of a batch; EOS if the tokenizer names no padding."""
         return self.named.get("pad", self.eos)
 
     @property
@@ -117,7 +117,7 @@ class Encoder(NamedTuple):
 
 
 class SideFiles(NamedTuple):
-    """What stands beside a tokenizer.json."""
+    """Settings in the files beside a tokenizer.json."""
 
     own: dict[str, Any]
     """The tokenizer's own settings: special_tokens_map.json, and tokenizer_config.json over it."""
@@ -126,7 +126,7 @@ class SideFiles(NamedTuple):
 
     @classmethod
     def read(cls, folder: Path) -> "SideFiles":
-        """The side files of a folder; one that is not there says nothing."""
+        """The side files of a folder; a missing one counts as empty."""
 
         def content(name: str) -> dict[str, Any]:
             path = folder / name
@@ -142,19 +142,19 @@ class SideFiles(NamedTuple):
 
     @property
     def speaks(self) -> bool:
-        """Whether the tokenizer's own files say of any role which token has it, or none."""
+        """True if the tokenizer's own files name the token of any role, or say that it has none."""
         return any(f"{role}_token" in self.own for role in ROLES)
 
     @property
     def denies_bos(self) -> bool:
-        """Whether the tokenizer's own files say that a text gets no BOS."""
+        """True if the tokenizer's own files say that a text gets no BOS."""
         null = "bos_token" in self.own and self.own["bos_token"] is None
         return null or self.own.get("add_bos_token") is False
 
     @property
     def knows_no_bos(self) -> bool:
-        """Whether the tokenizer has no BOS, whatever id the model's config.json gives: Qwen's ids
-        are those of other tokens."""
+        """True if the tokenizer has no BOS, whatever id the model's config.json gives: the id in
+        Qwen's is that of another token."""
         kinds = (self.own.get("tokenizer_class"), self.model.get("model_type"))
         return self.speaks or any(str(kind).lower().startswith("qwen") for kind in kinds)
 
@@ -205,7 +205,7 @@ def _probe(tokenizer: tokenizers.Tokenizer) -> str:
 
 
 def _around(tokenizer: tokenizers.Tokenizer) -> tuple[tuple[Special, ...], tuple[Special, ...]]:
-    """What the tokenizer's own post-processor puts before and after a text."""
+    """The special tokens that the tokenizer's post-processor puts before and after a text."""
     text = _probe(tokenizer)
     bare = tokenizer.encode(text, add_special_tokens=False).ids
     full = tokenizer.encode(text, add_special_tokens=True).ids
@@ -219,7 +219,7 @@ def _around(tokenizer: tokenizers.Tokenizer) -> tuple[tuple[Special, ...], tuple
 
 
 def _asked(bos: bool, named: Mapping[str, Special], folder: Path) -> tuple[Special, ...]:
-    """What opens a row where the config says whether BOS does."""
+    """The special tokens that open a row if the config decides about BOS."""
     start = named.get("bos", named.get("cls"))
     if bos and start is None:
         raise ValueError(
@@ -232,9 +232,9 @@ def _asked(bos: bool, named: Mapping[str, Special], folder: Path) -> tuple[Speci
 def _opening(
     before: tuple[Special, ...], named: Mapping[str, Special], side: SideFiles
 ) -> tuple[tuple[Special, ...], str]:
-    """What opens a row where the tokenizer decides, and why.
+    """The special tokens that open a row if the tokenizer decides, and the reason.
 
-    before: what its post-processor puts before a text, which is what transformers does.
+    before: the tokens that its post-processor puts before a text, as transformers does.
     """
     bos = named.get("bos")
     if before:

@@ -39,12 +39,12 @@ def make_plan(
     kept: np.ndarray,
     row_length: int,
 ) -> Plan:
-    """What a layout needs. usable, kept: (item,) bool."""
+    """The plan that a layout places tokens by. usable, kept: (item,) bool."""
     number = {special: -1 - place for place, special in enumerate(all_specials(encoder))}
 
     def originals(items: np.ndarray) -> np.ndarray:
-        found = texts.original[items]
-        return np.unique(found[found >= 0])
+        original = texts.original[items]
+        return np.unique(original[original >= 0])
 
     items, kept_items = np.flatnonzero(usable), np.flatnonzero(usable & kept)
     return Plan(
@@ -253,7 +253,7 @@ def tokens(
     placed |= usable & kept
     table, counts = make_table(placement, texts, encoded, encoder, edits)
     spans = make_spans(placement, texts, encoded.indptr, edits, np.flatnonzero(placed))
-    made = int((edits[placed, 1] - edits[placed, 0]).sum())
+    n_edited = int((edits[placed, 1] - edits[placed, 0]).sum())
     paired = texts.original >= 0
     chosen = {"all": usable, "kept": usable & kept}
     facts = {
@@ -264,7 +264,7 @@ def tokens(
         "specials": int(table["special"].to_numpy().sum()),
         "opening": encoder.opening,
         **placement.facts,
-        "masked": {"made": made, **counts, "tail": made - counts["in_rows"]},
+        "masked": {"made": n_edited, **counts, "tail": n_edited - counts["in_rows"]},
         "set_aside": aside,
         **{
             name: summarise(lengths[: items.num_rows][which], edits[which], paired[which])

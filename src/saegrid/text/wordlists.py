@@ -38,11 +38,11 @@ def read_lists(path: str | os.PathLike[str]) -> dict[str, list[str]]:
 
 def read_all(paths: Iterable[str | os.PathLike[str]]) -> dict[str, list[str]]:
     """The word lists of several files; of a topic that two have, the first one's."""
-    found: dict[str, list[str]] = {}
+    lists: dict[str, list[str]] = {}
     for path in paths:
         for topic, words in read_lists(path).items():
-            found.setdefault(topic, words)
-    return found
+            lists.setdefault(topic, words)
+    return lists
 
 
 def bare(word: str) -> str:

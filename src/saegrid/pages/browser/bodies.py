@@ -1,4 +1,4 @@
-"""What a page carries of its features, rows and items, in page order."""
+"""JSON of the features, rows and items of a page, in page order."""
 
 from dataclasses import dataclass
 
@@ -79,7 +79,7 @@ def features(
     texts: Texts,
     panels: pa.StringArray,
 ) -> list[str]:
-    """What a chunk holds of each feature, as JSON.
+    """JSON of each feature of a chunk.
 
     h counts of the histogram and e its ends; l logit effects; y rows of the panels; s the value of
     shade 255; x [group, examples, ...]; and per example r place of its row, p position of the
@@ -110,10 +110,10 @@ def features(
     listed: list[str] = []
     for a in range(0, n, BLOCK):
         b = min(a + BLOCK, n)
-        every, mine = np.arange(a, b + 1), cuts[a : b + 1]
-        within, windows = mine - mine[0], view.offsets[mine[0] : mine[-1] + 1]
+        every, span = np.arange(a, b + 1), cuts[a : b + 1]
+        within, windows = span - span[0], view.offsets[span[0] : span[-1] + 1]
         columns = {
-            **{name: pack.lists(flat, mine) for name, flat in each.items()},
+            **{name: pack.lists(flat, span) for name, flat in each.items()},
             "h": pack.lists(bars.counts.ravel(), every * bars.counts.shape[1]),
             "e": pack.lists(ends, 2 * every),
             "l": effects[a:b],
@@ -122,7 +122,7 @@ def features(
             "x": pack.lists(groups, group_cuts[a : b + 1]),
             "t": pack.lists(pack.lists(texts.windows, windows), within),
             "f": pack.lists(pack.quoted(flags, windows), within),
-            "z": pack.lists(pack.lists(shades, shade_cuts[mine[0] : mine[-1] + 1]), within),
+            "z": pack.lists(pack.lists(shades, shade_cuts[span[0] : span[-1] + 1]), within),
         }
         listed += pack.objects(columns).to_pylist()
     return listed
@@ -141,7 +141,7 @@ def _groups(view: Windows, n: int) -> tuple[pa.StringArray, np.ndarray]:
 
 
 def rows(view: Windows, tokens: Tokens, values: Features, texts: Texts) -> list[str]:
-    """Of each shown row as JSON: its number, its tokens, their flags."""
+    """JSON of each shown row: its number, its tokens, their flags."""
     numbers, index, offsets = _row_tokens(view, tokens)
     captured = np.zeros(len(tokens.row), bool)
     captured[values.token] = True
@@ -151,7 +151,7 @@ def rows(view: Windows, tokens: Tokens, values: Features, texts: Texts) -> list[
 
 
 def items(view: Windows, table: pa.Table | None) -> list[str]:
-    """Of each shown item as JSON: its number; from `table` id, original, labels [name, value]."""
+    """JSON of each shown item: its number and, from `table`, id, original, labels [name, value]."""
     numbers = np.unique(view.table["item"].to_numpy())
     bare = pack.tuples(pack.integers(numbers))
     if table is None:
@@ -162,16 +162,16 @@ def items(view: Windows, table: pa.Table | None) -> list[str]:
     table = table.take(pa.array(line[numbers], mask=~known))
     own = ("item", "id", "original", "edited", "edit", "group")
     labels = [
-        pack.tuples(pack.dumped(name), _told(table[name]))
+        pack.tuples(pack.dumped(name), _scalars(table[name]))
         for name in table.column_names
         if name not in own
     ]
-    columns = _told(table["id"]), _told(table["original"]), pack.tuples(*labels)
+    columns = _scalars(table["id"]), _scalars(table["original"]), pack.tuples(*labels)
     full = pack.tuples(pack.integers(numbers), *columns)
     return pc.if_else(pa.array(known), full, bare).to_pylist()
 
 
-def _told(column: pa.ChunkedArray) -> pa.StringArray:
+def _scalars(column: pa.ChunkedArray) -> pa.StringArray:
     """A column as JSON strings, one by one."""
     return pack.scalars(column.cast(pa.string()).to_pylist())
 

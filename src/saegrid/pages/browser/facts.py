@@ -1,4 +1,4 @@
-"""What the index page says of a study and its corpus, from their facts files."""
+"""Facts of a study and its corpora for the index page."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -9,7 +9,7 @@ import pyarrow as pa
 from saegrid.pages.browser.render import Column, render_study, require
 
 REQUIRED = ("study", "model", "spec")
-"""What `facts` must hold."""
+"""Keys that `facts` must hold."""
 NUMBERS = (
     Column("l0", "L0", "{:.1f}"),
     Column("fvu", "FVU", "{:.4f}"),
@@ -78,16 +78,16 @@ def health_page(
     they are measured. figures: (path relative to the page, caption).
     """
     require(facts, REQUIRED, "The facts of a page of health")
-    told = {**definitions, **BESIDE}
+    definition_of = {**definitions, **BESIDE}
     names = table.column_names
     settings = [name for name in names if name.startswith("set_")]
     columns = [
-        column._replace(told=told.get(column.name, ""))
+        column._replace(definition=definition_of.get(column.name, ""))
         for column in NUMBERS
         if column.name in names
     ]
     if len(set(table["corpus"].to_pylist())) > 1:
-        columns.insert(0, Column("corpus", "corpus", told="on which the SAE is judged"))
+        columns.insert(0, Column("corpus", "corpus", definition="on which the SAE is judged"))
     rows = []
     for row in table.to_pylist():
         why = reasons.get(row["cell"], {})
@@ -109,20 +109,20 @@ def health_page(
 
 
 def _lights(
-    given: Mapping[str, Sequence[Mapping[str, Any]]], reasons: Mapping[str, str]
+    lights: Mapping[str, Sequence[Mapping[str, Any]]], reasons: Mapping[str, str]
 ) -> dict[str, dict[str, Any]]:
-    """Of each reading the lights with the text that they show, and a number to sort by."""
+    """The lights of each reading with the text that they show, and a rank to sort by."""
     return {
         reading: {
-            "rank": sum(RANK[light["colour"]] for light in given[reading]),
-            "lights": [(light["colour"], _sentence(light, reasons)) for light in given[reading]],
+            "rank": sum(RANK[light["colour"]] for light in lights[reading]),
+            "lights": [(light["colour"], _sentence(light, reasons)) for light in lights[reading]],
         }
         for reading in READINGS
     }
 
 
 def _sentence(light: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
-    """What a light says when it is pointed at."""
+    """The text of a light that is shown when the pointer rests on it."""
     value = f"unknown: {reasons.get(light['metric'], 'not measured')}"
     if light["value"] is not None:
         value = f"{light['value']:.4g}, {light['state']}"
@@ -132,13 +132,13 @@ def _sentence(light: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
 
 def _limits(lights: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> list[Any]:
     """Heading and (name, words, advice) of each reading; advice: (number of SAEs, what to do)."""
-    found = []
+    limits = []
     for reading, (heading, _) in READINGS.items():
-        columns = zip(*(given[reading] for given in lights.values()), strict=True)
+        columns = zip(*(by_reading[reading] for by_reading in lights.values()), strict=True)
         lines = []
         for column in columns:
             advice = Counter(light["advice"] for light in column if light["advice"])
-            told = [(n, words) for words, n in advice.most_common()]
-            lines.append((column[0]["name"], column[0]["words"], told))
-        found.append((heading, lines))
-    return found
+            counts = [(n, words) for words, n in advice.most_common()]
+            lines.append((column[0]["name"], column[0]["words"], counts))
+        limits.append((heading, lines))
+    return limits

@@ -11,7 +11,7 @@ from saegrid.pages.browser.panels import linked
 from saegrid.pages.browser.render import Column, render_study, require
 
 REQUIRED = ("study", "model", "corpus", "spec")
-"""What `study_facts` must hold."""
+"""Keys that `study_facts` must hold."""
 
 ABOVE = "n_above_"
 
@@ -71,7 +71,7 @@ def index(
         study_facts,
         study_facts["study"],
         figures,
-        grids=[(name, *_grid(mine)) for name, mine in _by(rows, "corpus").items()],
+        grids=[(name, *_grid(of_corpus)) for name, of_corpus in _by(rows, "corpus").items()],
         columns=[*_columns(cells.column_names), *(Column(*column) for column in columns)],
         panels=[
             {**panel, "rows": linked(panel["rows"]), "columns": headings(panel["rows"])}
@@ -85,7 +85,7 @@ def index(
 
 def _columns(present: Sequence[str]) -> list[Column]:
     """The columns of the table of cells."""
-    found = []
+    columns = []
     for name, (heading, form, definition) in NUMBERS.items():
         if name == ABOVE:
             cuts = [
@@ -93,18 +93,20 @@ def _columns(present: Sequence[str]) -> list[Column]:
                 for one in present
                 if one.startswith(ABOVE)
             ]
-            found += [Column(one, heading.format(x), form, definition.format(x)) for one, x in cuts]
+            columns += [
+                Column(one, heading.format(x), form, definition.format(x)) for one, x in cuts
+            ]
         elif name in present:
-            found.append(Column(name, heading, form, definition))
-    return found
+            columns.append(Column(name, heading, form, definition))
+    return columns
 
 
 def _by(rows: list[dict[str, Any]], name: str) -> dict[Any, list[dict[str, Any]]]:
     """Rows by the value of a column, in order of first appearance."""
-    found: dict[Any, list[dict[str, Any]]] = {}
+    groups: dict[Any, list[dict[str, Any]]] = {}
     for row in rows:
-        found.setdefault(row[name], []).append(row)
-    return found
+        groups.setdefault(row[name], []).append(row)
+    return groups
 
 
 def _expansion(sae: str) -> tuple[float, str]:
@@ -120,10 +122,12 @@ def _grid(rows: list[dict[str, Any]]) -> tuple[list[tuple[str, str]], list[tuple
         key=lambda column: (_expansion(column[1]), column[0]),
     )
     layers = {
-        layer: {(row["position"], row["sae"]): row for row in mine}
-        for layer, mine in sorted(_by(rows, "layer").items())
+        layer: {(row["position"], row["sae"]): row for row in of_layer}
+        for layer, of_layer in sorted(_by(rows, "layer").items())
     }
-    return columns, [(layer, [mine.get(c) for c in columns]) for layer, mine in layers.items()]
+    return columns, [
+        (layer, [of_layer.get(c) for c in columns]) for layer, of_layer in layers.items()
+    ]
 
 
 def _corpus(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the index of a page says of every feature, in page order."""
+"""Columns of the index of a page: numbers, tokens and badges of every feature, in page order."""
 
 from typing import Any
 
@@ -74,7 +74,7 @@ def _terms(
 ) -> list[list[int]]:
     """Per feature the centres, as they first appear, that its words in one line do not contain.
 
-    Nearly all are part of their own word, which is found out once for each pair on the page.
+    Nearly all are part of their own word, which is checked once for each pair on the page.
     """
     bare = {code: strings[code].strip().lower() for code in np.unique(center).tolist()}
     pair, inverse = np.unique(center * np.int64(len(strings)) + word, return_inverse=True)
@@ -83,11 +83,11 @@ def _terms(
     key = order * np.int64(len(strings)) + center
     apart = np.flatnonzero(~np.isin(key, key[np.array(within, bool)[inverse]]))
     apart = apart[np.sort(np.unique(key[apart], return_index=True)[1])]
-    found: list[list[int]] = [[] for _ in spelt]
+    terms: list[list[int]] = [[] for _ in spelt]
     for at, token in zip(order[apart].tolist(), center[apart].tolist(), strict=True):
         if bare[token] not in " ".join(spelt[at]):
-            found[at].append(token)
-    return found
+            terms[at].append(token)
+    return terms
 
 
 def badges(
@@ -96,25 +96,25 @@ def badges(
     """Per feature [kind, text] for its topic, its form, and its commonest letter and ending.
 
     kind: topic or form where the judgement holds, else share. In the published study top tokens
-    have a `label`, the wrong number that the published page gave the feature: it is told too.
+    have a `label`, the wrong number that the published page gave the feature: it is a badge too.
     """
     listed: list[list[list[str]]] = [[] for _ in range(n)]
     if "label" in top_tokens.column_names:
-        told = zip(
+        published = zip(
             place[top_tokens["feature"]].tolist(), top_tokens["label"].to_pylist(), strict=True
         )
-        for at, label in dict(told).items():
+        for at, label in dict(published).items():
             listed[at].append(["share", f"published as {label}"])
     for row in [] if topics is None else topics.to_pylist():
         if place[row["feature"]] < 0:
             continue
-        mine = listed[place[row["feature"]]]
+        own = listed[place[row["feature"]]]
         if row["topic"] is not None:
             kind = "topic" if row.get("found", True) else "share"
-            mine.append([kind, f"{row['topic']} {row['n_topic']}/{row['n_shown']}"])
+            own.append([kind, f"{row['topic']} {row['n_topic']}/{row['n_shown']}"])
         for where, name in (("starts", "letter"), ("ends", "suffix")):
             if row[name]:
                 kind = "form" if (row["form"] or "").startswith(where) else "share"
                 count = f"{row['n_' + name]}/{row['n_shown']}"
-                mine.append([kind, f'{where} with "{row[name]}" {count}'])
+                own.append([kind, f'{where} with "{row[name]}" {count}'])
     return listed

@@ -137,7 +137,7 @@ def rounded(values: np.ndarray, digits: int = 6) -> list[float | None]:
 
 def _or_none(values: np.ndarray) -> list[float | None]:
     """The numbers, NaN as None."""
-    found: list[float | None] = values.tolist()
+    numbers: list[float | None] = values.tolist()
     for place in np.flatnonzero(np.isnan(values)).tolist():
-        found[place] = None
-    return found
+        numbers[place] = None
+    return numbers

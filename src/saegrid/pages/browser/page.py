@@ -24,7 +24,7 @@ TOKENS = 8
 REQUIRED = (
     "study", "corpus", "cell", "model", "site", "sae", "d_sae", "n_tokens", "n_masked", "spec"
 )  # fmt: skip
-"""What `cell_facts` must hold."""
+"""Keys that `cell_facts` must hold."""
 
 
 def page(
@@ -110,7 +110,7 @@ def page(
 
 
 def _kept(selection: pa.Table | None) -> np.ndarray | None:
-    """Whether each item is kept, by item number; None where all are."""
+    """(item,) bool: True if the item is kept; None if all are."""
     if selection is None:
         return None
     kept = np.zeros((pc.max(selection["item"]).as_py() or 0) + 1, bool)

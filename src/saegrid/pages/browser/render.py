@@ -19,8 +19,8 @@ class Column(NamedTuple):
     heading: str
     form: str = ""
     """How a number is written; "" where it is text."""
-    told: str = ""
-    """What it is, shown where it is pointed at."""
+    definition: str = ""
+    """Text that is shown when the pointer rests on the heading."""
 
 
 @cache

@@ -121,11 +121,11 @@ def row_activations(
     stop = np.searchsorted(tokens.row, row, "right")
     live = np.nan_to_num(shown.activations) > 0
     feature = shown.table["feature"].to_numpy()
-    found, entry = expand(find(values, feature, start), find(values, feature, stop))
+    owner, entry = expand(find(values, feature, start), find(values, feature, stop))
     index = values.indices[entry].astype(np.int64)
     first = shown.table["token_index"].to_numpy() - shown.table["center"].to_numpy()
-    beyond = (index < first[found]) | (index >= (first + np.diff(shown.offsets))[found])
-    example = np.concatenate([shown.owner[live], found[beyond]])
+    beyond = (index < first[owner]) | (index >= (first + np.diff(shown.offsets))[owner])
+    example = np.concatenate([shown.owner[live], owner[beyond]])
     position = np.concatenate([shown.index[live], index[beyond]]) - start[example]
     value = np.concatenate([shown.activations[live], values.data[entry][beyond]])
     order = np.lexsort([position, example])
@@ -144,7 +144,7 @@ def masked_tokens(tokens: Tokens, kept: np.ndarray | None) -> np.ndarray:
 
 
 def histograms(features: pa.Table, values: Features, masked: np.ndarray) -> Histogram:
-    """Of each feature the histogram of its non-zero masked activations, (feature,) in front.
+    """Histograms of the non-zero masked activations of each feature, (feature,) in front.
 
     The counts of a feature sum to its n_active; ValueError names the first feature where they do
     not.
@@ -154,10 +154,10 @@ def histograms(features: pa.Table, values: Features, masked: np.ndarray) -> Hist
     for start, stop in feature_ranges(values.indptr):
         part = values.part(start, stop)
         hit = select(part, masked[part.indices])
-        found = histograms_of(hit.data, hit.indptr)
-        mine = np.flatnonzero((feature >= start) & (feature < stop))
-        edges[mine] = found.edges[feature[mine] - start]
-        counts[mine] = found.counts[feature[mine] - start]
+        binned = histograms_of(hit.data, hit.indptr)
+        rows = np.flatnonzero((feature >= start) & (feature < stop))
+        edges[rows] = binned.edges[feature[rows] - start]
+        counts[rows] = binned.counts[feature[rows] - start]
     total, wanted = counts.sum(axis=1), features["n_active"].to_numpy()
     if len(wrong := np.flatnonzero(total != wanted)):
         at = wrong[0]

@@ -10,15 +10,17 @@ import pyarrow.compute as pc
 from saegrid.pages.browser.render import Column, render_study, require
 
 REQUIRED = ("study", "model", "spec", "cut")
-"""What `facts` must hold."""
+"""Keys that `facts` must hold."""
 NAMED = 6
 """Dimensions that stand out which the page names, of each site."""
 
 LAYERS = (
     Column("corpus", "corpus"),
     Column("site", "site"),
-    Column("normed", "normed", told="none, layer (no scale or shift) or final (the model's own)"),
-    Column("tokens", "of", told="all tokens, or one: the last of the corpus"),
+    Column(
+        "normed", "normed", definition="none, layer (no scale or shift) or final (the model's own)"
+    ),
+    Column("tokens", "of", definition="all tokens, or one: the last of the corpus"),
     Column("n", "tokens", "{:,}"),
     Column("sum", "sum", "{:.6g}", "of all numbers of the tokens"),
     Column("max", "max", "{:.6g}", "the largest number"),
@@ -26,7 +28,7 @@ LAYERS = (
     Column("norm", "norm", "{:.5g}", "mean Euclidean norm of a token"),
     Column("anisotropy", "anisotropy", "{:.4f}", "mean cosine of two different tokens"),
     Column("n_outliers", "stand out", "{:,}", "dimensions that stand out; see below"),
-    Column("outliers", "which", told=f"at most {NAMED}, the farthest first"),
+    Column("outliers", "which", definition=f"at most {NAMED}, the farthest first"),
 )
 PAIRS = (
     Column("site", "site"),
@@ -93,16 +95,16 @@ def _with_outliers(layers: pa.Table, dimensions: pa.Table) -> list[dict[str, Any
     out = dimensions.filter(pc.field("outlier"))
     where = list(zip(out["corpus"].to_pylist(), out["site"].to_pylist(), strict=True))
     far = np.maximum(*(np.abs(out[name].to_numpy()) for name in ("mean_robust", "sd_robust")))
-    found: dict[tuple[str, str], list[int]] = {}
+    outliers: dict[tuple[str, str], list[int]] = {}
     numbers = out["dimension"].to_pylist()
     for at in np.argsort(-far, kind="stable"):
-        found.setdefault(where[at], []).append(numbers[at])
+        outliers.setdefault(where[at], []).append(numbers[at])
     rows = []
     for row in layers.to_pylist():
-        mine = found.get((row["corpus"], row["site"]), []) if row["tokens"] == "all" else None
+        own = outliers.get((row["corpus"], row["site"]), []) if row["tokens"] == "all" else None
         more = {"n_outliers": None, "outliers": ""}
-        if mine is not None:
-            tail = ", …" if len(mine) > NAMED else ""
-            more = {"n_outliers": len(mine), "outliers": ", ".join(map(str, mine[:NAMED])) + tail}
+        if own is not None:
+            tail = ", …" if len(own) > NAMED else ""
+            more = {"n_outliers": len(own), "outliers": ", ".join(map(str, own[:NAMED])) + tail}
         rows.append({**row, **more})
     return rows

@@ -239,8 +239,8 @@ def _decoder(
     def measure() -> np.ndarray:
         if norms is not None:
             return norms
-        found = row_norms(rows)
-        return found if factor is None else found * np.abs(factor)
+        measured = row_norms(rows)
+        return measured if factor is None else measured * np.abs(factor)
 
     return Decoder(d_model, d_sae, lambda features: rows.array[features], measure, factor)
 
@@ -306,9 +306,9 @@ def write_sae_lens(
     shapes = {"W_enc": (d_in, d_sae), "b_enc": (d_sae,), "W_dec": (d_sae, d_in), "b_dec": (d_in,)}
     if cfg["architecture"] == "jumprelu":
         shapes["threshold"] = (d_sae,)
-    found = {name: tuple(array.shape) for name, array in tensors.items()}
-    if found != shapes:
-        raise ValueError(f"Tensors of a {cfg['architecture']} SAE must be {shapes}; got {found}.")
+    actual = {name: tuple(array.shape) for name, array in tensors.items()}
+    if actual != shapes:
+        raise ValueError(f"Tensors of a {cfg['architecture']} SAE must be {shapes}; got {actual}.")
     write_tensors(Path(folder) / WEIGHTS, tensors, spec)
     write_json(Path(folder) / FACTS, cfg)
 

@@ -63,8 +63,8 @@ class World(NamedTuple):
         return self.measured[order]
 
     def whitened(self, kind: str) -> "World":
-        """The same world for SAEs that learn from activations whitened by `zca`, `pca` or
-        `none`."""
+        """The world of SAEs that learn from these activations whitened by `zca` or `pca`; `none`
+        gives this one."""
         if kind == "none":
             return self
         affine, norm, variance = whitening_of(self.stream, kind)

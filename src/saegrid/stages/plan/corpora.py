@@ -81,7 +81,7 @@ class Table(Corpus):
     """A corpus whose items and tokens stand in tables."""
 
     norm = "none"
-    """What is done to its activations."""
+    """The norm applied to its activations."""
     begun = False
 
     @cached_property
@@ -90,7 +90,7 @@ class Table(Corpus):
         source = self.settings.source
         if source.kind == "hub":
             return self._stand_ins()
-        paths = [[given] if isinstance(given, str) else given for given in source.files.values()]
+        paths = [[entry] if isinstance(entry, str) else entry for entry in source.files.values()]
         key = f"corpora.{self.name}.source"
         named = [local_file(key, path) for several in paths for path in several]
         if source.grammar:
@@ -99,7 +99,7 @@ class Table(Corpus):
 
     @property
     def is_filtered(self) -> bool:
-        """Whether its rows hold the kept items only."""
+        """True if its rows hold the kept items only."""
         return self.settings.layout != "headline"
 
     def activations(self, at: At) -> Source:
@@ -126,12 +126,12 @@ class Stream(Corpus):
 
     @property
     def norm(self) -> str:
-        """What is done to its activations: none, layer or final."""
+        """The norm applied to its activations: none, layer or final."""
         return self.settings.store.norm
 
     @property
     def begun(self) -> bool:
-        """Whether the trainings on it fill its store."""
+        """True if the trainings on it fill its store."""
         return self.settings.store.beside
 
     @cached_property

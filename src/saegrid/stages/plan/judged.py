@@ -102,9 +102,9 @@ class Judged:
         first, second = self._texts(one), self._texts(other)
         return sorted(
             label
-            for (kind, mine), label in first.items()
+            for (kind, own), label in first.items()
             for known, theirs in second
-            if kind == known and _alike(mine, theirs)
+            if kind == known and _alike(own, theirs)
         )
 
     def _texts(self, name: str) -> dict[tuple[str, str], str]:
@@ -121,5 +121,5 @@ class Judged:
 
 
 def _alike(one: str, other: str) -> bool:
-    """Whether two names are one, or `*` in either makes them one."""
+    """Return True if two names are equal, or either matches the other as a pattern with `*`."""
     return one == other or fnmatch(one, other) or fnmatch(other, one)

@@ -93,7 +93,7 @@ class Model:
 
     @cached_property
     def spec(self) -> dict[str, Any]:
-        """What a stage that runs the model has in its spec."""
+        """The model's part of the spec of a stage that runs the model."""
         return {"model": self.settings.model_dump(mode="json"), "identity": self.identity}
 
     @cached_property

@@ -31,7 +31,7 @@ class Saes:
         self.imported = [name for name in used if name not in self.trained]
 
     def is_trained(self, cell: str) -> bool:
-        """Whether the SAE of a cell is trained here."""
+        """Return True if the SAE of a cell is trained in this study."""
         return Cell.parse(cell).sae in self.trained
 
     def checkpoint(self, cell: str) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class Saes:
         return lookup("saegrid.saes.formats:FORMATS", name, "format")
 
     def from_hub(self, cell: str) -> bool:
-        """Whether a cell's checkpoint comes from the hub."""
+        """Return True if a cell's checkpoint comes from the hub."""
         return not self.is_trained(cell) and not self.checkpoint(cell)["path"]
 
     def pattern(self, names: Iterable[str] | None = None) -> str:

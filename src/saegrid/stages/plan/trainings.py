@@ -85,7 +85,7 @@ class Trainings:
         return "|".join(sorted({name for _, name in self.together})) or "(?!)"
 
     def fills(self, cell: str) -> bool:
-        """Whether a cell's training fills the store that it learns from."""
+        """Return True if a cell's training fills the store that it learns from."""
         return self.plan.corpora[self.corpus(cell)].begun
 
     def check_norm(self, cell: str, corpus: str) -> None:

@@ -1,4 +1,4 @@
-"""What is to be said of a corpus: counts, digests, groups, repeats, grades, warnings."""
+"""Facts of a corpus: counts, digests, groups, repeats, grades, warnings."""
 
 from __future__ import annotations
 
@@ -103,11 +103,11 @@ def _grades(table: pa.Table, grades: Mapping[str, Any]) -> dict[str, Any]:
     digits = table[grades["digits"]].to_pylist()
     means = table[grades["mean"]].to_pylist()
     splits = table["split"].to_pylist()
-    found: dict[str, Any] = {}
+    by_split: dict[str, Any] = {}
     for split in dict.fromkeys(splits):
         chosen = [(d, m) for d, m, s in zip(digits, means, splits, strict=True) if s == split]
         values = [m for _, m in chosen]
-        found[split] = {
+        by_split[split] = {
             "digits": _sorted(Counter("".join(d for d, _ in chosen))),
             "lengths": {str(k): n for k, n in sorted(Counter(len(d) for d, _ in chosen).items())},
             "mean": sum(values) / len(values),
@@ -118,7 +118,7 @@ def _grades(table: pa.Table, grades: Mapping[str, Any]) -> dict[str, Any]:
             "sorted_descending": sum(list(d) == sorted(d, reverse=True) for d, _ in chosen),
             "largest_deviation": max(abs(_mean(d, m) - m) for d, m in chosen),
         }
-    return {"low": grades.get("low", 0), "high": grades.get("high", 3), "splits": found}
+    return {"low": grades.get("low", 0), "high": grades.get("high", 3), "splits": by_split}
 
 
 def _mean(digits: str, otherwise: float) -> float:

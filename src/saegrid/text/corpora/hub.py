@@ -63,8 +63,8 @@ def fetched(source: Mapping[str, Any], listed: list[tuple[str, str]]) -> list[tu
     """Split and path on this machine of the files `listed`; CorpusError as of `rows`."""
     repo = source["repo"]
     if Path(repo).is_dir():
-        found = _expanded(listed, _there(Path(repo)), f"The folder {repo}")
-        return [(split, str(Path(repo) / path)) for split, path in found]
+        expanded = _expanded(listed, _there(Path(repo)), f"The folder {repo}")
+        return [(split, str(Path(repo) / path)) for split, path in expanded]
     return _on_hub(repo, source, listed)
 
 
@@ -96,19 +96,21 @@ def _reader(path: str) -> Reader:
     return READERS[suffix]
 
 
-def _expanded(listed: list[tuple[str, str]], there: list[str], where: str) -> list[tuple[str, str]]:
+def _expanded(
+    listed: list[tuple[str, str]], present: list[str], where: str
+) -> list[tuple[str, str]]:
     """Split and path of each file, `*` filled in from the paths that are there."""
-    found = []
+    expanded = []
     for split, path in listed:
-        matches = [path] if path in there else sorted(matching(there, path))
+        matches = [path] if path in present else sorted(matching(present, path))
         if not matches:
-            data = [name for name in there if Path(name).suffix.lower() in READERS]
+            data = [name for name in present if Path(name).suffix.lower() in READERS]
             raise CorpusError(
                 f"{where} has no file {path!r}, which files.{split} asks for."
                 f"{nearest(path, data)} Data files there: {', '.join(sorted(data)) or 'none'}."
             )
-        found += [(split, match) for match in matches]
-    return found
+        expanded += [(split, match) for match in matches]
+    return expanded
 
 
 def _there(folder: Path) -> list[str]:

@@ -68,31 +68,31 @@ def items(
     source = _checked(source, strip, grades)
     reader = pick(CORPORA, source["kind"], "Corpus kind")
     columns = {"id": NUMBER, **source["columns"]}
-    made, bad, seen = _Made(columns, source["labels"]), [], set()
+    builder, bad, seen = _Builder(columns, source["labels"]), [], set()
     keep = frozenset(map(str, keep_space))
     read = reader(source)
     rows = list(numbered(read, NUMBER) if columns["id"] == NUMBER else read)
     for row in rows:
         try:
-            item = made.item(row, strip, keep)
+            item = builder.item(row, strip, keep)
             if (row.split, item["id"]) in seen:
                 raise Bad("repeated id")
         except Bad as reason:
             bad.append(_aside(row, columns["id"], str(reason)))
         else:
             seen.add((row.split, item["id"]))
-            made.add(row, item)
-    _check_made(seen, keep, bad)
-    table = made.table()
+            builder.add(row, item)
+    _check_items(seen, keep, bad)
+    table = builder.table()
     cells = [pa.array([row[i] for row in bad], _type(n)) for i, n in enumerate(SET_ASIDE)]
     set_aside = pa.table(dict(zip(SET_ASIDE, cells, strict=True)))
-    return Items(table, set_aside, facts.facts(table, set_aside, rows, made.places, grades))
+    return Items(table, set_aside, facts.facts(table, set_aside, rows, builder.places, grades))
 
 
 def problems(
     source: Mapping[str, Any], strip: str = "both", grades: Mapping[str, Any] | None = None
 ) -> Iterator[str]:
-    """What does not fit together in the settings of a source, a sentence each."""
+    """Contradictions in the settings of a source, a sentence each."""
     columns = {key: name for key, name in (source.get("columns") or {}).items() if name}
     labels = source.get("labels") or {}
     if strip not in STRIPS:
@@ -130,7 +130,7 @@ def _checked(
     return {**source, "columns": columns, "labels": dict(source.get("labels") or {})}
 
 
-def _check_made(
+def _check_items(
     seen: Collection[tuple[str, str]], keep: frozenset[str], bad: Sequence[tuple[Any, ...]]
 ) -> None:
     """CorpusError where there are no items, or none with an id to keep the blank of."""
@@ -148,8 +148,8 @@ def _check_made(
         )
 
 
-class _Made:
-    """The items made so far, column by column."""
+class _Builder:
+    """The columns of the items table, filled item by item."""
 
     def __init__(self, columns: Mapping[str, str], labels: Mapping[str, str]) -> None:
         self.columns, self.labels = columns, labels
@@ -213,7 +213,7 @@ def both_texts(named: Mapping[str, str]) -> tuple[str | None, str, str | None]:
 
 
 def parsed(marked: str) -> tuple[str, str, str]:
-    """What stands before the marker, in it and after it; Bad unless there is exactly one."""
+    """The text before the marker, in it and after it; Bad unless there is exactly one marker."""
     pieces = MARKER.split(marked)
     if len(pieces) != 3:
         raise Bad("no marker" if len(pieces) == 1 else "several markers")

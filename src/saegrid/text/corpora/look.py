@@ -132,7 +132,7 @@ def _jsonl_columns(file: Path) -> list[str]:
     lines = _plain(file).splitlines()
     if lines and lines[0].lstrip().startswith("["):
         raise CorpusError(f"{file} holds a JSON array; expected one object a line. Convert it.")
-    found: dict[str, None] = {}
+    columns: dict[str, None] = {}
     # The last line may have been cut by the look.
     for line in filter(str.strip, lines[: max(1, len(lines) - 1)][:LINES]):
         try:
@@ -140,13 +140,13 @@ def _jsonl_columns(file: Path) -> list[str]:
         except (ValueError, RecursionError):
             continue
         if isinstance(parsed, dict):
-            found |= dict.fromkeys(parsed)
-    if not found:
+            columns |= dict.fromkeys(parsed)
+    if not columns:
         raise CorpusError(
             f"{file}: none of the first lines is a JSON object; expected one a line, such as "
             '{"id": "1", "text": "..."}.'
         )
-    return list(found)
+    return list(columns)
 
 
 def _parquet_columns(file: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""What every reader hands over: rows of text, each with the place where it stands."""
+"""Rows of text with their file and line, the common output of all readers."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -57,20 +57,20 @@ def needed(source: Mapping[str, Any]) -> dict[str, str]:
     return {**({split: "split_column"} if split else {}), **labels, **columns}
 
 
-def check_columns(file: Path, there: Iterable[str], wanted: Needed) -> None:
+def check_columns(file: Path, present: Iterable[str], wanted: Needed) -> None:
     """CorpusError where a column is not there, or where two have one name."""
-    there = list(there)
-    listed = ", ".join(repr(name) for name in there) or "none"
+    present = list(present)
+    listed = ", ".join(repr(name) for name in present) or "none"
     for name, key in wanted.items():
-        if name not in there:
+        if name not in present:
             mend = " Set columns.id to null to number the rows." if key == "columns.id" else ""
             raise CorpusError(
                 f"{file} has no column {name!r}, which {key} asks for."
-                f"{nearest(name, there)} Columns there: {listed}.{mend}"
+                f"{nearest(name, present)} Columns there: {listed}.{mend}"
             )
-        if there.count(name) > 1:
+        if present.count(name) > 1:
             raise CorpusError(
-                f"{file} has {there.count(name)} columns named {name!r}, which {key} asks for; "
+                f"{file} has {present.count(name)} columns named {name!r}, which {key} asks for; "
                 f"expected one. Columns there: {listed}."
             )
 
@@ -122,7 +122,7 @@ def numbered(rows: Iterable[Row], column: str) -> Iterator[Row]:
 
 
 def is_text(*values: str | None) -> bool:
-    """Whether values decoded with `surrogateescape` were UTF-8."""
+    """Return True if values decoded with `surrogateescape` were valid UTF-8."""
     try:
         "".join(value for value in values if value).encode()
     except UnicodeEncodeError:
