@@ -35,6 +35,7 @@ rule all:
 
 
 onstart:
+    wake_rarely()
     workflow.async_run(put_on_record())
     write_provenance()
     leftovers.remove(

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from disk import STUDY as DISK
+from disk import disk
 from filelock import FileLock
 from pipeline import PARTS, ROOT, TINY, checkout, run
 
@@ -71,12 +73,18 @@ def _streamed(folder: Path) -> None:
     run(folder, "activations", "metrics", study=STREAMED)
 
 
+def _disk(folder: Path) -> None:
+    """A study whose model, SAEs and texts are files of the user's."""
+    run(disk(folder), study=DISK)
+
+
 STUDIES: dict[str, Callable[[Path], None]] = {
     "tiny": _tiny,
     "sharded": _sharded,
     "pair": _pair,
     "together": _together,
     "streamed": _streamed,
+    "disk": _disk,
 }
 
 

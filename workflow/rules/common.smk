@@ -222,6 +222,15 @@ async def put_on_record():
         await records.finished(job)
 
 
+def wake_rarely():
+    """Lift Snakemake's own limit of 100 jobs a second, unless the command sets another: its timers
+    wake the scheduler once a second for every finished job, which costs more than the jobs.
+    """
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
+
 def write_provenance():
     """Write the resolved config with versions and commit; no rule reads it."""
     io.write_json(

@@ -1,0 +1,76 @@
+"""Results that were damaged: the next run names each, makes it again, and ends in the bytes that
+were there before."""
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+from finished import STREAMED, copy, finished
+from pipeline import TINY, jobs_to_run, planned, results, run
+
+pytestmark = pytest.mark.workflow
+
+STUDIES = {
+    "tiny": (TINY, ("all", "metrics", "layers")),
+    "streamed": (STREAMED, ("activations", "metrics")),
+}
+
+
+def garbage(raw: bytes) -> bytes:
+    return random.Random(0).randbytes(len(raw))
+
+
+def cut(raw: bytes) -> bytes:
+    return raw[: len(raw) // 2]
+
+
+def empty(raw: bytes) -> bytes:
+    return b""
+
+
+def kinds(folder: Path) -> dict[str, Path]:
+    """One file of each kind of a finished study, by its path without places."""
+    files: dict[str, Path] = {}
+    for path in sorted((folder / "results").rglob("*")):
+        if path.is_file() and path.name not in ("config.json", ".lock", ".digests.jsonl"):
+            name = str(path.relative_to(folder / "results"))
+            name = re.sub(r"headlines|generated", "CORPUS", name)
+            name = re.sub(r"L1[AR](-8x)?", r"PLACE\1", name)
+            name = re.sub(r"[0-9a-f]{12}|\d{5}", "ID", name)
+            files.setdefault(name, path)
+    return files
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [garbage, cut, empty], ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("name", STUDIES)
+def test_damaged_files_are_named_and_made_again(tmp_path, name, damage):
+    study, targets = STUDIES[name]
+    work = copy(finished(name), tmp_path / "saegrid")
+    before = results(work)
+    damaged = kinds(work).values()
+    for path in damaged:
+        path.write_bytes(damage(path.read_bytes()))
+    for path in work.glob("logs/**/*.tsv"):  # of which the estimate takes its times
+        path.write_bytes(damage(path.read_bytes()))
+    for other in ("config.json", "../.digests.jsonl"):
+        path = work / f"results/{name}" / other
+        path.write_bytes(damage(path.read_bytes()))
+    text = run(work, *targets, study=study)
+    unnamed = [str(p.relative_to(work)) for p in damaged if f"{p.relative_to(work)}: " not in text]
+    after = results(work)
+    assert unnamed == []
+    assert {path for path in before if after.get(path) != before[path]} == set()
+    assert after.keys() == before.keys()
+    assert planned(work, *targets, study=study) == {}
+
+
+@pytest.mark.parametrize("damage", [garbage, cut, empty], ids=lambda damage: damage.__name__)
+def test_each_damaged_file_alone_is_to_be_made_again(tmp_path, damage):
+    work = copy(finished("tiny"), tmp_path / "saegrid")
+    for kind, path in kinds(work).items():
+        raw = path.read_bytes()
+        path.write_bytes(damage(raw))
+        assert jobs_to_run(work, targets=STUDIES["tiny"][1]), kind
+        path.write_bytes(raw)

@@ -1,0 +1,75 @@
+"""Files that change where they lie, at the same path: what depends on them is made again."""
+
+import os
+import re
+import shutil
+
+import pytest
+from disk import CHANGES, STUDY, disk
+from finished import copy, finished
+from pipeline import jobs_to_run, planned, results, run
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture
+def work(tmp_path):
+    return copy(finished("disk"), tmp_path / "saegrid")
+
+
+def started(text):
+    """The jobs that a run started, by rule; targets are none."""
+    rows = re.findall(r"^(?:local)?rule (\w+):$", text, re.M)
+    return {rule: rows.count(rule) for rule in rows if rule != "all"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_depends_on_a_change_is_made_again_and_ends_as_from_scratch(work, tmp_path, name):
+    change, jobs = CHANGES[name]
+    before = results(work)
+    change(work)
+    assert jobs_to_run(work, study=STUDY) == jobs
+    assert started(run(work, study=STUDY)) == jobs
+    assert jobs_to_run(work, study=STUDY) == {}
+    anew = disk(tmp_path / "anew")
+    change(anew)
+    run(anew, study=STUDY)
+    after, expected = results(work), results(anew)
+    changed = [path for path in expected if expected[path] != before.get(path)]
+    assert len(changed) > len(jobs), "the change concerns the results"
+    assert {path for path in expected if after.get(path) != expected[path]} == set()
+    # Activations lie under a digest of what decides them; those of before stay.
+    assert all(
+        "/activations/" in path and path in before for path in after.keys() - expected.keys()
+    )
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_plan_asks_for_these_jobs(work, name):
+    change, jobs = CHANGES[name]
+    change(work)
+    assert jobs_to_run(work, study=STUDY) == jobs
+
+
+def touch(work):
+    for path in [*work.glob("mine/**/*"), *work.glob("src/**/*"), *work.glob("workflow/**/*")]:
+        os.utime(path)
+    return work
+
+
+def move(work):
+    return work.rename(work.with_name("elsewhere"))
+
+
+def clone(work):
+    """Sources and inputs with the dates of now, results as they were, no record of Snakemake's."""
+    fresh = disk(work.with_name("fresh"))
+    return shutil.copytree(work / "results", fresh / "results").parent
+
+
+@pytest.mark.parametrize("change", [touch, move, clone], ids=lambda change: change.__name__)
+def test_the_same_bytes_with_other_dates_or_elsewhere_run_nothing(work, change):
+    there = change(work)
+    assert jobs_to_run(there, study=STUDY) == {}
+    assert planned(there, study=STUDY) == {}
