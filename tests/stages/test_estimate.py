@@ -349,6 +349,8 @@ def test_the_median_of_the_jobs_of_a_rule(tmp_path):
     benchmark(tmp_path / "train_together-L1R-a.tsv", 2.0)
     (tmp_path / "h/items.tsv").write_text(HEAD)  # killed before a row was written
     (tmp_path / "h/tokens.tsv").write_text("")
+    (tmp_path / "h/page.tsv").write_bytes(b"\xff\xfe\0garbage")
+    (tmp_path / "h/plot.tsv").write_text(HEAD + "x\t1\n")
     (tmp_path / "h/other.tsv").write_text("feature\tn\n1\t2\n")
     assert earlier(tmp_path) == {"encode": 4.5, "capture": 7.5, "train_together": 2.0}
     assert earlier(tmp_path / "absent") == {}

@@ -6,6 +6,7 @@ benchmark files.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -182,14 +183,16 @@ def read_bytes(sizes: Sizes, job: Job) -> int:
 
 
 def earlier(folder: Path) -> Mapping[str, float]:
-    """Median wall time of the jobs of each rule in seconds, from the benchmark files of a study."""
+    """Median wall time of the jobs of each rule in seconds, from the benchmark files of a study. A
+    damaged file counts for nothing."""
     seconds: dict[str, list[float]] = {}
     for path in folder.rglob("*.tsv"):
-        head, *rows = path.read_text(encoding="utf-8").splitlines() or [""]
-        if rows and head.startswith("s\t"):
+        head, *rows = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+        time = rows[-1].partition("\t")[0] if rows else ""
+        if head.startswith("s\t") and re.fullmatch(r"\d+(\.\d+)?", time):
             named = path.parent if path.name.startswith("shard-") else path
             rule = named.name.partition("-")[0].removesuffix(".tsv")
-            seconds.setdefault(rule, []).append(float(rows[-1].partition("\t")[0]))
+            seconds.setdefault(rule, []).append(float(time))
     return {rule: median(values) for rule, values in seconds.items()}
 
 
