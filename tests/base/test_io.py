@@ -82,3 +82,12 @@ def test_canonical_json_knows_no_order_and_no_nan():
     assert json.loads(io.canonical({"x": 0.1}))["x"] == 0.1
     with pytest.raises(ValueError, match="JSON compliant"):
         io.canonical({"x": float("nan")})
+
+
+def test_columns_of_a_table_come_as_they_are_named(tmp_path):
+    path = tmp_path / "a.parquet"
+    io.write_table(path, TABLE, "spec")
+    assert io.read_table(path).equals(TABLE)
+    assert io.read_table(path, ["token", "feature"]).equals(TABLE.select(["token", "feature"]))
+    with pytest.raises(KeyError, match="toks"):
+        io.read_table(path, ["feature", "toks"])

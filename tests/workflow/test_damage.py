@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 from finished import STREAMED, copy, finished
-from pipeline import TINY, jobs_to_run, planned, results, run
+from pipeline import TINY, config_of, planned, results, run
+from planning import inside
+
+from saegrid.config import resolve
+from saegrid.stages.plan import Plan
+from saegrid.stages.settled import damaged
+from saegrid.stages.targets import ends
 
 pytestmark = pytest.mark.workflow
 
@@ -49,8 +55,8 @@ def test_damaged_files_are_named_and_made_again(tmp_path, name, damage):
     study, targets = STUDIES[name]
     work = copy(finished(name), tmp_path / "saegrid")
     before = results(work)
-    damaged = kinds(work).values()
-    for path in damaged:
+    files = kinds(work).values()
+    for path in files:
         path.write_bytes(damage(path.read_bytes()))
     for path in work.glob("logs/**/*.tsv"):  # of which the estimate takes its times
         path.write_bytes(damage(path.read_bytes()))
@@ -58,19 +64,24 @@ def test_damaged_files_are_named_and_made_again(tmp_path, name, damage):
         path = work / f"results/{name}" / other
         path.write_bytes(damage(path.read_bytes()))
     text = run(work, *targets, study=study)
-    unnamed = [str(p.relative_to(work)) for p in damaged if f"{p.relative_to(work)}: " not in text]
     after = results(work)
-    assert unnamed == []
     assert {path for path in before if after.get(path) != before[path]} == set()
     assert after.keys() == before.keys()
+    names = [str(path.relative_to(work)) for path in files if "store" not in path.parts]
+    assert [name for name in names if f"{name}: " not in text] == []
     assert planned(work, *targets, study=study) == {}
 
 
 @pytest.mark.parametrize("damage", [garbage, cut, empty], ids=lambda damage: damage.__name__)
-def test_each_damaged_file_alone_is_to_be_made_again(tmp_path, damage):
+def test_each_damaged_file_alone_is_found(tmp_path, damage):
     work = copy(finished("tiny"), tmp_path / "saegrid")
-    for kind, path in kinds(work).items():
-        raw = path.read_bytes()
-        path.write_bytes(damage(raw))
-        assert jobs_to_run(work, targets=STUDIES["tiny"][1]), kind
-        path.write_bytes(raw)
+    with inside(work):
+        plan = Plan(resolve(config_of(TINY)))
+        jobs = plan.graph.jobs(ends(plan.graph, STUDIES["tiny"][1]))
+        for path in kinds(work).values():
+            raw, name = path.read_bytes(), str(path.relative_to(work))
+            path.write_bytes(damage(raw))
+            # Stores hold links to results, which are the ones that are looked at.
+            expected = set() if "store" in path.parts else {name}
+            assert set(damaged(plan.graph, jobs)) == expected, name
+            path.write_bytes(raw)
