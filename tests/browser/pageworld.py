@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from saegrid.codes.sparse import Features
+from saegrid.features.density import density
 
 NASTY = (
     "</script>", " <b>&amp;", "&amp;", " 😀", " مرحبا", "\ufffd", "<0xE2>", " " + "x" * 300,
@@ -51,11 +52,13 @@ def world(
         indptr=np.concatenate([[0], np.cumsum(lengths)]),
         token=np.flatnonzero(captured),
     )
-    features = _features(columns, masked, captured, tokens, n_counted)
+    items = np.arange(n_items)
+    kept = items % 7 != 3
+    table = density(values, pa.table(tokens), kept)
+    features = table.to_pylist()
     shown = [_shown(rng, row, columns, masked, captured, tokens, top, samples) for row in features]
     tops = [line for first, _ in shown for line in first]
     rest = [line for _, second in shown for line in second]
-    items = np.arange(n_items)
     return {
         "cell_facts": {
             "study": "made", "corpus": "up", "cell": "L1R-8x", "model": "toy", "site": "L1R",
@@ -63,12 +66,12 @@ def world(
             "n_tokens": n_counted, "n_masked": len(masked), "n_items": n_items,
             "density_cut": 0.001, "spec": SPEC, "more": {"threshold": 0.3},
         },
-        "features": pa.Table.from_pylist(features),
+        "features": table,
         "top_tokens": pa.Table.from_pylist(tops),
         "examples": pa.Table.from_pylist(rest),
         "tokens": pa.table(tokens),
         "values": values,
-        "selection": pa.table({"item": items.astype(np.int32), "kept": items % 7 != 3}),
+        "selection": pa.table({"item": items.astype(np.int32), "kept": kept}),
         "items": pa.table(
             {
                 "item": items.astype(np.int32),
@@ -122,24 +125,6 @@ def _tokens(
         "group": (row // 2).astype(np.int32), "item": row.astype(np.int32), "special": special,
         "in_edit": in_edit,
     }, (in_edit | (rng.random(n) < 0.3)) & ~special  # fmt: skip
-
-
-def _features(columns, masked, captured, tokens, n_counted) -> list[dict[str, Any]]:
-    found = []
-    context = captured & ~tokens["in_edit"]
-    for feature, (index, data) in columns.items():
-        mine = np.isin(index, masked)
-        found.append(
-            {
-                "feature": feature, "n_active": int(mine.sum()),
-                "density": mine.sum() / n_counted, "density_in_edit": mine.sum() / len(masked),
-                "density_context": context[index].sum() / max(1, context.sum()),
-                "max_activation": data[mine].max(),
-                "mean_activation": float(data[mine].mean(dtype=np.float64)),
-            }
-        )  # fmt: skip
-    found.sort(key=lambda row: (-row["density"], row["feature"]))
-    return [{**row, "rank": k} for k, row in enumerate(found)]
 
 
 def _shown(rng, feature, columns, masked, captured, tokens, top, samples):

@@ -4,8 +4,13 @@ import json
 import re
 
 import numpy as np
+import pageworld
 import pytest
 from reading import Document, at, ids, spelt
+
+import further
+from saegrid.features.statistics import STATISTICS, registered
+from saegrid.pages.browser.page import page
 
 pytestmark = pytest.mark.browser
 
@@ -107,7 +112,7 @@ def test_sort_and_filter(tab, world):
     rows = world["features"].to_pylist()
     for name, key in (
         ("max", lambda row: -row["max_activation"]),
-        ("mean", lambda row: -float(f"{row['mean_activation']:.6g}")),
+        ("mean_activation", lambda row: -float(f"{row['mean_activation']:.6g}")),
         ("n_active", lambda row: -row["n_active"]),
         ("id", lambda row: row["feature"]),
         ("density", lambda row: row["rank"]),
@@ -118,6 +123,80 @@ def test_sort_and_filter(tab, world):
         assert listed(tab) == wanted[: len(listed(tab))]
     tab.locator("#filter").select_option("topic")
     assert listed(tab) == ids(world)[::3][: len(listed(tab))]
+
+
+def told(tab):
+    """What the page tells of numbers: entries by heading, definitions, orders of the list."""
+    entries = tab.locator(".numbers > div").evaluate_all(
+        "list => list.map(div => [div.querySelector('dt').textContent, div.title,"
+        " div.querySelector('dd').textContent])"
+    )
+    definitions = tab.locator("#definitions > div").evaluate_all(
+        "list => list.map(div => [...div.children].map(node => node.textContent))"
+    )
+    orders = tab.locator("#sort option").evaluate_all("list => list.map(o => [o.value, o.text])")
+    return entries, definitions, orders
+
+
+def opened(visit, folder, made):
+    """The page of a made-up cell."""
+    path = folder / f"{len(made['features'].column_names)}.html"
+    path.write_text(page(**made), encoding="utf-8", newline="\n")
+    return visit(path)
+
+
+def written(row, one):
+    """A statistic of a feature as the page writes it."""
+    number = row[one.name]
+    if number is None:
+        return "–"
+    return f"{100 * number:.3f}%" if one.form == "percent" else f"{number:.3f}"
+
+
+def test_every_statistic_is_an_entry_a_definition_and_an_order(visit, tmp_path, monkeypatch):
+    """Nothing else of the page is lost to a name: a page without statistics has the rest."""
+    with monkeypatch.context() as without:
+        without.setattr("saegrid.features.statistics.STATISTICS", {})
+        rest = told(opened(visit, tmp_path, pageworld.world()))
+    for further_ones in (False, True):
+        if further_ones:
+            further.register(monkeypatch)
+        made = pageworld.world()
+        tab = opened(visit, tmp_path, made)
+        row = made["features"].to_pylist()[0]
+        found = registered()
+        entries, definitions, orders = told(tab)
+        at_rank = [heading for heading, *_ in entries].index("rank")
+        shown = entries[at_rank - len(found) : at_rank]
+        assert shown == [[one.heading, one.words, written(row, one)] for one in found]
+        wanted = {
+            "entries": [*rest[0][:4], *shown, *rest[0][4:]],
+            "definitions": [*rest[1][:4], *([o.heading, o.words] for o in found), *rest[1][4:]],
+            "orders": [*rest[2][:2], *([o.name, o.name.replace("_", " ")] for o in found),
+                       *rest[2][2:]],
+        }  # fmt: skip
+        assert {"entries": entries, "definitions": definitions, "orders": orders} == wanted
+    assert [one.heading for one in found][-2:] == ["planted median", "planted share"]
+
+
+def test_the_list_is_sorted_by_a_statistic(visit, tmp_path, monkeypatch):
+    """Descending, what has no number last, ties by density."""
+    further.register(monkeypatch)
+    made = pageworld.world(n_features=12, rate=0.02)
+    rows = made["features"].to_pylist()
+    missing = [row for row in rows if row["planted_share"] is None]
+    assert 0 < len(missing) < len(rows)
+    tab = opened(visit, tmp_path, made)
+    for name in (*STATISTICS, "density"):
+        tab.locator("#sort").select_option(name)
+        known = [row for row in rows if row[name] is not None]
+        known.sort(key=lambda row: (-float(f"{row[name]:.6g}"), row["rank"]))
+        unknown = [row for row in rows if row[name] is None]
+        wanted = [row["feature"] for row in (*known, *unknown)]
+        assert listed(tab) == wanted
+    tab.evaluate(f"location.hash = '#{missing[0]['feature']}'")
+    at(tab, missing[0]["feature"])
+    assert ["planted share", "share below half the largest", "–"] in told(tab)[0]
 
 
 def test_labels_are_kept_exported_and_imported(tab, world, tmp_path):

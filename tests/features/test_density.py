@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from saegrid.base.words import SIDES
 from saegrid.codes.sparse import Features, from_pairs, select
-from saegrid.features.density import SCHEMA, density, facts
+from saegrid.features.density import density, facts, schema
+from saegrid.features.statistics import registered
 
 
 def make_tokens(
@@ -66,7 +67,7 @@ def test_the_masked_example_of_the_text() -> None:
     tokens = make_tokens([[0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]])
     features = make_features(z[:, None], np.arange(1, 16))
     table = density(features, tokens, np.array([True]))
-    assert table.schema == SCHEMA
+    assert table.schema == schema(registered())
     row = table.to_pylist()[0]
     assert (row["n_active"], row["density"], row["density_in_edit"]) == (3, 3 / 15, 3 / 4)
     assert row["density_context"] == 3 / 11

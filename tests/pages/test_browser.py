@@ -8,12 +8,15 @@ import pyarrow as pa
 import pytest
 
 from saegrid.codes.sparse import Features
+from saegrid.features.statistics import STATISTICS, registered
 from saegrid.pages.browser import shown
 from saegrid.pages.browser.page import CHUNK, TOKENS, page
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 import pageworld
 from reading import Document
+
+import further
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +256,33 @@ def test_badges_and_logit_effects(world, document):
             row["token"] for row in given_ if row["side"] == side
         ]
         assert body["l"][side][1::2] == [sign * round(1 - r / 10, 1) for r in range(10)]
+
+
+def test_every_statistic_is_on_the_page(monkeypatch):
+    """Its column with six digits, and what is said of it; a further one needs no line of a page."""
+    monkeypatch.setattr("saegrid.features.statistics.STATISTICS", {})
+    bare = Document(page(**pageworld.world())).open("index")
+    assert bare["statistics"] == []
+    monkeypatch.undo()
+    for names in (list(STATISTICS), [*STATISTICS, *further.FURTHER]):
+        made = pageworld.world()
+        head = Document(page(**made)).open("index")
+        assert head["statistics"] == [one.shown() for one in registered()]
+        assert [one["name"] for one in head["statistics"]] == names
+        assert head["columns"].keys() - bare["columns"].keys() == set(names)
+        assert head["columns"].keys() >= bare["columns"].keys()
+        for name in names:
+            for number, shown_ in zip(
+                made["features"][name].to_pylist(), head["columns"][name], strict=True
+            ):
+                assert shown_ == (None if number is None else float(f"{number:.6g}"))
+        further.register(monkeypatch)
+    assert head["statistics"][-1] == {
+        "name": "planted_share",
+        "heading": "planted share",
+        "words": "share below half the largest",
+        "form": "percent",
+    }
 
 
 def test_size_and_chunks_of_many_features():

@@ -8,6 +8,7 @@ import yaml
 
 from asking import ancient, cell_at, changed, config, files, job, jobs_of, plan_of, spec, spec_of
 from saegrid.base.digest import digest
+from saegrid.features.statistics import STATISTICS
 from saegrid.stages.stage import At, Source
 from studies import (
     STUDIES,
@@ -223,6 +224,27 @@ def followers(plan, stages):
         if more <= found:
             return found
         found |= more
+
+
+def test_statistics_decide_the_table_and_the_page(monkeypatch):
+    """Their code, with heading and words, that of both; their order, the columns of the table."""
+
+    def specs_with(statistics):
+        for stage in ("density", "page"):
+            monkeypatch.setattr(f"saegrid.stages.{stage}.STATISTICS", statistics)
+        return specs(plan_of(tiny()), "all")
+
+    def differing_in(key, one, other):
+        return {name.split()[0] for name in one if one[name].get(key) != other[name].get(key)}
+
+    now = specs_with(STATISTICS)
+    more = {**STATISTICS, "other": "saegrid.metrics.lights:other"}
+    further, turned = specs_with(more), specs_with(dict(reversed(more.items())))
+    assert differing_in("code", now, further) == {"density", "page"}
+    assert differing_in("statistics", now, further) == {"density"}
+    assert differing_in("code", further, turned) == set()
+    assert differing_in("statistics", further, turned) == {"density"}
+    assert now[f"density {CELL} headlines"]["statistics"] == list(STATISTICS)
 
 
 def test_an_override_changes_one_cell():

@@ -83,6 +83,14 @@ CHANGES = {
         ),
         {"density": 2, **SHOWN},
     ),
+    "a statistic of features": (
+        lambda work: edit(
+            work / "src/saegrid/features/statistics/mean_activation.py",
+            "mean activation of the active",
+            "mean of the active",
+        ),
+        {"density": 2, **SHOWN},
+    ),
     "the text of a page": (
         lambda work: edit(
             work / "src/saegrid/pages/browser/app.css", "body {", "body { color: black;"

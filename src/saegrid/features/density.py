@@ -9,22 +9,26 @@ import pyarrow.compute as pc
 
 from saegrid.base.words import EDITED, PLAIN
 from saegrid.codes.sparse import Features, feature_ranges
+from saegrid.features.statistics import Statistic, registered, starts
 
 CUTS = (1e-3, 1e-2)
 """Densities at which features are counted: the published pages' cut, and their text's."""
 
-SCHEMA = pa.schema(
-    [
-        ("feature", pa.int32()),
-        ("n_active", pa.int64()),
-        ("density", pa.float64()),
-        ("density_in_edit", pa.float64()),
-        ("density_context", pa.float64()),
-        ("max_activation", pa.float32()),
-        ("mean_activation", pa.float64()),
-        ("rank", pa.int32()),
-    ]
-)
+
+def schema(statistics: Sequence[Statistic]) -> pa.Schema:
+    """The columns of features.parquet with these statistics."""
+    return pa.schema(
+        [
+            ("feature", pa.int32()),
+            ("n_active", pa.int64()),
+            ("density", pa.float64()),
+            ("density_in_edit", pa.float64()),
+            ("density_context", pa.float64()),
+            ("max_activation", pa.float32()),
+            *((statistic.name, pa.float64()) for statistic in statistics),
+            ("rank", pa.int32()),
+        ]
+    )
 
 
 class Counted(NamedTuple):
@@ -88,11 +92,13 @@ def density(
     """features.parquet: one row a feature that is active on a masked token, in order of rank.
 
     Rank 0 is the densest; ties go to the smaller id. A share without a denominator is null:
-    density_in_edit of plain text, density_context where no context was captured. Arguments and
-    errors as in `counted`.
+    density_in_edit of plain text, density_context where no context was captured; so is a statistic
+    that a feature has not. Arguments and errors as in `counted`; ValueError also names a statistic
+    that does not give one number a feature.
     """
+    statistics = registered()
     count = counted(tokens, kept, features.token, layout)
-    return _table(_active(features, count), count)
+    return _table(_active(features, count, statistics), count, statistics)
 
 
 class Active(NamedTuple):
@@ -104,34 +110,36 @@ class Active(NamedTuple):
     """(d_sae,) int64: active context tokens."""
     largest: np.ndarray
     """(d_sae,) float32: largest activation on a masked token."""
-    total: np.ndarray
-    """(d_sae,) float64: sum of the activations on masked tokens."""
+    numbers: np.ndarray
+    """(d_sae, statistic) float64: the statistics; 0 without an active masked token."""
 
 
-def _active(features: Features, count: Counted) -> Active:
+def _active(features: Features, count: Counted, statistics: Sequence[Statistic]) -> Active:
     """A range of features at a time: those of a large corpus need not fit into memory."""
     ranges = feature_ranges(features.indptr)
-    parts = [_active_part(features.part(*part), count) for part in ranges]
+    parts = [_active_part(features.part(*part), count, statistics) for part in ranges]
     return Active(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _active_part(features: Features, count: Counted) -> Active:
+def _active_part(features: Features, count: Counted, statistics: Sequence[Statistic]) -> Active:
     owners = features.owners()
     hit = count.masked[features.indices]
     n_active = np.bincount(owners[hit], minlength=features.d_sae)
     n_context = np.bincount(owners[count.context[features.indices]], minlength=features.d_sae)
     alive = np.flatnonzero(n_active)
-    values = features.data[hit]
-    starts = np.concatenate([[0], np.cumsum(n_active[alive])])[:-1].astype(np.int64)
+    values, counts = features.data[hit], n_active[alive]
+    for shared in (values, counts):
+        shared.flags.writeable = False  # a statistic that sorts in place would change the next
     largest = np.zeros(features.d_sae, dtype=np.float32)
-    sums = np.zeros(features.d_sae)
+    numbers = np.zeros((features.d_sae, len(statistics)))
     if len(alive):
-        largest[alive] = np.maximum.reduceat(values, starts)
-        sums[alive] = np.add.reduceat(values, starts, dtype=np.float64)
-    return Active(n_active, n_context, largest, sums)
+        largest[alive] = np.maximum.reduceat(values, starts(counts))
+        for k, statistic in enumerate(statistics):
+            numbers[alive, k] = statistic.numbers(values, counts)
+    return Active(n_active, n_context, largest, numbers)
 
 
-def _table(active: Active, count: Counted) -> pa.Table:
+def _table(active: Active, count: Counted, statistics: Sequence[Statistic]) -> pa.Table:
     """The rows of the features that are active on a masked token, in order of rank."""
     alive = np.flatnonzero(active.n)
     order = alive[np.argsort(-active.n[alive], kind="stable")]  # one denominator: counts rank
@@ -143,11 +151,12 @@ def _table(active: Active, count: Counted) -> pa.Table:
         _share(n, count.n_edit),
         _share(active.n_context[order], int(count.context.sum())),
         active.largest[order],
-        active.total[order] / n,
+        *(pa.array(column, from_pandas=True) for column in active.numbers[order].T),  # NaN is null
         np.arange(len(order), dtype=np.int32),
     ]
-    arrays = [pa.array(c, field.type) for c, field in zip(columns, SCHEMA, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+    fields = schema(statistics)
+    arrays = [pa.array(c, field.type) for c, field in zip(columns, fields, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=fields)
 
 
 def facts(
@@ -165,8 +174,8 @@ def facts(
     features a masked, context, captured token). Arguments and errors as in `counted`.
     """
     count = counted(tokens, kept, features.token, layout)
-    active = _active(features, count)
-    table = _table(active, count)
+    active = _active(features, count, ())
+    table = _table(active, count, ())
     densities = table["density"].to_numpy()
     n_masked, n_context = int(count.masked.sum()), int(count.context.sum())
     alive = table.num_rows

@@ -1,7 +1,16 @@
 """How often each feature is active."""
 
+from typing import Any
+
+from saegrid.features.statistics import STATISTICS
 from saegrid.stages.places import layout
-from saegrid.stages.stage import CELL, Figure, Needs, Stage, Weight
+from saegrid.stages.stage import CELL, At, Figure, Needs, Plan, Stage, Weight
+
+
+def settings(plan: Plan, at: At) -> dict[str, Any]:
+    """The layout of the texts, and the statistics in the order of their columns."""
+    return {**layout(plan, at), "statistics": list(STATISTICS)}
+
 
 DENSITY = Stage(
     "density",
@@ -12,7 +21,8 @@ DENSITY = Stage(
     },
     writes={"table": CELL + "features.parquet"},
     sections=("density",),
-    settings=layout,
+    settings=settings,
+    code=lambda plan, at: sorted(STATISTICS.values()),
     needs=Needs(memory=2000, minutes=5, priority=2, group="cells"),
     weighs=lambda sizes, at: Weight(write=40 * sizes.active(at)),
     shows=(

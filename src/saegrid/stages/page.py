@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from saegrid.features.statistics import STATISTICS
 from saegrid.stages.stage import CELL, At, Many, Needs, Panel, Plan, Source, Stage, Weight
 
 
@@ -51,7 +52,7 @@ PAGE = Stage(
     writes={"page": CELL + "features.html"},
     sections=("pages",),
     settings=settings,
-    code=lambda plan, at: sorted({panel.of for panel in panels(plan)}),
+    code=lambda plan, at: sorted({*(panel.of for panel in panels(plan)), *STATISTICS.values()}),
     needs=Needs(memory=4000, minutes=10, group="cells"),
     weighs=lambda sizes, at: Weight(write=40_000 + 700 * sizes.shown(at)),
 )

@@ -10,15 +10,19 @@ let everySpace = false, logarithmic = false;
 
 // ---- the list
 
-const SORTS = {
-  density: ["density", null],
-  max: ["max activation", (a, b) => col.max_activation[b] - col.max_activation[a]],
-  mean: ["mean activation", (a, b) => col.mean_activation[b] - col.mean_activation[a]],
-  n_active: ["active tokens", (a, b) => col.n_active[b] - col.n_active[a]],
-  context: ["density in context", (a, b) => col.density_context[b] - col.density_context[a]],
-  words: ["distinct words", (a, b) => col.n_words[b] - col.n_words[a]],
-  id: ["id", (a, b) => col.feature[a] - col.feature[b]],
-};
+function sorts() {
+  const known = (name, place) => col[name][place] ?? -Infinity; // what has no number comes last
+  return {
+    density: ["density", null],
+    max: ["max activation", (a, b) => col.max_activation[b] - col.max_activation[a]],
+    ...Object.fromEntries(index.statistics.map(({ name }) =>
+      [name, [name.replaceAll("_", " "), (a, b) => known(name, b) - known(name, a)]])),
+    n_active: ["active tokens", (a, b) => col.n_active[b] - col.n_active[a]],
+    context: ["density in context", (a, b) => col.density_context[b] - col.density_context[a]],
+    words: ["distinct words", (a, b) => col.n_words[b] - col.n_words[a]],
+    id: ["id", (a, b) => col.feature[a] - col.feature[b]],
+  };
+}
 const has = (place, kind) => col.badges[place].some((badge) => badge[0] === kind);
 const FILTERS = {
   all: ["all features", () => true],
@@ -48,7 +52,7 @@ function matcher(query) {
 
 function relist() {
   const match = matcher($("#search").value), keep = FILTERS[$("#filter").value][1];
-  const order = SORTS[$("#sort").value][1];
+  const order = sorts()[$("#sort").value][1];
   shown = [];
   for (let place = 0; place < col.feature.length; place++) {
     if (keep(place) && match(place)) shown.push(place);
@@ -202,7 +206,7 @@ async function start() {
   lower = index.strings.map((string) => string.toLowerCase());
   placeOf = new Map(col.feature.map((id, place) => [String(id), place]));
   labels.open();
-  for (const [select, options] of [["#sort", SORTS], ["#filter", FILTERS]]) {
+  for (const [select, options] of [["#sort", sorts()], ["#filter", FILTERS]]) {
     $(select).append(...Object.entries(options).map(([value, [text]]) => new Option(text, value)));
     $(select).onchange = relist;
   }

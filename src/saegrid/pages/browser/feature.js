@@ -84,7 +84,7 @@ function definitions() {
     "in the edit": `active masked tokens / all ${count(facts.n_masked)} masked tokens`,
     "in context": "active tokens / captured context tokens",
     MAX: "the largest activation of a masked token",
-    mean: "mean activation of the active masked tokens",
+    ...Object.fromEntries(index.statistics.map(({ heading, words }) => [heading, words])),
     rank: "place by density; ties by id",
     "fires on": "tokens by their share of the active masked tokens, blanks around them left out",
     words: "the whole words around the top tokens; a token without a letter or digit is its own",
@@ -103,7 +103,8 @@ function numbers(place, define) {
     entry("MAX", `MAX = ${number(col.max_activation[place])}`, "largest activation"),
     entry("in the edit", percent(col.density_in_edit[place]), `in the edit, of ${count(facts.n_masked)}`),
     entry("in context", percent(col.density_context[place])),
-    entry("mean", number(col.mean_activation[place])),
+    ...index.statistics.map(({ name, heading, form }) =>
+      entry(heading, FORMS[form](col[name][place]))),
     entry("rank", `${count(place + 1)} of ${count(col.feature.length)}`));
   const top = pairs(col.words[place]).reduce((sum, pair) => sum + pair[1], 0);
   if (top) {

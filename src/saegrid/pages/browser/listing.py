@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saegrid.features.shares import Shares
+from saegrid.features.statistics import registered
 from saegrid.pages.browser import pack
 from saegrid.pages.browser.bodies import Texts
 from saegrid.pages.browser.shown import Tokens, Windows
@@ -14,12 +15,13 @@ from saegrid.pages.browser.shown import Tokens, Windows
 
 def columns(features: pa.Table) -> dict[str, list[Any]]:
     """The numbers of every feature."""
-    shares = ("density", "density_in_edit", "density_context", "mean_activation")
+    shares = ("density", "density_in_edit", "density_context")
+    statistics = (statistic.name for statistic in registered())
     return {
         "feature": features["feature"].to_numpy().tolist(),
         "n_active": features["n_active"].to_numpy().tolist(),
         "max_activation": pack.floats(features["max_activation"].to_numpy()),
-        **{name: pack.rounded(features[name].to_numpy()) for name in shares},
+        **{name: pack.rounded(features[name].to_numpy()) for name in (*shares, *statistics)},
     }
 
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from saegrid.codes.sparse import Features
 from saegrid.features.shares import Spelled, token_shares
+from saegrid.features.statistics import registered
 from saegrid.pages.browser import bodies, listing, pack, shown
 from saegrid.pages.browser.panels import of_features
 from saegrid.pages.browser.render import render, require
@@ -71,6 +72,7 @@ def page(
         "facts": facts,
         "chunk": CHUNK,
         "strings": texts.strings,
+        "statistics": [statistic.shown() for statistic in registered()],
         "panels": [[panel["heading"], panel["words"]] for panel in panels],
         "columns": {
             **listing.columns(features),

@@ -25,6 +25,7 @@ function shape(tag, attributes, text) {
 const count = (n) => n.toLocaleString("en");
 const percent = (share) => (share === null ? "–" : `${(100 * share).toFixed(3)}%`);
 const number = (value) => (value === null ? "–" : value.toFixed(3));
+const FORMS = { number, percent }; // of statistics
 
 // ---- data
 
