@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from saegrid.features.logits import SCHEMA, logit_effects, model_logit_effects
 from saegrid.models.tensors import Rows, tensor_files, tensor_rows
+from toys import save, toy_llama
 
 UNEMBEDDING = np.array([[1, 0], [0, 1], [2, 0], [-1, -1]], np.float32)
 TOKENS = ["a", "b", "c", "d"]
@@ -235,3 +236,24 @@ def test_agrees_with_a_real_model(shared_data):
         expected = head @ (gain * torch.tensor(direction[0], dtype=torch.float64))
     np.testing.assert_allclose(effect, expected.numpy(), rtol=1e-6, atol=1e-6)
     assert table.slice(len(names))["token_id"].to_pylist() == top["token_id"].to_pylist()[::-1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_an_untrained_model_has_the_unembedding_that_was_drawn(tmp_path, dtype):
+    """Not that of the checkpoint whose architecture it has."""
+    from saegrid.models import untrained
+    from saegrid.models.load import load
+
+    folder = save(toy_llama(seed=1), tmp_path)
+    model = {"path": str(folder), "weights": "random", "seed": 5, "dtype": dtype}
+    network = load(model).model
+    direction = np.random.default_rng(0).standard_normal((1, 32)).astype(np.float32)
+    names = [str(i) for i in range(network.config.vocab_size)]
+    drawn = untrained.tensors(model)
+    table = model_logit_effects(direction, [0], folder, names, n=3, drawn=drawn)
+    gain, head = network.model.norm.weight.double(), network.lm_head.weight.double()
+    expected = (head @ (gain * torch.tensor(direction[0], dtype=torch.float64))).numpy()
+    assert table["token_id"].to_pylist()[:3] == np.argsort(-expected)[:3].tolist()
+    np.testing.assert_allclose(table["effect"].to_numpy()[:3], np.sort(expected)[::-1][:3], 1e-5)
+    trained = model_logit_effects(direction, [0], folder, names, n=3)
+    assert not trained.equals(table)

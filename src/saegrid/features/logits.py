@@ -5,7 +5,7 @@ path: direction, gain of the final norm, unembedding.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -110,22 +110,28 @@ def model_logit_effects(
     token_strings: Sequence[str],
     n: int = 10,
     family: str = "auto",
+    drawn: Mapping[str, np.ndarray] | None = None,
 ) -> pa.Table:
     """`logit_effects` of directions in the residual stream of the model in `folder`.
+
+    drawn: tensors by name that take the place of the checkpoint's: those of an untrained model.
 
     Empty where there is no linear path to the logits: for a model without a linear unembedding
     (BERT), and for directions as wide as the hidden neurons (position N). Raises ValueError as
     `logit_effects` does, and for a checkpoint that lacks a tensor.
     """
-    config, files = read_config(folder), tensor_files(folder)
-    names, sizes = unembedding_names(config, files, family), sizes_of(config, family)
+    config, files = read_config(folder), tensor_files(folder) if drawn is None else {}
+    available = files if drawn is None else drawn
+    names, sizes = unembedding_names(config, available, family), sizes_of(config, family)
     wide = np.shape(directions)[1:] == (sizes.d_mlp,) != (sizes.d_model,)
     if names is None or wide or not n:
         return SCHEMA.empty_table()
-    gain = None
-    if names.norm_weight is not None:
-        gain = tensor_rows(files, names.norm_weight)[:]
-    matrix = tensor_rows(files, names.unembed)
+
+    def rows(name: str) -> Matrix:
+        return tensor_rows(files, name) if drawn is None else drawn[name]
+
+    gain = None if names.norm_weight is None else rows(names.norm_weight)[:]
+    matrix = rows(names.unembed)
     return logit_effects(
         directions, matrix, gain, features, token_strings, n, centre=names.kind == "layer"
     )
