@@ -10,8 +10,12 @@ import pytest
 import yaml
 from pipeline import ROOT, TINY, checkout, jobs_to_run, planned, snakemake
 
+from checkpoints import llama_scope
 from saegrid.config import ConfigError
 from saegrid.stages import load
+from studies import tensors as sae_tensors
+
+HOOKS = {"A": "attn_out", "M": "mlp_out", "R": "resid_post"}
 
 
 @pytest.fixture(scope="module")
@@ -138,11 +142,14 @@ def test_the_slurm_profile_gives_gpus_to_capture_and_encode_alone(clean, device,
 
 @pytest.fixture
 def humor(clean, tmp_path, monkeypatch):
-    """The humor study with empty checkpoints: 150 cells whose SAEs are not trained here."""
+    """The humor study with tiny checkpoints: 150 cells whose SAEs are not trained here."""
     (tmp_path / "humicroedit").mkdir()
     shutil.copy(ROOT / "resources/toy/headlines.csv", tmp_path / "humicroedit/train.csv")
     for layer, position, size in product(range(7, 32), "AMR", ("8x", "32x")):
-        (tmp_path / f"Llama3_1-8B-Base-L{layer}{position}-{size}").mkdir()
+        hook = f"blocks.{layer}.hook_{HOOKS[position]}"
+        facts = {"hook_point_in": hook, "hook_point_out": hook, "d_model": 64, "d_sae": 128}
+        folder = tmp_path / f"Llama3_1-8B-Base-L{layer}{position}-{size}"
+        llama_scope(folder, tensors=sae_tensors(), **facts)
     monkeypatch.setenv("SAEGRID_DATA", str(tmp_path))
     monkeypatch.setenv("LLAMA_SCOPE", str(tmp_path))
     monkeypatch.setenv("LLAMA", str(ROOT / "resources/toy/model"))
