@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 import yaml
 from pipeline import checkout
-from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file, save_file
 
 from checkpoints import llama_scope
 
@@ -61,7 +62,7 @@ def disk(folder: Path) -> Path:
     return folder
 
 
-def _in_two_shards(tensors: dict[str, np.ndarray], folder: Path) -> None:
+def _in_two_shards(tensors: dict[str, torch.Tensor], folder: Path) -> None:
     names = sorted(tensors)
     halves = names[: len(names) // 2], names[len(names) // 2 :]
     where = {}
@@ -126,8 +127,8 @@ def edit_text(work: Path) -> None:
 
 TAIL = {"summary": 1, "plot": 1, "index": 1}
 OF_A_CELL = ("encode", "density", "top_tokens", "logit_effects", "page")
-ONE_SAE = {"import_sae": 1, "verify_checkpoint": 1, **dict.fromkeys(OF_A_CELL, 1), **TAIL}
-BOTH_CELLS = {"verify_checkpoint": 1, "capture": 2, **dict.fromkeys(OF_A_CELL, 2), **TAIL}
+ONE_SAE = {"import_sae": 1, **dict.fromkeys(OF_A_CELL, 1), **TAIL}
+BOTH_CELLS = {"capture": 1, **dict.fromkeys(OF_A_CELL, 2), **TAIL}
 
 CHANGES: dict[str, tuple[Callable[[Path], None], dict[str, int]]] = {
     "encoder rows are reversed": (reverse_rows, ONE_SAE),

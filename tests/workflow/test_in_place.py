@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from collections import Counter
 
 import pytest
 from disk import CHANGES, STUDY, disk
@@ -18,9 +19,9 @@ def work(tmp_path):
 
 
 def started(text):
-    """The jobs that a run started, by rule; targets are none."""
-    rows = re.findall(r"^(?:local)?rule (\w+):$", text, re.M)
-    return {rule: rows.count(rule) for rule in rows if rule != "all"}
+    """The jobs that a run printed, by rule."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return Counter(re.findall(r"^\d\d:\d\d:\d\d +\d+/\d+ (\w+)", plain, re.M))
 
 
 @pytest.mark.slow
