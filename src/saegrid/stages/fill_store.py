@@ -9,6 +9,7 @@ from saegrid.base.io import canonical
 from saegrid.capture.sizes import HEADER
 from saegrid.stages.places import MODEL, VERIFIED, every_site, family_code
 from saegrid.stages.stage import CORPUS, At, Many, Needs, Plan, Settings, Sizes, Stage, Weight
+from saegrid.store.manifest import beside
 from saegrid.store.settings import settings_of
 
 ENTRY = 20
@@ -67,7 +68,7 @@ READS = {
 FILL_STORE = Stage(
     "fill_store",
     reads=READS,
-    writes={"facts": every_site(CORPUS + "store/{capture}/{site}.json", beside=True)},
+    writes={"facts": every_site(CORPUS + "store/{capture}/{site}.json", beside=beside)},
     settings=settings,
     code=family_code,
     needs=Needs("capture", 600, "capture", gpu=True),

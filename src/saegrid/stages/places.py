@@ -1,6 +1,6 @@
 """Inputs that many stages have, each a function of the plan and the place of a job."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from saegrid.stages.stage import At, Many, One, Plan, Read, Source, Write
@@ -95,7 +95,7 @@ def facts_of_main() -> dict[str, Read]:
     }
 
 
-def every_site(path: str, beside: bool = False) -> Write:
+def every_site(path: str, beside: Callable[[str], list[str]] | None = None) -> Write:
     """A file for each site of the grid."""
     return Write(path, each={"site": lambda plan: plan.sites}, beside=beside)
 

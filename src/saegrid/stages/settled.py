@@ -39,7 +39,22 @@ def _read(path: str, *state: int) -> Recorded:
 def damaged(graph: "Graph", jobs: Iterable["Job"]) -> dict[str, str]:
     """Results of these jobs that are there and cannot be read, each with the reason. They count as
     missing: the next run makes them again."""
-    records = {path: _record(path) for job in jobs for path in graph.outputs(*job)}
+    damages: dict[str, str] = {}
+    for stage, at in jobs:
+        for name in stage.writes:
+            beside = stage.write(name).beside
+            for path in graph.paths(Source(f"{stage.name}.{name}", at)):
+                others = _damages(beside(path) if beside else [])
+                damages |= others
+                if others:
+                    damages[path] = f"it stands for {next(iter(others))}"
+                damages |= _damages([path])
+    return damages
+
+
+def _damages(paths: Iterable[str]) -> dict[str, str]:
+    """Those of these files that exist and cannot be read, each with the reason."""
+    records = {path: _record(path) for path in paths}
     return {path: record.damage for path, record in records.items() if record and record.damage}
 
 

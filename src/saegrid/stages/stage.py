@@ -98,8 +98,8 @@ class Write(NamedTuple):
     """Holds the spec of the job that wrote it, if its kind of file can."""
     report: tuple[str, str] | None = None
     """Caption file and category in Snakemake's report."""
-    beside: bool = False
-    """Stands for files beside it, which no stage has as outputs."""
+    beside: Callable[[str], list[str]] | None = None
+    """The files that a path stands for, which no stage has as outputs."""
 
     @property
     def is_recording(self) -> bool:

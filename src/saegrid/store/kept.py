@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from saegrid.base.recorded import recorded
 from saegrid.store.manifest import Manifest, Shard, shard_path
 from saegrid.store.settings import Settings
 from saegrid.store.texts import Offset
@@ -29,7 +30,8 @@ def kept(
 
     A shard stays if the store has the same identity and settings, the files up to its last text
     have not changed, and its texts are still asked for. The last shard does not stay if it is not
-    full and more texts may follow. A shard that lacks the files of some sites stays for the others.
+    full and more texts may follow. A shard that lacks the files of some sites, or whose files there
+    are damaged, stays for the others.
 
     Args:
         old: the manifest of the store.
@@ -52,7 +54,7 @@ def kept(
         digests = {
             site: digest
             for site, digest in shard.sha256.items()
-            if shard_path(folder, site, number).is_file()
+            if not recorded(shard_path(folder, site, number)).damage
         }
         shards.append(shard._replace(sha256=digests))
     whole = len(shards) == len(old.shards) and alike == len(old.files)

@@ -92,13 +92,26 @@ class Manifest(NamedTuple):
 
 
 def read_manifest(folder: str | Path) -> Manifest | None:
-    """The manifest of a folder; None if there is none."""
+    """The manifest of a folder; None if there is none. StoreError if it is damaged."""
     path = Path(folder) / MANIFEST
     if not path.is_file():
         return None
-    facts = io.read_json(path)
-    facts.pop("last_updated")
-    return Manifest(**{**facts, "shards": [Shard.read(shard) for shard in facts["shards"]]})
+    try:
+        facts = io.read_json(path)
+        facts.pop("last_updated")
+        return Manifest(**{**facts, "shards": [Shard.read(shard) for shard in facts["shards"]]})
+    except (ValueError, LookupError, TypeError, AttributeError) as problem:
+        raise StoreError(
+            f"{path}: the manifest cannot be read ({problem}). Delete it: the store is then filled "
+            "anew."
+        ) from problem
+
+
+def beside(facts: str) -> list[str]:
+    """The files that the facts of a site stand for: the manifest, and the site's shards."""
+    path = Path(facts)
+    shards = path.with_suffix("").glob("*.safetensors")
+    return [str(path.with_name(MANIFEST)), *sorted(map(str, shards))]
 
 
 def sites_of(paths: Iterable[str | Path]) -> list[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from saegrid.base import io
-from saegrid.base.recorded import recorded_spec
+from saegrid.base.recorded import recorded
 from saegrid.base.words import Cell
 from saegrid.saes.formats.sae_lens import FACTS, WEIGHTS, write_sae_lens
 from saegrid.saes.training.adam import Astray
@@ -63,8 +63,8 @@ class _Cell(NamedTuple):
 
     def is_in(self, folder: Path) -> bool:
         """Return True if a folder holds all files of the SAE of this spec."""
-        whole = all((folder / name).is_file() for name in FILES)
-        return whole and recorded_spec(folder / WEIGHTS) == self.spec
+        whole = not any(recorded(folder / name).damage for name in FILES)
+        return whole and recorded(folder / WEIGHTS).spec == self.spec
 
     def write(self, folder: Path, trained: Trained) -> None:
         io.write_table(folder / HISTORY, trained.history, self.spec)
