@@ -3,8 +3,8 @@
 It is the example of CONTRIBUTING.md, with a panel for each feature and one of the study.
 """
 
-import dataclasses
 import json
+import shutil
 
 import pytest
 from pydantic import create_model
@@ -13,12 +13,13 @@ from asking import STUDY, cell_at, files, finish, jobs_of, mistakes, plan_of, sp
 from saegrid import stages
 from saegrid.base.section import Strict
 from saegrid.config import ConfigError, check, messages
-from saegrid.config.models import Study
+from saegrid.config.cells import STAGES as OVERRIDDEN
+from saegrid.config.models import Analyses, Study
 from saegrid.stages import targets
 from saegrid.stages.estimate import estimate
 from saegrid.stages.places import cells, of_every_cell, once
 from saegrid.stages.settled import is_settled, recording
-from saegrid.stages.stage import CELL, Column, Figure, Needs, Panel, Stage, Weight, no_settings
+from saegrid.stages.stage import CELL, Column, Figure, Needs, Panel, Stage, Weight
 from studies import tiny
 
 
@@ -42,7 +43,6 @@ PROBE = Stage(
     reads={"features": "encode.features", "tokens": "tokens.tokens", "texts": "items.table"},
     writes={"table": CELL + "probe.parquet"},
     config=Settings,
-    sections=("probe",),
     ends=cells,
     needs=Needs(memory=3210, minutes=20, group="cells"),
     weighs=lambda sizes, at: Weight(write=2000),
@@ -53,7 +53,6 @@ RANKING = Stage(
     reads={"tables": of_every_cell("probe.table")},
     writes={"table": "results/{study}/ranking.parquet"},
     config=Settings,
-    settings=lambda plan, at: plan.study.analyses.ranking.model_dump(),
     ends=once,
     shows=(OF_THE_STUDY,),
 )
@@ -61,18 +60,16 @@ RANKING = Stage(
 
 @pytest.fixture(autouse=True)
 def registered(beside_repository, monkeypatch, tmp_path):
-    """Stages, sections and scripts know the two analyses."""
+    """Stages, sections and scripts know the two analyses beside those that are there, whatever
+    they are: one of these names is replaced."""
     known = {**stages.load(), "probe": PROBE, "ranking": RANKING}
     monkeypatch.setattr(stages, "load", lambda: known)
     fields = dict.fromkeys(("probe", "ranking"), (Settings | None, None))
-    analyses = create_model("Analyses", __base__=Strict, **fields)
+    analyses = create_model("Analyses", __base__=Analyses, **fields)
     study = create_model("Study", __base__=Study, analyses=(analyses, analyses()))
     for module in (check, messages):
         monkeypatch.setattr(module, "Study", study)
-    scripts = tmp_path / "scripts"
-    scripts.mkdir()
-    for path in (tmp_path / "workflow/scripts").glob("*.py"):
-        (scripts / path.name).symlink_to(path.resolve())
+    scripts = shutil.copytree(tmp_path / "workflow/scripts", tmp_path / "scripts")
     for name in ("probe", "ranking"):
         (scripts / f"{name}.py").write_text('"""An analysis."""\nfrom saegrid.base import io\n')
     monkeypatch.setattr("asking.SCRIPTS", scripts)
@@ -91,7 +88,7 @@ def test_a_study_that_does_not_name_it_has_nothing_of_it():
     """Neither jobs, nor files, nor a word in the specs of what shows: no page is made again."""
     plan = planned()
     assert {job.stage.name for job in jobs_of(plan)} & {"probe", "ranking"} == set()
-    assert "probe" not in targets.names(plan.graph)
+    assert "all_probe" not in targets.names(plan.graph)
     assert [plan.graph.shown(kind) for kind in (Column, Panel)] == [[], []]
     for name, place in (
         ("summary", STUDY),
@@ -102,27 +99,64 @@ def test_a_study_that_does_not_name_it_has_nothing_of_it():
         assert not {"columns", "panels"} & found.keys(), name
     assert "probe_auc" not in json.loads(spec(plan, "plot"))["figures"]
     assert [output for output in recording(plan.graph) if "probe" in output] == []
-    assert targets.ends(plan.graph, ["probe"]) == []
+
+
+UNNAMED = (
+    "The study does not name the analysis probe: add `analyses: {probe: {...}}` to its config."
+)
+
+
+@pytest.mark.parametrize(
+    "asked", ["all_probe", "results/tiny/headlines/cells/L1R-8x/probe.parquet"]
+)
+def test_what_is_asked_of_an_analysis_that_the_study_does_not_name_is_refused(asked):
+    with pytest.raises(ConfigError) as error:
+        targets.ends(planned().graph, [asked])
+    assert str(error.value) == f"{asked} is of an analysis. {UNNAMED}"
+    assert targets.ends(planned("probe").graph, [asked])
+
+
+def test_the_name_of_its_stage_is_no_target():
+    """It is that of a rule: another rule cannot have it."""
+    with pytest.raises(ConfigError) as error:
+        targets.ends(planned("probe").graph, ["probe"])
+    assert str(error.value) == "probe is a stage and no target: ask for all_probe."
+    with pytest.raises(ConfigError) as error:
+        targets.ends(planned().graph, ["probe"])
+    assert str(error.value) == f"probe is a stage and no target: ask for all_probe. {UNNAMED}"
+
+
+def test_no_target_has_the_name_of_a_stage():
+    plan = planned("probe", "ranking")
+    assert not {*targets.names(plan.graph)} & {*plan.graph.stages}
+
+
+def test_another_analysis_that_it_needs_must_be_named():
+    """Else there would be no settings of it: one sentence, before the first job."""
+    assert mistakes(planned("ranking")) == [
+        "analyses.ranking needs what analyses.probe makes, which the study does not name: add "
+        "`analyses: {probe: {...}}` to its config."
+    ]
 
 
 def test_a_study_that_names_it_has_its_jobs_and_its_target():
     plan = planned("probe")
     jobs = [str(job) for job in jobs_of(plan) if job.stage.name == "probe"]
     assert jobs == ["probe L1A-8x headlines", "probe L1R-8x headlines"]
-    assert targets.names(plan.graph)[-1] == "probe"
-    alone = {job.stage.name for job in jobs_of(plan, "probe")}
+    assert targets.names(plan.graph)[-1] == "all_probe"
+    alone = {job.stage.name for job in jobs_of(plan, "all_probe")}
     assert "probe" in alone and not alone & {"density", "page", "summary", "selection"}
     assert "results/tiny/headlines/cells/L1R-8x/probe.parquet" in targets.files(plan.graph, "all")
     assert mistakes(plan) == []
     both = planned("probe", "ranking")
     assert [job.stage.name for job in jobs_of(both)].count("ranking") == 1
-    assert targets.names(both.graph)[-2:] == ["probe", "ranking"]
+    assert targets.names(both.graph)[-2:] == ["all_probe", "all_ranking"]
 
 
 def test_what_it_reads_comes_though_it_is_not_named_itself():
     """A ranking needs the probes of all cells; the study asks for the ranking alone."""
     plan = planned("probe", "ranking")
-    found = [job.stage.name for job in jobs_of(plan, "ranking")]
+    found = [job.stage.name for job in jobs_of(plan, "all_ranking")]
     assert found.count("probe") == 2 and found.count("ranking") == 1
 
 
@@ -147,11 +181,21 @@ def test_wrong_settings_are_told():
         plan_of(tiny(analyses={"prob": {"label": "x"}}))
 
 
-def test_a_stage_of_a_study_may_have_a_section(monkeypatch):
-    stage = dataclasses.replace(RANKING, sections=("ranking",), settings=no_settings)
-    known = {**stages.load(), "ranking": stage}
-    monkeypatch.setattr(stages, "load", lambda: known)
-    assert mistakes(planned("probe", "ranking")) == []
+def test_its_section_counts_whatever_its_sections_are():
+    """Its settings would be in no spec: a change of them would run nothing."""
+    parts = {"reads": {}, "writes": {"table": "x"}, "config": Settings, "ends": once}
+    assert PROBE.sections == Stage("probe", **parts).sections == ("probe",)
+    assert Stage("probe", sections=("pages",), **parts).sections == ("probe", "pages")
+    assert Stage("probe", sections=("pages", "probe"), **parts).sections == ("pages", "probe")
+    plan = planned("probe", "ranking")
+    assert mistakes(plan) == []
+    assert json.loads(spec(plan, "ranking"))["ranking"] == {"label": "meanGrade", "folds": 5}
+
+
+@pytest.mark.parametrize("part", [{"config": Settings}, {"ends": once}])
+def test_an_analysis_has_a_section_and_jobs(part):
+    with pytest.raises(ValueError, match="Stage probe: an analysis has both `config` and `ends`"):
+        Stage("probe", reads={}, writes={"table": "x"}, **part)
 
 
 def test_a_cell_may_override_it():
@@ -161,8 +205,18 @@ def test_a_cell_may_override_it():
 
 
 def test_an_override_of_an_analysis_that_does_not_run_is_a_mistake_of_the_config():
-    with pytest.raises(ConfigError, match=r"overrides\.L1R-8x\.probe"):
+    with pytest.raises(ConfigError, match=r"overrides\.L1R-8x\.probe is not a stage"):
         planned(overrides={"L1R-8x": {"probe": {"folds": 3}}})
+
+
+def test_an_override_of_an_analysis_of_the_whole_study_is_refused():
+    """It would change nothing."""
+    with pytest.raises(ConfigError) as error:
+        planned("probe", "ranking", overrides={"L1R-8x": {"ranking": {"folds": 3}}})
+    assert str(error.value) == (
+        "overrides.L1R-8x.ranking is of the whole study: a cell cannot override it. Known: "
+        f"{', '.join(OVERRIDDEN)}, probe."
+    )
 
 
 def test_a_column_is_in_the_summary_and_on_the_index():
