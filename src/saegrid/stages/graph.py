@@ -161,12 +161,24 @@ class Graph:
 
     def _asked(self, stage: Stage, name: str, at: At, mistakes: list[str] | None) -> list[Source]:
         try:
-            return self.listed(stage, name, at)
+            sources = self.listed(stage, name, at)
+            for source in sources:
+                self._check(stage, self.stages[source.stage])
+            return sources
         except Exception as problem:
             if mistakes is None:
                 raise
             mistakes.append(Job(stage, at).mistake(problem))
             return []
+
+    def _check(self, stage: Stage, read: Stage) -> None:
+        """ConfigError where a stage reads an analysis that the study does not name."""
+        if read.config and read not in self.analyses:
+            key = f"analyses.{stage.name}" if stage.config else f"stage {stage.name}"
+            raise ConfigError(
+                f"{key} needs what analyses.{read.name} makes, which the study does not name: add "
+                f"`analyses: {{{read.name}: {{...}}}}` to its config."
+            )
 
     def maker(self, source: Source) -> tuple[str, At]:
         """The stage and place of the job that makes an output."""
