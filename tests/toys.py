@@ -94,7 +94,13 @@ def toy_bert(
 NAMES = {pick(FAMILIES, kind, "model family").name for kind in FAMILIES}
 """Names of the families."""
 TOYS = Cases(
-    "model family", "tests/toys.py", {"llama": toy_llama, "gpt2": toy_gpt2, "bert": toy_bert}
+    "model family",
+    "tests/toys.py",
+    {
+        "llama": toy_llama,
+        "gpt2": toy_gpt2,
+        "bert": toy_bert,
+    },
 )
 """A toy of each family: a function of layers, d, vocab, context and seed; of a family of several
 kinds of `kind` too."""

@@ -406,7 +406,10 @@ def test_the_export_of_llama_scope_is_folded(tmp_path):
 MAKERS = Cases(
     "SAE format",
     "tests/saes/test_formats.py",
-    {"llama_scope": llama_scope, "sae_lens": lambda folder: sae_lens(folder)[0]},
+    {
+        "llama_scope": llama_scope,
+        "sae_lens": lambda folder: sae_lens(folder)[0],
+    },
 )
 """A function of each format that writes a checkpoint to a folder."""
 

@@ -1,15 +1,19 @@
 """A made-up analysis: its jobs, specs and settings, and what it shows, follow from one stage.
 
-It is the example of CONTRIBUTING.md, with a panel for each feature and one of the study.
+It is the example of CONTRIBUTING.md, with a panel for each feature and one of the study; what
+stands there is looked at too.
 """
 
+import ast
 import json
+import re
 import shutil
+from pkgutil import resolve_name
 
 import pytest
 from pydantic import create_model
 
-from asking import STUDY, cell_at, files, finish, jobs_of, mistakes, plan_of, spec, wants
+from asking import ROOT, STUDY, cell_at, files, finish, jobs_of, mistakes, plan_of, spec, wants
 from saegrid import stages
 from saegrid.base.section import Strict
 from saegrid.config import ConfigError, check, messages
@@ -58,17 +62,22 @@ RANKING = Stage(
 )
 
 
-@pytest.fixture(autouse=True)
-def registered(beside_repository, monkeypatch, tmp_path):
-    """Stages, sections and scripts know the two analyses beside those that are there, whatever
-    they are: one of these names is replaced."""
-    known = {**stages.load(), "probe": PROBE, "ranking": RANKING}
+def register(monkeypatch, *analyses_):
+    """Have stages and sections of analyses known beside those that are there; of one name these are
+    taken."""
+    known = {**stages.load(), **{stage.name: stage for stage in analyses_}}
     monkeypatch.setattr(stages, "load", lambda: known)
-    fields = dict.fromkeys(("probe", "ranking"), (Settings | None, None))
+    fields = {stage.name: (stage.config | None, None) for stage in analyses_}
     analyses = create_model("Analyses", __base__=Analyses, **fields)
     study = create_model("Study", __base__=Study, analyses=(analyses, analyses()))
     for module in (check, messages):
         monkeypatch.setattr(module, "Study", study)
+
+
+@pytest.fixture(autouse=True)
+def registered(beside_repository, monkeypatch, tmp_path):
+    """The two analyses are known, and have scripts."""
+    register(monkeypatch, PROBE, RANKING)
     scripts = shutil.copytree(tmp_path / "workflow/scripts", tmp_path / "scripts")
     for name in ("probe", "ranking"):
         (scripts / f"{name}.py").write_text('"""An analysis."""\nfrom saegrid.base import io\n')
@@ -192,6 +201,14 @@ def test_its_section_counts_whatever_its_sections_are():
     assert json.loads(spec(plan, "ranking"))["ranking"] == {"label": "meanGrade", "folds": 5}
 
 
+def test_an_analysis_without_a_line_in_the_registry_is_named(monkeypatch):
+    other = Stage("other", reads={}, writes={"table": "x"}, config=Settings, ends=once)
+    known = {**stages.load(), "other": other}
+    monkeypatch.setattr(stages, "load", lambda: known)
+    with pytest.raises(ValueError, match=r"^Stage other has a section: it wants a line in ANALYS"):
+        jobs_of(planned())
+
+
 @pytest.mark.parametrize("part", [{"config": Settings}, {"ends": once}])
 def test_an_analysis_has_a_section_and_jobs(part):
     with pytest.raises(ValueError, match="Stage probe: an analysis has both `config` and `ends`"):
@@ -281,3 +298,61 @@ def test_needs_weight_and_group_are_its_own():
     assert [(line.rule, line.jobs, line.write) for line in run.lines] == [("probe", 2, 4000)]
     assert PROBE.log() == "logs/{study}/{corpus}/{cell}/probe.log"
     assert RANKING.log() == "logs/{study}/ranking.log"
+
+
+# --- what CONTRIBUTING.md says --------------------------------------------------------------
+
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
+STAGE, LINES, SCRIPT = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
+"""The blocks of the example, in their order."""
+
+
+@pytest.fixture
+def guide():
+    """The names of the example's stage."""
+    names = {"__name__": "guide"}
+    exec(STAGE, names)
+    return names
+
+
+def test_the_stage_of_the_guide_can_be_bound(guide, monkeypatch):
+    probe = guide["PROBE"]
+    register(monkeypatch, probe, RANKING)
+    plan = planned("probe")
+    assert plan.graph.stages["probe"] is probe and ast.get_docstring(ast.parse(STAGE))
+    jobs = [job for job in jobs_of(plan, "all_probe") if job.stage is probe]
+    assert [str(job) for job in jobs] == ["probe L1A-8x headlines", "probe L1R-8x headlines"]
+    for job in jobs:
+        assert json.loads(spec(plan, *(probe.name, job.at)))["probe"] == {"label": "meanGrade"}
+        inputs = {name: plan.graph.inputs(probe, name, job.at) for name in probe.reads}
+        assert all(isinstance(path, str) for path in inputs.values())
+        assert wants(plan, "probe", job.at)["memory"] == 4000
+    assert [column.name for column in plan.graph.shown(Column)] == ["auc"]
+    assert "probe_auc" in {figure.name for figure in plan.graph.shown(Figure)}
+    plan = planned("probe", overrides={"L1R-8x": {"probe": {"label": "grade"}}})
+    assert [json.loads(text)["probe"]["label"] for text in of_cells(plan, "probe")] == [
+        *("meanGrade", "grade")
+    ]
+
+
+def test_the_lines_of_the_guide_are_those_of_the_registries(guide):
+    named = re.findall(r'"(\w+)": "([\w.:]+)"', LINES)
+    ours = [place for name, place in named if name == "probe"]
+    assert ours == ["saegrid.stages.probe:PROBE", "saegrid.stages.probe:Settings"]
+    assert guide["PROBE"].config is guide["Settings"]
+    others = {name: place for name, place in named if name != "probe"}
+    assert others and others.items() <= stages.STAGES.items()
+    text = (ROOT / "src/saegrid/stages/__init__.py").read_text()
+    assert "ANALYSES: dict[str, str] = {" in text and "ANALYSES: dict[str, str] = {" in LINES
+
+
+def test_the_script_of_the_guide_is_one_of_its_stage(guide):
+    tree = ast.parse(SCRIPT)
+    assert ast.get_docstring(tree)
+    for part in ("input", "output"):
+        used = set(re.findall(rf"job\.{part}\.(\w+)", SCRIPT))
+        assert used == {*(guide["PROBE"].reads if part == "input" else guide["PROBE"].writes)}
+    assert re.findall(r"job\.settings\[\"(\w+)\"\]", SCRIPT) == [*guide["PROBE"].sections]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module != "saegrid.metrics.probe":
+            assert all(resolve_name(f"{node.module}:{one.name}") for one in node.names)

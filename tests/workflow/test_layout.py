@@ -116,6 +116,16 @@ def test_help_names_what_is_registered(section, key, registry):
     assert set(registry) <= set(words)
 
 
+def test_paths_in_the_guide_are_there():
+    """From the repository, the package or the tests, but for those of its example."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    paths = set(re.findall(r"`([\w./-]+(?:\.(?:py|smk|json|yaml|md)|/))`", text))
+    paths = {path for path in paths if not re.search(r"probe|^results/|^verified", path)}
+    places = (ROOT, ROOT / "src/saegrid", ROOT / "src/saegrid/stages", ROOT / "tests")
+    missing = {path for path in paths if not any((place / path).exists() for place in places)}
+    assert len(paths) > 25 and missing == set()
+
+
 def test_the_lock_pins_every_dependency_and_names_no_address():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = [line for lines in project["optional-dependencies"].values() for line in lines]

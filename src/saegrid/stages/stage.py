@@ -240,7 +240,7 @@ class Stage:
     like: str = ""
     """The stage whose spec it has: another file that stands for the same."""
     config: type[Strict] | None = None
-    """Of an analysis its section under `analyses`, which `ANALYSES` has too: the stage runs where a
+    """Section of an analysis under `analyses`, which `ANALYSES` has too: the stage runs where a
     study has one. A cell may override it where the jobs are those of cells."""
     ends: Callable[[Plan], Iterable[At]] | None = None
     """The jobs of an analysis; jobs of other stages follow from what is read of them."""

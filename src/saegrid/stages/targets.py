@@ -107,7 +107,7 @@ TARGETS: dict[str, Target] = {
 
 
 PREFIX = "all_"
-"""What the target of an analysis has before the name of its stage, which is that of a rule."""
+"""Beginning of the target of an analysis: the name of its stage alone is that of a rule."""
 
 
 def analyses(graph: "Graph") -> dict[str, Target]:
