@@ -5,6 +5,7 @@ stands there is looked at too.
 """
 
 import ast
+import dataclasses
 import json
 import re
 import shutil
@@ -199,6 +200,18 @@ def test_its_section_counts_whatever_its_sections_are():
     plan = planned("probe", "ranking")
     assert mistakes(plan) == []
     assert json.loads(spec(plan, "ranking"))["ranking"] == {"label": "meanGrade", "folds": 5}
+
+
+@pytest.mark.parametrize("part", ["settings", "code"])
+def test_a_function_of_an_analysis_that_raises_is_told_with_its_stage(part, monkeypatch):
+    def fail(*given):
+        raise RuntimeError("on purpose")
+
+    register(monkeypatch, dataclasses.replace(PROBE, **{part: fail}), RANKING)
+    plan = planned("probe")
+    assert mistakes(plan, "all_probe") == [
+        f"stage probe {cell} headlines: RuntimeError: on purpose" for cell in ("L1A-8x", "L1R-8x")
+    ]
 
 
 def test_an_analysis_without_a_line_in_the_registry_is_named(monkeypatch):
