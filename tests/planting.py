@@ -2,25 +2,13 @@
 
 import numpy as np
 
+from recipes import QUICK
 from saegrid.base.words import Site
 from saegrid.saes.training.loop import train
 from saegrid.saes.training.stream import of_array
 
 D_MODEL, PLANTED = 32, 64
 SITE = Site(1, "R")
-SHORT = {"steps": 30, "batch": 256, "log_every": 10}
-QUICK = {
-    "batchtopk": SHORT | {"k": 4},
-    "jumprelu": SHORT | {"l0": 4.0},
-    "jumprelu_tanh": SHORT | {"lr": 4e-3},
-    "relu_kl": SHORT | {"rho": 0.03},
-    "relu_l1": SHORT | {"l1": 2.0, "lr": 4e-3},
-    "scaling": SHORT | {"l1": 2.0, "lr": 4e-3},
-    "tied": SHORT | {"epochs": 0, "patience": 0, "validate_every": 20},
-    "topk": SHORT | {"k": 4},
-    "topk_relu": SHORT | {"k": 4, "lr": 4e-3},
-}
-"""Settings of short trainings, by recipe."""
 
 
 def planted(n=20_000, seed=0):

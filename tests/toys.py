@@ -8,8 +8,10 @@ import pyarrow as pa
 import torch
 import transformers
 
+from cases import Cases
+from saegrid.base.registry import pick
 from saegrid.base.words import SIDES
-from saegrid.models import family_of
+from saegrid.models import FAMILIES, family_of
 from saegrid.models.load import Loaded
 
 # Toys are too small for more, and tests run side by side.
@@ -89,8 +91,19 @@ def toy_bert(
     return _loaded(_made(transformers.AutoModel, config, seed), "toy bert")
 
 
-TOYS = {"llama": toy_llama, "gpt2": toy_gpt2, "bert": toy_bert}
-"""A toy of each family."""
+NAMES = {pick(FAMILIES, kind, "model family").name for kind in FAMILIES}
+"""Names of the families."""
+TOYS = Cases(
+    "model family",
+    "tests/toys.py",
+    {
+        "llama": toy_llama,
+        "gpt2": toy_gpt2,
+        "bert": toy_bert,
+    },
+)
+"""A toy of each family: a function of layers, d, vocab, context and seed; of a family of several
+kinds of `kind` too."""
 
 
 def _made(kind, config, seed: int, dtype: torch.dtype = torch.float32) -> torch.nn.Module:

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from cases import Cases
 from checkpoints import (
     D_MODEL,
     D_SAE,
@@ -402,12 +403,26 @@ def test_the_export_of_llama_scope_is_folded(tmp_path):
 # --- all formats --------------------------------------------------------------------------------
 
 
+MAKERS = Cases(
+    "SAE format",
+    "tests/saes/test_formats.py",
+    {
+        "llama_scope": llama_scope,
+        "sae_lens": lambda folder: sae_lens(folder)[0],
+    },
+)
+"""A function of each format that writes a checkpoint to a folder."""
+
+
+def test_every_format_has_its_maker():
+    MAKERS.check(FORMATS)
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_opens_and_reads_blocks(tmp_path, name):
-    makers = {"llama_scope": llama_scope, "sae_lens": lambda folder: sae_lens(folder)[0]}
     form = pick(FORMATS, name, "format")
     assert isinstance(form, Format)
-    folder = makers[name](tmp_path / name)
+    folder = MAKERS[name](tmp_path / name)
     assert all((folder / file).is_file() for file in form.files)
     sae = form.open(folder)
     encoder = sae.encoder

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from planting import QUICK, quick
+from planting import quick
+from recipes import QUICK
 from saegrid.saes.training import RECIPES
 from saegrid.saes.training.loop import world_of
 from saegrid.saes.training.settings import parse

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from planting import QUICK, SITE, X, quick
+from planting import SITE, X, quick
+from recipes import QUICK, RECIPE_CASES, D, Given, M
 from saegrid.base.registry import pick
 from saegrid.saes.formats.sae_lens import open_checkpoint, write_sae_lens
 from saegrid.saes.sae import decode, encode, fold_decoder_norms
@@ -18,26 +19,24 @@ from saegrid.saes.training.settings import parse
 from saegrid.saes.training.state import Run, State
 from saegrid.saes.training.stream import of_array
 
-N, D, M = 40, 8, 24
+N = 40
 NONE = torch.empty(0, dtype=torch.int64)
+
+
+def test_every_recipe_has_its_case():
+    RECIPE_CASES.check(RECIPES)
+    assert SITE.layer == 1 and len(X) == 20_000
 
 
 def parameters(recipe, seed=0):
     """Random parameters with free decoder norms, in float64."""
-    g = torch.Generator().manual_seed(seed)
-    shapes = {"W_enc": (M, D), "b_enc": (M,), "W_dec": (M, D), "b_dec": (D,)}
-    more = {
-        "tied": {"W": (M, D), "b_enc": (M,), "b_dec": (D,)},
-        "jumprelu": shapes | {"log_threshold": (M,)},
-        "jumprelu_tanh": shapes | {"log_threshold": (M,)},
-        "batchtopk": shapes | {"threshold": (1,)},
-    }
+    g, case = torch.Generator().manual_seed(seed), RECIPE_CASES[recipe]
     found = {
         name: torch.randn(shape, generator=g, dtype=torch.float64) * 0.5
-        for name, shape in more.get(recipe, shapes).items()
+        for name, shape in case.shapes.items()
     }
-    if recipe == "batchtopk":
-        found["threshold"].fill_(-1.0)
+    for name, value in case.fixed.items():
+        found[name].fill_(value)
     return found
 
 
@@ -46,57 +45,15 @@ def tokens(seed=1, n=N):
 
 
 def told(recipe, **settings):
-    known = {"k": 4} if "topk" in recipe else {}
-    return parse(recipe, known | settings)
+    """Settings that suit a few features, and else its own."""
+    return parse(recipe, {key: v for key, v in QUICK[recipe].items() if key == "k"} | settings)
 
 
 def plain(recipe, p, x, s, progress):
     """The loss as its formula reads: reconstruction, sparsity and other terms; and z."""
-    W = p.get("W_enc", p.get("W"))
-    decoder = p.get("W_dec", W)
-    centre = (
-        p["b_dec"] if recipe in ("topk", "batchtopk", "jumprelu", "relu_l1", "topk_relu") else 0
-    )
-    pre = (x - centre) @ W.T + p["b_enc"]
-    norms = decoder.norm(dim=1)
-    match recipe:
-        case "topk" | "topk_relu":
-            k = M if s.k is None else s.k
-            last = pre.sort(dim=1).values[:, -k][:, None]
-            z = torch.relu(torch.where(pre >= last, pre, 0.0))
-        case "batchtopk":
-            last = torch.relu(pre).flatten().sort().values[-s.k * len(x)]
-            z = torch.where((pre >= last) & (pre > 0), pre, 0.0)
-        case "jumprelu" | "jumprelu_tanh":
-            z = torch.where(pre > p["log_threshold"].exp(), pre, 0.0)
-        case _:
-            z = torch.relu(pre)
-    squared = (x - z @ decoder - p["b_dec"]).square().sum()
-    mean, total = squared / len(x), z.sum() / len(x)
-    l0 = (z > 0).double().sum() / len(x)
-    rising = min(1.0, progress / 0.05)
-    match recipe:
-        case "topk" | "batchtopk":
-            terms = mean / 3.0, 0.0, 0.0
-        case "jumprelu":
-            terms = mean / 3.0, s.l0_weight * min(1, progress / 0.2) * (l0 / s.l0 - 1) ** 2, 0.0
-        case "jumprelu_tanh":
-            theta = p["log_threshold"].exp()
-            tanh = torch.tanh(s.steepness * z * norms).sum() / len(x)
-            pull = (torch.relu(theta - pre) * norms).sum() / len(x)
-            terms = mean, s.sparsity * progress * tanh, s.pre * pull
-        case "relu_kl":
-            q = 1 / (1 + torch.exp(-pre / s.softness))
-            q = q.mean(dim=0)
-            kl = s.rho * (s.rho / q).log() + (1 - s.rho) * ((1 - s.rho) / (1 - q)).log()
-            terms = mean, s.kl * kl.sum(), 0.0
-        case "relu_l1":
-            terms = mean, s.l1 * rising * total, 0.0
-        case "scaling":
-            terms = mean, s.l1 * rising * (z * norms).sum() / len(x), 0.0
-        case "tied" | "topk_relu":
-            terms = mean / D, s.l1 * z.mean(), 0.0
-    return terms, squared, z
+    given = Given(p, x, s, progress)
+    z, terms = RECIPE_CASES[recipe].plain(given)
+    return terms, given.squared(z), z
 
 
 CASES = [*((name, {}) for name in RECIPES), ("topk_relu", {"k": None})]
@@ -129,7 +86,10 @@ def test_losses_of_held_out_tokens_can_be_compared_over_the_training(recipe):
         assert float(getattr(early, name)) == float(getattr(late, name)), name
 
 
-@pytest.mark.parametrize(("recipe", "settings"), [c for c in CASES if "jump" not in c[0]])
+EXACT = [c for c in CASES if c[0] not in RECIPE_CASES or not RECIPE_CASES[c[0]].estimated]
+
+
+@pytest.mark.parametrize(("recipe", "settings"), EXACT)
 def test_the_gradient_is_that_of_the_formula(recipe, settings):
     """Autograd of the plain formula, in float64; JumpReLU's is an estimate, see below."""
     s, x, p, q = told(recipe, **settings), tokens(), parameters(recipe), parameters(recipe)
@@ -252,8 +212,6 @@ def test_d4_folding_changes_no_reconstruction(tmp_path, recipe, settings, scale)
     if chosen.unit_decoder:
         p["W_dec"] /= p["W_dec"].norm(dim=1, keepdim=True)
     p = {name: value.float() for name, value in p.items()}
-    if recipe == "batchtopk":
-        p["threshold"].fill_(0.7)
     x = (raw * scale).float()
     with torch.no_grad():
         found = chosen.step(dict(p), Batch(x, 3.0, NONE, 1.0, learn=False), s)
@@ -266,7 +224,7 @@ def test_d4_folding_changes_no_reconstruction(tmp_path, recipe, settings, scale)
     error = np.square(raw.numpy() - decode(sae, z)).sum() * scale**2
     assert error == pytest.approx(float(found.squared), rel=1e-5)
     assert (z > 0).sum() / len(raw) == pytest.approx(found.l0())
-    if recipe != "topk_relu" and sae.encoder.k is None:
+    if RECIPE_CASES[recipe].folded and sae.encoder.k is None:
         np.testing.assert_allclose(sae.decoder.norms, 1, rtol=1e-5)
         again = fold_decoder_norms(sae)
         np.testing.assert_allclose(
@@ -356,8 +314,3 @@ def test_features_that_are_silent_for_ever_feel_the_term():
 def test_what_would_divide_by_zero_is_refused(recipe, setting, value):
     with pytest.raises(ValueError, match=f"{setting} of the recipe {recipe} must be a number abov"):
         parse(recipe, {setting: value})
-
-
-def test_quick_settings_name_every_recipe():
-    assert set(QUICK) == set(RECIPES)
-    assert SITE.layer == 1 and len(X) == 20_000

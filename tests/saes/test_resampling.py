@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from planting import QUICK, X
+from planting import X
+from recipes import QUICK
 from saegrid.saes.training.adam import Adam
 from saegrid.saes.training.loop import world_of
 from saegrid.saes.training.recipe import Moment

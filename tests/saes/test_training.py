@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from planting import DIRECTIONS, QUICK, SITE, X, quick, same
+from planting import DIRECTIONS, SITE, X, quick, same
+from recipes import QUICK
 from saegrid.base.registry import pick
 from saegrid.saes.formats.sae_lens import open_checkpoint, write_sae_lens
 from saegrid.saes.sae import encode

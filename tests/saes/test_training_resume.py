@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from planting import QUICK, SITE, X, same
+from planting import SITE, X, same
+from recipes import QUICK
 from saegrid.base import io
 from saegrid.base.recorded import recorded_spec
 from saegrid.saes.training import RECIPES

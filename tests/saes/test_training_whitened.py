@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from planting import DIRECTIONS, QUICK, SITE, X, quick, same
+from planting import DIRECTIONS, SITE, X, quick, same
+from recipes import QUICK
 from saegrid.base.tensors import Tensors
 from saegrid.saes.formats.sae_lens import (
     FACTS,

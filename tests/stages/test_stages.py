@@ -4,13 +4,14 @@ import ast
 import re
 from collections import Counter
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 from snakemake.iocontainers import InputFiles, OutputFiles
 
 from asking import ROOT, SCRIPTS, cell_at, changed, config, files, jobs_of, mistakes, named, plan_of
 from saegrid.config.check import STAGES as OVERRIDDEN
-from saegrid.stages import STAGES, load, targets
+from saegrid.stages import ANALYSES, STAGES, load, targets
 from saegrid.stages.stage import (
     RECORDING,
     RESERVED,
@@ -137,14 +138,22 @@ def test_an_output_that_is_not_there_is_named_with_its_stage():
 
 
 def test_overrides_have_the_names_of_the_sections_that_stages_have():
-    """`train` is of SAEs and not of the study."""
+    """`train` is of SAEs and not of the study. Those of analyses follow from their stages."""
     sections = {section for stage in load().values() for section in stage.sections}
-    assert sections | {"train"} == set(OVERRIDDEN)
+    assert (sections - ANALYSES.keys()) | {"train"} == set(OVERRIDDEN)
     assert "train" not in sections
 
 
+def test_every_analysis_is_registered_by_its_name_with_the_section_of_its_stage():
+    sections = {name: stage.config for name, stage in load().items() if stage.config}
+    assert sections == {name: resolve_name(place) for name, place in ANALYSES.items()}, (
+        "a stage with `config` wants a line in ANALYSES of src/saegrid/stages/__init__.py"
+    )
+
+
 def test_only_tables_of_cells_are_of_cells():
-    of_cells = [stage.name for stage in load().values() if stage.is_of_cells]
+    """Of those that every study has; an analysis is one of them where it writes such tables."""
+    of_cells = [s.name for s in load().values() if s.is_of_cells and not s.config]
     assert of_cells == ["encode", "merge", "density", "top_tokens", "logit_effects"]
 
 

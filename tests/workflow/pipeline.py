@@ -17,6 +17,7 @@ from tasks import targets_of, tasks_of
 
 from saegrid.config import resolve
 from saegrid.stages.plan import Plan
+from saegrid.stages.targets import PREFIX, TARGETS
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "resources", "src", "envs")
@@ -58,9 +59,8 @@ def planned(folder: Path, *arguments: str, study: tuple[str, ...] = TINY) -> dic
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     table = (done.stdout + done.stderr).rpartition("Job stats:")[2]
     found = {m[1]: int(m[2]) for m in re.finditer(r"^(\w+) +(\d+)$", table, re.M)}
-    targets = {"total", "all", "corpus", "activations", "saes", "cells", "metrics"}
-    targets |= {"pages", "figures", "layers"}
-    return {rule: count for rule, count in found.items() if rule not in targets}
+    made = {rule: n for rule, n in found.items() if rule not in {"total", *TARGETS}}
+    return {rule: n for rule, n in made.items() if not rule.startswith(PREFIX)}
 
 
 def config_of(study: tuple[str, ...], *overrides: Mapping[str, Any]) -> dict[str, Any]:

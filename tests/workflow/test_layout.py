@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from saegrid.config.corpora import Corpus, Source
+from saegrid.config.models import CheckpointSae, Model, TrainedSae
+from saegrid.models import FAMILIES
+from saegrid.saes.formats import FORMATS
+from saegrid.saes.training import RECIPES
 from saegrid.stages import load
+from saegrid.stages.written import renewed
+from saegrid.text.corpora import CORPORA
+from saegrid.text.layouts import LAYOUTS
+from saegrid.text.masks import MASKS
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
@@ -78,6 +87,43 @@ def test_slurm_groups_are_those_of_the_stages():
     assert {groups[name] for name in of_cells | {"page"}} == {"cells"}
     sizes = dict(line.split("=") for line in settings["group-components"])
     assert sizes.keys() == set(groups.values()) - {"study"}
+
+
+def test_what_is_made_from_the_code_is_in_step():
+    """The schema, the tables and names in the README, the groups of the SLURM profile."""
+    for path, text in renewed(ROOT).items():
+        assert Path(path).read_text() == text, (
+            f"{path} is not what the code says. Mend it: python3 make.py schema"
+        )
+    readme = (ROOT / "README.md").read_text()
+    for name in (*RECIPES, *FAMILIES):
+        assert f"`{name}`" in readme
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "registry"),
+    [
+        (Model, "family", FAMILIES),
+        (TrainedSae, "recipe", RECIPES),
+        (CheckpointSae, "format", FORMATS),
+        (Source, "kind", CORPORA),
+        (Corpus, "layout", LAYOUTS),
+        (Corpus, "mask", MASKS),
+    ],
+)
+def test_help_names_what_is_registered(section, key, registry):
+    words = re.findall(r"\w+", section.model_fields[key].description)
+    assert set(registry) <= set(words)
+
+
+def test_paths_in_the_guide_are_there():
+    """From the repository, the package or the tests, but for those of its example."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    paths = set(re.findall(r"`([\w./-]+(?:\.(?:py|smk|json|yaml|md)|/))`", text))
+    paths = {path for path in paths if not re.search(r"probe|^results/|^verified", path)}
+    places = (ROOT, ROOT / "src/saegrid", ROOT / "src/saegrid/stages", ROOT / "tests")
+    missing = {path for path in paths if not any((place / path).exists() for place in places)}
+    assert len(paths) > 25 and missing == set()
 
 
 def test_the_lock_pins_every_dependency_and_names_no_address():

@@ -1,6 +1,6 @@
 """
 What can be asked for by name (all is in the Snakefile): corpus, activations, saes, cells, metrics, pages,
-figures, layers, and the analyses that the study names.
+figures, layers, and all_<stage> of each analysis that the study names.
 estimate makes nothing: what the run would read, write, hold and take is said at the start.
 Every file of every stage that a target needs is its input, so that a lost or failed one is made again.
 """

@@ -11,6 +11,7 @@ from saegrid.base.section import (
     Seed,
     Strict,
 )
+from saegrid.config.registered import helped
 
 Comparator = Literal["ge", "gt", "le", "lt", "eq", "ne"]
 
@@ -33,8 +34,7 @@ class Columns(Strict):
 class Source(Strict):
     """Where a corpus comes from."""
 
-    kind: str
-    """csv, jsonl, parquet, text, hub or generated."""
+    kind: Annotated[str, helped("saegrid.text.corpora:CORPORA")]
     files: dict[str, str | list[str]] = {}
     """Files of each split."""
     columns: Columns = Columns()

@@ -20,6 +20,7 @@ from saegrid.base.section import (
 )
 from saegrid.base.words import SAE_PATTERN
 from saegrid.config.corpora import Corpus
+from saegrid.config.registered import helped
 
 Position = Literal["a", "m", "r", "n"]
 
@@ -35,8 +36,13 @@ class Model(Strict):
     """Folder of the tokenizer, or its name on the hub, where it is not the model's."""
     tokenizer_revision: Commit | None = None
     """Commit of the tokenizer's repository; required where that is another than the model's."""
-    family: str = "auto"
-    """Architecture family (llama, gpt2, bert), or auto: read from the checkpoint."""
+    family: Annotated[
+        str,
+        helped(
+            "saegrid.models:FAMILIES",
+            "Architecture family by the model_type of config.json ({}), or auto: read from it.",
+        ),
+    ] = "auto"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Arithmetic of the forward pass and of the stored activations."""
     weights: Literal["pretrained", "random"] = "pretrained"
@@ -55,8 +61,7 @@ class TrainedSae(Strict):
 
     source: Literal["train"]
     """Trained here."""
-    recipe: str = "topk"
-    """topk, batchtopk, jumprelu, jumprelu_tanh, relu_kl, relu_l1, scaling, tied or topk_relu."""
+    recipe: Annotated[str, helped("saegrid.saes.training:RECIPES")] = "topk"
     expansion: Annotated[int, Field(ge=1, le=4_096)]
     """d_sae / d_model."""
     corpus: str
@@ -88,8 +93,7 @@ class CheckpointSae(Strict):
 
     source: Literal["checkpoint"]
     """Read from a checkpoint."""
-    format: str
-    """llama_scope or sae_lens."""
+    format: Annotated[str, helped("saegrid.saes.formats:FORMATS")]
     path: str | None = None
     """Local folder of a site's checkpoint, taken instead of `repo`; {layer} and {position} are
     filled in."""

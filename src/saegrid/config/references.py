@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from pkgutil import resolve_name
 from typing import Any
 
 from saegrid.base.errors import ConfigError, shown
@@ -224,16 +225,30 @@ def _overrides_mistakes(study: Study, lost: Collection[str]) -> Iterator[Mistake
             yield Mistake("config", text, key)
             continue
         for stage, values in stages.items():
-            named = [name for name, section in study.analyses if section is not None]
-            known = [*STAGES, *named]
+            of_cells, of_study = _analyses(study)
+            known = [*STAGES, *of_cells]
             if stage not in known:
-                text = (
-                    f"{key}.{stage} is not a stage.{nearest(stage, known)} "
-                    f"Known: {', '.join(known)}."
+                what = (
+                    "is of the whole study: a cell cannot override it."
+                    if stage in of_study
+                    else f"is not a stage.{nearest(stage, known)}"
                 )
+                text = f"{key}.{stage} {what} Known: {', '.join(known)}."
                 yield Mistake("config", text, f"{key}.{stage}")
             else:
                 yield from _override_mistakes(study, cell, stage, values, lost)
+
+
+def _analyses(study: Study) -> tuple[list[str], list[str]]:
+    """Names of the study's analyses: those with jobs of cells, and those of the whole study."""
+    named = [name for name, section in study.analyses if section is not None]
+    stages = resolve_name(LOAD)() if named else {}  # they stand above
+    of_cells = [name for name in named if "cell" in stages[name].wildcards]
+    return of_cells, [name for name in named if name not in of_cells]
+
+
+LOAD = "saegrid.stages:load"
+"""The function that gives all stages by name."""
 
 
 def _override_mistakes(

@@ -1,6 +1,6 @@
 """Stages of a study, one file each, and what follows from them.
 
-A stage added later has `config` and `ends`, and a line in `ANALYSES` too.
+A stage added later has `config` and `ends`, and a line in `ANALYSES` too; see CONTRIBUTING.md.
 """
 
 from collections.abc import Mapping
@@ -37,6 +37,7 @@ STAGES = {
 }
 """Stages by name, in the order in which they run."""
 
+# By the name of the stage: "probe": "saegrid.stages.probe:Settings",
 ANALYSES: dict[str, str] = {}
 """Optional stages, and the class of their section of the config."""
 

@@ -42,15 +42,22 @@ class Job(NamedTuple):
         return f"stage {self}: {kind}{problem}"
 
 
+def _section(plan: Plan, stage: Stage) -> Any:
+    """The section of an analysis in the config; ValueError where no config can have one."""
+    if stage.name not in type(plan.study.analyses).model_fields:
+        raise ValueError(
+            f"Stage {stage.name} has a section: it wants a line in ANALYSES of "
+            "saegrid/stages/__init__.py."
+        )
+    return getattr(plan.study.analyses, stage.name)
+
+
 class Graph:
     """Stages bound to a plan."""
 
     def __init__(self, plan: Plan, stages: Mapping[str, Stage]) -> None:
         self.plan, self.stages = plan, stages
-        analyses = plan.study.analyses
-        self.analyses = [
-            stage for stage in stages.values() if stage.config and getattr(analyses, stage.name)
-        ]
+        self.analyses = [s for s in stages.values() if s.config and _section(plan, s)]
         self.settled: dict[str, bool] = {}
         """Answers of `is_settled` by cell."""
         self.reads = {s.name: {name: s.read(name) for name in s.reads} for s in stages.values()}
@@ -161,12 +168,24 @@ class Graph:
 
     def _asked(self, stage: Stage, name: str, at: At, mistakes: list[str] | None) -> list[Source]:
         try:
-            return self.listed(stage, name, at)
+            sources = self.listed(stage, name, at)
+            for source in sources:
+                self._check(stage, self.stages[source.stage])
+            return sources
         except Exception as problem:
             if mistakes is None:
                 raise
             mistakes.append(Job(stage, at).mistake(problem))
             return []
+
+    def _check(self, stage: Stage, read: Stage) -> None:
+        """ConfigError where a stage reads an analysis that the study does not name."""
+        if read.config and read not in self.analyses:
+            key = f"analyses.{stage.name}" if stage.config else f"stage {stage.name}"
+            raise ConfigError(
+                f"{key} needs what analyses.{read.name} makes, which the study does not name: add "
+                f"`analyses: {{{read.name}: {{...}}}}` to its config."
+            )
 
     def maker(self, source: Source) -> tuple[str, At]:
         """The stage and place of the job that makes an output."""

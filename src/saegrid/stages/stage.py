@@ -150,24 +150,25 @@ class Column(NamedTuple):
     words: str
     """Definition."""
     of: str
-    """Function `package.module:name` from the table to the number."""
+    """Function `package.module:name` from the table of one cell to its number."""
     table: str
-    """The output that it is read from: `density.table`."""
+    """The output that it is read from, one in the folder of a cell: `density.table`."""
 
 
 class Figure(NamedTuple):
-    """A figure of a study; the module of `draw` holds its CAPTION."""
+    """A figure of a study; the module of `draw` holds its CAPTION, which ends with a full stop."""
 
     name: str
     draw: str
     """Function `package.module:name` from a `figures.grid.Grid` to a matplotlib figure."""
     table: str = ""
-    """The output of each cell that it is drawn from, as `grid.tables`; empty: densities alone."""
+    """The output of each cell that it is drawn from: `grid.tables["probe.table"][str(cell)]` is the
+    table of a cell; empty: densities alone."""
 
 
 class Panel(NamedTuple):
-    """A table on a page: from a table of cells one for each feature on its page, from a table of
-    the study one on the index."""
+    """A table on a page. The path of what it is read from decides which: where the stage writes
+    tables into the folders of cells, one for each feature on its page; else one on the index."""
 
     name: str
     heading: str
@@ -221,7 +222,8 @@ class Stage:
     writes: Mapping[str, str | Write]
     """Outputs likewise. The first one's wildcards are those of the rule."""
     sections: tuple[str, ...] = ()
-    """Sections of the config that decide the result; a cell may override them by these names."""
+    """Sections of the config that decide the result; a cell may override them by these names. An
+    analysis has its own whatever stands here: else a change of its settings would run nothing."""
     settings: Callable[[Plan, At], dict[str, Any]] = no_settings
     """Further settings that decide the result."""
     code: Callable[[Plan, At], Iterable[str]] = no_code
@@ -238,7 +240,8 @@ class Stage:
     like: str = ""
     """The stage whose spec it has: another file that stands for the same."""
     config: type[Strict] | None = None
-    """Its section under `analyses`: the stage runs where a study has one."""
+    """Section of an analysis under `analyses`, which `ANALYSES` has too: the stage runs where a
+    study has one. A cell may override it where the jobs are those of cells."""
     ends: Callable[[Plan], Iterable[At]] | None = None
     """The jobs of an analysis; jobs of other stages follow from what is read of them."""
     shows: tuple[Column | Figure | Panel, ...] = ()
@@ -247,6 +250,10 @@ class Stage:
         bad = sorted(RESERVED & {*self.reads, *self.writes})
         if bad:
             raise ValueError(f"Stage {self.name}: Snakemake has its own {bad[0]!r}; rename it.")
+        if bool(self.config) != bool(self.ends):
+            raise ValueError(f"Stage {self.name}: an analysis has both `config` and `ends`.")
+        if self.config and self.name not in self.sections:
+            object.__setattr__(self, "sections", (self.name, *self.sections))
 
     def read(self, name: str) -> Read:
         """An input with its conditions."""

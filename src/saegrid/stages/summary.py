@@ -11,12 +11,8 @@ from saegrid.stages.stage import STUDY, At, Column, Many, Needs, Plan, Source, S
 def tables(plan: Plan, at: At) -> Iterator[Source]:
     """Every table of every cell on the main corpus, and the features of shards."""
     graph, shards = plan.graph, plan.corpora[plan.main].shards
-    for stage in graph.stages.values():
-        if (
-            not stage.is_of_cells
-            or stage.name == "merge"
-            or (stage.config and stage not in graph.analyses)
-        ):
+    for stage in graph.present():
+        if not stage.is_of_cells or stage.name == "merge":
             continue
         parts = ["", *filter(None, shards)] if "shard" in stage.wildcards else [""]
         for place in cells(plan):

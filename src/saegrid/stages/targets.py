@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from saegrid.base.errors import ConfigError
 from saegrid.base.words import Cell
 from saegrid.stages.places import all_activations, cells, sae, together
 from saegrid.stages.stage import At, Plan, Source, Stage
@@ -78,8 +79,8 @@ def everything(plan: Plan) -> Iterator[Source]:
         yield from target(plan)
     if plan.study.metrics.all:
         yield from metrics(plan)
-    for stage in plan.graph.analyses:
-        yield from analysis(stage)(plan)
+    for target in analyses(plan.graph).values():
+        yield from target(plan)
 
 
 def analysis(stage: Stage) -> Target:
@@ -105,20 +106,56 @@ TARGETS: dict[str, Target] = {
 }
 
 
+PREFIX = "all_"
+"""Beginning of the target of an analysis: the name of its stage alone is that of a rule."""
+
+
+def analyses(graph: "Graph") -> dict[str, Target]:
+    """The targets of the analyses that a study names."""
+    return {PREFIX + stage.name: analysis(stage) for stage in graph.analyses}
+
+
 def names(graph: "Graph") -> list[str]:
     """All targets of a study."""
-    return [*TARGETS, *(stage.name for stage in graph.analyses)]
+    return [*TARGETS, *analyses(graph)]
 
 
 def ends(graph: "Graph", names: Iterable[str]) -> list[Source]:
-    """The outputs behind what is asked of Snakemake: targets, analyses, paths of files."""
+    """The outputs behind what is asked of Snakemake: targets, analyses, paths of files.
+
+    Raises:
+        ConfigError: what is asked for is of an analysis that the study does not name, or is the
+            name of its stage, which is no target.
+    """
     unique: dict[Source, None] = {}
-    analyses = {stage.name: analysis(stage) for stage in graph.analyses}
+    known = TARGETS | analyses(graph)
     for name in names:
-        target = (TARGETS | analyses).get(name)
-        sources = target(graph.plan) if target else made_by(graph, name)
+        sources = known[name](graph.plan) if name in known else made_by(graph, name)
         unique.update(dict.fromkeys(sources))
+        if name not in known:
+            _check(graph, name)
     return list(unique)
+
+
+def _check(graph: "Graph", name: str) -> None:
+    """ConfigError where what is asked for by this name is of an analysis and cannot be made."""
+    stages = {stage.name: stage for stage in graph.stages.values() if stage.config}
+    if name in stages:
+        target = PREFIX + name
+        more = "" if stages[name] in graph.analyses else f" {_unnamed(name)}"
+        raise ConfigError(f"{name} is a stage and no target: ask for {target}.{more}")
+    asked = {name.removeprefix(PREFIX)} if name.startswith(PREFIX) else set()
+    asked |= {source.stage for source in made_by(graph, name)}
+    for stage in stages.values():
+        if stage.name in asked and stage not in graph.analyses:
+            raise ConfigError(f"{name} is of an analysis. {_unnamed(stage.name)}")
+
+
+def _unnamed(name: str) -> str:
+    return (
+        f"The study does not name the analysis {name}: "
+        f"add `analyses: {{{name}: {{...}}}}` to its config."
+    )
 
 
 PARTS = {
