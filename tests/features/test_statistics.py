@@ -1,6 +1,8 @@
 """Statistics: what is registered is a column, and its numbers are those of a plain loop."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import numpy as np
@@ -160,3 +162,12 @@ def test_an_entry_that_leads_nowhere_is_an_error(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(STATISTICS, "lost", "saegrid.features.statistics.lost:STATISTIC")
     with pytest.raises(ModuleNotFoundError, match=r"statistics\.lost"):
         statistics.registered()
+
+
+def test_the_example_of_the_guide_is_a_statistic():
+    guide = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
+    section = guide.partition("\n## A new statistic\n")[2].partition("\n## ")[0]
+    names: dict = {}
+    exec(re.search(r"```python\n(.*?)```", section, re.S)[1], names)
+    values = np.array([3, 1, 2, 5], np.float32)
+    assert names["STATISTIC"].of(values, np.array([3, 1])).tolist() == [1, 5]

@@ -53,7 +53,7 @@ def damaged(graph: "Graph", jobs: Iterable["Job"]) -> dict[str, str]:
 
 
 def _damages(paths: Iterable[str]) -> dict[str, str]:
-    """Those of these files that exist and cannot be read, each with the reason."""
+    """Files that exist and cannot be read, each with the reason."""
     records = {path: _record(path) for path in paths}
     return {path: record.damage for path, record in records.items() if record and record.damage}
 

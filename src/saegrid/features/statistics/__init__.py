@@ -37,17 +37,17 @@ class Statistic(NamedTuple):
 
     def numbers(self, values: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """The number of each feature (feature,) float64; ValueError where `of` gives others."""
-        found = np.asarray(self.of(values, counts), np.float64)
-        if found.shape != counts.shape or np.isinf(found).any():
-            got = f"shape {found.shape}" if found.shape != counts.shape else "an infinite one"
+        numbers = np.asarray(self.of(values, counts), np.float64)
+        if numbers.shape != counts.shape or np.isinf(numbers).any():
+            got = f"shape {numbers.shape}" if numbers.shape != counts.shape else "an infinite one"
             raise ValueError(
                 f"The statistic {self.name} must give {len(counts)} numbers, one a feature, each "
                 f"finite or NaN; got {got}. Mend the function in its file."
             )
-        return found
+        return numbers
 
     def shown(self) -> dict[str, str]:
-        """What the page needs to show the column: name, heading, words and form."""
+        """The facts with which the page shows the column: name, heading, words and form."""
         return {"name": self.name, "heading": self.heading, "words": self.words, "form": self.form}
 
 
