@@ -5,9 +5,11 @@ OUT  the tables in results/{study}/{corpus}/cells/{cell}/
 """
 
 
-# Of a corpus in shards encode makes the parts and merge the whole.
-ruleorder: merge > encode
-
-
 for name in ("encode", "merge", "density", "top_tokens", "logit_effects"):
     bind(PLAN.graph.stages[name])
+
+
+if PLAN.corpora.in_shards():
+
+    # Of a corpus in shards encode makes the parts and merge the whole.
+    ruleorder: merge > encode

@@ -22,7 +22,7 @@ from saegrid.stages import settled, targets
 from saegrid.stages.estimate import estimate
 from saegrid.stages.graph import Job, check, needs
 from saegrid.stages.plan import Plan
-from saegrid.stages.stage import At
+from saegrid.stages.stage import NOTHING, At
 from saegrid.text.shards import SHARD_PATTERN
 from snakemake.cli import parse_args
 from snakemake.exceptions import WorkflowError
@@ -114,7 +114,8 @@ class Bound:
         self.input = {name: self._input(name) for name in stage.reads}
         self.output = {name: self._output(name) for name in stage.writes}
         self.only = {key: pattern(PLAN) for key, pattern in stage.only.items()}
-        self.threads = self._need("threads")
+        threads = stage.needs.threads
+        self.threads = threads if isinstance(threads, int) else self._need("threads")
         self.resources = {
             "mem_mb": self._growing("memory"),
             "runtime": lambda wildcards, attempt: attempt * stage.needs.minutes,
@@ -137,7 +138,12 @@ class Bound:
         return PLAN.specs.spec(self.name, at) + again
 
     def _input(self, name):
-        """Input function: the file or files, `ancient` where their dates count for nothing."""
+        """The path with wildcards where that says all, since Snakemake takes long over functions;
+        else an input function: the file or files, `ancient` where their dates count for nothing.
+        """
+        template = PLAN.graph.template(self.stage, name)
+        if template:
+            return template
 
         def files(wildcards):
             at = PLAN.graph.place(self.name, At.of(wildcards))
@@ -172,8 +178,10 @@ class Bound:
 
 
 def bind(stage):
-    """The rule of a stage."""
+    """The rule of a stage; none where no job of this study can be one of its."""
     one = Bound(stage)
+    if NOTHING in one.only.values():
+        return
 
     rule:
         name:

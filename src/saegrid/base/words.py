@@ -1,6 +1,7 @@
 """The vocabulary of the project: sites, cells, sides."""
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 POSITIONS = {
@@ -28,6 +29,7 @@ class Site(NamedTuple):
         return f"L{self.layer}{self.position}"
 
     @classmethod
+    @cache
     def parse(cls, text: str) -> "Site":
         """The site written as `text`; ValueError if it is not a site."""
         if not re.fullmatch(SITE_PATTERN, text):
@@ -48,6 +50,7 @@ class Cell(NamedTuple):
         return f"{self.site}-{self.sae}"
 
     @classmethod
+    @cache
     def parse(cls, text: str) -> "Cell":
         """The cell written as `text`; ValueError if it is not a cell."""
         site, dash, sae = text.partition("-")

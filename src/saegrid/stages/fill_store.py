@@ -7,7 +7,7 @@ site with the checksums of its shards.
 from saegrid.base.digest import digest
 from saegrid.base.io import canonical
 from saegrid.capture.sizes import HEADER
-from saegrid.stages.places import MODEL, VERIFIED, every_site, family_code
+from saegrid.stages.places import MODEL, VERIFIED, every_site, family_code, streamed
 from saegrid.stages.stage import CORPUS, At, Many, Needs, Plan, Settings, Sizes, Stage, Weight
 from saegrid.store.manifest import beside
 from saegrid.store.settings import settings_of
@@ -74,4 +74,5 @@ FILL_STORE = Stage(
     needs=Needs("capture", 600, "capture", gpu=True),
     weighs=weighs,
     parts={"capture": identity},
+    only={"corpus": streamed},
 )

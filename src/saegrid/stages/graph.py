@@ -1,5 +1,6 @@
 """The files, jobs and specs of a study. All of it follows from its stages."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,6 +13,7 @@ from saegrid.stages.stage import (
     Column,
     Figure,
     Many,
+    Needs,
     Panel,
     Plan,
     Source,
@@ -66,6 +68,9 @@ class Graph:
         self._places: dict[tuple[str, At], At] = {}
         self._sources: dict[tuple[str, str, At], Source | list[Source | str] | None] = {}
         self._paths: dict[Source, list[str]] = {}
+        self._jobs: dict[tuple[Source, ...], tuple[list[Job], list[tuple[Job, Exception]]]] = {}
+        self.needs: dict[tuple[str, At], dict[str, int]] = {}
+        """Resources of jobs, as far as they were asked (`needs`)."""
 
     # --- files -----------------------------------------------------------------------------
 
@@ -126,6 +131,18 @@ class Graph:
             return path
         return [p for one in source for p in ([one] if isinstance(one, str) else self.paths(one))]
 
+    def template(self, stage: Stage, name: str) -> str | None:
+        """The path of an input as a function of the stage's own wildcards; None where it takes
+        more than these to know it."""
+        read = stage.reads[name]
+        if not isinstance(read, str):
+            return None
+        source = Source(read, At())
+        write, parts = self.write(source), self.stages[source.stage].parts
+        path = write.path if "shard" in stage.wildcards else write.path.replace("{shard}", "")
+        own = {"study", *stage.wildcards}
+        return None if write.each or parts or {*re.findall(r"{(\w+)}", path)} - own else path
+
     def outputs(self, stage: Stage, at: At) -> list[str]:
         """The files that a job writes."""
         names = (Source(f"{stage.name}.{name}", at) for name in stage.writes)
@@ -150,33 +167,39 @@ class Graph:
         mistakes: what is wrong with jobs is added here, a sentence each, and these are left out;
         None: the first mistake is raised.
         """
+        key = tuple(ends)
+        if key not in self._jobs:
+            self._jobs[key] = self._walk(key)
+        jobs, problems = self._jobs[key]
+        if problems and mistakes is None:
+            raise problems[0][1]
+        if mistakes is not None:
+            mistakes += [job.mistake(problem) for job, problem in problems]
+        return jobs
+
+    def _walk(self, ends: Iterable[Source]) -> tuple[list[Job], list[tuple[Job, Exception]]]:
+        """The jobs behind some outputs, and what is wrong with their inputs."""
+        problems: list[tuple[Job, Exception]] = []
         todo = [self.maker(source) for source in ends]
         seen: dict[tuple[str, At], None] = dict.fromkeys(todo)
         while todo:
             name, at = todo.pop()
             stage = self.stages[name]
             for read in stage.reads:
-                for source in self._asked(stage, read, at, mistakes):
-                    job = self.maker(source)
+                try:
+                    sources = self.listed(stage, read, at)
+                    for source in sources:
+                        self._check(stage, self.stages[source.stage])
+                except Exception as problem:
+                    problems.append((Job(stage, at), problem))
+                    continue
+                for job in map(self.maker, sources):
                     if job not in seen:
                         seen[job] = None
                         todo.append(job)
         order = {name: number for number, name in enumerate(self.stages)}
-        return [
-            Job(self.stages[n], at) for n, at in sorted(seen, key=lambda j: (order[j[0]], j[1]))
-        ]
-
-    def _asked(self, stage: Stage, name: str, at: At, mistakes: list[str] | None) -> list[Source]:
-        try:
-            sources = self.listed(stage, name, at)
-            for source in sources:
-                self._check(stage, self.stages[source.stage])
-            return sources
-        except Exception as problem:
-            if mistakes is None:
-                raise
-            mistakes.append(Job(stage, at).mistake(problem))
-            return []
+        ordered = sorted(seen, key=lambda job: (order[job[0]], job[1]))
+        return [Job(self.stages[name], at) for name, at in ordered], problems
 
     def _check(self, stage: Stage, read: Stage) -> None:
         """ConfigError where a stage reads an analysis that the study does not name."""
@@ -229,9 +252,14 @@ def check(graph: Graph, ends: Iterable[Source]) -> list[str]:
 
 
 def needs(graph: Graph, stage: Stage, at: At) -> dict[str, int]:
-    """The resources that a job asks for: threads, megabytes, GPUs."""
-    wanted, plan = stage.needs, graph.plan
+    """The resources that a job asks for: threads, megabytes, GPUs. Not to be changed."""
+    key = (stage.name, at)
+    if key not in graph.needs:
+        graph.needs[key] = _needs(graph.plan, stage.needs, at)
+    return graph.needs[key]
 
+
+def _needs(plan: Plan, wanted: Needs, at: At) -> dict[str, int]:
     def amount(value: Any, section: str) -> int:
         if isinstance(value, str):
             return getattr(getattr(plan.study, section), value)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from saegrid.stages.stage import At, Many, One, Plan, Read, Source, Write
+from saegrid.stages.stage import NOTHING, At, Many, One, Plan, Read, Source, Write
 
 
 def cells(plan: Plan) -> list[At]:
@@ -117,7 +117,12 @@ def layout(plan: Plan, at: At) -> dict[str, str]:
 
 def sharded(plan: Plan) -> str:
     """Pattern of the corpora in shards."""
-    return "|".join(plan.corpora.in_shards()) or "(?!)"
+    return "|".join(plan.corpora.in_shards()) or NOTHING
+
+
+def streamed(plan: Plan) -> str:
+    """Pattern of the streamed corpora."""
+    return "|".join(plan.corpora.streamed()) or NOTHING
 
 
 def paths(plan: Plan, sources: Iterable[Source]) -> list[str]:

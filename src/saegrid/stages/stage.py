@@ -31,6 +31,9 @@ CORPUS = STUDY + "{corpus}/"
 CELL = CORPUS + "cells/{cell}/"
 SAE = STUDY + "saes/{cell}/"
 
+NOTHING = "(?!)"
+"""A pattern that nothing matches."""
+
 Settings = dict[str, Any]
 
 

@@ -35,6 +35,10 @@ class Corpora:
         """Names of the corpora that are cut."""
         return [name for name, corpus in self._corpora.items() if corpus.shards[0]]
 
+    def streamed(self) -> list[str]:
+        """Names of the corpora that are streamed into a store."""
+        return [name for name, corpus in self._corpora.items() if corpus.is_streamed]
+
 
 class Corpus:
     """A corpus: its files, its parts, and the outputs of stages in which its texts stand."""

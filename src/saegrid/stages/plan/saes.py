@@ -16,9 +16,7 @@ from saegrid.base.words import SAE_PATTERN, SITE_PATTERN, Cell
 from saegrid.config.models import Study
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.reference import content_of
-
-NOTHING = "(?!)"
-"""A pattern that nothing matches."""
+from saegrid.stages.stage import NOTHING
 
 
 class Saes:

@@ -8,6 +8,7 @@ from saegrid.base.io import canonical
 from saegrid.base.registry import lookup
 from saegrid.base.words import Cell
 from saegrid.saes.training.settings import Settings, check_width, parse
+from saegrid.stages.stage import NOTHING
 
 if TYPE_CHECKING:
     from saegrid.stages.plan import Plan
@@ -82,7 +83,7 @@ class Trainings:
     @property
     def pattern(self) -> str:
         """Regular expression of the names of trainings together."""
-        return "|".join(sorted({name for _, name in self.together})) or "(?!)"
+        return "|".join(sorted({name for _, name in self.together})) or NOTHING
 
     def fills(self, cell: str) -> bool:
         """Return True if a cell's training fills the store that it learns from."""
