@@ -149,3 +149,15 @@ def test_nothing_unsafe():
         text = path.read_text()
         assert not re.search(r"^\s*import pickle|torch\.load\(|allow_pickle=True", text, re.M), path
         assert "trust_remote_code=True" not in text, path
+
+
+def test_no_object_of_the_stages_has_more_than_twelve_public_methods():
+    many = {}
+    for path in (ROOT / "src/saegrid/stages").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                methods = [m for m in node.body if isinstance(m, ast.FunctionDef)]
+                public = [m.name for m in methods if not m.name.startswith("_")]
+                if len(public) > 12:
+                    many[node.name] = public
+    assert many == {}

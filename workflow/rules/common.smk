@@ -20,7 +20,7 @@ from saegrid.config.yaml import mistakes as yaml_mistakes
 from saegrid.mistakes import all_mistakes
 from saegrid.stages import settled, targets
 from saegrid.stages.estimate import estimate
-from saegrid.stages.graph import Job, check, needs
+from saegrid.stages.graph import Job, check, needs, template
 from saegrid.stages.plan import Plan
 from saegrid.stages.stage import NOTHING, At
 from saegrid.text.shards import SHARD_PATTERN
@@ -141,9 +141,9 @@ class Bound:
         """The path with wildcards where that says all, since Snakemake takes long over functions;
         else an input function: the file or files, `ancient` where their dates count for nothing.
         """
-        template = PLAN.graph.template(self.stage, name)
-        if template:
-            return template
+        fixed = template(PLAN.graph, self.stage, name)
+        if fixed:
+            return fixed
 
         def files(wildcards):
             at = PLAN.graph.place(self.name, At.of(wildcards))

@@ -131,18 +131,6 @@ class Graph:
             return path
         return [p for one in source for p in ([one] if isinstance(one, str) else self.paths(one))]
 
-    def template(self, stage: Stage, name: str) -> str | None:
-        """The path of an input as a function of the stage's own wildcards; None where it takes
-        more than these to know it."""
-        read = stage.reads[name]
-        if not isinstance(read, str):
-            return None
-        source = Source(read, At())
-        write, parts = self.write(source), self.stages[source.stage].parts
-        path = write.path if "shard" in stage.wildcards else write.path.replace("{shard}", "")
-        own = {"study", *stage.wildcards}
-        return None if write.each or parts or {*re.findall(r"{(\w+)}", path)} - own else path
-
     def outputs(self, stage: Stage, at: At) -> list[str]:
         """The files that a job writes."""
         names = (Source(f"{stage.name}.{name}", at) for name in stage.writes)
@@ -226,6 +214,19 @@ class Graph:
     def present(self) -> list[Stage]:
         """The stages of this study: analyses that it does not name are left out."""
         return [s for s in self.stages.values() if not s.config or s in self.analyses]
+
+
+def template(graph: Graph, stage: Stage, name: str) -> str | None:
+    """The path of an input as a function of the stage's own wildcards; None where it takes more
+    than these to know it."""
+    read = stage.reads[name]
+    if not isinstance(read, str):
+        return None
+    source = Source(read, At())
+    write, parts = graph.write(source), graph.stages[source.stage].parts
+    path = write.path if "shard" in stage.wildcards else write.path.replace("{shard}", "")
+    own = {"study", *stage.wildcards}
+    return None if write.each or parts or {*re.findall(r"{(\w+)}", path)} - own else path
 
 
 def check(graph: Graph, ends: Iterable[Source]) -> list[str]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from saegrid.base.errors import ConfigError
 from saegrid.base.words import Cell, Site
 from saegrid.config.check import cell_settings, cells
 from saegrid.config.models import Study
@@ -66,7 +67,13 @@ class Plan:
 
     def check_layers(self) -> None:
         """ConfigError where the grid names a layer that the model does not have."""
-        self.model.check_layers(self.sites)
+        sizes = self.model.sizes
+        missing = {s.layer for s in self.sites if sizes is not None and s.layer >= sizes.n_layers}
+        if missing:
+            raise ConfigError(
+                f"grid: layers {sorted(missing)} are not in the model, which has the layers 0 to "
+                f"{sizes.n_layers - 1}."
+            )
 
     def used_corpora(self) -> list[str]:
         """The main corpus and those that SAEs of the grid learn from."""

@@ -1,6 +1,5 @@
 """The language model of a study: its files, sizes, code and identity."""
 
-from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -73,18 +72,6 @@ class Model:
         if self.config is None and family == "auto":
             return sorted(set(FAMILIES.values()))
         return [entry(FAMILIES, family_name(self.config or {}, family), "model.family")]
-
-    def check_layers(self, sites: Iterable[Site]) -> None:
-        """ConfigError where sites lie in layers that the model does not have."""
-        if self.sizes is None:
-            return
-        n_layers = self.sizes.n_layers
-        missing = sorted({site.layer for site in sites if site.layer >= n_layers})
-        if missing:
-            raise ConfigError(
-                f"grid: layers {missing} are not in the model, which has the layers 0 to "
-                f"{n_layers - 1}."
-            )
 
     @cached_property
     def identity(self) -> str:
