@@ -107,3 +107,12 @@ def beside_repository(monkeypatch, tmp_path) -> None:
     for part in ("resources", "workflow"):
         (tmp_path / part).symlink_to(REPOSITORY / part)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def failing() -> Path:
+    """Inputs that were refused late or taken wrongly; tests of them are skipped without."""
+    folder = REPOSITORY.parent / "shared" / "failing"
+    if not folder.is_dir():
+        pytest.skip("needs the folder of inputs that fail, ../shared/failing beside the repository")
+    return folder

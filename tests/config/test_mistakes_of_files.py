@@ -3,7 +3,6 @@
 import copy
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,19 +14,10 @@ from saegrid.base.words import Site
 from saegrid.saes.formats.sae_lens import config, write_sae_lens
 from saegrid.saes.reference import NORMS, REFERENCE, import_sae
 
-FAILING = REPOSITORY.parent / "shared" / "failing"
 RIGHT = {"grid_dup_blocks.yaml"}
 """Blocks of a grid may overlap: each cell is made once."""
 
 pytestmark = pytest.mark.usefixtures("beside_repository")
-
-
-@pytest.fixture
-def failing() -> Path:
-    """Inputs that were refused late or taken wrongly; tests of them are skipped without."""
-    if not FAILING.is_dir():
-        pytest.skip("needs the folder of inputs that fail, ../shared/failing beside the repository")
-    return FAILING
 
 
 # --- checkpoints ------------------------------------------------------------------------------

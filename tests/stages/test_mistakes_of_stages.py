@@ -117,7 +117,8 @@ def test_a_finished_study_is_no_reason_to_be_silent(name, part):
     done = plan_of(STUDIES["tiny"]())
     finish(done, jobs_of(done))
     plan, target = with_stage(name, part)
-    assert any(names(text, name) for text in mistakes(plan, target))
+    sentences = mistakes(plan, target)
+    assert sentences and all(names(text, name) for text in sentences)
 
 
 def test_several_mistakes_are_told_together():

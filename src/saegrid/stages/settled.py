@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from saegrid.base import recorded as base
 from saegrid.base.errors import ConfigError
 from saegrid.base.recorded import Recorded
-from saegrid.stages.stage import RECORDING, At, Read, Source, Stage
+from saegrid.stages.stage import RECORDING, At, Read, Source, Stage, Upstream
 
 if TYPE_CHECKING:
     from saegrid.stages.graph import Graph, Job
@@ -82,7 +82,11 @@ def _is_settled(graph: "Graph", cell: str) -> bool:
             text = recorded(path)
             if text is not None:
                 exists = True
-                if text != graph.plan.specs.spec(*graph.maker(source)):
+                try:
+                    spec = graph.plan.specs.spec(*graph.maker(source))
+                except Exception as problem:  # told of the job whose spec it is
+                    raise Upstream(str(problem)) from problem
+                if text != spec:
                     return False
     return exists
 
