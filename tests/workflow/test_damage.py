@@ -19,7 +19,7 @@ pytestmark = pytest.mark.workflow
 
 STUDIES = {
     "tiny": (TINY, ("all", "metrics", "layers")),
-    "together": (TOGETHER, ("all",)),
+    "pair": (TOGETHER, ("saes",)),
     "streamed": (STREAMED, ("activations", "metrics")),
 }
 
@@ -61,8 +61,7 @@ def test_damaged_files_are_named_and_made_again(tmp_path, name, damage):
         path.write_bytes(damage(path.read_bytes()))
     for path in work.glob("logs/**/*.tsv"):  # of which the estimate takes its times
         path.write_bytes(damage(path.read_bytes()))
-    for other in ("config.json", "../.digests.jsonl"):
-        path = work / f"results/{name}" / other
+    for path in [*work.glob("results/*/config.json"), work / "results/.digests.jsonl"]:
         path.write_bytes(damage(path.read_bytes()))
     text = run(work, *targets, study=study)
     after = results(work)
