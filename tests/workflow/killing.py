@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -58,8 +59,15 @@ def members(session: int) -> list[psutil.Process]:
     return found
 
 
+def log_of(folder: Path) -> str:
+    """Snakemake's own log of the last run, which has every detail."""
+    logs = sorted((folder / ".snakemake/log").glob("*.snakemake.log"))
+    return logs[-1].read_text() if logs else ""
+
+
 def start(folder: Path, cores: int, study: tuple[str, ...]) -> subprocess.Popen:
     """The command in a session of its own; what it says goes to first.log."""
+    shutil.rmtree(folder / ".snakemake/log", ignore_errors=True)  # of earlier runs
     with (folder / "first.log").open("wb") as log:
         return subprocess.Popen(
             [SNAKEMAKE, "--cores", str(cores), *study],
@@ -113,7 +121,7 @@ def run_and_kill(
         return None
     after = time.monotonic() - began
     kill(process, whom, patience)
-    return Killed(after, finished((folder / "first.log").read_text()), process.pid)
+    return Killed(after, finished(log_of(folder)), process.pid)
 
 
 def unlock(folder: Path, study: tuple[str, ...]) -> None:

@@ -5,7 +5,17 @@ import time
 
 import pytest
 from faults import Trial, faults, trials, undisturbed
-from killing import FINISHED, WHOM, again, finished, jobs, run_and_kill, unlock, wait_for_orphans
+from killing import (
+    FINISHED,
+    WHOM,
+    again,
+    finished,
+    jobs,
+    log_of,
+    run_and_kill,
+    unlock,
+    wait_for_orphans,
+)
 from pipeline import TINY, checkout
 
 SEED, PATIENCE = 0, 300
@@ -63,8 +73,7 @@ def some_jobs_later(folder, dice):
     due = []
 
     def until():
-        log = folder / "first.log"
-        if not due and log.exists() and len(FINISHED.findall(log.read_text())) >= n:
+        if not due and len(FINISHED.findall(log_of(folder))) >= n:
             due.append(time.monotonic() + delay)
         return bool(due) and time.monotonic() >= due[0]
 
