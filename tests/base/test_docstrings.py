@@ -9,7 +9,19 @@ import pytest
 import saegrid
 
 SOURCE = Path(saegrid.__file__).parent
-OPENINGS = ("What", "Whether", "As", "Of", "So", "Those", "The same", "Same as")
+OPENINGS = (
+    "Where",
+    "How",
+    "Which",
+    "What",
+    "Whether",
+    "As",
+    "Of",
+    "So",
+    "Those",
+    "The same",
+    "Same as",
+)
 """Words after which a sentence has no subject."""
 NAMES = {"told", "given", "found", "made", "there", "mine"}
 """Names that say how a value came about, and not what it is."""

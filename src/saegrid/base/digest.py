@@ -20,7 +20,7 @@ from saegrid.base.errors import size
 from saegrid.base.io import atomic, canonical
 
 MEMORY = "results/.digests.jsonl"
-"""Where digests are remembered: a line a file."""
+"""File in which digests are remembered: a line a file."""
 REREAD = "SAEGRID_REREAD"
 """Environment variable: 1 has every file read again, whatever is remembered of it."""
 SMALL = 1 << 20

@@ -124,4 +124,4 @@ READERS: dict[str, Callable[[Path], Recorded]] = {
     ".svg": _figure,
     ".pdf": _pdf,
 }
-"""How the record of a file is read, by its ending."""
+"""Readers of the record of a file, by its ending."""

@@ -1,4 +1,4 @@
-"""How large the pieces of an encoding may be, so that it keeps to its memory; told beforehand."""
+"""Sizes of the pieces of an encoding that keep it within its memory, known beforehand."""
 
 from typing import NamedTuple
 

@@ -24,8 +24,8 @@ CHUNK = {"cuda": 1 << 25, "cpu": 1 << 18}
 SHARE = 0.8
 """Fraction of the GPU's free memory that may be used."""
 LOOSE = 4.0
-"""How much looser than a sum of rounded float32 numbers the sums of tensor cores may be: they align
-their terms and cut off what sticks out, where `d_model * 2^-24` takes rounding for granted."""
+"""Error of the sums of tensor cores, in units of that of a sum of rounded float32 numbers, at most:
+they align their terms and cut off what sticks out, where `d_model * 2^-24` assumes rounding."""
 
 
 def kind(screen: str, encoder: Encoder) -> str:

@@ -17,7 +17,7 @@ Comparator = Literal["ge", "gt", "le", "lt", "eq", "ne"]
 
 
 class Columns(Strict):
-    """Which columns of a source hold what."""
+    """The columns of a source, by what they hold."""
 
     id: str | None = "id"
     """Identifier of a row; null: its number in the file."""
@@ -32,7 +32,7 @@ class Columns(Strict):
 
 
 class Source(Strict):
-    """Where a corpus comes from."""
+    """The origin of a corpus: files, a grammar, or a repository on the hub."""
 
     kind: Annotated[str, helped("saegrid.text.corpora:CORPORA")]
     files: dict[str, str | list[str]] = {}
@@ -60,7 +60,7 @@ class Source(Strict):
 
 
 class Filter(Strict):
-    """Which items the densities count; the others are kept in the files."""
+    """The condition on items that the densities count; the others are kept in the files."""
 
     column: str
     """A number label."""
@@ -92,7 +92,7 @@ class Grades(Strict):
 
 
 class TokenChoice(Strict):
-    """Which token rows of the corpus are captured."""
+    """The choice of the token rows that are captured."""
 
     edited: bool = True
     """The tokens of the edits."""
@@ -108,7 +108,7 @@ class Store(Strict):
     """A streamed corpus: text that never stands in tables, captured into shards."""
 
     choice: Literal["all", "last", "random", "mean"] = "all"
-    """Which tokens of a row (see cut) are kept: all, the last, a random one, or their mean; special
+    """Tokens of a row (see cut) that are kept: all, the last, a random one, or their mean; special
     tokens never."""
     norm: Literal["none", "layer", "final"] = "none"
     """Normalisation of the activations: none, layer (a norm without scale and shift) or final (the
@@ -136,15 +136,15 @@ class Corpus(Strict):
     role: Literal["main", "train", "reference", "holdout"]
     """main: the study's text; train: SAEs learn from it; reference, holdout: compared with it."""
     source: Source
-    """Where it comes from."""
+    """Origin of its texts."""
     strip: Literal["both", "left", "none"] = "both"
-    """Which blanks around a text are removed."""
+    """Blanks around a text that are removed."""
     keep_space: list[str] = []
     """Ids whose leading blank stays whatever `strip` says."""
     grades: Grades | None = None
     """Labels that are grades and their mean: rows that disagree are kept and told."""
     filter: Filter | None = None
-    """Which items are counted; null: all."""
+    """Condition on the items that are counted; null: all."""
     layout: str = "headline"
     """headline: each text its own row; packed: the published study's rows of 128."""
     row_length: Annotated[int, Field(ge=2, le=10**6)] = 128
@@ -155,7 +155,7 @@ class Corpus(Strict):
     """Longest row in tokens; longer texts are refused. null: the model's context, which it may not
     exceed."""
     tokens: TokenChoice = TokenChoice()
-    """Which tokens are captured."""
+    """Choice of the tokens that are captured."""
     shards: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Into so many parts of whole rows the corpus is cut, each captured and encoded by jobs of its
     own. For corpora larger than one job should take; results do not depend on it."""

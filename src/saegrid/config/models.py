@@ -53,7 +53,7 @@ class Model(Strict):
     """Begin each row with the tokenizer's BOS (or [CLS]) token; auto: where its own files put one
     or have one. tokens.json says what was chosen, and why."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
-    """Where the forward pass and the encodings run; auto: on a GPU where there is one."""
+    """Device of the forward pass and the encodings; auto: on a GPU where there is one."""
 
 
 class TrainedSae(Strict):
@@ -155,7 +155,7 @@ class TopTokens(Strict):
 
 
 class Topics(Strict):
-    """How features are judged by word lists."""
+    """The judgement of features by word lists."""
 
     lists: str | None = None
     """YAML file of topics and their words; null: no judgement."""

@@ -1,4 +1,5 @@
-"""How often each feature is active: in the edits and around them (design, semantics 5)."""
+"""Densities: the share of tokens on which each feature is active, in the edits and around them
+(design, semantics 5)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -32,7 +33,7 @@ def schema(statistics: Sequence[Statistic]) -> pa.Schema:
 
 
 class Counted(NamedTuple):
-    """Which tokens a corpus counts, as truth values over the rows of its token table."""
+    """The tokens that a corpus counts, as truth values over the rows of its token table."""
 
     masked: np.ndarray
     """(token,) bool: where a feature must be active to count."""
@@ -47,7 +48,7 @@ class Counted(NamedTuple):
 def counted(
     tokens: pa.Table, kept: np.ndarray, captured: np.ndarray, layout: str = "headline"
 ) -> Counted:
-    """Which tokens count.
+    """The tokens that count.
 
     tokens: tokens.parquet; kept: (item,) bool; captured: (captured token,) token indices.
 
@@ -102,7 +103,7 @@ def density(
 
 
 class Active(NamedTuple):
-    """How often, and how strongly, each feature is active."""
+    """Counts and sums of each feature's activations."""
 
     n: np.ndarray
     """(d_sae,) int64: active masked tokens."""

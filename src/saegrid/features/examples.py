@@ -1,4 +1,4 @@
-"""Where a feature is active: its top tokens and a sample of the others (design, semantics 7)."""
+"""Examples of each feature: its top tokens and a sample of the others (design, semantics 7)."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

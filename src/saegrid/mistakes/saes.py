@@ -60,7 +60,7 @@ def _widths_mistakes(
 
 
 def checkpoint_of(sae: CheckpointSae, cell: Cell) -> dict[str, Any]:
-    """Where a cell's checkpoint lies: its section with layer and position filled in."""
+    """The location of a cell's checkpoint: its section with layer and position filled in."""
     section = sae.model_dump(mode="json")
     if isinstance(section["revision"], dict):
         section["revision"] = section["revision"].get(cell.site.position)

@@ -137,7 +137,7 @@ def shared(study: Study, one: str, other: str) -> list[str]:
 
 
 def _texts(study: Study, name: str) -> dict[tuple[str, str], str]:
-    """Where texts come from and what they are there, each with words for a message."""
+    """Identities of texts, by origin and name, each with words for a message."""
     source = study.corpora[name].source
     if source.kind == "hub":
         try:

@@ -50,7 +50,7 @@ class Sizes(NamedTuple):
 
 @dataclass(frozen=True)
 class Family:
-    """Where the checkpoints of an architecture keep what is read and edited.
+    """The names under which checkpoints of an architecture keep what is read and edited.
 
     Names of modules are relative: `blocks` to the model without its head, the others to a block.
     """

@@ -1,4 +1,4 @@
-"""Which files of a checkpoint's folder make up the model, for every reader of it.
+"""The files of a checkpoint's folder that make up the model, for every reader of it.
 
 Transformers' choice: model.safetensors where it is there, else what the index names. What lies
 beside (other weights, copies in another layout) is neither read nor counted.

@@ -62,7 +62,7 @@ class Loaded:
 
     @property
     def device(self) -> torch.device:
-        """Where the model runs."""
+        """The device that the model runs on."""
         return next(self.model.parameters()).device
 
     def check_site(self, site: Site) -> None:

@@ -17,7 +17,7 @@ STORED = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF1
 
 
 class _Entry(NamedTuple):
-    """Where a tensor stands."""
+    """The place of a tensor in its file."""
 
     path: Path
     offset: int

@@ -31,7 +31,7 @@ READ = Reading()
 
 
 class Format(NamedTuple):
-    """How checkpoints of one kind are read."""
+    """A format of checkpoints: its files and its reader."""
 
     files: tuple[str, ...]
     """Files that the folder must hold: the facts first, then the tensors."""

@@ -1,4 +1,4 @@
-"""Where an SAE lies: a folder of this study, a folder elsewhere, or a commit on the hub.
+"""The location of an SAE: a folder of this study, a folder elsewhere, or a commit on the hub.
 
 A checkpoint that stays where it is gets a `reference.json` and its decoder's norms beside it, so
 that encoding never reads the decoder. One from the hub is fetched when it is opened, into a cache

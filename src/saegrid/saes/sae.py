@@ -121,7 +121,7 @@ class SAE:
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Facts of the format for headers: format, hook, dtype, threshold, scaling."""
     site: Site | None = None
-    """Where it reads, as the checkpoint says itself."""
+    """Site that it reads, as the checkpoint says itself."""
 
     @property
     def gain(self) -> np.ndarray:

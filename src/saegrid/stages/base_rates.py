@@ -1,4 +1,4 @@
-"""How common each topic is in the corpora of a survey."""
+"""The base rate of each topic in the corpora of a survey."""
 
 from typing import Any
 

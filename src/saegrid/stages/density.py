@@ -1,4 +1,4 @@
-"""How often each feature is active."""
+"""The share of tokens on which each feature is active."""
 
 from typing import Any
 

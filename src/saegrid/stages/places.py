@@ -111,7 +111,7 @@ def reader(plan: Plan, at: At) -> list[str]:
 
 
 def layout(plan: Plan, at: At) -> dict[str, str]:
-    """How the texts of the job's corpus are laid out."""
+    """The layout of the texts of the job's corpus."""
     return {"layout": plan.corpora[at.corpus].settings.layout}
 
 

@@ -8,7 +8,7 @@ from saegrid.stages.stage import STUDY, At, Needs, One, Plan, Source, Stage, Wri
 
 
 def base_rates(plan: Plan, at: At) -> Source | None:
-    """How common topics are, where there are lists of words."""
+    """The base rates of topics, if there are lists of words."""
     return Source("base_rates.table", at) if word_lists(plan) else None
 
 

@@ -1,4 +1,4 @@
-"""Which items a study counts: a label compared with a number. The others stay in the files."""
+"""The items that a study counts: a label compared with a number. Others stay in the files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COMPARATORS: dict[str, Callable[[Any, Any], Any]] = {
     "eq": operator.eq,
     "ne": operator.ne,
 }
-"""How a label is compared: label first, value second, both as float64."""
+"""Comparison of a label: label first, value second, both as float64."""
 
 SIBLINGS = {"ge": "gt", "gt": "ge", "le": "lt", "lt": "le", "eq": "ne", "ne": "eq"}
 """The strict or non-strict other of a comparator; both counts are reported (S0.3)."""

@@ -20,7 +20,7 @@ class Tokens(NamedTuple):
     tokens: pa.Table
     """One row a model input position; the row number is the token index."""
     spans: pa.Table
-    """Where both texts of every pair stand, and the edit in them."""
+    """Places of both texts of every pair, and of the edit in them."""
     facts: dict[str, Any]
     """Counts, see `tokens`; JSON values only."""
 

@@ -27,7 +27,7 @@ class Statistic(NamedTuple):
     words: str
     """Definition."""
     form: Literal["number", "percent"]
-    """How the page writes the number."""
+    """Form in which the page writes the number."""
     of: Callable[[np.ndarray, np.ndarray], np.ndarray]
     """Function of the activations (entry,) float32, grouped by feature and in the order of their
     tokens, and of the number of entries of each feature (feature,) int64, all above zero. It

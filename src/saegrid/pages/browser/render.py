@@ -18,7 +18,7 @@ class Column(NamedTuple):
     name: str
     heading: str
     form: str = ""
-    """How a number is written; "" where it is text."""
+    """Form in which a number is written; "" where it is text."""
     definition: str = ""
     """Text that is shown when the pointer rests on the heading."""
 

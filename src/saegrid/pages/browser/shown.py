@@ -67,7 +67,7 @@ class Windows:
     order: np.ndarray
     """Place of the example's feature on the page (example,)."""
     offsets: np.ndarray
-    """Where each window starts in the flat arrays (example + 1,)."""
+    """Start of each window in the flat arrays (example + 1,)."""
     tokens: pa.Array
     """Token strings (flat,)."""
     activations: np.ndarray

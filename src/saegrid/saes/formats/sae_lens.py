@@ -184,7 +184,7 @@ def _function(path: Path, cfg: dict[str, Any]) -> tuple[str, str | None]:
 
 
 def _hook(path: Path, cfg: dict[str, Any]) -> str | None:
-    """Where the SAE reads, as the file says."""
+    """The hook point at which the SAE reads, as the file says."""
     hook = _said(path, cfg, "hook_name", "hook_point")
     return None if hook is None else require(path, {"hook_name": hook}, "hook_name", str)
 

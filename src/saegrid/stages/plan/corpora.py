@@ -119,7 +119,7 @@ class Table(Corpus):
         return Source("items.table", At(self.name))
 
     def texts_settings(self, path: str) -> dict[str, Any]:
-        """Where base rates find its texts; path: of `texts`."""
+        """The location of its texts for base rates; path: of `texts`."""
         return {"corpus": self.name, "items": path}
 
 
@@ -174,7 +174,7 @@ class Stream(Corpus):
         return Source("fill_store.facts", At(self.name))
 
     def texts_settings(self, path: str) -> dict[str, Any]:
-        """Where base rates find its texts; path: of the facts of a site."""
+        """The location of its texts for base rates; path: of the facts of a site."""
         longest = self.store["max_characters"] if self.store["cut"] == "truncate" else None
         source = self.settings.source.model_dump(mode="json")
         return {"corpus": self.name, "source": source, "facts": path, "longest": longest}

@@ -33,7 +33,7 @@ class Saes:
         return Cell.parse(cell).sae in self.trained
 
     def checkpoint(self, cell: str) -> dict[str, Any]:
-        """Where a cell's checkpoint lies, its layer and position filled in; a path comes first."""
+        """The location of a cell's checkpoint, layer and position filled in; a path comes first."""
         site, name = Cell.parse(cell)
         sae = self.study.saes[name].model_dump(mode="json")
         if sae["path"]:

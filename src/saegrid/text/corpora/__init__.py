@@ -12,4 +12,4 @@ CORPORA = {
     "hub": "saegrid.text.corpora.hub:rows",
     "generated": "saegrid.text.corpora.sampled:rows",
 }
-"""Where rows come from, by the `kind` of a source."""
+"""Readers of rows, by the `kind` of a source."""

@@ -85,7 +85,7 @@ def _groups(groups: Sequence[int], splits: Sequence[str]) -> dict[str, Any]:
 
 
 def _repeats(table: pa.Table) -> dict[str, int]:
-    """How many items repeat an earlier one's id (of another split), edited text or whole pair."""
+    """Number of items that repeat an earlier one's id (of another split), edited text or pair."""
 
     def repeats(*columns: str) -> int:
         cells = list(zip(*(table[name].to_pylist() for name in columns), strict=True))

@@ -22,7 +22,7 @@ READERS: dict[str, Reader] = {
     ".csv": csv.read,
     ".jsonl": jsonl.read,
 }
-"""How a file is read, by its suffix. A file with another one is never fetched."""
+"""Readers of a file, by its suffix. A file with another one is never fetched."""
 
 
 def rows(source: Mapping[str, Any]) -> Iterator[Row]:
