@@ -26,14 +26,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before marks deselect
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Files with runs of the pipeline first: they take minutes, for which a core would wait at the
-    end."""
+    """Files with runs of the pipeline first, and of them the longest: they take minutes, for which
+    a core would wait at the end."""
     long = {item.path for item in items if item.get_closest_marker("workflow")}
-    items.sort(key=lambda item: item.path not in long)
+    items.sort(key=lambda item: (item.path not in long, item.path.name not in LONGEST))
     config.stash[SLOW] = sum(item.get_closest_marker("slow") is not None for item in items)
 
 
 SLOW = pytest.StashKey[int]()
+LONGEST = ("test_toy.py", "test_slurm.py")
 
 
 class Outcome:

@@ -74,7 +74,7 @@ def test() -> int:
 
 def slow() -> int:
     """The slow ones."""
-    return pytest("-m", "slow", "tests")[0]
+    return pytest("-m", "slow", "--durations", "15", "tests")[0]
 
 
 def check() -> int:

@@ -3,8 +3,6 @@
 import json
 import random
 import signal
-import subprocess
-import sys
 import time
 from contextlib import contextmanager, nullcontext
 from itertools import islice
@@ -14,6 +12,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+from forked import start
 from planting import SITE, X, same
 from recipes import QUICK
 from saegrid.base import io
@@ -71,12 +70,11 @@ def finished(saes):
 
 
 KILLED = """
-import json, sys
 from saegrid.saes.training import loop
 from saegrid.saes.training.cells import train_together
 from saegrid.saes.training.stream import files
 loop.MOST = 2
-activations, tokens, members, saes = json.loads(sys.argv[1])
+activations, tokens, members, saes = arguments
 train_together(files(activations, tokens), members, saes, cores=2, save_every=0.0)
 """
 
@@ -89,25 +87,25 @@ def test_a_training_killed_ten_times_ends_with_the_same_bytes(corpus, tmp_path):
     stopped = io.read_table(next(tmp_path.glob("whole/store/L1R-c-*/history.parquet")))
     assert stopped["step"][-1].as_py() < 600, "one of them stops early, with its best weights"
     members = {f"L1R-{name}": spec(name, **LONG) for name in TOGETHER}
-    case = [str(corpus / "L1R.safetensors")], str(corpus / "tokens.parquet"), members, str(saes)
-    command = [sys.executable, "-u", "-c", KILLED, json.dumps(case)]
+    case = [corpus / "L1R.safetensors"], corpus / "tokens.parquet", members, saes
     chance, kills, reached = random.Random(0), 0, []
     while kills < 10:
-        aim, out = chance.randrange(1, 40), []
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        aim = chance.randrange(1, 40)
+        process, out = start(KILLED, *case)
         steps = steps_kept(saes)
-        while process.poll() is None:
+        while process.is_alive():
             if max(steps_kept(saes), default=0) >= max(steps, default=0) + aim:
                 break
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        out = process.communicate()[0]
-        if process.returncode == -signal.SIGKILL:
+        process.kill()
+        process.join()
+        printed = out.read()
+        if process.exitcode == -signal.SIGKILL:
             kills += 1
             reached.append(max(steps_kept(saes), default=0))
-            assert kills == 1 or "goes on after step" in out
+            assert kills == 1 or "goes on after step" in printed
         else:
-            assert process.returncode == 0, out
+            assert process.exitcode == 0, printed
             break
     assert kills == 10, "the training was over too soon"
     assert reached == sorted(reached) and reached[0] > 0 and reached[-1] < 600, reached

@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from forked import start
 from saegrid.base import io
 from saegrid.store import blocks
 from saegrid.store.fill import fill
@@ -304,11 +303,8 @@ def test_a_further_site_is_captured_alone(tmp_path, model, source, whole):
 # --- kills --------------------------------------------------------------------------------------
 
 FILL = """
-import sys, json
-sys.path[:0] = json.loads(sys.argv[2])
 from stores import make
-model, source, folder = json.loads(sys.argv[1])
-make(folder, model, source, shard_tokens=60, say=lambda line: print(line, flush=True))
+make(*arguments, shard_tokens=60, say=print)
 """
 
 
@@ -320,17 +316,14 @@ def test_a_store_killed_at_any_moment_ends_as_if_undisturbed(tmp_path, model, so
         make(tmp_path / "killed", model, source, shard_tokens=60, **before)
     make(tmp_path / "undisturbed", model, source, shard_tokens=60)
     expected = contents(tmp_path / "undisturbed")
-    told = json.dumps([model, source, str(tmp_path / "killed")])
-    where = json.dumps([str(Path(__file__).parents[1])])
     rng, states = random.Random(5), []
     while len(states) < 8:
-        command = [sys.executable, "-c", FILL, told, where]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process, out = start(FILL, tmp_path / "killed", model, source)
         for _ in range(rng.randint(0, 3)):
-            process.stdout.readline()
+            out.readline()
         time.sleep(rng.uniform(0, 0.05))
         process.kill()
-        process.wait()
+        process.join()
         manifest = read_manifest(tmp_path / "killed")
         # What the manifest counts is there, and whole.
         states.append(verify(tmp_path / "killed") if manifest else -1)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from killing import AT_ONCE, WHOM, again, jobs, run_and_kill, wait_for_orphans
-from pipeline import TINY, checkout, planned, results, snakemake
+from pipeline import TINY, checkout, command, planned, results
 
 STUDIES = {"tiny": TINY, "toy": ()}
 """Options of the command by study."""
@@ -72,7 +72,7 @@ def trials(seed: int, n: int, cores: list[int]) -> list[Trial]:
 def undisturbed(folder: Path, cores: int, study: tuple[str, ...]) -> tuple[dict[str, bytes], float]:
     """Results of a run that nothing happens to, and the seconds that it takes."""
     began = time.monotonic()
-    done = snakemake(checkout(folder), "--cores", str(cores), study=study)
+    done = command(checkout(folder), "--cores", str(cores), study=study)
     if done.returncode:
         raise RuntimeError(f"The undisturbed run failed:\n{done.stdout}{done.stderr}")
     return results(folder), time.monotonic() - began

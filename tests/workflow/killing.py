@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
-from pipeline import SNAKEMAKE, snakemake
+from pipeline import SNAKEMAKE, command
 
 GROUP, ALONE, AT_ONCE = "group", "coordinator", "coordinator, orphans running"
 WHOM = (GROUP, ALONE, AT_ONCE)
@@ -126,13 +126,13 @@ def run_and_kill(
 
 def unlock(folder: Path, study: tuple[str, ...]) -> None:
     """Remove the lock of a killed coordinator (README)."""
-    snakemake(folder, "--unlock", study=study).check_returncode()
+    command(folder, "--unlock", study=study).check_returncode()
 
 
 def again(folder: Path, cores: int, study: tuple[str, ...]) -> subprocess.CompletedProcess:
     """The same command once more, after `--unlock` where Snakemake asks for it."""
-    done = snakemake(folder, "--cores", str(cores), study=study)
+    done = command(folder, "--cores", str(cores), study=study)
     if "Directory cannot be locked" in done.stdout + done.stderr:
         unlock(folder, study)
-        done = snakemake(folder, "--cores", str(cores), study=study)
+        done = command(folder, "--cores", str(cores), study=study)
     return done

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import warm
 import yaml
 from planning import inside, to_run
 from tasks import targets_of, tasks_of
 
 from saegrid.config import resolve
+from saegrid.pages.figures import HEALTH_FIGURES, SURVEY_FIGURES
 from saegrid.stages.plan import Plan
 from saegrid.stages.targets import PREFIX, TARGETS
 
@@ -38,11 +40,23 @@ def checkout(folder: Path) -> Path:
 def snakemake(
     folder: Path, *arguments: str, study: tuple[str, ...] = TINY
 ) -> subprocess.CompletedProcess:
-    """A finished run of snakemake on the copy's own library."""
+    """A finished run of snakemake on the copy's own library; `warm` says of which processes."""
     environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
-    command = [SNAKEMAKE, *arguments, *study]
+    return warm.call([*arguments, *study], folder, environment)
+
+
+def command(
+    folder: Path, *arguments: str, study: tuple[str, ...] = TINY
+) -> subprocess.CompletedProcess:
+    """The same, of the command itself, as a user gives it."""
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1800
+        [SNAKEMAKE, *arguments, *study],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=1800,
     )
 
 
@@ -114,4 +128,15 @@ def results(folder: Path) -> dict[str, bytes]:
         str(p.relative_to(root)): p.read_bytes()
         for p in files
         if p.name not in ("config.json", ".digests.jsonl")
+    }
+
+
+def results_of_cells(folder: Path) -> dict[str, bytes]:
+    """Results but those of the targets `metrics` and `layers`."""
+    figures = [f"/figures/{name}.svg" for name in (*HEALTH_FIGURES, *SURVEY_FIGURES)]
+    others = ("/survey", "/baselines/", "/metrics.json", "/health.", *figures)
+    return {
+        name: content
+        for name, content in results(folder).items()
+        if not any(other in name for other in others)
     }

@@ -4,7 +4,8 @@ import random
 import time
 
 import pytest
-from faults import Trial, faults, trials, undisturbed
+from faults import Trial, faults, trials
+from finished import finished as study_of
 from killing import (
     FINISHED,
     WHOM,
@@ -16,7 +17,7 @@ from killing import (
     unlock,
     wait_for_orphans,
 )
-from pipeline import TINY, checkout
+from pipeline import TINY, checkout, results_of_cells
 
 SEED, PATIENCE = 0, 300
 LOG = """
@@ -85,7 +86,6 @@ def some_jobs_later(folder, dice):
 @pytest.mark.slow
 def test_killed_three_times_and_ended_with_the_same_bytes(tmp_path):
     """Once the group, once the coordinator, once it again with its jobs running on."""
-    wanted, _ = undisturbed(tmp_path / "undisturbed", 2, TINY)
     dice, work, done = random.Random(SEED), checkout(tmp_path / "killed"), set()
     for whom in WHOM:
         killed = run_and_kill(work, 2, TINY, whom, some_jobs_later(work, dice), PATIENCE)
@@ -98,4 +98,4 @@ def test_killed_three_times_and_ended_with_the_same_bytes(tmp_path):
     assert last.returncode == 0, log[-6000:]
     assert not done & set(jobs(log).values())
     wait_for_orphans(killed.session, PATIENCE)
-    assert faults(work, wanted) == []
+    assert faults(work, results_of_cells(study_of("tiny"))) == []

@@ -362,10 +362,3 @@ def test_a_full_disk_is_told_before_anything_runs(done, tmp_path):
     assert tried.returncode == 1
     assert "but 1 MB are free. Make room" in tried.stdout + tried.stderr
     assert not list((work / "results").rglob("*.parquet"))
-
-
-@pytest.mark.slow
-def test_one_core_gives_the_bytes_of_two(done, tmp_path):
-    work = checkout(tmp_path / "saegrid")
-    run(work, "all", "metrics", "layers", "--cores", "1")
-    assert results(work) == results(done)

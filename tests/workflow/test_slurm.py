@@ -12,7 +12,10 @@ from pathlib import Path
 import impatient
 import pytest
 from cluster import Cluster, missing, slurm
-from pipeline import ROOT, SNAKEMAKE, TINY, checkout, edit, planned, results
+from finished import finished
+from pipeline import ROOT, TINY, checkout, edit, planned, results, results_of_cells
+
+from saegrid.base import io
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
@@ -107,20 +110,25 @@ def inodes(folder: Path, *patterns: str) -> dict[str, int]:
     return {str(p): p.stat().st_ino for p in found if p.is_file()}
 
 
+def values(folder: Path) -> dict[str, object]:
+    """Tensors and tables of the cells and of what they are made of, without their specs."""
+    found: dict[str, object] = {}
+    for name in results_of_cells(folder):
+        path = folder / "results" / name
+        if path.suffix == ".safetensors":
+            found[name] = {k: v.tobytes() for k, v in io.read_tensors(path).items()}
+        elif path.suffix == ".parquet":
+            found[name] = io.read_table(path).replace_schema_metadata(None)
+    assert len(found) > 20
+    return found
+
+
 FINISHED = ("*/*.parquet", "*/*.json", "*/activations/*/*", "saes/*/*", "*/cells/L1A-8x/*")
 """What is there once the SAE of cell L1R-8x has been trained again."""
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory):
-    """The same study without SLURM, run while the cluster is busy with its own."""
-    started = Run(study(tmp_path_factory.mktemp("local") / "saegrid"), SNAKEMAKE, "--cores", "1")
-    yield started
-    started.kill()
-
-
-@pytest.fixture(scope="module")
-def done(cluster, local, tmp_path_factory):
+def done(cluster, tmp_path_factory):
     """A run in which one job was killed and another lacked memory: its folder, the number of the
     job that was killed, and what Snakemake printed."""
     folder = study(tmp_path_factory.mktemp("tiny") / "saegrid")
@@ -178,7 +186,7 @@ def recover(cluster: Cluster, folder: Path) -> None:
     subprocess.run(["bash", "-ec", command], cwd=folder, env=environment, check=True)
 
 
-def test_a_killed_coordinator_goes_on(cluster, local, done, tmp_path):
+def test_a_killed_coordinator_goes_on(cluster, done, tmp_path):
     folder = tmp_path / "saegrid"
     shutil.copytree(done[0], folder)
     edit(folder / "src/saegrid/job.py", *reversed(HUNGRY))
@@ -191,7 +199,7 @@ def test_a_killed_coordinator_goes_on(cluster, local, done, tmp_path):
         run.kill()
     # What runs on the cluster goes on without it; what has finished by then is not done again.
     cluster.empty()
-    finished = inodes(folder, *FINISHED)
+    kept = inodes(folder, *FINISHED)
     recover(cluster, folder)
     with on(cluster, folder) as run:
         cluster.running("encoders")
@@ -203,10 +211,12 @@ def test_a_killed_coordinator_goes_on(cluster, local, done, tmp_path):
         run.finish()
     jobs = list(names(cluster, before).values())
     assert jobs == ["trainings", "encoders", "encoders", "cells", "study"], jobs
-    assert inodes(folder, *FINISHED) == finished
+    assert inodes(folder, *FINISHED) == kept
     assert planned(folder) == {}
-    local.finish()
-    assert results(folder) == results(done[0]) == results(local.folder)
+    assert results(folder) == results(done[0])
+    # Specs of files know that the model may run on a GPU.
+    found, without = values(folder), values(finished("tiny"))
+    assert {path for path in found if found[path] != without[path]} == set()
     # What finished unseen is on record now: a changed setting is noticed.
     edit(folder / TINY[1], "steps: 40", "steps: 41")
     assert planned(folder)["train_sae"] == 2

@@ -17,18 +17,10 @@ def weights(folder):
     return {path.parent.name: path.read_bytes() for path in paths}
 
 
-def test_the_saes_of_a_site_learn_together(tmp_path):
-    """From one stream, and to the same bytes."""
-    folder = streamed(tmp_path / "saegrid", together="all")
-    run(folder, "saes", study=STREAMED)
-    assert jobs_to_run(folder, study=STREAMED, targets=("saes",)) == {}
-    assert weights(folder) == weights(finished("streamed"))
-    assert len(weights(folder)) == 2
-
-
 @pytest.mark.parametrize(("together", "cores"), [(None, "4"), ("all", "1")])
 def test_trainings_fill_the_store_beside(tmp_path, together, cores):
-    """Those of two sites at the same time fill one store; its end and theirs are the same."""
+    """Those of two sites at the same time, or all together, fill one store; its end and theirs are
+    the same."""
     before = finished("streamed")
     folder = streamed(tmp_path / "saegrid", together=together, beside=True)
     jobs = planned(folder, "saes", study=STREAMED)
