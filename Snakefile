@@ -37,11 +37,11 @@ rule all:
 onstart:
     wake_rarely()
     workflow.async_run(put_on_record())
-    write_provenance()
     leftovers.remove(
         PLAN.root, BEGAN - 60
     )  # whoever writes one now has touched it since
     announce()
+    write_provenance()
 
 
 onsuccess:

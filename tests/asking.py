@@ -9,6 +9,7 @@ import yaml
 
 from saegrid.base import io
 from saegrid.config import resolve
+from saegrid.pages.figures import with_spec
 from saegrid.stages import settled, targets
 from saegrid.stages.graph import Job, check, needs
 from saegrid.stages.plan import Plan
@@ -110,5 +111,5 @@ def write(path, text):
         io.write_json(path, {"x": 0}, text)
     else:
         head = f'<!doctype html>\n<meta name="saegrid-spec" content="{html.escape(text)}">\n'
-        page = f"{head}</html>" if kind == ".html" else "<svg></svg>\n"
+        page = f"{head}</html>" if kind == ".html" else with_spec("<?xml?>\n<svg></svg>\n", text)
         io.write_text(path, page)

@@ -264,9 +264,9 @@ def of_lines(*lines, free=10**12, notes=(), cores=1):
 
 
 def test_the_sum_of_the_rules():
-    run = of_lines(Line("a", 2, 101, 202, 80, 5, None), Line("b", 1, 10, 20, 60, 3, 7.0))
-    assert run.total == ("total", 3, 111, 222, 80, 5, 7.0)
-    assert run.needed == 227
+    run = of_lines(Line("a", 2, 101, 202, 80, 5, None, 52), Line("b", 1, 10, 20, 60, 3, 7.0))
+    assert run.total == ("total", 3, 111, 222, 80, 5, 7.0, 52)
+    assert run.needed == 222 - 52 + 5, "what is made again takes the place of what is deleted"
     assert of_lines(Line("a", 1, 0, 0, 0, 0, None)).total.seconds is None
 
 

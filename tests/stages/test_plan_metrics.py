@@ -357,10 +357,12 @@ def test_part_of_all_where_the_config_asks():
 def test_numbers_made_with_other_settings_unsettle_a_cell():
     plan = plan_of()
     (path,) = files(plan, "measure.metrics", at("generated"))
-    assert not is_settled(plan.graph, CELL), "of a cell without files nothing is"
+    assert not is_settled(plan.graph, CELL, measured=True), "of a cell without files nothing is"
     io.write_json(path, {}, measure_spec(plan))
-    assert is_settled(plan_of().graph, CELL)
+    assert is_settled(plan_of().graph, CELL, measured=True)
     io.write_json(path, {}, "{}")
+    assert not is_settled(plan_of().graph, CELL, measured=True)
+    # Whoever measures nothing does not look at numbers.
     assert not is_settled(plan_of().graph, CELL)
 
 

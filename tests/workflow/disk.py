@@ -32,11 +32,11 @@ def sae(seed: int) -> dict[str, np.ndarray]:
 
 
 def write_sae(folder: Path, position: str, seed: int) -> Path:
-    """A checkpoint of a site of layer 1, in the folder that the study names."""
+    """A checkpoint of a site of layer 1."""
     hook = f"blocks.1.hook_{HOOKS[position]}"
     facts = {"hook_point_in": hook, "hook_point_out": hook, "jump_relu_threshold": 0.5}
     sizes = {"d_model": D_MODEL, "d_sae": D_SAE}
-    return llama_scope(folder / f"mine/sae/L1{position}", tensors=sae(seed), **facts, **sizes)
+    return llama_scope(folder, tensors=sae(seed), **facts, **sizes)
 
 
 def disk(folder: Path) -> Path:
@@ -51,7 +51,7 @@ def disk(folder: Path) -> Path:
             (folder / MODEL / path.name).write_bytes(path.read_bytes())
     (folder / TEXTS).write_bytes((toy / "headlines.csv").read_bytes())
     for seed, position in enumerate(HOOKS):
-        write_sae(folder, position, seed)
+        write_sae(folder / f"mine/sae/L1{position}", position, seed)
     study = yaml.safe_load((folder / "config/tiny.yaml").read_text())
     study |= {"study": "disk", "model": {"path": str(MODEL)}}
     study["corpora"]["headlines"]["source"]["files"] = {"all": str(TEXTS)}
@@ -91,7 +91,7 @@ def copy_over(work: Path) -> None:
     """Another checkpoint in the place of one, with its older date."""
     path = work / "mine/sae/L1A/checkpoints/final.safetensors"
     size = path.stat().st_size
-    write_sae(work, "A", seed=7)
+    write_sae(work / "mine/sae/L1A", "A", seed=7)
     assert path.stat().st_size == size
     os.utime(path, (10**9, 10**9))
 

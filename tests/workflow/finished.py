@@ -161,7 +161,8 @@ def _make(name: str, folder: Path, failed: Path) -> None:
 @cache
 def _state() -> str:
     """Digest of all that a run reads, and of how the studies are made."""
-    paths = [ROOT / "requirements.lock", Path(__file__)]
+    paths = [ROOT / "requirements.lock", *Path(__file__).parent.glob("[!t]*.py")]
+    paths += [ROOT / f"tests/{name}.py" for name in ("checkpoints", "stores", "toys")]
     for part in PARTS:
         path = ROOT / part
         inner = path.rglob("*") if path.is_dir() else [path]

@@ -37,23 +37,27 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
+def _environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(folder / "src")}
+
+
 def snakemake(
     folder: Path, *arguments: str, study: tuple[str, ...] = TINY
 ) -> subprocess.CompletedProcess:
     """A finished run of snakemake on the copy's own library; `warm` says of which processes."""
-    environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
-    return warm.call([*arguments, *study], folder, environment)
+    if not warm.AVAILABLE:
+        return command(folder, *arguments, study=study)
+    return warm.call([*arguments, *study], folder, _environment(folder))
 
 
 def command(
     folder: Path, *arguments: str, study: tuple[str, ...] = TINY
 ) -> subprocess.CompletedProcess:
     """The same, of the command itself, as a user gives it."""
-    environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
     return subprocess.run(
         [SNAKEMAKE, *arguments, *study],
         cwd=folder,
-        env=environment,
+        env=_environment(folder),
         capture_output=True,
         text=True,
         timeout=1800,

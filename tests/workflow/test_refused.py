@@ -17,6 +17,11 @@ LATE = {
     "filter_col_text": "corpora.headlines",
 }
 """Configs that were once refused in the middle of a run, with the key that the sentence names."""
+MISSING = (
+    "--config",
+    "model={path: nowhere}",
+    "corpora={learning: {source: {files: {all: nowhere.txt}}}}",
+)
 RAISES = "def settings(plan, at):\n    raise RuntimeError('on purpose')\n\n\n"
 
 
@@ -48,6 +53,21 @@ def test_all_mistakes_are_told_at_once(clean):
     text = "\n".join(refused(clean, *broken, study=("--configfile", "config/tiny.yaml")))
     assert "The config has 2 mistakes:" in text
     assert "model.path" in text and "saes.8x" in text
+
+
+def test_a_mistake_in_what_targets_follow_from_hides_no_other(clean):
+    """Whether SAEs are trained together follows from the model, which is missing here."""
+    text = "\n".join(refused(clean, *MISSING, study=("--configfile", "config/recipes.yaml")))
+    assert "model.path" in text and "corpora.learning" in text
+
+
+def test_a_corpus_can_be_made_without_the_model_of_its_study(clean):
+    tokenizer = "model={path: nowhere, tokenizer: resources/toy/model}"
+    source = "{source: {files: {all: resources/toy/topics.yaml}}}"
+    corpora = f"corpora={{learning: {source}, stories: {source}}}"
+    more = ("corpus", "--dry-run", "--config", tokenizer, corpora)
+    done = snakemake(clean, *more, study=("--configfile", "config/recipes.yaml"))
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -264,17 +264,48 @@ def test_files_without_records_that_were_made_with_other_settings_are_refused(wo
     shutil.rmtree(work / ".snakemake/metadata")
     training = "overrides: {L1R-8x: {train: {settings: {k: 4}}}}\ntopics:\n"
     edit(work / CONFIG, "topics:\n", training)
-    # Snakemake sees that a page is missing, and not that its SAE is another.
-    cell(work, "L1A-8x", "features.html").unlink()
-    del before["tiny/headlines/cells/L1A-8x/features.html"]
-    done = snakemake(work, "--cores", "1")
-    assert done.returncode != 0
-    said = done.stdout + done.stderr
-    assert "were made with other settings than this run's" in said
+    # Snakemake sees that all files are there, and not that an SAE is another.
+    for options in (("--dry-run",), ("--cores", "1")):
+        done = snakemake(work, *options)
+        assert done.returncode != 0
+        said = done.stdout + done.stderr
+        assert "were made with other settings than this run's" in said
     assert "results/tiny/saes/L1R-8x/sae_weights.safetensors" in said
     assert "L1R-8x/features.safetensors" in said
-    assert "L1A-8x" not in said.partition("Delete them and run again:")[2]
+    assert "L1A-8x" not in said.partition("run again:")[2]
     assert results(work) == before
+    assert planned(work, "--forceall")["train_sae"] == 2
+    # What is asked for alone counts.
+    assert planned(work, "corpus") == {}
+
+
+def test_figures_without_records_are_known_by_their_code(work):
+    shutil.rmtree(work / ".snakemake/metadata")
+    assert planned(work) == {}
+    edit(work / "src/saegrid/pages/figures/edit_lengths.py", "def draw(", "X = 1\n\n\ndef draw(")
+    done = snakemake(work, "--dry-run")
+    assert done.returncode != 0
+    assert "results/tiny/figures/edit_lengths.svg" in done.stderr
+
+
+def test_numbers_of_earlier_settings_leave_cells_alone(work):
+    """A study has metrics, of settings that have changed since, and does not ask for them."""
+    more = "metrics: {tokens: 999}\ntopics:\n"
+    edit(work / CONFIG, "topics:\n", more)
+    assert jobs_to_run(work) == planned(work) == {}
+    add_layer(work)
+    assert jobs_to_run(work) == CHANGES["a layer is added"][1]
+
+
+def test_a_folder_in_the_place_of_a_result_is_told(work):
+    """Nothing is deleted that the system does not let be read."""
+    path = cell(work, "L1R-8x", "features.parquet")
+    path.unlink()
+    path.mkdir()
+    done = snakemake(work, "--cores", "1")
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert "Is a directory" in done.stderr and "L1R-8x/features.parquet" in done.stderr
+    assert path.is_dir()
 
 
 @pytest.mark.slow

@@ -6,25 +6,15 @@ import re
 import numpy as np
 import pytest
 import yaml
+from disk import sae, write_sae
 from pipeline import checkout, jobs_to_run, planned, run, snakemake
 
-from checkpoints import llama_scope, to_bits
+from checkpoints import to_bits
 from saegrid.config import ConfigError
 
-D_MODEL, D_SAE = 64, 128
 STUDY = ("--configfile", "config/known.yaml")
 CELLS = ("L1A-8x", "L1R-8x")
 ALL_OF_A_CELL = ("encode", "density", "top_tokens", "logit_effects")
-
-
-def tensors(seed):
-    rng = np.random.default_rng(seed)
-    return {
-        "encoder.weight": rng.normal(size=(D_SAE, D_MODEL)) / 8,
-        "encoder.bias": rng.normal(size=D_SAE) / 10,
-        "decoder.weight": rng.normal(size=(D_MODEL, D_SAE)) / 8,
-        "decoder.bias": rng.normal(size=D_MODEL) / 10,
-    }
 
 
 def direction(values, feature):
@@ -37,7 +27,7 @@ def direction(values, feature):
 
 def expect(work, **changed):
     """The file of known numbers; right but for what is changed."""
-    right = direction(tensors(1), 5)
+    right = direction(sae(1), 5)
     norms = {"factor": 1000.0, "tokens": 50, "source": "test", "value": {"R": {1: 3.0}}}
     decoder = {"tolerance": 0.001, "source": "test", "value": {"L1R-8x": {5: right}}}
     expected = {"norms": norms, "decoder_top3": decoder | changed}
@@ -60,11 +50,8 @@ def to_do(work):
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
     folder = checkout(tmp_path_factory.mktemp("known") / "saegrid")
-    for seed, (position, suffix) in enumerate([("A", "attn_out"), ("R", "resid_post")]):
-        hook = f"blocks.1.hook_{suffix}"
-        facts = {"hook_point_in": hook, "hook_point_out": hook, "jump_relu_threshold": 0.5}
-        sizes = {"d_model": D_MODEL, "d_sae": D_SAE}
-        llama_scope(folder / f"sae/L1{position}", tensors=tensors(seed), **facts, **sizes)
+    for seed, position in enumerate("AR"):
+        write_sae(folder / f"sae/L1{position}", position, seed)
     return folder
 
 

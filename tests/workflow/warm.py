@@ -29,6 +29,8 @@ SCRIPTS = (
     *("psutil", "snakemake.script"),
 )
 """What commands and scripts import, but for saegrid, which is another in each folder."""
+AVAILABLE = sys.platform == "linux"
+"""Other systems fork badly, or not at all: there the command itself is called."""
 SECONDS = 1800
 """A command that takes longer is ended."""
 
@@ -98,7 +100,7 @@ def _command(place: str, arguments: list[str], folder: str, environment: dict, p
     sys.executable = f"{sys.executable} -I -S {shim} {place}"
     from snakemake.cli import main
 
-    _end(main)
+    main()
 
 
 def _script(connection: socket.socket) -> int:
@@ -146,12 +148,13 @@ def _serve() -> None:
         scripts = os.fork()
         if not scripts:
             sys.stdin.close()
-            _serve_scripts(listening)
+            _end(lambda: _serve_scripts(listening))
+        listening.close()  # so that shims fail where the other process has ended
         _preload(COMMAND)
         for line in sys.stdin:
             child = os.fork()
             if not child:
-                _command(place, *json.loads(line))
+                _end(lambda call=line: _command(place, *json.loads(call)))
             print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
         os.kill(scripts, signal.SIGKILL)
 

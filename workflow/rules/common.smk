@@ -7,6 +7,7 @@ OUT  PLAN (the study), bind (a rule from its stage)
 import os
 import sys
 import time
+from base64 import urlsafe_b64encode
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
@@ -26,6 +27,7 @@ from saegrid.stages.stage import NOTHING, At
 from saegrid.text.shards import SHARD_PATTERN
 from snakemake.cli import parse_args
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.enums import PersistenceBackend
 
 # Threads that wait give up their core: on a busy machine a job is otherwise slowed down many times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -45,6 +47,9 @@ def command():
 ONLY_LOOKS = (
     *("dryrun", "touch", "unlock", "lint", "report", "summary", "detailed_summary"),
     *("list_rules", "list_target_rules", "dag", "rulegraph", "filegraph", "d3dag"),
+    *("list_changes", "list_params_changes", "list_input_changes", "list_untracked"),
+    *("delete_all_output", "delete_temp_output", "archive", "cleanup_metadata"),
+    *("list_conda_envs", "conda_create_envs_only", "containerize", "print_compilation"),
 )
 """Options of commands that run nothing."""
 
@@ -62,7 +67,20 @@ def make_again(damaged, asked):
     for path, reason in damaged.items():
         print(f"{path}: {reason}. It is made again.", file=sys.stderr, flush=True)
         if not any(getattr(asked, option, None) for option in ONLY_LOOKS):
-            Path(path).unlink()
+            Path(path).unlink(missing_ok=True)
+
+
+def on_record(path):
+    """Return True if Snakemake has a record of a file, as far as its records are files."""
+    records = Path(".snakemake/metadata")
+    # A long name stands in several folders: such a file is taken to be on record.
+    name = urlsafe_b64encode(path.encode()).decode()
+    backend = workflow.workflow_settings.persistence_backend
+    return (
+        len(name) > 250
+        or backend != PersistenceBackend.FILE
+        or (records / name).exists()
+    )
 
 
 def checked(config):
@@ -80,13 +98,25 @@ def checked(config):
             workflow.is_main_process
         ):  # a job on another machine was checked by its coordinator
             asked = command()
-            ends = targets.ends(plan.graph, sorted(asked.targets) or ["all"])
+            try:
+                ends = targets.ends(plan.graph, sorted(asked.targets) or ["all"])
+            except ValueError:
+                refuse(mistakes)  # one of which it may come from
+                raise
             parts = targets.parts(plan.graph.jobs(ends, []))
             refuse([mistake for mistake in mistakes if mistake.part in parts])
             refuse([Mistake("config", text) for text in check(plan.graph, ends)])
-            DAMAGED.update(settled.damaged(plan.graph, plan.graph.jobs(ends)))
+            jobs = plan.graph.jobs(ends)
+            DAMAGED.update(settled.damaged(plan.graph, jobs))
+            # Snakemake compares settings only with its own records, and starts nothing where it
+            # has none.
+            others = [option for option in ONLY_LOOKS if option != "dryrun"]
+            if not any(
+                getattr(asked, option, None) for option in [*others, "forceall"]
+            ):
+                settled.check_alike(plan.graph, jobs, on_record)
             make_again(DAMAGED, asked)
-    except ValueError as mistake:
+    except (ValueError, OSError) as mistake:
         refuse([Mistake("config", str(mistake))])
     os.environ.update(plan.environment())
     return plan
@@ -113,7 +143,7 @@ class Bound:
         self.log, self.benchmark = stage.log(), stage.log(".tsv")
         self.input = {name: self._input(name) for name in stage.reads}
         self.output = {name: self._output(name) for name in stage.writes}
-        self.only = {key: pattern(PLAN) for key, pattern in stage.only.items()}
+        self.only = self._only()
         threads = stage.needs.threads
         self.threads = threads if isinstance(threads, int) else self._need("threads")
         self.resources = {
@@ -127,6 +157,14 @@ class Bound:
         if stage.needs.filling:
             self.resources["filling_memory"] = self._growing("filling_memory")
             self.resources["filling_threads"] = self._need("filling_threads")
+
+    def _only(self):
+        """Patterns of wildcards; of a stage whose jobs a mistake prevents, which is told of these
+        jobs where they are asked for, nothing."""
+        try:
+            return {key: pattern(PLAN) for key, pattern in self.stage.only.items()}
+        except ValueError:
+            return {"": NOTHING}
 
     def spec(self, wildcards):
         """The spec of a job; of one whose results are damaged it is another than on record."""

@@ -1,4 +1,4 @@
-"""How common each topic is in the corpora in use."""
+"""The share of each topic in the words of the corpora in use."""
 
 from saegrid.base import io
 from saegrid.job import start
@@ -6,5 +6,5 @@ from saegrid.survey.base_rates import table
 from saegrid.text.wordlists import read_all
 
 with start(snakemake) as job:
-    made = table(job.settings["parts"], read_all(job.settings["lists"]))
-    io.write_table(job.output.table, made, job.spec)
+    result = table(job.settings["parts"], read_all(job.settings["lists"]))
+    io.write_table(job.output.table, result, job.spec)

@@ -1,4 +1,4 @@
-"""What stands for a store that is filled beside the trainings that learn from it."""
+"""The stand-in for a store that is filled beside the trainings that learn from it."""
 
 from saegrid.job import start
 from saegrid.store.learning import begin

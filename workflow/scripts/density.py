@@ -10,7 +10,7 @@ with start(snakemake) as job:
     features = read_features(job.input.features)
     tokens, kept = io.read_table(job.input.tokens), kept_of(job.input.selection)
     layout = job.settings["layout"]
-    found = facts(features, tokens, kept, layout, cuts=())
-    print(f"{found['n_active']} features active on {found['n_masked']} tokens")
+    result = facts(features, tokens, kept, layout, cuts=())
+    print(f"{result['n_active']} features active on {result['n_masked']} tokens")
     table = density(features, tokens, kept, layout)
-    io.write_table(job.output.table, table, job.spec, found)
+    io.write_table(job.output.table, table, job.spec, result)

@@ -9,7 +9,7 @@ from saegrid.job import start
 from saegrid.saes.reference import open_sae
 
 with start(snakemake) as job:
-    given = job.settings
+    settings = job.settings
     x, token = activations.read(job.input.activations)
     sae = open_sae(Path(job.input.sae[0]).parent)
     print(f"{len(token)} tokens, {sae.encoder.d_sae} features of {sae.encoder.d_model} dimensions")
@@ -17,8 +17,8 @@ with start(snakemake) as job:
         x,
         token,
         sae.encoder,
-        screen=given["encode"]["screen"],
-        threads=given["threads"],
+        screen=settings["encode"]["screen"],
+        threads=settings["threads"],
         memory_mb=job.resources.mem_mb,
         device=place(job.resources.gpu),
         name=job.input.activations,

@@ -11,13 +11,13 @@ from saegrid.pages.figures.judged import read_judged
 
 with start(snakemake) as job:
     # As the config has them: a path may differ between machines.
-    given = job.written
-    files = dict(zip(given["cells"], map(Path, job.input.metrics), strict=True))
-    table = health(files, given["expected"], given["saes"], job.input.baselines)
+    settings = job.written
+    files = dict(zip(settings["cells"], map(Path, job.input.metrics), strict=True))
+    table = health(files, settings["expected"], settings["saes"], job.input.baselines)
     io.write_table(job.output.table, table, job.spec)
     judged = read_judged(table, job.input.baselines, job.input.histories, files)
-    draw_all(judged, Path(job.output.figures[0]).parent, HEALTH_FIGURES)
-    facts = {name: given[name] for name in ("study", "title", "model")}
+    draw_all(judged, Path(job.output.figures[0]).parent, HEALTH_FIGURES, job.spec)
+    facts = {name: settings[name] for name in ("study", "title", "model")}
     page = health_page(
         facts | {"spec": job.spec},
         table,

@@ -4,6 +4,8 @@ from saegrid.job import start
 from saegrid.saes.reference import import_sae
 
 with start(snakemake) as job:
-    given = job.written
-    sae = import_sae(given["sae"], given["cell"], job.output.reference, job.output.norms, job.spec)
+    settings = job.written
+    sae = import_sae(
+        settings["sae"], settings["cell"], job.output.reference, job.output.norms, job.spec
+    )
     print(f"{sae.decoder.d_sae} features at {sae.site}")

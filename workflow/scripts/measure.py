@@ -10,8 +10,8 @@ from saegrid.metrics.sources import files
 from saegrid.saes.reference import open_sae
 
 with start(snakemake) as job:
-    given, uses = job.input, job.resources
-    source = files(given.activations, given.tokens)
-    with open_sae(Path(given.sae[0]).parent) as sae:
-        found = metrics_of(sae, source, job.settings, uses.mem_mb, place(uses.gpu))
-    io.write_json(job.output.metrics, found, job.spec)
+    inputs, uses = job.input, job.resources
+    source = files(inputs.activations, inputs.tokens)
+    with open_sae(Path(inputs.sae[0]).parent) as sae:
+        result = metrics_of(sae, source, job.settings, uses.mem_mb, place(uses.gpu))
+    io.write_json(job.output.metrics, result, job.spec)

@@ -12,6 +12,6 @@ from saegrid.text.tokens import counts_of_kept
 with start(snakemake) as job:
     kept, spans = kept_of(job.input.selection), io.read_table(job.input.spans)
     counts = counts_of_kept(io.read_json(job.input.tokens), spans, kept)
-    given = job.settings
-    grid = read_grid(job.input.tables, counts, given["cuts"], given["files"])
-    draw_all(grid, Path(job.output[0]).parent, given["figures"])
+    settings = job.settings
+    grid = read_grid(job.input.tables, counts, settings["cuts"], settings["files"])
+    draw_all(grid, Path(job.output[0]).parent, settings["figures"], job.spec)

@@ -1,4 +1,4 @@
-"""Which items the filter keeps; the others stay in the files."""
+"""The items that the filter keeps; the others stay in the files."""
 
 from saegrid.base import io
 from saegrid.job import start

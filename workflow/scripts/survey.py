@@ -4,5 +4,5 @@ from saegrid.job import start
 from saegrid.survey.layers import survey, write
 
 with start(snakemake) as job:
-    found = survey(job.settings["parts"], job.settings["cut"])
-    write(found, dict(job.output.items()), job.spec)
+    result = survey(job.settings["parts"], job.settings["cut"])
+    write(result, dict(job.output.items()), job.spec)

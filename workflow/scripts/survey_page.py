@@ -11,7 +11,7 @@ from saegrid.pages.figures.surveyed import Surveyed
 with start(snakemake) as job:
     read = {name: io.read_table(path) for name, path in job.input.items() if path}
     surveyed = Surveyed(read["layers"], read["dimensions"], read["passes"])
-    draw_all(surveyed, Path(job.output.figures[0]).parent, SURVEY_FIGURES)
+    draw_all(surveyed, Path(job.output.figures[0]).parent, SURVEY_FIGURES, job.spec)
     facts = {name: job.written[name] for name in ("study", "title", "model", "cut")}
     page = survey_page(
         facts | {"spec": job.spec},

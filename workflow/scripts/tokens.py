@@ -8,21 +8,21 @@ from saegrid.text.selection import kept_of
 from saegrid.text.tokens import tokens
 
 with start(snakemake) as job:
-    given = job.settings
-    made = tokens(
+    settings = job.settings
+    result = tokens(
         io.read_table(job.input.table),
         kept_of(job.input.selection),
         tokenizer.load(
-            hub.folder(given["tokenizer"], given["revision"], hub.TOKENIZER), given["bos"]
+            hub.folder(settings["tokenizer"], settings["revision"], hub.TOKENIZER), settings["bos"]
         ),
-        given["layout"],
-        given["mask"],
-        given["row_length"],
-        given["max_length"],
+        settings["layout"],
+        settings["mask"],
+        settings["row_length"],
+        settings["max_length"],
     )
-    print(f"{made.facts['rows']} rows, {made.facts['positions']} positions")
-    opening = made.facts["opening"]
+    print(f"{result.facts['rows']} rows, {result.facts['positions']} positions")
+    opening = result.facts["opening"]
     print(f"rows open with {' '.join(opening['tokens']) or 'no special'}: {opening['because']}")
-    io.write_table(job.output.tokens, made.tokens, job.spec)
-    io.write_table(job.output.spans, made.spans, job.spec)
-    io.write_json(job.output.facts, made.facts, job.spec)
+    io.write_table(job.output.tokens, result.tokens, job.spec)
+    io.write_table(job.output.spans, result.spans, job.spec)
+    io.write_json(job.output.facts, result.facts, job.spec)

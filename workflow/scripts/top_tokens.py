@@ -8,14 +8,14 @@ from saegrid.job import start
 from saegrid.text.selection import kept_of
 
 with start(snakemake) as job:
-    given = job.settings["top_tokens"]
+    settings = job.settings["top_tokens"]
     features, table = read_features(job.input.features), io.read_table(job.input.table)
     tokens, kept = io.read_table(job.input.tokens), kept_of(job.input.selection)
-    shared = {key: given[key] for key in ("cut", "window")} | {"layout": job.settings["layout"]}
-    rules = {key: given[key] for key in ("n", "published")}
-    draws = {key: given[key] for key in ("random", "per_quantile", "seed")}
+    shared = {key: settings[key] for key in ("cut", "window")} | {"layout": job.settings["layout"]}
+    rules = {key: settings[key] for key in ("n", "published")}
+    draws = {key: settings[key] for key in ("random", "per_quantile", "seed")}
     top = top_tokens(features, table, tokens, kept, **shared, **rules)
-    judged = judge_with(top, job.settings["topics"], given["n"], tokens)
+    judged = judge_with(top, job.settings["topics"], settings["n"], tokens)
     print(f"{judged.num_rows} features shown")
     io.write_table(job.output.top, top, job.spec)
     sample = examples(features, table, tokens, kept, **shared, **draws)

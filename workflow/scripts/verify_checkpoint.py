@@ -7,6 +7,6 @@ from saegrid.job import start
 from saegrid.verify.run import verify
 
 with start(snakemake) as job:
-    work, given = Path(job.output.facts).parent, job.input
-    facts = verify(job.settings, work, given.saes, given.tokens, job.resources.mem_mb)
+    work, inputs = Path(job.output.facts).parent, job.input
+    facts = verify(job.settings, work, inputs.saes, inputs.tokens, job.resources.mem_mb)
     io.write_json(job.output.facts, facts, job.spec)

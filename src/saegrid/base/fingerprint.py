@@ -14,7 +14,10 @@ SOURCE = Path(__file__).resolve().parents[1]
 """Folder of the package's source."""
 WITHOUT_RESULT = (
     PACKAGE,  # only opens studies from Python
-    *(f"{PACKAGE}.{name}" for name in ("job", "saes.cache", "saes.cache.download")),
+    *(
+        f"{PACKAGE}.{name}"
+        for name in ("job", "saes.cache", "saes.cache.download", "saes.cache.locks")
+    ),
 )
 """Modules whose code decides no result: files from the hub are checked by their content."""
 TEMPLATES = (".js", ".css", ".html", ".jinja")
@@ -52,8 +55,13 @@ def _is_text(node: ast.AST | None) -> bool:
 def _is_registry(node: ast.AST) -> bool:
     """Return True if a statement is a table of `name: "package.module:attribute"`."""
     value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
-    return isinstance(value, ast.Dict) and all(
-        isinstance(v, ast.Constant) and str(v.value).startswith(f"{PACKAGE}.") for v in value.values
+    return (
+        isinstance(value, ast.Dict)
+        and bool(value.values)
+        and all(
+            isinstance(v, ast.Constant) and str(v.value).startswith(f"{PACKAGE}.")
+            for v in value.values
+        )
     )
 
 
@@ -93,8 +101,8 @@ def fingerprint(*modules: str, script: str | Path | None = None) -> str:
     """The digest of the code behind a rule: its modules and its script, with all they import here.
 
     Comments, docstrings, layout and registries do not count, nor do modules that decide no result
-    (`WITHOUT_RESULT`). A module is named without the package (`density`), or in the form of a
-    registry (`saegrid.text.corpora.csv:rows`).
+    (`WITHOUT_RESULT`). A module is named without the package (`features.density`), or as registries
+    do it (`saegrid.text.corpora.csv:rows`).
     """
     todo = [f"{PACKAGE}.{m.partition(':')[0].removeprefix(f'{PACKAGE}.')}" for m in modules]
     for name in todo:

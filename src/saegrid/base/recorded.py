@@ -7,7 +7,7 @@ file of tensors or rows does not show here.
 import html
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +39,11 @@ class Recorded(NamedTuple):
 
 
 def recorded(path: str | Path) -> Recorded:
-    """The record of a result; whatever the file holds, nothing is raised."""
+    """The record of a result. Whatever the file holds, nothing is raised.
+
+    Raises:
+        OSError: the system does not let it be read, which says nothing about what it holds.
+    """
     path = Path(path)
     try:
         if not path.stat().st_size:
@@ -48,6 +52,8 @@ def recorded(path: str | Path) -> Recorded:
     except FileNotFoundError:
         return Recorded("", "it is not there")
     except UNREADABLE as problem:
+        if getattr(problem, "errno", None):
+            raise
         first = str(problem).strip().partition("\n")[0].removeprefix(f"{path}: ")
         return Recorded("", first or type(problem).__name__)
 
@@ -57,12 +63,6 @@ def recorded_spec(path: str | Path) -> str | None:
     or missing."""
     record = recorded(path)
     return None if record.damage else record.spec
-
-
-def unreadable(paths: Iterable[str | Path]) -> dict[Path, str]:
-    """The results among these that are there and cannot be read, each with the reason."""
-    damages = {Path(path): recorded(path).damage for path in paths if Path(path).exists()}
-    return {path: damage for path, damage in damages.items() if damage}
 
 
 def _parquet(path: Path) -> Recorded:
@@ -102,18 +102,27 @@ def _closed(path: Path, begins: tuple[bytes, ...], ends: bytes) -> tuple[bytes, 
     return head, "" if tail == ends else f"it is cut short: {ends.decode().strip()} is missing"
 
 
-def _page(path: Path) -> Recorded:
-    head, damage = _closed(path, (b"<!doctype html>", b"<!DOCTYPE html>"), b"</html>")
-    match = re.search(rb'<meta name="saegrid-spec" content="([^"]*)">', head)
+def _marked(path: Path, begins: tuple[bytes, ...], ends: bytes, mark: re.Pattern) -> Recorded:
+    """The record of a text file, in whose head it stands as escaped text after a mark."""
+    head, damage = _closed(path, begins, ends)
+    match = mark.search(head)
+    if match and not match[2]:  # longer than the head
+        match = mark.search(path.read_bytes())
     return Recorded(html.unescape(match[1].decode()) if match and not damage else "", damage)
 
 
+def _page(path: Path) -> Recorded:
+    begins = (b"<!doctype html>", b"<!DOCTYPE html>")
+    return _marked(path, begins, b"</html>", IN_PAGE)
+
+
 def _figure(path: Path) -> Recorded:
-    return Recorded("", _closed(path, (b"<?xml", b"<svg"), b"</svg>\n")[1])
+    return _marked(path, (b"<?xml", b"<svg"), b"</svg>\n", IN_FIGURE)
 
 
-def _pdf(path: Path) -> Recorded:
-    return Recorded("", _closed(path, (b"%PDF",), b"%%EOF\n")[1])
+IN_PAGE = re.compile(rb'<meta name="saegrid-spec" content="([^"]*)("?)')
+IN_FIGURE = re.compile(rb'<!-- saegrid-spec="([^"]*)("?)')
+"""The spec, and the mark at its end."""
 
 
 READERS: dict[str, Callable[[Path], Recorded]] = {
@@ -122,6 +131,5 @@ READERS: dict[str, Callable[[Path], Recorded]] = {
     ".json": _json,
     ".html": _page,
     ".svg": _figure,
-    ".pdf": _pdf,
 }
 """Readers of the record of a file, by its ending."""

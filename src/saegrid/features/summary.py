@@ -1,6 +1,5 @@
 """One row a cell: what the tables of all cells come to."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
@@ -9,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from saegrid.base import io
+from saegrid.base.digest import digest as digest_of
 from saegrid.base.recorded import recorded_spec
 from saegrid.base.words import Cell
 
@@ -23,8 +23,7 @@ def check_specs(folder: Path, expected: Mapping[str, str]) -> None:
     expected: file name to digest of the spec.
     """
     for name, digest in expected.items():
-        recorded = recorded_spec(folder / name)
-        if hashlib.sha256(recorded.encode()).hexdigest()[:12] != digest:
+        if digest_of(recorded_spec(folder / name) or "") != digest:
             raise StaleCell(
                 f"{folder / name} was made with other settings than this run's, or copied here. "
                 "Delete it and run again."

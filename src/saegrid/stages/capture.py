@@ -29,7 +29,7 @@ def settings(plan: Plan, at: At) -> Settings:
 
 
 def identity(plan: Plan, at: At) -> str:
-    """The digest under which a capture lies: where the model lies does not count."""
+    """The digest under which a capture lies: neither path nor device of the model counts."""
     spec = json.loads(plan.specs.spec("capture", At(at.corpus)))
     for key in ("path", "tokenizer", "device"):
         spec["model"].pop(key)

@@ -42,6 +42,8 @@ class Line(NamedTuple):
     """Bytes on disk beside what stays, of the largest job."""
     seconds: float | None
     """Wall time at the given cores; None where no earlier job is known."""
+    freed: int = 0
+    """Bytes of files that are there and are made again: Snakemake deletes them before the job."""
 
     def row(self) -> list[str]:
         """The line as text."""
@@ -64,15 +66,15 @@ class Estimate(NamedTuple):
     @property
     def total(self) -> Line:
         """The sum of all rules; memory and passing bytes of the largest job."""
-        _, jobs, read, write, memory, passing, seconds = zip(*self.lines, strict=True)
+        _, jobs, read, write, memory, passing, seconds, freed = zip(*self.lines, strict=True)
         known = [value for value in seconds if value is not None]
         sums = sum(jobs), sum(read), sum(write), max(memory), max(passing)
-        return Line("total", *sums, sum(known) if known else None)
+        return Line("total", *sums, sum(known) if known else None, sum(freed))
 
     @property
     def needed(self) -> int:
         """Bytes that must be free on disk."""
-        return self.total.write + self.total.passing
+        return max(0, self.total.write - self.total.freed) + self.total.passing
 
     def is_heavy(self) -> bool:
         """Return True if the run reads and writes enough to show a table."""
@@ -160,7 +162,17 @@ def _line(sizes: Sizes, rule: str, jobs: list[Job], median: float | None, cores:
         max(need["memory"] for need in wanted) * 10**6,
         max(weight.passing for weight in weights),
         None if median is None else median * max(1, threads / cores),
+        sum(_freed(path) for job in jobs for path in graph.outputs(*job)),
     )
+
+
+def _freed(path: str) -> int:
+    """Bytes that deleting a file frees; a link to what stands in a store frees none."""
+    try:
+        stat = Path(path).stat()
+    except FileNotFoundError:
+        return 0
+    return stat.st_size * (stat.st_nlink == 1)
 
 
 def read_bytes(sizes: Sizes, job: Job) -> int:

@@ -1,6 +1,6 @@
 """The specs that finished files record, against the present ones."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from saegrid.stages.graph import Graph, Job
 
 Finished = TypeVar("Finished")
+MANY = 50
+"""Number of files that are named in a message."""
 
 
 def recorded(path: str) -> str | None:
@@ -64,20 +66,25 @@ def is_recorded(path: str, spec: str, missing: bool = False) -> bool:
     return missing if text is None else text == spec
 
 
-def is_settled(graph: "Graph", cell: str) -> bool:
+def is_settled(graph: "Graph", cell: str, measured: bool = False) -> bool:
     """Return True if a cell has files and all that exist record their present specs.
 
     A cell without files is not settled: Snakemake does not look behind inputs that are all ancient,
     and would overlook files that are missing there.
+
+    measured: its numbers count too, which a study may have of earlier settings and not ask for.
     """
-    if cell not in graph.settled:
-        graph.settled[cell] = _is_settled(graph, cell)
-    return graph.settled[cell]
+    key = cell, measured
+    if key not in graph.settled:
+        graph.settled[key] = _is_settled(graph, cell, measured)
+    return graph.settled[key]
 
 
-def _is_settled(graph: "Graph", cell: str) -> bool:
+def _is_settled(graph: "Graph", cell: str, measured: bool) -> bool:
     exists = False
     for source in outputs_of(graph, cell):
+        if source.stage == "measure" and not measured:
+            continue
         for path in graph.paths(source):
             text = recorded(path)
             if text is not None:
@@ -107,7 +114,9 @@ def ancient_inputs(graph: "Graph", stage: Stage, at: At) -> set[str]:
 
     def settled(read: Read) -> bool:
         return (
-            read.settled(graph.plan, at) if callable(read.settled) else is_settled(graph, at.cell)
+            read.settled(graph.plan, at)
+            if callable(read.settled)
+            else is_settled(graph, at.cell, measured=stage.name == "measure")
         )
 
     reads = graph.reads[stage.name].items()
@@ -130,6 +139,17 @@ def outputs_of(graph: "Graph", cell: str) -> Iterable[Source]:
                 yield Source(output, At(corpus if "corpus" in names else "", cell, shard))
 
 
+def check_alike(graph: "Graph", jobs: Iterable["Job"], on_record: Callable[[str], bool]) -> None:
+    """ConfigError where files of these jobs record another spec and Snakemake has none on record:
+    it would take them as they are."""
+    loose: dict[Job, tuple[list[str], str]] = {}
+    for job in jobs:
+        paths = graph.outputs(*job)
+        if not any(map(on_record, paths)):
+            loose[job] = paths, graph.plan.specs.spec(job.stage.name, job.at)
+    made_alike(loose)
+
+
 def made_alike(jobs: Mapping[Finished, tuple[Iterable[str], str]]) -> list[Finished]:
     """Return the finished jobs whose files record their spec.
 
@@ -146,9 +166,11 @@ def made_alike(jobs: Mapping[Finished, tuple[Iterable[str], str]]) -> list[Finis
         if spec in texts.values():
             alike.append(job)
     if others:
+        more = f" and {len(others) - MANY} more" if len(others) > MANY else ""
         raise ConfigError(
             "These files were made with other settings than this run's, and Snakemake has no "
-            f"record of them. Delete them and run again: {' '.join(others)}"
+            "record of them. Delete them (or make all anew with --forceall) and run again: "
+            f"{' '.join(others[:MANY])}{more}"
         )
     return alike
 

@@ -24,7 +24,7 @@ RESERVED = {
 }
 """Methods of Snakemake's lists of files: no input or output can have such a name."""
 
-RECORDING = (".json", ".parquet", ".safetensors", ".html")
+RECORDING = (".json", ".parquet", ".safetensors", ".html", ".svg")
 """Endings of files that can hold the spec of the job that wrote them."""
 STUDY = "results/{study}/"
 CORPUS = STUDY + "{corpus}/"
@@ -48,7 +48,7 @@ class At(NamedTuple):
 
     @classmethod
     def of(cls, wildcards: Mapping[str, str]) -> "At":
-        """The place of a job with these wildcards; its site is its cell's unless it has one."""
+        """The place of a job with these wildcards; its site is that of its cell, if it has one."""
         names = wildcards.keys()  # `in` asks Snakemake's wildcards for a value
         place = cls(**{name: wildcards[name] for name in cls._fields if name in names})
         return place._replace(site=str(Cell.parse(place.cell).site)) if place.cell else place
@@ -179,7 +179,7 @@ class Panel(NamedTuple):
     """Definition, shown below the heading."""
     of: str
     """Function `package.module:name` from the table to rows, or to {feature: rows} of a cell; see
-    `browser.panels`."""
+    `pages.browser.panels`."""
     table: str
     """The output that it is read from."""
 

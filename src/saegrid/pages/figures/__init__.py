@@ -5,6 +5,7 @@ the health page and of the survey are listed below. Matplotlib is imported only 
 drawn, since the plan of a study reads these tables.
 """
 
+import html
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -55,8 +56,21 @@ def svg(function: str, shown: "Grid | Judged | Surveyed") -> str:
 
 
 def draw_all(
-    shown: "Grid | Judged | Surveyed", folder: str | Path, figures: Mapping[str, str]
+    shown: "Grid | Judged | Surveyed",
+    folder: str | Path,
+    figures: Mapping[str, str],
+    spec: str = "",
 ) -> None:
-    """Write every figure to `folder`, as {name}.svg."""
+    """Write every figure to `folder`, as {name}.svg with the spec of the job in a comment."""
     for name, function in sorted(figures.items()):
-        write_text(Path(folder) / f"{name}.svg", svg(function, shown))
+        write_text(Path(folder) / f"{name}.svg", with_spec(svg(function, shown), spec))
+
+
+def with_spec(text: str, spec: str) -> str:
+    """An SVG with the spec of its job in a comment of its head (read by `base.recorded`)."""
+    if not spec:
+        return text
+    head, end, rest = text.partition("?>\n")
+    # Two hyphens would end the comment.
+    escaped = html.escape(spec).replace("--", "-&#45;")
+    return f'{head}{end}<!-- saegrid-spec="{escaped}" -->\n{rest}'
