@@ -128,12 +128,17 @@ def test_a_change_causes_these_jobs(work, name):
     assert jobs_to_run(work, study=SHARDED) == expected
 
 
-SOON = {"the activations of a site in one shard are deleted", "less shards"}
+SOON = ("the activations of a site in one shard are deleted", "less shards")
 """Changes of which Snakemake is asked every time."""
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n in SOON else pytest.mark.slow) for n in CHANGES]
+    "name",
+    [
+        *SOON,
+        pytest.param("merged features are deleted", marks=pytest.mark.slow),
+        pytest.param("a layer is added", marks=pytest.mark.slow),
+    ],
 )
 def test_snakemake_plans_the_same(work, name):
     change, expected = CHANGES[name]
