@@ -38,7 +38,7 @@ LONGEST = ("test_toy.py", "test_slurm.py")
 
 
 class Outcome:
-    """What a run came to, for `suite.py`."""
+    """The outcome of a run, for `suite.py`."""
 
     def __init__(self, path: str) -> None:
         self.path, self.slow = Path(path), 0

@@ -17,7 +17,7 @@ from typing import Any
 from affected import ROOT, contents, files_of, steps_to
 
 PASSED = ROOT / ".pytest_cache/saegrid-passed.json"
-"""What each file of tests depended on when it passed last, and its seconds."""
+"""Dependencies of each file of tests when it passed last, and its seconds."""
 WORKERS = 2
 SECONDS = 40
 """Seconds of tests that `check` begins, on all workers together: 20 on two."""
@@ -37,7 +37,7 @@ def pytest(*arguments: str) -> tuple[int, dict[str, Any]]:
 
 
 def passed() -> dict[str, Any]:
-    """What is remembered of earlier runs."""
+    """The memory of earlier runs."""
     try:
         return json.loads(PASSED.read_text())
     except (OSError, ValueError):

@@ -127,7 +127,7 @@ def steps_kept(saes):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_goes_on_after_any_step(tmp_path, recipe):
-    """What is kept is all that a training is: moments, counters, best weights, history."""
+    """The file under way holds all that a training is: moments, counters, best weights, history."""
     stream = of_array(X[:3000], 0.1, 0)
     told = QUICK[recipe] | {"steps": 24, "batch": 64, "dead_after": 256, "validate_every": 5}
     told |= {"patience": 20}
@@ -173,7 +173,7 @@ def test_cells_alone_and_together_are_the_same_files(corpus, tmp_path):
 
 
 def test_a_training_is_kept_where_what_it_learned_from_fails_behind_it(corpus, tmp_path, capsys):
-    """As a store does that is filled beside it, and runs out of disk after its last step."""
+    """A store that is filled beside it runs out of disk after its last step."""
 
     @contextmanager
     def failing():
@@ -206,7 +206,7 @@ def test_a_change_of_one_member_trains_that_one(corpus, tmp_path, capsys):
 
 
 def test_one_that_goes_astray_does_not_take_the_others_along(corpus, tmp_path, capsys):
-    """What they have learned is kept, and the one is named; without it they are done."""
+    """The others keep what they have learned, and the one is named; without it they are done."""
     members = {"L1R-a": spec("a"), "L1R-b": spec("b", lr=1e30, clip=0.0), "L1R-c": spec("c")}
     with pytest.raises(ValueError) as lost:
         train_together(stream_of(corpus), members, tmp_path)

@@ -55,7 +55,7 @@ MAIN, CELL = "humicroedit", "L15R-8x"
 
 
 def weight(plan, stage, at, text=HEADLINES, **saes):
-    """What a job moves where the corpus and the SAEs have these sizes."""
+    """The bytes that a job moves where the corpus and the SAEs have these sizes."""
     sizes = Sizes(plan)
     sizes.texts[MAIN] = text
     sizes._saes |= saes
@@ -581,7 +581,7 @@ def test_of_a_finished_study_nothing_is_to_do(tiny):
     ],
 )
 def test_what_follows_on_a_lost_file_is_to_do(tiny, lost, stages):
-    """Of one cell, and the sums of all."""
+    """The stages of one cell, and the sums of all."""
     plan = tiny()
     jobs = jobs_of(plan)
     finish(plan, jobs)

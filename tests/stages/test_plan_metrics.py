@@ -1,4 +1,4 @@
-"""Which tokens cells are judged on, and what makes their numbers run again."""
+"""The tokens that cells are judged on, and reasons for their numbers to run again."""
 
 import json
 import math
@@ -216,7 +216,7 @@ def test_a_cell_that_held_nothing_out_is_refused_before_it_is_trained():
 
 
 def test_what_the_page_tells_of_an_sae_has_its_defaults():
-    """Of settings that the config names anywhere, so that no cell seems to have none."""
+    """The settings are those that the config names anywhere, so that no cell seems to have none."""
     saes = yaml.safe_load(TEXT)["saes"]
     base = saes["8x"]
     saes |= {

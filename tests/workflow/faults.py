@@ -41,12 +41,12 @@ class Trial(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a trial came to."""
+    """The outcome of a trial."""
 
     killed: bool
-    """Whether the run was still under way; if not, the trial shows nothing."""
+    """True if the run was still under way; if not, the trial shows nothing."""
     seconds: float
-    """From start to kill."""
+    """Seconds from start to kill."""
     finished: int
     """Jobs finished before the kill."""
     again: int

@@ -23,7 +23,7 @@ from stores import words
 from surroundings import CACHE
 
 KEPT = 3
-"""So many states of the sources have their studies kept."""
+"""Number of states of the sources whose studies are kept."""
 
 SHARDED = (*TINY, "config/shards.yaml")
 SHARDS = {"headlines": 3, "generated": 2}
@@ -46,7 +46,7 @@ def _tiny(folder: Path) -> None:
 
 
 def _sharded(folder: Path) -> None:
-    """The same with its corpora in shards, on one core: neither decides anything."""
+    """The tiny study with its corpora in shards, on one core: neither decides anything."""
     checkout(folder)
     corpora = {name: {"shards": n} for name, n in SHARDS.items()}
     (folder / SHARDED[-1]).write_text(yaml.safe_dump({"corpora": corpora}))

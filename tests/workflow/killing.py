@@ -23,7 +23,7 @@ class Killed(NamedTuple):
     """A run that was killed."""
 
     seconds: float
-    """From start to kill."""
+    """Seconds from start to kill."""
     finished: set[str]
     """Jobs that it told to be finished."""
     session: int
@@ -130,7 +130,7 @@ def unlock(folder: Path, study: tuple[str, ...]) -> None:
 
 
 def again(folder: Path, cores: int, study: tuple[str, ...]) -> subprocess.CompletedProcess:
-    """The same command once more, after `--unlock` where Snakemake asks for it."""
+    """The second run of a command, after `--unlock` where Snakemake asks for it."""
     done = command(folder, "--cores", str(cores), study=study)
     if "Directory cannot be locked" in done.stdout + done.stderr:
         unlock(folder, study)

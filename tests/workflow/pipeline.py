@@ -53,7 +53,7 @@ def snakemake(
 def command(
     folder: Path, *arguments: str, study: tuple[str, ...] = TINY
 ) -> subprocess.CompletedProcess:
-    """The same, of the command itself, as a user gives it."""
+    """A finished run of the command itself, as a user gives it."""
     return subprocess.run(
         [SNAKEMAKE, *arguments, *study],
         cwd=folder,
@@ -65,7 +65,7 @@ def command(
 
 
 def run(folder: Path, *arguments: str, study: tuple[str, ...] = TINY) -> str:
-    """What a successful run printed."""
+    """The output of a successful run."""
     done = snakemake(folder, "--cores", "2", *arguments, study=study)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     return done.stdout + done.stderr

@@ -85,7 +85,7 @@ def some_jobs_later(folder, dice):
 @pytest.mark.workflow
 @pytest.mark.slow
 def test_killed_three_times_and_ended_with_the_same_bytes(tmp_path):
-    """Once the group, once the coordinator, once it again with its jobs running on."""
+    """The group is killed, then the coordinator, then it again with its jobs running on."""
     dice, work, done = random.Random(SEED), checkout(tmp_path / "killed"), set()
     for whom in WHOM:
         killed = run_and_kill(work, 2, TINY, whom, some_jobs_later(work, dice), PATIENCE)

@@ -27,7 +27,7 @@ def measured():
 
 
 def test_numbers_are_those_of_the_held_out_texts(measured):
-    """Against the reference encoder over the rows that the hash leaves out."""
+    """The reference encoder gives them over the rows that the hash leaves out."""
     found = io.read_json(measured / FOLDER / "cells/L1R-8x/metrics.json")
     (path,) = (measured / FOLDER / "activations").glob("*/L1R.safetensors")
     x, token = activations.read(path)

@@ -1,4 +1,4 @@
-"""What the terminal shows of a study that is refused: sentences, no traceback, and no job."""
+"""The terminal of a study that is refused: sentences, no traceback, and no job."""
 
 import re
 
@@ -56,7 +56,7 @@ def test_all_mistakes_are_told_at_once(clean):
 
 
 def test_a_mistake_in_what_targets_follow_from_hides_no_other(clean):
-    """Whether SAEs are trained together follows from the model, which is missing here."""
+    """The trainings together follow from the model, which is missing here."""
     text = "\n".join(refused(clean, *MISSING, study=("--configfile", "config/recipes.yaml")))
     assert "model.path" in text and "corpora.learning" in text
 

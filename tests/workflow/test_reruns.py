@@ -1,4 +1,4 @@
-"""Which jobs does a change cause? On copies of a finished tiny grid of two cells."""
+"""The jobs that a change causes, on copies of a finished tiny grid of two cells."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from saegrid.text.counts import guessed
 pytestmark = pytest.mark.workflow
 
 TAIL = {"summary": 1, "plot": 1, "index": 1}
-"""What sums up all cells."""
+"""Jobs that sum up all cells."""
 SHOWN = {"top_tokens": 2, "logit_effects": 2, "page": 2, **TAIL}
 ONE_SHOWN = {"top_tokens": 1, "logit_effects": 1, "page": 1, **TAIL}
 CELLS = {"encode": 2, "density": 2, **SHOWN}
@@ -337,7 +337,7 @@ def plan(done, monkeypatch):
 
 
 def test_the_estimate_agrees_with_the_files(done, plan):
-    """What a run was said to write is what it wrote, within 5 % of tensors, 3 of the rest."""
+    """A run wrote what it was said to write, within 5 % of tensors, 3 of the rest."""
     jobs = jobs_of(plan)
     lines = {line.rule: line for line in estimate(plan, jobs).lines}
     root = done / "results/tiny"
@@ -375,7 +375,7 @@ def test_times_are_those_of_the_run(done, plan):
 
 
 def test_the_estimate_is_a_target(work):
-    """Of what is to be done, on a finished study of nothing; no job runs."""
+    """It counts what is to be done, on a finished study nothing; no job runs."""
     cell(work, "L1A-8x", "features.html").unlink()
     said = run(work, "estimate", study=TINY)
     assert re.search(r"^page +1 .* second", said, re.M)

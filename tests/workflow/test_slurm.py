@@ -69,7 +69,7 @@ class Run:
         self.process.wait()
 
     def finish(self, seconds: float = 600) -> str:
-        """What it printed, once it has come to a good end."""
+        """Its output, once it has come to a good end."""
         try:
             status = self.process.wait(seconds)
         finally:
@@ -105,7 +105,7 @@ def names(cluster: Cluster, since: int) -> dict[str, str]:
 
 
 def inodes(folder: Path, *patterns: str) -> dict[str, int]:
-    """Of each result of these patterns: one that is written anew is another file."""
+    """The inode of each result of these patterns: one that is written anew is another file."""
     found = [p for pattern in patterns for p in (folder / "results/tiny").glob(pattern)]
     return {str(p): p.stat().st_ino for p in found if p.is_file()}
 
@@ -124,7 +124,7 @@ def values(folder: Path) -> dict[str, object]:
 
 
 FINISHED = ("*/*.parquet", "*/*.json", "*/activations/*/*", "saes/*/*", "*/cells/L1A-8x/*")
-"""What is there once the SAE of cell L1R-8x has been trained again."""
+"""Patterns of the files that are there once the SAE of cell L1R-8x has been trained again."""
 
 
 @pytest.fixture(scope="module")

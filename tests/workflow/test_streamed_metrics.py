@@ -37,7 +37,7 @@ def facts_of(folder, corpus):
 
 
 def test_numbers_are_those_of_the_texts_that_the_training_left_out(measured):
-    """Against the reference encoder over the rows of the store that the hash leaves out."""
+    """The reference encoder gives them over the rows of the store that the hash leaves out."""
     found = facts_of(measured, "generated")
     (store,) = (measured / "results/streamed/generated/store").iterdir()
     x = column(store, SITE)[held_out(column(store, SITE, "row"), 0.1, 0)].astype("f8")

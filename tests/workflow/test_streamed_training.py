@@ -19,8 +19,8 @@ def weights(folder):
 
 @pytest.mark.parametrize(("together", "cores"), [(None, "4"), ("all", "1")])
 def test_trainings_fill_the_store_beside(tmp_path, together, cores):
-    """Those of two sites at the same time, or all together, fill one store; its end and theirs are
-    the same."""
+    """Trainings of two sites at the same time, or of all together, fill one store; its end and
+    theirs are the same."""
     before = finished("streamed")
     folder = streamed(tmp_path / "saegrid", together=together, beside=True)
     jobs = planned(folder, "saes", study=STREAMED)

@@ -63,7 +63,7 @@ def test_all_members_are_trained_in_one_job_and_a_second_run_does_nothing(pair):
 
 
 def test_one_that_learned_from_whitened_activations_takes_raw_ones(pair):
-    """Beside one that learned from raw ones, on the same batches."""
+    """It learned beside one of raw ones, on the same batches."""
     sae = open_checkpoint(pair / "results/tiny/saes/L1A-4x")
     (path,) = pair.glob("results/tiny/generated/activations/*/L1A.safetensors")
     numbers = health(sae, io.read_tensors(path)["x"])
@@ -71,7 +71,7 @@ def test_one_that_learned_from_whitened_activations_takes_raw_ones(pair):
 
 
 def test_together_or_alone_decides_nothing(pair, done):
-    """Of two one was trained alone before, and so was then the other; the bytes are the same."""
+    """One of two was trained alone before, and so was then the other; the bytes are the same."""
     log = (done / "logs/tiny/train_together-L1A-a.log").read_text()
     assert "1 of 2 are in the store" in log
     alone = finished("tiny")
@@ -81,7 +81,7 @@ def test_together_or_alone_decides_nothing(pair, done):
 
 
 def test_what_was_trained_together_is_not_trained_again(tmp_path):
-    """Where only the file that stands for both is lost."""
+    """Only the file that stands for both is lost."""
     work = copy(finished("pair"), tmp_path / "saegrid")
     cells = ("L1A-8x", "L1A-4x")
     before, trained = {cell: contents(work, cell) for cell in cells}, inodes_of_store(work)

@@ -28,7 +28,7 @@ SCRIPTS = (
     *("sklearn.decomposition", "huggingface_hub", "pydantic", "jinja2", "yaml", "threadpoolctl"),
     *("psutil", "snakemake.script"),
 )
-"""What commands and scripts import, but for saegrid, which is another in each folder."""
+"""Modules that commands and scripts import, but for saegrid, which is another in each folder."""
 AVAILABLE = sys.platform == "linux"
 """Other systems fork badly, or not at all: there the command itself is called."""
 SECONDS = 1800
@@ -46,7 +46,7 @@ def _server() -> subprocess.Popen:
 def call(
     arguments: list[str], folder: Path, environment: dict[str, str]
 ) -> subprocess.CompletedProcess:
-    """What `snakemake` with these arguments has come to in a folder: status and what it printed."""
+    """The status and output of `snakemake` with these arguments in a folder."""
     with tempfile.TemporaryDirectory() as outputs:
         paths = [f"{outputs}/{name}" for name in ("out", "err")]
         server = _server()
