@@ -175,8 +175,8 @@ def test_a_stale_shard_is_refused(work):
 
 @pytest.mark.slow
 def test_other_shards_in_the_same_folder_give_the_results_of_the_whole(whole, work):
-    """Three shards become none, on one core: the results are those of the whole on two cores, beside
-    the parts that are left."""
+    """Three shards become none, on one core: the results are those of the whole on two cores,
+    beside the parts that are left."""
     text = (work / SHARDED[-1]).read_text()
     text = text.replace("shards: 3", "shards: 1").replace("shards: 2", "shards: 1")
     (work / SHARDED[-1]).write_text(text)

@@ -54,6 +54,11 @@ ONLY_LOOKS = (
 """Options of commands that run nothing."""
 
 
+def is_asked(asked, *options):
+    """Return True if a command has one of these options."""
+    return any(getattr(asked, option, None) for option in options)
+
+
 def refuse(mistakes):
     """Stop with all mistakes at once, a sentence each: an exception would come with a traceback."""
     if mistakes:
@@ -66,7 +71,7 @@ def make_again(damaged, asked):
     command that runs nothing plans them by another spec and leaves the files alone."""
     for path, reason in damaged.items():
         print(f"{path}: {reason}. It is made again.", file=sys.stderr, flush=True)
-        if not any(getattr(asked, option, None) for option in ONLY_LOOKS):
+        if not is_asked(asked, *ONLY_LOOKS):
             Path(path).unlink(missing_ok=True)
 
 
@@ -110,10 +115,8 @@ def checked(config):
             DAMAGED.update(settled.damaged(plan.graph, jobs))
             # Snakemake compares settings only with its own records, and starts nothing where it
             # has none.
-            others = [option for option in ONLY_LOOKS if option != "dryrun"]
-            if not any(
-                getattr(asked, option, None) for option in [*others, "forceall"]
-            ):
+            runs = asked.dryrun or not is_asked(asked, *ONLY_LOOKS)
+            if runs and not is_asked(asked, "forceall"):
                 settled.check_alike(plan.graph, jobs, on_record)
             make_again(DAMAGED, asked)
     except (ValueError, OSError) as mistake:
@@ -143,7 +146,7 @@ class Bound:
         self.log, self.benchmark = stage.log(), stage.log(".tsv")
         self.input = {name: self._input(name) for name in stage.reads}
         self.output = {name: self._output(name) for name in stage.writes}
-        self.only = self._only()
+        self.only, self.is_bound = self._only()
         threads = stage.needs.threads
         self.threads = threads if isinstance(threads, int) else self._need("threads")
         self.resources = {
@@ -159,12 +162,13 @@ class Bound:
             self.resources["filling_threads"] = self._need("filling_threads")
 
     def _only(self):
-        """Patterns of wildcards; of a stage whose jobs a mistake prevents, which is told of these
-        jobs where they are asked for, nothing."""
+        """Patterns of wildcards, and whether any job can match them. A mistake that prevents all
+        jobs of a stage was told where one of them is asked for: here they are left out."""
         try:
-            return {key: pattern(PLAN) for key, pattern in self.stage.only.items()}
+            only = {key: pattern(PLAN) for key, pattern in self.stage.only.items()}
         except ValueError:
-            return {"": NOTHING}
+            return {}, False
+        return only, NOTHING not in only.values()
 
     def spec(self, wildcards):
         """The spec of a job; of one whose results are damaged it is another than on record."""
@@ -218,7 +222,7 @@ class Bound:
 def bind(stage):
     """The rule of a stage; none where no job of this study can be one of its."""
     one = Bound(stage)
-    if NOTHING in one.only.values():
+    if not one.is_bound:
         return
 
     rule:
