@@ -163,7 +163,8 @@ class Bound:
 
     def _only(self):
         """Patterns of wildcards, and whether any job can match them. A mistake that prevents all
-        jobs of a stage was told where one of them is asked for: here they are left out."""
+        jobs of a stage was told where one of them is asked for: here they are left out.
+        """
         try:
             only = {key: pattern(PLAN) for key, pattern in self.stage.only.items()}
         except ValueError:
