@@ -332,7 +332,7 @@ def test_all_mistakes_are_told_at_once_and_none_that_follows_from_another(tmp_pa
     beginnings = [
         "modle is not a key.",
         "saes.4x.expansion must be at least 1; got 0.",
-        "grid.1.positions.0 must be 'a', 'm', 'r' or 'n'; got 'q'.",
+        "grid.1.positions.0 must be 'a', 'm', 'r', 'n', 'z', 'i', 'b' or 'h'; got 'q'.",
         "top_tokens.window.0 must be at least 0; got -1.",
         "threads.capture must be a whole number; got True.",
         "corpora.figures: a corpus may not be named figures",

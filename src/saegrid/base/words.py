@@ -9,13 +9,17 @@ POSITIONS = {
     "M": "MLP output, before the residual add",
     "R": "residual stream after the block",
     "N": "hidden neurons of the MLP, the input of its down-projection",
+    "Z": "outputs of the heads side by side, the input of the attention's output projection",
+    "I": "input of the MLP, after the norm before it",
+    "B": "residual stream before the block; of layer 0 the embeddings",
+    "H": "residual stream in the middle of the block, after the attention and before the MLP",
 }
 """Positions in a block at which activations are read."""
 
 EDITED, ORIGINAL, PLAIN = SIDES = ("edited", "original", "plain")
 """Sides of a pair that a row can hold; unpaired text is plain."""
 
-SITE_PATTERN = r"L\d+[AMRN]"
+SITE_PATTERN = r"L\d+[AMRNZIBH]"
 SAE_PATTERN = r"[A-Za-z0-9_.]+"
 
 
@@ -27,6 +31,15 @@ class Site(NamedTuple):
 
     def __str__(self) -> str:
         return f"L{self.layer}{self.position}"
+
+    def is_same(self, other: "Site") -> bool:
+        """Return True if both are the same activations: the stream before a block is that after
+        the block before it."""
+        after, before = (
+            Site(site.layer - 1, "R") if site.position == "B" and site.layer else site
+            for site in (self, other)
+        )
+        return after == before
 
     @classmethod
     @cache

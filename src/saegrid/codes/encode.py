@@ -32,7 +32,7 @@ from saegrid.codes.candidates import (
 )
 from saegrid.codes.sparse import Features, from_pairs
 from saegrid.saes.ahead import READERS, Ahead
-from saegrid.saes.sae import Encoder, blocks
+from saegrid.saes.sae import Encoder, as_fed, blocks
 
 Spans = list[tuple[int, int]]
 
@@ -64,6 +64,7 @@ def encode(
     """
     check_activations(x, token, encoder.d_model, name)
     check_gate(encoder)
+    x = as_fed(encoder, x)
     kind, card = screens.choose(screen, encoder, len(x)), None
     if device is not None:
         from saegrid.codes import device as devices

@@ -22,7 +22,7 @@ from saegrid.base.words import SAE_PATTERN
 from saegrid.config.corpora import Corpus
 from saegrid.config.registered import helped
 
-Position = Literal["a", "m", "r", "n"]
+Position = Literal["a", "m", "r", "n", "z", "i", "b", "h"]
 
 
 class Model(Strict):
@@ -95,14 +95,20 @@ class CheckpointSae(Strict):
     """Read from a checkpoint."""
     format: Annotated[str, helped("saegrid.saes.formats:FORMATS")]
     path: str | None = None
-    """Local folder of a site's checkpoint, taken instead of `repo`; {layer} and {position} are
-    filled in."""
+    """Local folder of a site's checkpoint, taken instead of `repo`. {layer}, {position} and, for
+    names that count the block after the stream, {layer+1} are filled in."""
     repo: str | None = None
-    """Hub repository; {layer} and {position} are filled in."""
+    """Hub repository; {layer} and the others are filled in."""
     folder: str | None = None
-    """Folder in the repository; {layer} and {position} are filled in."""
-    revision: Commit | dict[Literal["A", "M", "R", "N"], Commit] | None = None
+    """Folder in the repository; {layer} and the others are filled in."""
+    file: str | None = None
+    """File of the weights in the folder, where it is not the format's usual one; {layer} and the
+    others are filled in."""
+    revision: Commit | dict[Literal["A", "M", "R", "N", "Z", "I", "B", "H"], Commit] | None = None
     """Commit on the hub; by position where each has a repository of its own."""
+    writes: Position | None = None
+    """Position of the same layer that a transcoder's output stands for (m); null: an SAE, which
+    writes where it reads."""
     centred: Literal["auto", True, False] = "auto"
     """true: the SAE reads activations less their mean over channels (TransformerLens'
     center_writing_weights); auto: the checkpoint's own config says it."""
@@ -116,7 +122,9 @@ class Block(Strict):
     layers: list[Layer]
     """Layers, counted from 0."""
     positions: list[Position]
-    """a attention output, m MLP output, r residual stream after the block."""
+    """a attention output, m MLP output, r residual stream after the block, n hidden neurons, z
+    heads before the output projection, i the MLP's input, b and h the residual stream before and in
+    the middle of the block."""
     saes: list[str]
     """Names from the catalogue `saes`."""
 

@@ -9,6 +9,7 @@ from saegrid.base.errors import ConfigError, shown
 from saegrid.base.registry import nearest
 from saegrid.base.words import Cell
 from saegrid.config.cells import STAGES, blocks, cell_section, cells
+from saegrid.config.checkpoints import FILLED, PLACEHOLDERS
 from saegrid.config.corpora import Corpus
 from saegrid.config.messages import Mistake
 from saegrid.config.models import Study
@@ -104,20 +105,20 @@ def _saes_mistakes(study: Study, lost: Collection[str]) -> Iterator[Mistake]:
         elif sae.path is None and sae.repo is None:
             yield _mistake(f"saes.{name}", "give path (of local copies) or repo (on the hub).")
         else:
-            for key in ("path", "repo", "folder"):
+            for key in FILLED:
                 yield from _placeholder_mistakes(f"saes.{name}.{key}", getattr(sae, key) or "")
 
 
 def _placeholder_mistakes(key: str, text: str) -> Iterator[Mistake]:
-    """{layer} and {position} may stand in the path of an SAE, ${VARIABLE} too, and no other."""
-    for known in ("{layer}", "{position}"):
+    """Placeholders may stand in the path of an SAE, ${VARIABLE} too, and no other."""
+    for known in PLACEHOLDERS:
         text = text.replace(known, "")
     rest = re.sub(r"\$\{\w+\}", "", text)
     if "{" in rest or "}" in rest:
         yield _mistake(
             key,
             f"{shown(rest[rest.find('{') if '{' in rest else 0 :])} is no placeholder; known: "
-            "{layer}, {position} and ${VARIABLE}.",
+            f"{', '.join(PLACEHOLDERS)} and ${{VARIABLE}}.",
         )
 
 

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from saegrid.base.errors import CheckpointError
 from saegrid.base.paths import PathError, expand
 from saegrid.base.words import Cell
 from saegrid.config.check import Mistake, cells
+from saegrid.config.checkpoints import FILLED, PLACEHOLDERS, location
 from saegrid.config.models import CheckpointSae, Study, TrainedSae
 from saegrid.config.references import key_of_sae
 from saegrid.mistakes.model import Facts
@@ -59,24 +59,12 @@ def _widths_mistakes(
 # --- checkpoints ------------------------------------------------------------------------------
 
 
-def checkpoint_of(sae: CheckpointSae, cell: Cell) -> dict[str, Any]:
-    """The location of a cell's checkpoint: its section with layer and position filled in."""
-    section = sae.model_dump(mode="json")
-    if isinstance(section["revision"], dict):
-        section["revision"] = section["revision"].get(cell.site.position)
-    for key in ("path", "repo", "folder"):
-        if section[key]:
-            section[key] = section[key].replace("{layer}", str(cell.site.layer))
-            section[key] = section[key].replace("{position}", cell.site.position)
-    return section
-
-
 def checkpoint_problem(name: str, sae: CheckpointSae, cell: Cell, facts: Facts) -> tuple[str, str]:
     """The key and the sentence of what keeps a cell's checkpoint from being read; empty: nothing.
 
     The key stands within the SAE's section.
     """
-    where = checkpoint_of(sae, cell)
+    where = location(sae, cell)
     if not where["path"]:
         if where["revision"]:
             return "", ""
@@ -130,10 +118,12 @@ def _checkpoint_mistakes(
 
 def _kind_of(text: str) -> str:
     """A sentence without what differs between cells."""
-    return re.sub(r"\d+[AMRN]?|\b[AMRN]\b", "", text)
+    return re.sub(r"\d+[A-Z]?|\b[A-Z]\b", "", text)
 
 
 def _has_other_placeholders(sae: CheckpointSae) -> bool:
-    parts = " ".join(filter(None, (sae.path, sae.repo, sae.folder)))
-    rest = re.sub(r"\{layer\}|\{position\}|\$\{\w+\}", "", parts)
+    rest = " ".join(getattr(sae, key) or "" for key in FILLED)
+    for placeholder in PLACEHOLDERS:
+        rest = rest.replace(placeholder, "")
+    rest = re.sub(r"\$\{\w+\}", "", rest)
     return "{" in rest or "}" in rest

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from saegrid.base.errors import CheckpointError
 from saegrid.base.registry import nearest
 from saegrid.base.tensors import Tensors
+from saegrid.base.words import Site
 from saegrid.saes.sae import SAE
 
 
@@ -18,12 +19,29 @@ class Reading(NamedTuple):
     """True if the SAE reads activations less their mean over channels; None: as its files say."""
     ignore: tuple[str, ...] = ()
     """Keys of the checkpoint's config that the format does not know and that decide nothing."""
+    site: Site | None = None
+    """The site that is asked for: of a format whose files do not name theirs, it is believed."""
+    writes: Site | None = None
+    """The site that a transcoder's output stands for; None: an SAE, which writes where it reads."""
+    file: str | None = None
+    """Name of the file of weights in the folder; None: the format's usual one."""
 
     @classmethod
-    def of(cls, sae: Mapping[str, Any]) -> "Reading":
-        """The settings of an SAE's section in the config, or of its reference."""
+    def of(cls, sae: Mapping[str, Any], site: Site) -> "Reading":
+        """The settings of an SAE's section in the config, or of its reference, for a site."""
         centred = sae.get("centred", "auto")
-        return cls(None if centred == "auto" else centred, tuple(sae.get("ignore", ())))
+        writes = sae.get("writes")
+        return cls(
+            None if centred == "auto" else centred,
+            tuple(sae.get("ignore", ())),
+            site,
+            Site(site.layer, writes.upper()) if writes else None,
+            sae.get("file"),
+        )
+
+    def weights(self, folder: str | Path, usual: str) -> Path:
+        """The file of weights in a folder; `usual`: its name where the config gives none."""
+        return Path(folder) / (self.file or usual)
 
 
 READ = Reading()
@@ -34,7 +52,8 @@ class Format(NamedTuple):
     """A format of checkpoints: its files and its reader."""
 
     files: tuple[str, ...]
-    """Files that the folder must hold: the facts first, then the tensors."""
+    """Files that the folder must hold: the facts first, if the format has any, and last the
+    weights, whose name the study's config may give instead."""
     open: Callable[..., SAE]
     """`open(folder, norms=None, reading=READ)`: norms (feature,) as measured before, else they
     are measured."""

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import yaml
 
 from saegrid.base.io import write_text
-from saegrid.base.registry import pick
 from saegrid.base.words import Cell
 from saegrid.config.check import cells, resolve
+from saegrid.config.checkpoints import fill_in, location
 from saegrid.config.models import CheckpointSae, Study
 from saegrid.models.files import CONFIG, INDEX, WHOLE
-from saegrid.saes.formats import FORMATS
+from saegrid.saes.reference import files_of
 
 HEAD = """# Commits on the hub, looked up by `python -m saegrid.saes.pin`. To take these:
 # snakemake --configfile {config} {overlay}
@@ -53,15 +53,10 @@ def look_up(repo: str) -> Repository:
     return Repository(str(info.sha), frozenset(file.rfilename for file in info.siblings or []))
 
 
-def _filled(text: str, cell: Cell) -> str:
-    return text.replace("{layer}", str(cell.site.layer)).replace("{position}", cell.site.position)
-
-
 def _wanted(sae: CheckpointSae, cell: Cell) -> list[str]:
     """Files of a cell's checkpoint in its repository."""
-    folder = _filled(sae.folder or "", cell)
-    names = pick(FORMATS, sae.format, "format").files
-    return [f"{folder}/{name}".lstrip("/") for name in names]
+    where = location(sae, cell)
+    return [f"{where['folder'] or ''}/{name}".lstrip("/") for name in files_of(where)]
 
 
 def pins(
@@ -78,7 +73,7 @@ def pins(
         sae = study.saes[cell.sae]
         if not isinstance(sae, CheckpointSae) or sae.repo is None:
             continue
-        repo = _filled(sae.repo, cell)
+        repo = fill_in(sae.repo, cell)
         if repo not in repos:
             repos[repo] = find(repo)
         for file in _wanted(sae, cell):

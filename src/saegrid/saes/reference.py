@@ -29,7 +29,7 @@ from saegrid.base.tensors import hollow, not_finite
 from saegrid.base.words import Cell
 from saegrid.saes.cache import Cache, Lease, name_of
 from saegrid.saes.cache.download import describe
-from saegrid.saes.checkpoint import Format, Reading
+from saegrid.saes.checkpoint import Reading
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.sae import SAE
 
@@ -39,7 +39,7 @@ AGAIN = (
     "again what came from it."
 )
 WHERE = ("path", "repo", "folder", "revision")
-HOW = ("centred", "ignore")
+HOW = ("file", "writes", "centred", "ignore")
 """Settings of an SAE's section that decide how its files are read (`Reading`)."""
 
 
@@ -80,9 +80,10 @@ def open_sae(folder: str | Path, last: bool = False) -> OpenSAE:
     form = pick(FORMATS, reference["format"], "format")
     with ExitStack() as stack:
         lease = stack.enter_context(resolve(reference))
-        content = content_of(lease.folder, form.files)
+        content = content_of(lease.folder, files_of(reference))
         norms = _read_norms(folder / NORMS, lease.folder, content)
-        sae = form.open(lease.folder, norms=norms, reading=Reading.of(reference))
+        reading = Reading.of(reference, Cell.parse(folder.name).site)
+        sae = form.open(lease.folder, norms=norms, reading=reading)
         opened = _held(sae, lease, last)
         stack.pop_all()
     return opened
@@ -104,19 +105,21 @@ def import_sae(
 
     Args:
         sae: its format, and `path` (variables are allowed and kept), or `repo`, `folder` and
-            `revision` on the hub; `centred` and `ignore` where they are set (`Reading`).
+            `revision` on the hub; `file`, `writes`, `centred` and `ignore` where they are set
+            (`Reading`).
         cell: the cell it is meant for; its site must be the checkpoint's own.
         reference: reference.json, to be written.
         norms: decoder_norms.safetensors, to be written beside it.
         spec: the job's spec.
     """
     form = pick(FORMATS, sae["format"], "format")
+    reading, files = Reading.of(sae, Cell.parse(cell).site), files_of(sae)
     with resolve(sae) as lease:
         folder = lease.folder
-        opened = form.open(folder, reading=Reading.of(sae))
-        _same_site(opened, folder / form.files[0], cell)
-        _check_finite(opened, folder, form)
-        content = content_of(folder, form.files)
+        opened = form.open(folder, reading=reading)
+        _same_site(opened, folder / files[0], reading, cell)
+        _check_finite(opened, folder / files[-1])
+        content = content_of(folder, files)
         measured = {"norm": opened.decoder.norms.astype(np.float32)}
     where = {key: sae[key] for key in (*WHERE, *HOW) if sae.get(key) is not None}
     facts = {"format": sae["format"], **where, "content": content, "facts": dict(opened.facts)}
@@ -133,9 +136,10 @@ def look(sae: Mapping[str, Any], cell: str) -> SAE:
     form = pick(FORMATS, sae["format"], "format")
     with resolve(sae) as lease, hollow():
         # Norms of any shape will do, since nothing is multiplied by them.
-        opened = form.open(lease.folder, norms=np.ones(()), reading=Reading.of(sae))
+        reading = Reading.of(sae, Cell.parse(cell).site)
+        opened = form.open(lease.folder, norms=np.ones(()), reading=reading)
         facts = lease.folder / form.files[0]
-        _same_site(opened, facts, cell)
+        _same_site(opened, facts, reading, cell)
         if not _is_finite(opened):
             raise CheckpointError(
                 f"{facts}: a threshold, norm or scale in it is NaN or infinite. Fetch it again."
@@ -151,22 +155,35 @@ def _is_finite(sae: SAE) -> bool:
     return all(np.isfinite(part).all() for part in parts)
 
 
-def _check_finite(sae: SAE, folder: Path, form: Format) -> None:
+def _check_finite(sae: SAE, path: Path) -> None:
     """CheckpointError names the file and the tensor that holds NaN or infinity."""
     if not _is_finite(sae):
-        path = folder / form.files[1]
-        name = not_finite(path)
+        name = not_finite(path) if path.suffix == ".safetensors" else None
         where = f"the tensor {name!r} holds" if name else "its tensors and facts together give"
         raise CheckpointError(f"{path}: {where} NaN or infinity. Fetch it again.")
 
 
-def _same_site(sae: SAE, path: Path, cell: str) -> None:
-    site = Cell.parse(cell).site
-    if sae.site != site:
-        hook = sae.facts.get("hook")
+def files_of(reference: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files of a checkpoint in its folder; the last one is that of the weights."""
+    usual = pick(FORMATS, reference["format"], "format").files
+    return (*usual[:-1], reference["file"]) if reference.get("file") else usual
+
+
+def _same_site(sae: SAE, path: Path, asked: Reading, cell: str) -> None:
+    """CheckpointError where a checkpoint reads or writes elsewhere than the study asks for."""
+    if sae.site is None or not sae.site.is_same(asked.site):
         raise CheckpointError(
-            f"{path}: this SAE reads {sae.site or 'no known site'} (hook point {hook!r}), "
-            f"but the cell {cell} needs {site}."
+            f"{path}: this SAE reads {sae.site or 'no known site'} (hook point "
+            f"{sae.facts.get('hook')!r}), but the cell {cell} needs {asked.site}."
+        )
+    if sae.writes is None and asked.writes is None:
+        return
+    if sae.writes is None or asked.writes is None or not sae.writes.is_same(asked.writes):
+        kind = f"is a transcoder, which writes {sae.writes}" if sae.writes else "is no transcoder"
+        mend = f"writes: {sae.writes.position.lower()}" if sae.writes else "no `writes`"
+        raise CheckpointError(
+            f"{path}: this {kind}, but the config says {asked.writes or 'that it is an SAE'}. Set "
+            f"{mend} at this SAE in the config."
         )
 
 
@@ -208,7 +225,6 @@ def resolve(reference: Mapping[str, Any]) -> Lease:
     Raises:
         CheckpointError: there is no such folder, or the hub does not give the files.
     """
-    form = pick(FORMATS, reference["format"], "format")
     if reference.get("path"):
         folder = Path(expand(reference["path"]))
         if not folder.is_dir():
@@ -223,12 +239,13 @@ def resolve(reference: Mapping[str, Any]) -> Lease:
             f"{repo}: revision must be a commit of 40 hexadecimal digits, "
             f"so that the results can be repeated; got {revision!r}."
         )
-    paths = {name: f"{within}/{name}".lstrip("/") for name in form.files}
+    files = files_of(reference)
+    paths = {name: f"{within}/{name}".lstrip("/") for name in files}
     known = _in_hubs_own_cache(repo, revision, paths)
     if known is not None:
         return Lease(known)
     return Cache.of_environment().lease(
-        name_of(repo, within, revision, form.files),
+        name_of(repo, within, revision, files),
         lambda: {name: describe(repo, path, revision) for name, path in paths.items()},
     )
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from saegrid.base.tensors import widen
 from saegrid.base.words import Site
+from saegrid.saes.fronts import Front
 
 BLOCK = 2048
 """Features that are read at a time."""
@@ -54,6 +55,8 @@ class Encoder:
     """Reads the rows that `read` gives into the head of an array; called by `rows`."""
     centred: bool = False
     """True if each token's mean over channels is subtracted before W."""
+    front: Front | None = None
+    """Normalisation of each token before W; x then stands for the normalised activations."""
 
     @property
     def stored(self) -> np.dtype:
@@ -83,6 +86,7 @@ class Decoder:
     """The decoder: rows as stored, times a factor per feature where the format has one."""
 
     d_model: int
+    """Channels that it writes, d_out of a transcoder."""
     d_sae: int
     read: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     """Features (n,) to their stored rows (n, d_model)."""
@@ -115,13 +119,18 @@ class SAE:
     encoder: Encoder
     decoder: Decoder
     b_dec: np.ndarray
-    """(d_model,) float64, in the units of raw activations."""
+    """(d_out,) float64, in the units of raw activations, or of what a front makes of them."""
     unit: bool
     """True if z multiplies decoder rows of norm one; else the rows as stored."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Facts of the format for headers: format, hook, dtype, threshold, scaling."""
     site: Site | None = None
-    """Site that it reads, as the checkpoint says itself."""
+    """Site that it reads, as the checkpoint says itself; where it is silent, as the study does."""
+    writes: Site | None = None
+    """Site that the reconstruction of a transcoder stands for; None: that which the SAE reads."""
+    skip: np.ndarray | None = None
+    """(d_out, d_model) as stored: a transcoder's W_skip, whose product with what it reads is added
+    to the reconstruction; None: it has none."""
 
     @property
     def gain(self) -> np.ndarray:
@@ -151,13 +160,21 @@ def channel_means(x: np.ndarray) -> np.ndarray:
     return means
 
 
+def as_fed(encoder: Encoder, x: np.ndarray) -> np.ndarray:
+    """(token, d_model): stored activations, normalised as float32 where the encoder has a front."""
+    return x if encoder.front is None else encoder.front.apply(widen(x))
+
+
 def as_read(encoder: Encoder, x: np.ndarray) -> np.ndarray:
     """(token, d_model) float64: activations as the SAE reads them, which is what it reconstructs.
 
     x: raw activations as numbers. A centred SAE knows them less their mean over channels, so that
-    its x_hat is to be held against these; any other SAE knows them as they are.
+    its x_hat is to be held against these; one with a front knows what that makes of them, rounded
+    to float32; any other SAE knows them as they are.
     """
     x = np.asarray(x, np.float64)
+    if encoder.front:
+        return encoder.front.apply(x).astype(np.float64)
     return x - (np.add.reduce(x, axis=1) / x.shape[1])[:, None] if encoder.centred else x
 
 
@@ -189,7 +206,7 @@ def encode(encoder: Encoder, x: np.ndarray) -> np.ndarray:
 
 
 def decode(sae: SAE, z: np.ndarray) -> np.ndarray:
-    """x_hat (token, d_model) float64 of z (token, feature), to be held against `as_read`."""
+    """x_hat (token, d_out) float64 of z (token, feature); `as_written` finishes it."""
     x_hat = np.tile(sae.b_dec, (len(z), 1))
     for start, stop in blocks(sae.decoder.d_sae):
         features = np.arange(start, stop)
@@ -198,6 +215,29 @@ def decode(sae: SAE, z: np.ndarray) -> np.ndarray:
             rows = sae.decoder_rows(features) if sae.unit else sae.decoder.rows(features)
             x_hat += part @ rows
     return x_hat
+
+
+def as_written(sae: SAE, x: np.ndarray, x_hat: np.ndarray) -> np.ndarray:
+    """(token, d_out) float64: a reconstruction in the units of the model, to be held against
+    `as_compared`.
+
+    x: raw activations (token, d_model) as numbers; x_hat (token, d_out): what `decode` gives of
+    their codes. The skip of a transcoder is added, and a front is undone.
+    """
+    if sae.skip is not None:
+        x_hat = x_hat + as_read(sae.encoder, x) @ widen(sae.skip).astype(np.float64).T
+    return sae.encoder.front.undo(x, x_hat) if sae.encoder.front else x_hat
+
+
+def as_compared(sae: SAE, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
+    """(token, d_out) float64: activations that `as_written` stands for.
+
+    x: raw activations of the site that the SAE reads; y: of the one that a transcoder writes, for
+    which they are needed. Of a centred SAE they are less their mean over channels.
+    """
+    if sae.writes is not None:
+        return np.asarray(y, np.float64)
+    return np.asarray(x, np.float64) if sae.encoder.front else as_read(sae.encoder, x)
 
 
 def fold_decoder_norms(sae: SAE) -> SAE:

@@ -11,11 +11,11 @@ from typing import Any
 from saegrid.base.digest import file_digests
 from saegrid.base.errors import CheckpointError, ConfigError
 from saegrid.base.paths import expand
-from saegrid.base.registry import lookup, pick
+from saegrid.base.registry import lookup
 from saegrid.base.words import SAE_PATTERN, SITE_PATTERN, Cell
+from saegrid.config.checkpoints import location
 from saegrid.config.models import Study
-from saegrid.saes.formats import FORMATS
-from saegrid.saes.reference import content_of
+from saegrid.saes.reference import content_of, files_of
 from saegrid.stages.stage import NOTHING
 
 
@@ -34,17 +34,9 @@ class Saes:
 
     def checkpoint(self, cell: str) -> dict[str, Any]:
         """The location of a cell's checkpoint, layer and position filled in; a path comes first."""
-        site, name = Cell.parse(cell)
-        sae = self.study.saes[name].model_dump(mode="json")
-        if sae["path"]:
-            sae |= {"repo": None, "folder": None, "revision": None}
-        if isinstance(sae["revision"], dict):
-            sae["revision"] = sae["revision"].get(site.position)
-        for key in ("path", "repo", "folder"):
-            if sae[key]:
-                sae[key] = sae[key].replace("{layer}", str(site.layer))
-                sae[key] = sae[key].replace("{position}", site.position)
-        return sae
+        named = Cell.parse(cell)
+        sae = location(self.study.saes[named.sae], named)
+        return sae | {"repo": None, "folder": None, "revision": None} if sae["path"] else sae
 
     def folder(self, cell: str) -> Path | None:
         """The local folder of a cell's checkpoint, None where it is on the hub; ConfigError where
@@ -68,8 +60,7 @@ class Saes:
         """The local files of a cell's checkpoint that its format reads; none where it is on the
         hub."""
         folder = self.folder(cell)
-        form = pick(FORMATS, self.checkpoint(cell)["format"], "format")
-        return [str(folder / name) for name in form.files] if folder else []
+        return [str(folder / name) for name in files_of(self.checkpoint(cell))] if folder else []
 
     def content(self, cell: str) -> str | None:
         """Digest of the bytes of these files; None where the checkpoint is on the hub."""
@@ -77,9 +68,8 @@ class Saes:
         if folder is None:
             return None
         self._read_ahead  # noqa: B018
-        form = pick(FORMATS, self.checkpoint(cell)["format"], "format")
         try:
-            return content_of(folder, form.files)
+            return content_of(folder, files_of(self.checkpoint(cell)))
         except CheckpointError as problem:
             raise ConfigError(f"saes.{Cell.parse(cell).sae}: {problem}") from None
 
