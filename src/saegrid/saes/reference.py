@@ -6,9 +6,10 @@ that deletes what is not being read.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from saegrid.base.tensors import hollow, not_finite
 from saegrid.base.words import Cell
 from saegrid.saes.cache import Cache, Lease, name_of
 from saegrid.saes.cache.download import describe
-from saegrid.saes.checkpoint import Reading
+from saegrid.saes.checkpoint import Format, Reading
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.sae import SAE
 
@@ -38,6 +39,8 @@ AGAIN = (
     "Give the same snakemake command again: it imports the checkpoint as it is now, and makes "
     "again what came from it."
 )
+LISTED = 20
+"""Files of a folder that a message lists at most."""
 WHERE = ("path", "repo", "folder", "revision")
 HOW = ("file", "writes", "centred", "ignore")
 """Settings of an SAE's section that decide how its files are read (`Reading`)."""
@@ -128,6 +131,19 @@ def import_sae(
     return opened
 
 
+def described(reference: str | Path) -> str:
+    """One line: how the checkpoint of a reference.json is read, and what was folded."""
+    known = read_json(reference)
+    facts = {"format": known["format"], **known["facts"]}
+    return "; ".join(
+        f"{name} {_plain(value)}" for name, value in facts.items() if value is not None
+    )
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def look(sae: Mapping[str, Any], cell: str) -> SAE:
     """The SAE of a checkpoint on disk as its facts and headers describe it; no weight is read.
 
@@ -167,6 +183,27 @@ def files_of(reference: Mapping[str, Any]) -> tuple[str, ...]:
     """The files of a checkpoint in its folder; the last one is that of the weights."""
     usual = pick(FORMATS, reference["format"], "format").files
     return (*usual[:-1], reference["file"]) if reference.get("file") else usual
+
+
+def _check_files(folder: Path, reference: Mapping[str, Any]) -> None:
+    """CheckpointError where a folder lacks a file of its format; names the format that it has."""
+    for name in files_of(reference):
+        if not (folder / name).is_file():
+            others = [f for f, form in _all_formats() if _holds(folder, form.files)]
+            held = sorted(entry.name for entry in islice(folder.iterdir(), LISTED))
+            mend = f" These are files of the format {' or '.join(others)}." if others else ""
+            raise CheckpointError(
+                f"{folder / name}: the file is not there, which the format {reference['format']} "
+                f"reads; the folder holds {', '.join(held) or 'nothing'}.{mend}"
+            )
+
+
+def _all_formats() -> Iterator[tuple[str, Format]]:
+    return ((name, pick(FORMATS, name, "format")) for name in FORMATS)
+
+
+def _holds(folder: Path, files: Iterable[str]) -> bool:
+    return all((folder / name).is_file() for name in files)
 
 
 def _same_site(sae: SAE, path: Path, asked: Reading, cell: str) -> None:
@@ -229,6 +266,7 @@ def resolve(reference: Mapping[str, Any]) -> Lease:
         folder = Path(expand(reference["path"]))
         if not folder.is_dir():
             raise CheckpointError(f"{folder}: there is no such folder (path of an SAE).")
+        _check_files(folder, reference)
         return Lease(folder)
     if not reference.get("repo"):
         raise CheckpointError("An SAE's checkpoint needs `path`, or `repo` and `revision`.")

@@ -12,7 +12,7 @@ from saegrid.base.digest import file_digests
 from saegrid.base.errors import CheckpointError, ConfigError
 from saegrid.base.paths import expand
 from saegrid.base.registry import lookup
-from saegrid.base.words import SAE_PATTERN, SITE_PATTERN, Cell
+from saegrid.base.words import SAE_PATTERN, SITE_PATTERN, Cell, Site
 from saegrid.config.checkpoints import location
 from saegrid.config.models import Study
 from saegrid.saes.reference import content_of, files_of
@@ -37,6 +37,12 @@ class Saes:
         named = Cell.parse(cell)
         sae = location(self.study.saes[named.sae], named)
         return sae | {"repo": None, "folder": None, "revision": None} if sae["path"] else sae
+
+    def writes(self, cell: str) -> Site | None:
+        """The site that a transcoder writes; None for an SAE, which writes where it reads."""
+        position = None if self.is_trained(cell) else self.checkpoint(cell)["writes"]
+        site = Cell.parse(cell).site
+        return site._replace(position=position.upper()) if position else None
 
     def folder(self, cell: str) -> Path | None:
         """The local folder of a cell's checkpoint, None where it is on the hub; ConfigError where
