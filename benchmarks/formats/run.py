@@ -1,6 +1,6 @@
 """Comparison of the readers of SAEs with the libraries that the formats come from.
 
-    python benchmarks/formats/run.py --python sae_lens=/path/to/python [--python library=...] [name ...]
+    python benchmarks/formats/run.py --python sae_lens=/path/to/python [--python ...] [case ...]
 
 Every library is called in an environment of its own, through a side script beside this file, which
 imports nothing of saegrid; a library may be given in several versions. The protocol:
@@ -39,10 +39,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from saegrid.base.errors import CheckpointError
+from saegrid.base.registry import pick
 from saegrid.base.words import Site
 from saegrid.saes.checkpoint import Reading
 from saegrid.saes.formats import FORMATS
-from saegrid.base.registry import pick
 from saegrid.saes.sae import as_written, decode, encode
 
 HERE = Path(__file__).resolve().parent
