@@ -13,7 +13,6 @@ from loopback import COMMIT, serve, use
 from saegrid.base.errors import CheckpointError
 from saegrid.base.registry import pick
 from saegrid.base.tensors import header, widen
-from saegrid.base.words import Site
 from saegrid.saes.cache import FOLDER
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.norms import column_norms, row_norms
