@@ -10,6 +10,7 @@ from typing import Any
 
 from saegrid.base.errors import ConfigError
 from saegrid.base.words import Cell, Site
+from saegrid.codes.encode import DEVICE
 from saegrid.config.check import cell_settings, cells
 from saegrid.config.models import Study
 from saegrid.saes.cache import BUDGET, FOLDER
@@ -90,7 +91,8 @@ class Plan:
 
     def environment(self) -> dict[str, str]:
         """Settings that decide no value, for the environment of the jobs: specs leave them out."""
-        return {FOLDER: self.study.hub.cache, BUDGET: repr(self.study.hub.budget_gb)}
+        hub = {FOLDER: self.study.hub.cache, BUDGET: repr(self.study.hub.budget_gb)}
+        return hub | {DEVICE: self.study.model.device}
 
     def gpu(self) -> int:
         """GPUs that a job with the model or an encoder asks for."""
