@@ -171,19 +171,24 @@ def _check_shown(
             f"{model.source}: hooks that only read changed the output, which must stay equal bit "
             f"for bit. {_mend(model)}"
         )
-    order = list(x)
-    if order != sorted(order, key=forward_order):
-        raise ModelError(
-            f"{model.source}: the forward pass must reach the positions of a block in the order "
-            f"{', '.join(site.position for site in sorted(order[:9], key=forward_order))}; it "
-            f"reaches {', '.join(site.position for site in order[:9])}. {_mend(model)}"
-        )
+    for layer in sorted({site.layer for site in x}):
+        order = [site for site in x if site.layer == layer]
+        if order != sorted(order, key=forward_order):
+            raise ModelError(
+                f"{model.source}: a forward pass must reach the positions of block {layer} in the "
+                f"order {_listed(sorted(order, key=forward_order))}; it reached {_listed(order)}. "
+                f"{_mend(model)}"
+            )
     for site, shown in sorted(x.items(), key=lambda item: item[0]):
         if shown.shape[-1] != model.width(site):
             raise ModelError(
                 f"{model.source}: {site} must have {model.width(site)} channels; "
                 f"got {shown.shape[-1]}. {_mend(model)}"
             )
+
+
+def _listed(sites: list[Site]) -> str:
+    return ", ".join(site.position for site in sites)
 
 
 def _check_sum(model: Loaded, layer: int, x: dict[Site, torch.Tensor]) -> None:
