@@ -74,7 +74,7 @@ PLACES: dict[str, dict[str, str]] = {
 }
 """Modules of a block where they are not Llama's: of Z, I and N the input, of others the output."""
 ENCODERS = ("bert", "roberta", "distilbert")
-PARALLEL = ("gptj", "gpt_neox", "phi", "cohere")
+PARALLEL = ("gptj", "phi", "cohere")
 
 
 def network(folder: Path, kind: str) -> torch.nn.Module:
@@ -88,6 +88,9 @@ def plain_sites(
 ) -> dict[tuple[int, str], torch.Tensor]:
     """The activations (position, channel) of one row of ids, by layer and position."""
     places = {**USUAL, **PLACES.get(kind, {})}
+    behind = kind in ENCODERS or not getattr(model.config, "do_layer_norm_before", True)
+    if kind == "opt" and behind:
+        places["H"] = "self_attn_layer_norm"
     x: dict[tuple[int, str], torch.Tensor] = {}
 
     def show(at, inside):
@@ -112,7 +115,8 @@ def plain_sites(
         model(torch.from_numpy(ids)[None])
     for handle in handles:
         handle.remove()
-    if kind not in (*ENCODERS, *PARALLEL):
+    parallel = kind in PARALLEL or getattr(model.config, "use_parallel_residual", False)
+    if not behind and not parallel:
         factor = getattr(model.config, "residual_multiplier", 1.0)
         for layer in range(len(blocks)):
             x[layer, "H"] = x[layer, "B"] + factor * x[layer, "A"]

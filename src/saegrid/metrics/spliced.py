@@ -175,13 +175,15 @@ def _compare(model: Loaded, tile: Tile, hidden: torch.Tensor) -> tuple[int, np.n
     """
     row, position = np.divmod(tile.source, tile.ids.shape[1])
     at = tile.source[position + 1 < tile.seen.sum(axis=1)[row]]
-    target = torch.from_numpy(tile.ids.ravel()[at + 1]).to(model.device)
+    # Not every device has float64.
+    exact = torch.device("cpu") if model.device.type == "mps" else model.device
+    target = torch.from_numpy(tile.ids.ravel()[at + 1]).to(exact)
     streams = hidden.reshape(len(VARIANTS), -1, hidden.shape[-1])
     losses, kl = np.zeros(len(VARIANTS)), 0.0
     step = max(1, LOGITS // (len(VARIANTS) * model.sizes.d_vocab))
     indices = torch.from_numpy(at).to(model.device)
     for some, goal in zip(indices.split(step), target.split(step), strict=True):
-        log_p = model.logits(streams[:, some]).double().log_softmax(-1)
+        log_p = model.logits(streams[:, some]).to(exact).double().log_softmax(-1)
         chosen = log_p.gather(-1, goal.expand(len(VARIANTS), -1)[..., None])
         losses -= chosen.sum((1, 2)).cpu().numpy()
         original, with_sae, _ = log_p

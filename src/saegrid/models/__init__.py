@@ -129,8 +129,15 @@ class Keys:
             d_mlp=4 * d_model if d_mlp is None else d_mlp,
             d_vocab=facts["vocab_size"],
             context=facts[self.context] - unused,
-            d_heads=heads * (facts.get("head_dim") or d_model // heads),
+            d_heads=_together(heads, facts.get("head_dim"), d_model),
         )
+
+
+def _together(heads: Any, size: int | None, d_model: Any) -> Any:
+    """The width of all heads; `heads` as it is where that is no number from 1 on."""
+    if type(heads) is not int or type(d_model) is not int or heads < 1:
+        return heads
+    return heads * (size or d_model // heads)
 
 
 @dataclass(frozen=True)

@@ -69,25 +69,30 @@ def check_layer(model: Loaded, layer: int, ids: torch.Tensor, seen: torch.Tensor
 def logits_of(model: Loaded, x: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor | None:
     """The logits (..., token) of some tokens, float64, as the family computes them from the last
     residual stream x (..., d_model); None without a linear unembedding."""
-    names, last = model.unembedding, model.family.last
-    if names is None or last is None:
+    names = model.unembedding
+    if names is None:
         return None
-    x = x.double()
+    x = _exact(x)
     if names.kind == "layer":
         x = x - x.mean(-1, keepdim=True)
     if names.kind != "none":
         x = x / (x.pow(2).mean(-1, keepdim=True) + names.eps).sqrt()
     if names.norm_weight:
-        x = x * (model.tensor(names.norm_weight).double() + names.plus)
+        x = x * (_exact(model.tensor(names.norm_weight)) + names.plus)
     if names.norm_bias:
-        x = x + model.tensor(names.norm_bias).double()
+        x = x + _exact(model.tensor(names.norm_bias))
     if names.project:
-        x = x @ model.tensor(names.project).double().T
-    logits = x @ model.model.get_output_embeddings().weight[tokens].double().T
+        x = x @ _exact(model.tensor(names.project)).T
+    logits = x @ _exact(model.model.get_output_embeddings().weight[tokens]).T
     if names.bias:
-        logits = logits + model.tensor(names.bias)[tokens].double()
+        logits = logits + _exact(model.tensor(names.bias)[tokens])
     logits = logits * names.scale
     return names.softcap * torch.tanh(logits / names.softcap) if names.softcap else logits
+
+
+def _exact(x: torch.Tensor) -> torch.Tensor:
+    """The numbers as float64, which not every device has."""
+    return x.detach().cpu().double()
 
 
 def _check_logits(
@@ -101,10 +106,10 @@ def _check_logits(
     computed = logits_of(model, x[last], tokens)
     if computed is None:
         return
-    own = plain[..., tokens].double()
+    own = _exact(plain[..., tokens])
     scale = own.abs().max().item()
     bound = max(LOGITS, ROUNDINGS * torch.finfo(model.dtype).eps) * scale
-    for logits in (computed, model.logits(hidden)[..., tokens].double()):
+    for logits in (computed, _exact(model.logits(hidden)[..., tokens])):
         off = (logits - own).abs().max().item()
         # A number that is not finite is told later, with its site.
         if off > bound:
@@ -195,7 +200,7 @@ def _check_sum(model: Loaded, layer: int, x: dict[Site, torch.Tensor]) -> None:
     """Check that R = B + A + M, and H = B + A, where the family says so."""
     if not model.family.residual_sum:
         return
-    at = {site.position: x[site].double() for site in x if site.layer == layer}
+    at = {site.position: _exact(x[site]) for site in x if site.layer == layer}
     factor = model.family.factor(model.model.config.to_dict())
     for total, parts, words in (
         ("R", "AM", "the residual stream before it + A + M"),

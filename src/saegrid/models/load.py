@@ -25,6 +25,7 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+DEVICES = ("cpu", "cuda", "mps", "auto")
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 UNUSED = re.compile(r"(^|\.)pooler\.")
 """Tensors that no site depends on; a checkpoint may lack them."""
@@ -185,10 +186,22 @@ def device_of(name: str) -> torch.device:
     """The device of that name; auto: a GPU where there is one. ModelError where there is none."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
+    kind, colon, number = name.partition(":")
+    count = {"cuda": torch.cuda.device_count, "mps": torch.mps.device_count}.get(kind)
+    if kind not in DEVICES or (colon and not (kind == "cuda" and number.isdecimal())):
         raise ModelError(
-            "model.device: cuda was asked for, but torch finds no GPU here. "
-            "Set model.device to cpu or auto, or install torch with CUDA."
+            f"model.device: {name!r} is unknown. Take one of {', '.join(DEVICES)}, or one GPU of "
+            "several as cuda:1."
+        )
+    if count is not None and not count():
+        raise ModelError(
+            f"model.device: {name} was asked for, but torch finds no GPU here. "
+            f"Set model.device to cpu or auto, or install torch with {kind.upper()}."
+        )
+    if count is not None and colon and int(number) >= count():
+        raise ModelError(
+            f"model.device: {name} was asked for, but torch finds {count()} GPUs here, which are "
+            "counted from 0."
         )
     return torch.device(name)
 
