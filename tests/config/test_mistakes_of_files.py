@@ -129,6 +129,19 @@ def test_models_are_looked_at_by_facts_and_headers(tmp_path):
     }.items():
         (text,) = told(changed(model__path=name), "model")
         assert sentence in text and text.startswith("model.path: "), text
+    (text,) = told(changed(model__path="lacking", model__family="gpt2"), "model")
+    assert text == (
+        "model.family: lacking/config.json says model_type llama, whose parts are not those of "
+        "gpt2. Leave it at auto."
+    )
+    parallel = facts | {"model_type": "cohere", "layer_norm_eps": 1e-5}
+    (copied("parallel") / "config.json").write_text(json.dumps(parallel))
+    block = {"layers": [0], "positions": ["h", "r"], "saes": ["8x"]}
+    (text,) = told(changed(model__path="parallel", grid=[block]), "grid")
+    assert text == (
+        "grid: a cohere model has no position h: attention and MLP of a block read the same "
+        "stream, and there is none between them; take b or r."
+    )
     untrained = changed(model__path="weightless", model__weights="random")
     assert told(untrained) == []
 

@@ -52,8 +52,9 @@ class Model(Strict):
     bos: Literal["auto", True, False] = "auto"
     """Begin each row with the tokenizer's BOS (or [CLS]) token; auto: where its own files put one
     or have one. tokens.json says what was chosen, and why."""
-    device: Literal["cpu", "cuda", "auto"] = "cpu"
-    """Device of the forward pass and the encodings; auto: on a GPU where there is one."""
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda|cuda:\d+|mps|auto)$")] = "cpu"
+    """Device of the forward pass and the encodings: cpu, cuda, one GPU of several such as cuda:1,
+    mps, or auto: on a GPU where there is one."""
 
 
 class TrainedSae(Strict):
