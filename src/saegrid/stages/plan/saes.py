@@ -66,7 +66,8 @@ class Saes:
         """The local files of a cell's checkpoint that its format reads; none where it is on the
         hub."""
         folder = self.folder(cell)
-        return [str(folder / name) for name in files_of(self.checkpoint(cell))] if folder else []
+        names = files_of(self.checkpoint(cell), folder) if folder else ()
+        return [str(folder / name) for name in names if folder]
 
     def content(self, cell: str) -> str | None:
         """Digest of the bytes of these files; None where the checkpoint is on the hub."""
@@ -75,7 +76,7 @@ class Saes:
             return None
         self._read_ahead  # noqa: B018
         try:
-            return content_of(folder, files_of(self.checkpoint(cell)))
+            return content_of(folder, files_of(self.checkpoint(cell), folder))
         except CheckpointError as problem:
             raise ConfigError(f"saes.{Cell.parse(cell).sae}: {problem}") from None
 
