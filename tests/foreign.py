@@ -1,12 +1,10 @@
 """Tensors of SAEs in the layouts of other libraries, and the formulas of these in numpy."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 
 D, F = 8, 32
-SHARED = Path(__file__).parents[2] / "shared" / "failing" / "sae"
 X = np.random.default_rng(11).normal(size=(200, D)) * 2
 
 

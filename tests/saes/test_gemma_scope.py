@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from checkpoints import write_safetensors
-from foreign import SHARED, D, F, X, agree, jump, tensors, wide, write_json
+from foreign import D, F, X, agree, jump, tensors, wide, write_json
 from saegrid.base.errors import CheckpointError
 from saegrid.base.tensors import hollow
 from saegrid.base.words import Site
@@ -135,11 +135,11 @@ def test_a_folder_without_the_file(tmp_path):
         open_checkpoint(tmp_path, reading=AT)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="no ../shared/failing")
-def test_the_shared_file():
-    with np.load(SHARED / "gemma_scope_npz" / "params.npz", allow_pickle=False) as file:
+def test_the_file_that_failed(failing):
+    folder = failing / "sae" / "gemma_scope_npz"
+    with np.load(folder / "params.npz", allow_pickle=False) as file:
         values = dict(file)
-    agree(open_checkpoint(SHARED / "gemma_scope_npz", reading=AT), *reference(values))
+    agree(open_checkpoint(folder, reading=AT), *reference(values))
 
 
 # --- Gemma Scope 2 ----------------------------------------------------------------------------
