@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 
+from checkpoints import write_safetensors
+
 D, F = 8, 32
 X = np.random.default_rng(11).normal(size=(200, D)) * 2
 
@@ -63,3 +65,103 @@ def agree(sae, z, x_hat, x=X):
     np.testing.assert_array_equal(sae.encoder.rows(3, 9, out), whole[3:9])
     picked = sae.decoder.rows(np.array([4, 0]))
     np.testing.assert_allclose(np.linalg.norm(picked, axis=1), sae.decoder.norms[[4, 0]], rtol=1e-6)
+
+
+# --- a checkpoint of each format, under the names that its files have where nothing is said ------
+
+
+def rows_first(w):
+    """Names and orientation of torch's Linear."""
+    return {
+        "encoder.weight": w["W_enc"].T.copy(),
+        "encoder.bias": w["b_enc"],
+        "decoder.weight": w["W_dec"].T.copy(),
+    }
+
+
+def pickled(path, values):
+    import torch
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({n: torch.from_numpy(np.array(v)) for n, v in values.items()}, path)
+
+
+def gemma_scope(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "params.npz", **tensors())
+    return folder
+
+
+def gemma_scope_2(folder):
+    hook = "model.layers.17.output"
+    cfg = {"architecture": "jump_relu", "type": "sae", "hf_hook_point_in": hook}
+    write_json(folder / "config.json", cfg | {"hf_hook_point_out": hook, "l0": 10})
+    small = {name.replace("W_", "w_"): value for name, value in tensors().items()}
+    write_safetensors(folder / "params.safetensors", small)
+    return folder
+
+
+def dictionary_learning(folder):
+    trainer = {"dict_class": "AutoEncoder", "activation_dim": D, "dict_size": F, "layer": 7}
+    trainer |= {"submodule_name": "resid_post_layer_7"}
+    write_json(folder / "config.json", {"trainer": trainer, "buffer": {"ctx_len": 128}})
+    w = tensors()
+    pickled(folder / "ae.pt", rows_first(w) | {"bias": w["b_dec"]})
+    return folder
+
+
+def sparsify(folder):
+    write_json(folder / "cfg.json", {"d_in": D, "k": 4, "num_latents": F, "expansion_factor": 4})
+    w = tensors()
+    named = {"W_dec": w["W_dec"], "b_dec": w["b_dec"], **rows_first(w)}
+    del named["decoder.weight"]
+    write_safetensors(folder / "sae.safetensors", named)
+    return folder
+
+
+def one_layer(folder):
+    w = tensors()
+    del w["threshold"]
+    write_safetensors(folder / "layer_0.safetensors", w | {"W_enc": w["W_enc"].T.copy()})
+    return folder
+
+
+def circuit_tracer(folder):
+    cfg = {"model_kind": "transcoder_set", "feature_input_hook": "mlp.hook_in"}
+    write_json(folder / "config.yaml", cfg | {"feature_output_hook": "mlp.hook_out"})  # as YAML
+    return one_layer(folder)
+
+
+def qwen_scope(folder):
+    cfg = {"model_type": "topk_sae", "d_model": D, "d_sae": F, "k": 4, "hook_point": "resid_post"}
+    write_json(folder / "config.json", cfg)
+    w = tensors()
+    del w["threshold"]
+    w |= {"W_enc": w["W_enc"].T.copy(), "W_dec": w["W_dec"].T.copy()}
+    pickled(folder / "layer0.sae.pt", w)
+    return folder
+
+
+def llamascopium(folder):
+    cfg = {"sae_type": "sae", "d_model": D, "expansion_factor": F / D, "act_fn": "jumprelu"}
+    cfg |= {"norm_activation": "inference", "sparsity_include_decoder_norm": True}
+    hook = "blocks.15.hook_resid_post"
+    write_json(folder / "config.json", cfg | {"hook_point_in": hook, "hook_point_out": hook})
+    w = tensors()
+    named = {"W_E": w["W_enc"], "W_D": w["W_dec"], "b_E": w["b_enc"], "b_D": w["b_dec"]}
+    named["activation_function.log_jumprelu_threshold"] = np.zeros(F, np.float32)
+    write_safetensors(folder / "sae_weights.safetensors", named)
+    return folder
+
+
+MAKERS = {
+    "circuit_tracer": circuit_tracer,
+    "dictionary_learning": dictionary_learning,
+    "gemma_scope": gemma_scope,
+    "gemma_scope_2": gemma_scope_2,
+    "llamascopium": llamascopium,
+    "mwhanna_transcoder": one_layer,
+    "qwen_scope": qwen_scope,
+    "sparsify": sparsify,
+}
+"""Writers of a checkpoint into a folder, which they return, by the name of the format."""
