@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from saegrid.base import io
+from saegrid.base.words import IN_STREAM
 from saegrid.features.logits import model_logit_effects
 from saegrid.job import start
 from saegrid.models import hub, untrained
@@ -15,6 +16,8 @@ with start(snakemake) as job:
     model, n = job.settings["model"], job.settings["logits"]["n"]
     features = np.unique(io.read_table(job.input.top, ["feature"])["feature"].to_numpy())
     with open_sae(Path(job.input.sae[0]).parent, last=True) as sae:
+        if (sae.writes or sae.site).position not in IN_STREAM:
+            features = features[:0]  # their directions are not those of the residual stream
         directions = sae.decoder_rows(features)
     drawn = untrained.tensors(model) if model["weights"] == "random" else None
     files = hub.WEIGHTS if drawn is None else (hub.CONFIG,)

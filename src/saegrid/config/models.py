@@ -112,6 +112,9 @@ class CheckpointSae(Strict):
     centred: Literal["auto", True, False] = "auto"
     """true: the SAE reads activations less their mean over channels (TransformerLens'
     center_writing_weights); auto: the checkpoint's own config says it."""
+    input_scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Number that activations are multiplied with before the SAE reads them, where its files say
+    that there is one and not which (SAELens' expected_average_only_in)."""
     ignore: list[str] = []
     """Keys of the checkpoint's config that are not known here and that change no number."""
 

@@ -1,4 +1,5 @@
-"""The loss of a language model with an SAE spliced in at its site: cross-entropy and KL.
+"""The loss of a language model with an SAE spliced in at its site: cross-entropy and KL. A
+transcoder reads its site and is spliced in at the one that it writes.
 
 Rows are run as far as the site, for x. Then each tile of them is run again, and carried three times
 from the block of the site on: as it is, with x_hat in place of x, and with zero in its place.
@@ -76,6 +77,7 @@ def _threads(n: int) -> Iterator[None]:
 def spliced(model: Loaded, subject: Subject) -> Values:
     """The values over the chosen rows of a causal model."""
     text, site = subject.text, subject.site
+    place = subject.sae.writes or site
     rows = Rows(text.ids, text.starts)
     check_rows(model.source, model.sizes, rows, text.chosen)
     inside = np.isin(rows.row_of(np.arange(len(text.ids))), text.chosen)
@@ -87,7 +89,7 @@ def spliced(model: Loaded, subject: Subject) -> Values:
             x_hat = torch.from_numpy(subject.reconstruct(stored(x))).to(model.device, model.dtype)
             for shape, numbers in tiles:
                 tile = make_tile(rows, tokens, shape, numbers)
-                with carried(model, site, tile, x_hat[tile.target]):
+                with carried(model, place, tile, x_hat[tile.target]):
                     hidden = model.hidden(torch.from_numpy(tile.ids).to(model.device))
                 count, loss, divergence = _compare(model, tile, hidden)
                 n, losses, kl = n + count, losses + loss, kl + divergence

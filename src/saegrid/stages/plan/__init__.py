@@ -28,16 +28,22 @@ class Plan:
         self.study = study
         self.root = f"results/{study.study}"
         self.cells: list[Cell] = cells(study)
-        self.sites: list[Site] = sorted({cell.site for cell in self.cells})
         self.model = Model(study.model)
         self.corpora = Corpora(study, self.model)
         self.main = self.corpora.main
         self.saes = Saes(study, self.cells)
+        self.sites: list[Site] = self._sites()
         self.trainings = Trainings(self)
         self.verified = Verified(self)
         self.judged = Judged(self)
         self._scripts = Path(scripts)
         self._settings: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def _sites(self) -> list[Site]:
+        """The sites that cells read, and those that transcoders write."""
+        read = {cell.site for cell in self.cells}
+        written = {self.saes.writes(str(cell)) for cell in self.cells}
+        return sorted(read | (written - {None}))
 
     @cached_property
     def graph(self) -> Any:
