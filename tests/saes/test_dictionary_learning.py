@@ -11,7 +11,6 @@ from saegrid.base.tensors import hollow
 from saegrid.base.words import Site
 from saegrid.saes.checkpoint import Reading
 from saegrid.saes.formats.dictionary_learning import KINDS, open_checkpoint
-from saegrid.saes.modules import site_of_module
 from saegrid.saes.sae import encode
 
 K = 4
@@ -208,7 +207,7 @@ def test_a_tensor_that_is_not_known(tmp_path):
     "name, side, site",
     [
         ("resid_post_layer_7", "out", "L7R"),
-        ("resid_post_layer_7", "in", "L7B"),
+        ("resid_post_layer_7", "in", "L6R"),
         ("mlp_out_layer_7", "out", "L7M"),
         ("attn_out_layer_7", "out", "L7A"),
         ("gpt_neox.layers.7.mlp", "in", "L7I"),
@@ -226,14 +225,6 @@ def test_a_site_that_is_not_said_is_believed_but_for_its_layer(tmp_path, asked, 
     folder = write(tmp_path, "AutoEncoder", submodule_name=None)
     read = open_checkpoint(folder, reading=Reading(site=Site.parse(asked)))
     assert str(read.site) == site
-
-
-def test_modules_that_are_no_sites():
-    for name in ("model.norm", "encoder.layer.3", "layers.3.self_attn.q_proj", "layers.x.mlp"):
-        assert site_of_module(name) is None
-    assert site_of_module("layers.3.self_attn", "in") is None
-    assert site_of_module("model.layers.3.mlp", model="google/gemma-2-2b") is None
-    assert site_of_module("model.layers.3", model="google/gemma-2-2b") == Site(3, "R")
 
 
 def test_the_checkpoint_that_failed(failing):

@@ -105,6 +105,7 @@ def test_only_headers_are_read_of_a_hollow_file(tmp_path):
         ({"norms": (0.0, 0.0)}, "must be positive; got 0.0"),
         ({"use_glu_encoder": True}, "use_glu_encoder is True"),
         ({"hook_point_in": "blocks.5.attn.hook_q"}, "hook_point_in is .* no site"),
+        ({"hook_point_in": "blocks.5.ln2.hook_normalized"}, "hook_point_in is .* no site"),
         ({"use_decoder_bias": False}, "'b_D' is not known"),
         ({"rescale": 1}, "rescale is not known"),
         ({"expansion_factor": 3}, r"must have shape \(8, 24\)"),

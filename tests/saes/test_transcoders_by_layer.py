@@ -68,6 +68,11 @@ def test_streams_are_read_in_the_middle_of_the_block(tmp_path):
     "more, changed, words",
     [
         ({}, {"feature_input_hook": "ln2.hook_normalized"}, "feature_input_hook is .* no site"),
+        (
+            {},
+            {"model_name": "google/gemma-3-4b"},
+            "feature_output_hook is 'mlp.hook_out'.* no site",
+        ),
         ({}, {"model_kind": "cross_layer_transcoder"}, "model_kind is 'cross_layer_transcoder'"),
         ({}, {"scale": 2}, "scale is not known"),
         ({"log_thresholds": np.ones(F, np.float32)}, {}, "'log_thresholds' is not known"),

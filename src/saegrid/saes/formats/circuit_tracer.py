@@ -30,14 +30,15 @@ from saegrid.saes.checkpoint import (
     supported,
 )
 from saegrid.saes.formats.gemma_scope import refuse_centred
+from saegrid.saes.hooks import NORMS_BEHIND
 from saegrid.saes.known import words
 from saegrid.saes.sae import SAE
 
 FACTS, WEIGHTS = "config.yaml", "layer_0.safetensors"
 THRESHOLD, SKIP = "activation_function.threshold", "W_skip"
 TENSORS = ("W_enc", "W_dec", "b_enc", "b_dec", THRESHOLD, SKIP)
-DECIDES = words("model_kind feature_input_hook feature_output_hook")
-NEUTRAL = words("model_name scan transcoders repo_id revision subfolder")
+DECIDES = words("model_kind model_name feature_input_hook feature_output_hook")
+NEUTRAL = words("scan transcoders repo_id revision subfolder")
 READS = {"mlp.hook_in": "I", "hook_resid_mid": "H", "hook_mlp_in": "H"}
 WRITES = {"mlp.hook_out": "M", "hook_mlp_out": "M"}
 """Positions by the hook point's name in a block; what ln2.hook_normalized is, before the gain of
@@ -105,9 +106,11 @@ def _layer(file: Path) -> int:
 
 def _site(path: Path, cfg: dict[str, Any], key: str, places: dict[str, str], layer: int) -> Site:
     hook = require(path, cfg, key, str)
-    if hook not in places:
+    behind = hook == "mlp.hook_out" and NORMS_BEHIND.search(str(cfg.get("model_name")).lower())
+    if hook not in places or behind:
         raise CheckpointError(
-            f"{path}: {key} is {hook!r}, which is no site; supported: {', '.join(places)}."
+            f"{path}: {key} is {hook!r}, which is no site of this model; supported: "
+            f"{', '.join(places)}."
         )
     return Site(layer, places[hook])
 

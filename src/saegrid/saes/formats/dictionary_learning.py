@@ -39,8 +39,8 @@ from saegrid.saes.checkpoint import (
     supported,
 )
 from saegrid.saes.formats.gemma_scope import refuse_centred
+from saegrid.saes.hooks import site_of
 from saegrid.saes.known import words
-from saegrid.saes.modules import site_of_module
 from saegrid.saes.sae import SAE, Encoder
 
 FACTS, WEIGHTS = "config.json", "ae.pt"
@@ -228,14 +228,16 @@ def _site(path: Path, cfg: dict[str, Any], buffer: dict[str, Any], reading: Read
     module, model = name, str(cfg.get("lm_name"))
     if match and match[1] in NAMED:
         module = f"layers.{match[2] or layer}{NAMED[match[1]]}"
-    site = site_of_module(module, side, model)
+    site = site_of(module if side == "out" else f"{module}.input", model)
     if site is None:
         raise CheckpointError(
             f"{path}: trainer.submodule_name is {name!r} ({side}) in {model}, which is no site; "
             "supported: resid_post_layer_7, mlp_out_layer_7, attn_out_layer_7, model.layers.7 and "
-            "the like, of models without a norm behind attention and MLP."
+            "the like; outputs of attention and MLP of models that are known to have no norm "
+            "behind them."
         )
-    if layer not in (None, site.layer):
+    named = re.search(r"\d+", module)
+    if layer is not None and (named is None or int(named[0]) != layer):
         raise CheckpointError(
             f"{path}: trainer.layer is {layer}, but trainer.submodule_name is {name!r}. Correct "
             "the one that is wrong."

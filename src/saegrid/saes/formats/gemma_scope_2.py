@@ -8,7 +8,6 @@ heads (Z), transcoders the MLP's input behind its norm (I), and they write its o
 norm that follows it (M).
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +26,16 @@ from saegrid.saes.checkpoint import (
     supported,
 )
 from saegrid.saes.formats.gemma_scope import SKIP, refuse_centred, view
+from saegrid.saes.hooks import site_of
 from saegrid.saes.known import words
 from saegrid.saes.sae import SAE
 
 FACTS, WEIGHTS = "config.json", "params.safetensors"
 DECIDES = words("architecture type hf_hook_point_in hf_hook_point_out affine_connection")
 NEUTRAL = words("model_name width l0")
-PLACES = {
-    "input": "B",
-    "output": "R",
-    "self_attn.o_proj.input": "Z",
-    "post_attention_layernorm.output": "A",
-    "pre_feedforward_layernorm.input": "H",
-    "pre_feedforward_layernorm.output": "I",
-    "mlp.down_proj.input": "N",
-    "post_feedforward_layernorm.output": "M",
-}
-"""Positions by the name of a place in a block of Gemma 3."""
 KINDS = ("sae", "transcoder")
+MODEL = "gemma-3"
+"""Models whose modules the hook points name; configs write them in several ways."""
 
 
 def open_checkpoint(
@@ -93,11 +84,15 @@ def open_checkpoint(
 def _site(path: Path, cfg: dict[str, Any], key: str) -> Site:
     """The site of a hook point like `model.layers.17.self_attn.o_proj.input`."""
     hook = require(path, cfg, key, str)
-    match = re.fullmatch(r"(?:\w+\.)*layers\.(\d+)\.(\S+)", hook)
-    if match is None or match[2] not in PLACES:
-        known = ", ".join(f"model.layers.17.{place}" for place in PLACES)
-        raise CheckpointError(f"{path}: {key} is {hook!r}, which is no site; supported: {known}.")
-    return Site(int(match[1]), PLACES[match[2]])
+    site = site_of(hook, MODEL)
+    if site is None:
+        raise CheckpointError(
+            f"{path}: {key} is {hook!r}, which is no site; supported: model.layers.17.output, "
+            "model.layers.17.self_attn.o_proj.input, "
+            "model.layers.17.pre_feedforward_layernorm.output, "
+            "model.layers.17.post_feedforward_layernorm.output."
+        )
+    return site
 
 
 FORMAT = Format((FACTS, WEIGHTS), open_checkpoint)

@@ -52,6 +52,8 @@ HISTORY = words(
     sae_pretrained_name_or_path strict_loading
     """
 )
+MODEL = "llama"
+"""Kind of the models that these are made of, whose ln2.hook_normalized is no site."""
 NORM = "dataset_average_activation_norm."
 OLDER = {
     "W_E": "encoder.weight",
@@ -147,7 +149,7 @@ def _sites(path: Path, cfg: dict[str, Any]) -> tuple[Site, Site | None]:
     sites = []
     for key in ("hook_point_in", "hook_point_out"):
         hook = require(path, cfg, key, str)
-        site = site_of(hook)
+        site = site_of(hook, MODEL)
         if site is None:
             raise CheckpointError(f"{path}: {key} is {hook!r}, which is no site.")
         sites.append(site)

@@ -6,6 +6,8 @@
 
 An SAE reads the output of the module, a transcoder reads its input and writes its output. The
 folder's name is that of the module; where it says nothing, the site that is asked for is believed.
+No file names the model: of one with a norm behind attention or MLP (Gemma 2 and 3, OLMo 2), what
+comes out of these modules is no site, and an SAE of it is not to be read.
 """
 
 import re
@@ -28,13 +30,15 @@ from saegrid.saes.checkpoint import (
     supported,
 )
 from saegrid.saes.formats.gemma_scope import refuse_centred
+from saegrid.saes.hooks import site_of
 from saegrid.saes.known import words
-from saegrid.saes.modules import site_of_module
 from saegrid.saes.sae import SAE
 
 FACTS, WEIGHTS = "cfg.json", "sae.safetensors"
 DECIDES = words("activation expansion_factor num_latents k signed skip_connection transcode d_in")
 HISTORY = words("normalize_decoder multi_topk")
+PLAIN = "llama"
+"""A model without such norms."""
 TENSORS = ("encoder.weight", "encoder.bias", "W_dec", "b_dec")
 
 
@@ -100,7 +104,7 @@ def _sites(path: Path, cfg: dict[str, Any], reading: Reading) -> tuple[Site | No
             "SAE in the config if it is a transcoder, or write transcode: false into the file."
         )
     writes = reading.writes is not None if said is None else said
-    out = site_of_module(module)
+    out = site_of(module, PLAIN)
     if not writes:
         return out or reading.site, None
     if out is None and reading.writes is None:
@@ -108,7 +112,7 @@ def _sites(path: Path, cfg: dict[str, Any], reading: Reading) -> tuple[Site | No
             f"{path}: transcode is true, and the folder is not named like a module (layers.5.mlp): "
             "set `writes: m` at this SAE in the config."
         )
-    read = site_of_module(module, "in") if out else reading.site
+    read = site_of(f"{module}.input", PLAIN) if out else reading.site
     return read, out or reading.writes
 
 
