@@ -143,7 +143,7 @@ def r1_distill(folder: Path) -> None:
     w = arrays()
     w["W_dec"] = w["W_dec"] / w["W_dec"].norm(dim=1, keepdim=True)
     state = linear(w) | {"decoder.bias": w["b_dec"]}
-    state["log_jumprelu_threshold"] = w["b_enc"]
+    state["log_jumprelu_threshold"] = w["b_enc"].clone()
     state[f"dataset_average_activation_norm.{HOOK}"] = torch.tensor(4.0 / 0.5)  # s = 0.5
     save_file(state, folder / "sae_weights.safetensors")
     facts = {"sae_type": "sae", "hook_point_in": HOOK, "hook_point_out": HOOK, "d_model": D}
@@ -197,7 +197,7 @@ CASES: dict[str, tuple[Any, str, str, str, dict[str, int], dict[str, str]]] = {
     "qwen-scope": (
         qwen_scope,
         "qwen_scope",
-        "Qwen/SAE-Res-Qwen3-1.7B-Base-W32K-L0_50",
+        f"Qwen/SAE-Res-Qwen3-1.7B-Base-W32K-L0_{K}",
         "layer7.sae.pt",
         SIZES,
         {"format": "qwen_scope", "site": "L7R", "file": "layer7.sae.pt"},
@@ -259,7 +259,7 @@ def load(checkpoint: Path, loader: str, repo: str, folder: str, sizes: dict[str,
     sae = sae_lens.SAE.get_sae_class_for_architecture(config.architecture())(config)
     sae.process_state_dict_for_loading(state)
     sae.load_state_dict(state)
-    sae = sae.double()
+    sae = sae.to(dtype=torch.float64)
     if cfg["normalize_activations"] == "expected_average_only_in":
         sae.fold_activation_norm_scaling_factor(0.5)
     # It is a view of attention's heads that is taken apart here; x is theirs side by side.

@@ -1,3 +1,3 @@
-"""Checkpoints that SAELens loads from others' layouts: see `sae_lens_loaders.py`, which makes them."""
+"""Checkpoints in layouts that SAELens loads: `sae_lens_loaders.py` makes them."""
 
 CASES = []
