@@ -25,7 +25,7 @@ def shown(plan: Plan) -> dict[str, Any]:
 
 
 def settings(plan: Plan, at: At) -> dict[str, Any]:
-    """What the files of cells must record, and what is counted."""
+    """The specs that the files of cells must record, and what is counted."""
     return {"expected": expected(plan, plan.main), **shown(plan)}
 
 

@@ -26,7 +26,7 @@ def corpora(plan: Plan) -> list[list[str]]:
 
 
 def settings(plan: Plan, at: At) -> dict[str, Any]:
-    """The corpora, what the files of cells must record on each corpus, and what is counted."""
+    """The corpora, the specs that files of cells must record on each, and what is counted."""
     digests = {corpus: expected(plan, corpus) for corpus in beside(plan)}
     return {"corpora": corpora(plan), "expected": digests, **shown(plan)}
 
