@@ -129,6 +129,60 @@ def test_a_study_without_others_has_no_table_of_them():
     assert "summary_by_corpus" not in {one.stage.name for one in jobs_of(plan)}
 
 
+# --- one corpus that is studied and learned from ------------------------------------------------
+
+
+def of_one_corpus(**tokens):
+    """The tiny study, its SAEs trained on the main corpus; nobody names the other one."""
+    study = tiny()
+    study["saes"]["8x"]["corpus"] = "headlines"
+    study["corpora"]["headlines"]["tokens"] |= tokens
+    return study
+
+
+def test_a_corpus_that_is_studied_and_learned_from_is_captured_once():
+    plan = plan_of(of_one_corpus())
+    jobs = Counter((one.stage.name, one.at.corpus) for one in jobs_of(plan, "all", "metrics"))
+    assert {corpus for _, corpus in jobs} == {"headlines", ""}
+    assert jobs["capture", "headlines"] == 1
+    learned = inputs(plan, "train_sae", "activations", At(cell="L1R-8x"))
+    assert learned == [inputs(plan, "encode", "activations", cell_at("headlines", "L1R-8x"))]
+    assert (
+        inputs(plan, "train_sae", "tokens", At(cell="L1R-8x"))
+        == files(plan, "tokens.tokens", At("headlines"))[0]
+    )
+    assert jobs_of(plan, "layers") and mistakes(plan, "all", "metrics", "layers") == []
+
+
+def test_it_is_judged_on_the_texts_that_were_held_out_of_it():
+    plan = plan_of(of_one_corpus())
+    assert plan.judged.corpus("L1R-8x") == "headlines"
+    held = plan.trainings.recipe("L1R-8x").hold_out
+    settings = json.loads(spec(plan, "measure", cell_at("headlines", "L1R-8x")))
+    assert settings["split"] == {"share": held, "seed": 0} and held > 0
+    assert inputs(plan, "measure", "activations", cell_at("headlines", "L1R-8x")) == inputs(
+        plan, "train_sae", "activations", At(cell="L1R-8x")
+    )
+
+
+def test_its_choice_of_tokens_is_that_of_the_training_too_and_its_filter_is_not():
+    before = plan_of(of_one_corpus())
+    more = rerun(plan_of(of_one_corpus(context=500)), before)
+    assert more["capture", "headlines"] == 1 and more["train_sae", ""] == 2
+    fewer = of_one_corpus()
+    fewer["corpora"]["headlines"]["filter"]["value"] = 1.0
+    again = rerun(plan_of(fewer), before)
+    assert again["density", "headlines"] == 2 and again["train_sae", ""] == 0
+
+
+def test_a_reference_corpus_is_learned_from_without_a_second_capture():
+    study = compared()
+    study["saes"]["8x"]["corpus"] = "plain"
+    jobs = Counter((one.stage.name, one.at.corpus) for one in jobs_of(plan_of(study)))
+    assert jobs["capture", "plain"] == 1 and ("capture", "generated") not in jobs
+    assert jobs["encode", "plain"] == jobs["encode", "headlines"] == 2
+
+
 # --- what stands, and what is lost --------------------------------------------------------------
 
 
