@@ -51,9 +51,7 @@ class Facts(NamedTuple):
 
     def width(self, site: Site) -> int:
         """Channels of a site; 0 where they are not known."""
-        if self.sizes is None:
-            return 0
-        return self.sizes.d_mlp if site.position == "N" else self.sizes.d_model
+        return 0 if self.sizes is None else self.sizes.width(site.position)
 
 
 def not_a_folder(key: str, path: str, commit_key: str, commit: str | None) -> str:
