@@ -15,7 +15,7 @@ from saegrid.codes.sparse import read_features
 pytestmark = pytest.mark.workflow
 
 CELLS = ("L1A-8x", "L1R-8x")
-CORPORA = [("headlines", "main"), ("unseen", "holdout"), ("plain", "reference")]
+CORPORA = [("headlines", "main"), ("plain", "reference"), ("unseen", "holdout")]
 NEW = {
     **{"items": 2, "selection": 2, "tokens": 2, "capture": 3},
     **{"encode": 6, "merge": 2, "density": 4, "top_tokens": 4},
