@@ -134,7 +134,9 @@ class Corpus(Strict):
     """A corpus and its role."""
 
     role: Literal["main", "train", "reference", "holdout"]
-    """main: the study's text; train: SAEs learn from it; reference, holdout: compared with it."""
+    """main: the study's text, with pages and figures; holdout, reference: other text, captured once
+    and described by the same tables beside it; train: text that SAEs learn from and nothing else.
+    SAEs may learn from the main and from reference corpora too, never from a holdout."""
     source: Source
     """Origin of its texts."""
     strip: Literal["both", "left", "none"] = "both"
