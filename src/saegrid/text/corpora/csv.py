@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from saegrid.text.corpora.form import Form, bytes_form, head_text, open_text
+from saegrid.text.corpora.form import HEAD, Form, bytes_form, head_text, open_text
 from saegrid.text.corpora.rows import (
     RAW,
     CorpusError,
@@ -162,9 +162,10 @@ def _decimal(file: Path, head: str, delimiter: str, numeric: Sequence[str]) -> s
 
 
 def _cells(head: str, delimiter: str, numeric: Sequence[str]) -> Iterator[str]:
-    """The cells of some columns in the head, but for those of its last row, which may be cut."""
+    """The cells of some columns in the head; its last line may be cut, and is left out then."""
     lines = _lines(head)
-    records = (cells for _, cells in _records(lines[: max(2, len(lines) - 1)], delimiter) if cells)
+    lines = lines if len(head) < HEAD else lines[:-1]
+    records = (cells for _, cells in _records(lines, delimiter) if cells)
     header = [name.strip() for name in next(records, [])]
     places = [header.index(name) for name in numeric if name in header]
     for cells in records:

@@ -235,14 +235,12 @@ def _sniffed(file: Path, head: bytes) -> str:
 def _is_wide(head: bytes, name: str) -> bool:
     """Return True if a head without a mark is text in an encoding of more than one byte."""
     unit = 4 if "32" in name else 2
-    try:
-        decoder = codecs.getincrementaldecoder(name)()
-        text = decoder.decode(head[: len(head) // unit * unit][: 1 << 16])
-    except UnicodeDecodeError:
-        return False
-    odd = sum(category(c) in ("Cc", "Cn", "Co") and c not in "\t\n\r" for c in text)
+    decoder = codecs.getincrementaldecoder(name)("replace")
+    text = decoder.decode(head[: len(head) // unit * unit][: 1 << 16])
+    wrong = ("Cc", "Cn", "Co")
+    odd = sum(c == "\ufffd" or (category(c) in wrong and c not in "\t\n\r") for c in text)
     latin = sum(c < "\x80" for c in text)
-    return bool(text) and odd <= len(text) // 100 and ("\n" in text or latin > len(text) // 2)
+    return bool(text) and odd <= 1 + len(text) // 100 and ("\n" in text or latin > len(text) // 2)
 
 
 def _narrow(file: Path, head: bytes) -> str:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from saegrid.base.registry import nearest, pick
 from saegrid.text.corpora import CORPORA, facts, hub
+from saegrid.text.corpora.form import Form
 from saegrid.text.corpora.look import COLUMNS, ID, id_column
 from saegrid.text.corpora.rows import BY_ITSELF, CorpusError, Row, files, numbered
 
@@ -107,7 +108,7 @@ def items(
     table = builder.table()
     cells = [pa.array([row[i] for row in bad], _type(n)) for i, n in enumerate(SET_ASIDE)]
     set_aside = pa.table(dict(zip(SET_ASIDE, cells, strict=True)))
-    ids = "row number" if columns["id"] == NUMBER else f"column {columns['id']!r}"
+    ids = NUMBER if columns["id"] == NUMBER else f"column {columns['id']!r}"
     said = facts.facts(table, set_aside, rows, builder.places, grades) | {"ids": ids}
     return Items(table, set_aside, said)
 
@@ -122,6 +123,20 @@ def with_ids(source: Mapping[str, Any]) -> dict[str, Any]:
             listed = [path for _, path in files(source)] if source["kind"] in COLUMNS else []
         columns["id"] = id_column(source, listed) if listed else ID
     return {**source, "columns": {key: name for key, name in columns.items() if name}}
+
+
+def remarks(found: Items) -> Iterator[str]:
+    """What was read off the files and decides the items, and what was set aside, a line each."""
+    for described in found.facts["forms"]:
+        file, form = described["file"], {k: v for k, v in described.items() if k != "file"}
+        if words := Form(**form).describe():
+            yield f"{file}: {words}"
+    if found.facts["ids"] == NUMBER:
+        yield "ids are the numbers of the rows"
+    if bad := found.set_aside.num_rows:
+        rows = [tuple(row.values()) for row in found.set_aside.to_pylist()]
+        of = found.table.num_rows + bad
+        yield f"{bad:,} of {of:,} rows are set aside in set_aside.parquet: {told(rows)}"
 
 
 def check_share(n: int, of: int, share: float | None, why: Callable[[], str]) -> None:

@@ -127,7 +127,7 @@ class _Scanner:
 
     def __init__(self, file: Path, opened: TextIO, in_array: bool) -> None:
         self.file, self.opened, self.in_array = file, opened, in_array
-        self.text, self.at, self.line, self.ended = "", 0, 1, False
+        self.text, self.at, self.line = "", 0, 1
 
     def __iter__(self) -> Iterator[Value]:
         if self.in_array:
@@ -151,7 +151,6 @@ class _Scanner:
         """Read on; False at the end of the file. A longer wait reads more at once."""
         chunk = self.opened.read(max(CHUNK, len(self.text) - self.at))
         self.text, self.at = self.text[self.at :] + chunk, 0
-        self.ended = not chunk
         return bool(chunk)
 
     def _next(self) -> str:
@@ -169,7 +168,10 @@ class _Scanner:
         self.at = stop
 
     def _take(self, character: str) -> None:
-        if self._next() != character:
+        following = self._next()
+        if not following:
+            raise self._error("the array is not closed")
+        if following != character:
             raise self._error(f"{character!r} was expected")
         self.at += 1
 

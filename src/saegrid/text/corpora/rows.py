@@ -17,7 +17,7 @@ RAW = "row"
 NO_SPLIT = "all"
 """Split of the rows of a source that has no files to name one."""
 
-NAMES = 40
+NAMES = 20
 """Names of columns that a message lists."""
 
 BY_ITSELF = "auto"
