@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+import foreign
 from cases import Cases
 from checkpoints import (
     D_MODEL,
@@ -415,6 +416,7 @@ MAKERS = Cases(
     {
         "llama_scope": llama_scope,
         "sae_lens": lambda folder: sae_lens(folder)[0],
+        **foreign.MAKERS,
     },
 )
 """A function of each format that writes a checkpoint to a folder."""
