@@ -7,13 +7,15 @@ import pytest
 import torch
 import transformers
 from safetensors.numpy import load_file
+from safetensors.torch import load_file as load_torch
+from safetensors.torch import save_file as save_torch
 
 from plain import network, plain_sites
 from saegrid.base.words import Site
 from saegrid.capture.layers import capture_layers
 from saegrid.capture.whole import capture_sites
 from saegrid.features.logits import model_logit_effects
-from saegrid.models import FAMILIES, family_of, read_config, sizes_of
+from saegrid.models import FAMILIES, family_of, read_config, sizes_of, unembedding_names
 from saegrid.models.check import check, logits_of
 from saegrid.models.forward import CaptureError, capture, plan_of
 from saegrid.models.hooks import editing, reading
@@ -264,3 +266,41 @@ def test_positions_of_roberta(tmp_path):
     longer = rows_of(tokens_table(random_rows([19]))[0])
     with pytest.raises(CaptureError, match="takes at most 18"):
         capture(load(settings), longer, np.arange(19), sites)
+
+
+# --- checkpoints of more than a language model ---------------------------------------------------
+
+
+@pytest.mark.parametrize("spelled", ["language_model.model.", "model.language_model."])
+def test_the_language_model_of_a_gemma_3_that_reads_images(spelled, tmp_path):
+    """Its text gives what the whole model gives for it; the sizes are those of `text_config`."""
+    text = {**TOYS["gemma3_text"]().model.config.to_dict(), "model_type": "gemma3_text"}
+    seen = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "patch_size": 4}
+    config = transformers.Gemma3Config(
+        text_config=text,
+        vision_config={**seen, "num_attention_heads": 2, "image_size": 8},
+        image_token_index=63,
+        mm_tokens_per_image=4,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network_ = transformers.Gemma3ForConditionalGeneration(config).eval()
+    folder, store = tmp_path / "model", tmp_path / "x"
+    network_.save_pretrained(folder)
+    tensors = {
+        name.replace("language_model.model.", spelled): tensor
+        for name, tensor in load_torch(folder / "model.safetensors").items()
+    }
+    save_torch(tensors, folder / "model.safetensors", {"format": "pt"})
+    settings = {"path": str(folder)}
+    model = load(settings)
+    check(model)
+    assert torch.equal(model.output(IDS), network_(input_ids=IDS).logits)
+    assert model.sizes == sizes_of(read_config(folder)) == (2, 32, 96, 64, 64, 24)
+    assert (
+        unembedding_names(read_config(folder), set(tensors)).norm_weight == f"{spelled}norm.weight"
+    )
+    rows, wanted = some_rows()
+    capture_layers(settings, rows, wanted, [Site(1, "R")], store, "", quiet)
+    found = capture(model, rows, wanted, [Site(1, "R")])[Site(1, "R")].numpy()
+    assert np.array_equal(load_file(store / "L1R.safetensors")["x"], found)
