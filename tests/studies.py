@@ -28,6 +28,17 @@ def sharded():
     return study
 
 
+def compared():
+    """The tiny study with a holdout corpus of other headlines, cut in two, and plain reference
+    text."""
+    Path("texts.txt").write_text("The dog runs.\nA cat sleeps.\n")
+    study = tiny()
+    corpora = study["corpora"]
+    corpora["unseen"] = corpora["headlines"] | {"role": "holdout", "shards": 2, "filter": None}
+    corpora["plain"] = {"role": "reference", "source": TEXTS}
+    return study
+
+
 def streamed(**store):
     """The tiny study whose SAEs learn from a stream."""
     Path("texts.txt").write_text("The dog runs.\nA cat sleeps.\n")
@@ -91,6 +102,6 @@ def hub():
 
 STUDIES = {
     one.__name__: one
-    for one in (tiny, judged, sharded, streamed, beside, together, swept, checkpoint, hub)
+    for one in (tiny, judged, sharded, compared, streamed, beside, together, swept, checkpoint, hub)
 }
 TARGETS = ("all", "metrics", "layers", "corpus", "activations", "saes", "cells", "pages", "figures")

@@ -13,6 +13,8 @@ add none). Both give, for each case, a folder in IN:
     IN/<case>/x.npy          activations (token, d_in) float32
     IN/<case>/case.json      {"format": ..., "site": "L7R"}, and where they are needed "writes",
                              "centred", "ignore" and "file", as in an SAE's section of the config
+    IN/<case>/original/      where the checkpoint is an export of ours: what was exported, of that
+                             format
 
 `<python> benchmarks/formats/<library>.py read IN OUT` reads each and writes
 
@@ -84,7 +86,9 @@ def ours(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """z and x_hat (token, ...) float64 of a case by saegrid."""
     facts = json.loads((folder / "case.json").read_text())
     reading = Reading.of(facts, Site.parse(facts["site"]))
-    sae = pick(FORMATS, facts["format"], "format").open(folder / "checkpoint", reading=reading)
+    original = folder / "original"
+    checkpoint = original if original.is_dir() else folder / "checkpoint"
+    sae = pick(FORMATS, facts["format"], "format").open(checkpoint, reading=reading)
     x = np.load(folder / "x.npy").astype(np.float64)
     z = encode(sae.encoder, x)
     return z, as_written(sae, x, decode(sae, z))
@@ -140,7 +144,8 @@ def run(library: str, python: str, wanted: list[str]) -> bool:
         for case in cases.values():
             lay_out(case, given)
         for command in (["make", str(given)], ["read", str(given), str(answer)]):
-            subprocess.run([python, script, *command], check=True)
+            # -I, for a script may have the library's name and must not stand in its way.
+            subprocess.run([python, "-I", script, *command], check=True)
         facts = json.loads((answer / "version.json").read_text())
         name = f"{facts['library']} {facts['version']}"
         good = True
@@ -151,7 +156,7 @@ def run(library: str, python: str, wanted: list[str]) -> bool:
                 continue
             row = compare(folder, answer / folder.name)
             good = good and row.endswith("same")
-            print(f"{name:24s} {folder.name:34s} {row}", flush=True)
+            print(f"{name:24s} {folder.name:40s} {row}", flush=True)
     return good
 
 
@@ -167,7 +172,7 @@ def main() -> None:
     )
     parser.add_argument("case", nargs="*", help="names of cases; all where none is given")
     settings = parser.parse_args()
-    print(f"{'library':24s} {'checkpoint':34s} {'l0':>7s} {'apart':>6s} {'z':>9s} {'x_hat':>9s}")
+    print(f"{'library':24s} {'checkpoint':40s} {'l0':>7s} {'apart':>6s} {'z':>9s} {'x_hat':>9s}")
     results = [run(*pair.split("=", 1), settings.case) for pair in settings.python]
     sys.exit(0 if all(results) else 1)
 

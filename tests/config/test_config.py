@@ -100,7 +100,8 @@ def test_cells_do_not_depend_on_order():
         (
             ("saes", "8x", "corpus"),
             "gg",
-            "saes.8x.corpus must name a corpus of role train; got 'gg'. Did you mean 'g'?",
+            "saes.8x.corpus must name a corpus of role train, main or reference; got 'gg'. Did you "
+            "mean 'g'?",
         ),
         (("corpora", "g", "role"), "main", "exactly one must have the role main"),
         (
@@ -171,7 +172,7 @@ def test_mistakes_in_a_sweep_name_the_key():
     with pytest.raises(ConfigError, match="expansion"):
         swept(over={"expansion": [0]})
     with pytest.raises(ConfigError, match=r"sweeps\.s\.corpus must name a corpus of role"):
-        swept(over={"k": [8], "corpus": ["h"]}, rows=[])
+        swept(over={"k": [8], "corpus": ["nope"]}, rows=[])
     for changes in (
         {"over": {"settings": [{"k": 4}, {"k": 16}]}},
         {"rows": [{"settings": {"k": 4}}]},
@@ -210,6 +211,11 @@ def test_pairs_that_are_learned_from_are_not_packed():
     assert "corpora.g.layout: packed rows mix pairs" in message(("corpora", "g"), corpus)
     for fine in ({"layout": "headline"}, {"source": {"kind": "csv", "columns": {"text": "t"}}}):
         assert resolve(changed(("corpora", "g"), corpus | fine))
+    study = changed(("corpora", "h"), corpus | {"role": "main"})
+    assert resolve(study)
+    study["overrides"] = {"L2R-8x": {"train": {"corpus": "h"}}}
+    with pytest.raises(ConfigError, match=r"^corpora\.h\.layout: packed rows mix pairs"):
+        resolve(study)
 
 
 def test_a_streamed_corpus_has_no_settings_of_tables():
@@ -229,11 +235,30 @@ def test_a_streamed_corpus_has_no_settings_of_tables():
 
 
 def test_a_cells_own_corpus_is_checked_as_any():
-    for name in ("h", "nope"):
-        said = message(("overrides",), {"L2R-8x": {"train": {"corpus": name}}})
-        assert (
-            f"overrides.L2R-8x.train.corpus must name a corpus of role train; got {name!r}" in said
-        )
+    said = message(("overrides",), {"L2R-8x": {"train": {"corpus": "nope"}}})
+    assert "overrides.L2R-8x.train.corpus must name a corpus of role train, main or" in said
+
+
+def test_saes_learn_from_any_corpus_but_a_holdout():
+    for role in ("train", "reference"):
+        more = SMALL["corpora"] | {"x": {"role": role, "source": {"kind": "text"}}}
+        for name in ("h", "x"):
+            study = changed(("corpora",), more)
+            study["saes"]["8x"]["corpus"] = name
+            assert resolve(study).saes["8x"].corpus == name
+    unseen = SMALL["corpora"] | {"x": {"role": "holdout", "source": {"kind": "text"}}}
+    refused = ": x has the role holdout, and what is held out is not learned from. Name another"
+    for path, value in (
+        (("saes", "8x", "corpus"), "x"),
+        (("overrides",), {"L2R-8x": {"train": {"corpus": "x"}}}),
+    ):
+        study = changed(("corpora",), unseen)
+        study |= {path[0]: changed(path, value)[path[0]]}
+        with pytest.raises(ConfigError) as error:
+            resolve(study)
+        key = "saes.8x.corpus" if path[0] == "saes" else "overrides.L2R-8x.train.corpus"
+        assert str(error.value).startswith(key + refused)
+        assert len(str(error.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])

@@ -262,7 +262,10 @@ ONE_MISTAKE = [
         },
         "corpora.h2.source: The data set a/b needs `revision`",
     ),
-    ({"saes__8x__corpus": "genrated"}, "saes.8x.corpus must name a corpus of role train; got"),
+    (
+        {"saes__8x__corpus": "genrated"},
+        "saes.8x.corpus must name a corpus of role train, main or reference; got",
+    ),
     # what is made from cells
     ({"topics__lists": "nope.yaml"}, "topics.lists: the file nope.yaml is not there."),
     (
@@ -336,7 +339,7 @@ def test_all_mistakes_are_told_at_once_and_none_that_follows_from_another(tmp_pa
         "top_tokens.window.0 must be at least 0; got -1.",
         "threads.capture must be a whole number; got True.",
         "corpora.figures: a corpus may not be named figures",
-        "saes.4x.corpus must name a corpus of role train; got 'nope'.",
+        "saes.4x.corpus must name a corpus of role train, main or reference; got 'nope'.",
         "overrides.L1A-8x.top_token is not a stage. Did you mean 'top_tokens'?",
         "overrides.L7A-8x is not a cell of the grid.",
         "saes.8x: The setting 'kk' of the recipe topk is unknown.",

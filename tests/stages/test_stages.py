@@ -252,6 +252,16 @@ EXPECTED = {
         *rows(["merge", *OF_A_CELL[1:]], "headlines", CELLS),
         *rows(SUMS),
     ],
+    "compared": [
+        *TINY,
+        *rows(TABLES[:3], "unseen"),
+        *rows(["capture"], "unseen", shards=TWO),
+        *rows(["encode"], "unseen", CELLS, TWO),
+        *rows(["merge", "density", "top_tokens"], "unseen", CELLS),
+        *rows(TABLES, "plain"),
+        *rows(["encode", "density", "top_tokens"], "plain", CELLS),
+        *rows(["summary_by_corpus"]),
+    ],
     "streamed": [*STREAM, ("fill_store", "generated", "", "")],
     "beside": [*STREAM, *rows(["begin_store", "fill_store"], "generated")],
     "together": [

@@ -38,6 +38,28 @@ PAIR = {
 }
 """Two SAEs of a site that are trained together."""
 STREAMED = ("--configfile", "config/streamed.yaml")
+COMPARED = (*TINY, "config/compared.yaml")
+OTHERS = {
+    "corpora": {
+        "unseen": {
+            "role": "holdout",
+            "source": {
+                "kind": "csv",
+                "files": {"all": "unseen.csv"},
+                "columns": {"id": "id", "original": "original", "edit": "edit"},
+                "labels": {"meanGrade": "number"},
+            },
+            "tokens": {"context": 500},
+            "shards": 2,
+        },
+        "plain": {
+            "role": "reference",
+            "source": {"kind": "text", "files": {"all": "plain.txt"}},
+            "tokens": {"context": "all"},
+        },
+    }
+}
+"""A holdout corpus of pairs, in shards, and a reference corpus of plain text."""
 
 
 def _tiny(folder: Path) -> None:
@@ -67,6 +89,13 @@ def _together(folder: Path) -> None:
     run(folder, study=TOGETHER)
 
 
+def _compared(folder: Path) -> None:
+    """The tiny study as it was, with corpora beside its main one."""
+    copy(finished("tiny"), folder)
+    others(folder)
+    run(folder, study=COMPARED)
+
+
 def _streamed(folder: Path) -> None:
     """A study that learns from a store, with its metrics."""
     streamed(folder)
@@ -83,9 +112,18 @@ STUDIES: dict[str, Callable[[Path], None]] = {
     "sharded": _sharded,
     "pair": _pair,
     "together": _together,
+    "compared": _compared,
     "streamed": _streamed,
     "disk": _disk,
 }
+
+
+def others(folder: Path) -> None:
+    """Write these corpora and the config that names them."""
+    head, *rows = (folder / "resources/toy/headlines.csv").read_text().splitlines()
+    (folder / "unseen.csv").write_text("\n".join([head, *rows[-200:]]))
+    (folder / "plain.txt").write_text("\n".join(dict.fromkeys(words(60, 3, longest=20))))
+    (folder / COMPARED[-1]).write_text(yaml.safe_dump(OTHERS))
 
 
 def streamed(folder: Path, **settings: Any) -> Path:

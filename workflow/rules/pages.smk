@@ -1,8 +1,10 @@
 """
 What people look at.
-IN   the tables of all cells and of the corpus
-OUT  features.html of each cell, summary.parquet, index.html and figures of the study
+IN   the tables of all cells on each corpus, and of the corpora
+OUT  features.html of each cell, summary.parquet, summary_by_corpus.parquet, index.html and figures of the study
+Pages and figures are those of the main corpus; summary_by_corpus.parquet is of studies with a holdout or
+reference corpus, whose numbers stand on the index beside those of the main one.
 """
 
-for name in ("page", "summary", "plot", "index"):
+for name in ("page", "summary", "summary_by_corpus", "plot", "index"):
     bind(PLAN.graph.stages[name])

@@ -10,16 +10,26 @@ from saegrid.text.selection import kept_of
 from saegrid.text.tokens import counts_of_kept
 
 with start(snakemake) as job:
-    settings, read = job.written, io.read_json
-    kept, spans = kept_of(job.input.selection), io.read_table(job.input.spans)
-    counts = counts_of_kept(read(job.input.tokens), spans, kept)
-    corpus = corpus_facts(settings["corpus"], read(job.input.facts), read(job.input.filter), counts)
+    settings, read, files = job.written, io.read_json, job.input
+    counts = [
+        counts_of_kept(read(tokens), io.read_table(spans), kept_of(selection))
+        for tokens, spans, selection in zip(
+            files.tokens, files.spans, files.selections, strict=True
+        )
+    ]
+    corpora = [
+        corpus_facts(*named, read(facts), read(filtered), counted)
+        for named, facts, filtered, counted in zip(
+            settings["corpora"], files.facts, files.filters, counts, strict=True
+        )
+    ]
     page = index(
         study_facts(settings, job.spec),
-        io.read_table(job.input.summary),
-        [corpus],
+        io.read_table(files.summary),
+        corpora,
         captions(settings["figures"]),
         settings.get("columns", ()),
-        read_panels(settings.get("panels", ()), job.input.panels),
+        read_panels(settings.get("panels", ()), files.panels),
+        io.read_table(files.compared[0]) if files.compared else None,
     )
     io.write_text(job.output.page, page)

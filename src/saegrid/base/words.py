@@ -16,9 +16,6 @@ POSITIONS = {
 }
 """Positions in a block at which activations are read."""
 
-IN_STREAM = "RAMBH"
-"""Positions of the residual stream, and of what is added to it."""
-
 EDITED, ORIGINAL, PLAIN = SIDES = ("edited", "original", "plain")
 """Sides of a pair that a row can hold; unpaired text is plain."""
 

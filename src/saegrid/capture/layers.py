@@ -21,11 +21,20 @@ from saegrid.capture.finished import check_space, room_in_file, write
 from saegrid.capture.residual import Residual, Stream, Writer
 from saegrid.capture.sizes import HELD
 from saegrid.models.check import check_layer
-from saegrid.models.forward import Progress, Say, allocate, check_rows, inputs_of, run, tokens_of
+from saegrid.models.forward import (
+    Progress,
+    Say,
+    allocate,
+    check_rows,
+    inputs_of,
+    plan_of,
+    run,
+    tokens_of,
+)
 from saegrid.models.hooks import reading
 from saegrid.models.layers import Layers, architecture, open_layers
 from saegrid.models.load import Loaded
-from saegrid.models.tiles import Plan, Rows, Tile, make_tile, plan_tiles
+from saegrid.models.tiles import Plan, Rows, Tile, make_tile
 
 CHECKED = 2
 """Number of rows of the first tile on which a block is checked."""
@@ -35,18 +44,11 @@ def _print(line: str) -> None:
     print(line, flush=True)
 
 
-def compact(rows: Rows, wanted: np.ndarray) -> tuple[Rows, np.ndarray]:
-    """The rows with ranks instead of token ids, and the ids (rank,) int64 of rows with a wanted
-    token.
-
-    Ranks ascend with the ids, so that tiles stay the same. Rows without a wanted token hold no
-    valid ranks.
-    """
+def vocabulary_of(rows: Rows, wanted: np.ndarray) -> np.ndarray:
+    """The token ids of rows with a wanted token and that of padding, (id,) int64 ascending."""
     in_use = np.zeros(len(rows.starts) - 1, dtype=bool)
     in_use[rows.row_of(wanted)] = True
-    vocabulary = np.unique(rows.ids[np.repeat(in_use, np.diff(rows.starts))])
-    ranks = np.searchsorted(vocabulary, rows.ids).clip(max=len(vocabulary) - 1)
-    return Rows(ranks, rows.starts), vocabulary
+    return np.union1d(rows.ids[np.repeat(in_use, np.diff(rows.starts))], [0])
 
 
 @contextmanager
@@ -131,12 +133,11 @@ def capture_layers(
     sites = sorted(sites)
     checkpoint = architecture(model)
     check_rows(checkpoint.source, checkpoint.sizes, rows, np.unique(rows.row_of(wanted)))
-    rows, vocabulary = compact(rows, wanted)
-    layers = open_layers(model, checkpoint, vocabulary)
+    layers = open_layers(model, checkpoint, vocabulary_of(rows, wanted))
     shell = layers.shell
-    corpus = _Corpus(rows, wanted, plan_tiles(rows, wanted, shell.sizes.context, shell.device.type))
+    corpus = _Corpus(rows, wanted, plan_of(shell, rows, wanted))
     digest = hashlib.sha256()
-    for numbers in (vocabulary, rows.starts, rows.ids, wanted):
+    for numbers in (rows.starts, rows.ids, wanted):
         digest.update(numbers.astype(np.int64).tobytes())
     identity = {"spec": spec, "tokens": digest.hexdigest(), "device": shell.device.type}
     residual = Residual(store, identity, corpus.plan, shell.sizes.d_model, shell.dtype)

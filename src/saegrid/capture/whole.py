@@ -13,9 +13,9 @@ from saegrid.base import io
 from saegrid.base.words import Site
 from saegrid.capture.finished import check_space, room_in_file, write
 from saegrid.capture.sizes import HELD
-from saegrid.models.forward import Say, allocate, fill
+from saegrid.models.forward import Say, allocate, fill, plan_of
 from saegrid.models.load import Loaded
-from saegrid.models.tiles import Rows, plan_tiles
+from saegrid.models.tiles import Rows
 
 SAVE_EVERY = 60.0
 """Seconds between two marks in the files from which a killed capture goes on."""
@@ -90,7 +90,7 @@ def capture_sites(
         x = allocate(model, sites, len(wanted))
         fill(model, rows, wanted, x, say)
         return write(store, x, wanted, spec)
-    plan = plan_tiles(rows, wanted, model.sizes.context, model.device.type)
+    plan = plan_of(model, rows, wanted)
     identity = {
         "spec": spec,
         "sites": [str(site) for site in sites],

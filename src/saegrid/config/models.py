@@ -52,8 +52,9 @@ class Model(Strict):
     bos: Literal["auto", True, False] = "auto"
     """Begin each row with the tokenizer's BOS (or [CLS]) token; auto: where its own files put one
     or have one. tokens.json says what was chosen, and why."""
-    device: Literal["cpu", "cuda", "auto"] = "cpu"
-    """Device of the forward pass and the encodings; auto: on a GPU where there is one."""
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda|cuda:\d+|mps|auto)$")] = "cpu"
+    """Device of the forward pass and the encodings: cpu, cuda, one GPU of several such as cuda:1,
+    mps, or auto: on a GPU where there is one."""
 
 
 class TrainedSae(Strict):
@@ -65,7 +66,8 @@ class TrainedSae(Strict):
     expansion: Annotated[int, Field(ge=1, le=4_096)]
     """d_sae / d_model."""
     corpus: str
-    """The corpus, of role train, whose activations it learns from."""
+    """The corpus whose activations it learns from, all that its `tokens` capture: of role train, or
+    the main or a reference corpus, whose one capture then serves both."""
     seed: Seed = 0
     """Seed of the first directions, and of what the recipe draws later."""
     order_seed: Seed = 0
@@ -240,7 +242,8 @@ class Survey(Strict):
     cut: Annotated[Number, Field(gt=0)] = 6.0
     """Robust deviations from the median from which a dimension is an outlier."""
     corpora: list[str] = []
-    """Corpora that are looked at beside the main one and those that SAEs learn from."""
+    """Corpora that are looked at beside the main one and those that SAEs learn from, such as those
+    of role holdout and reference."""
     lists: str | None = "package:saegrid/text/topic_lists/common.yaml"
     """YAML file of kinds of words that often fill a corpus, such as sports: how common these are,
     and acronyms, is told beside the topics of `topics.lists`; a topic of both has the words of

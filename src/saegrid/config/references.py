@@ -79,8 +79,9 @@ def _corpora_mistakes(study: Study, lost: Collection[str]) -> Iterator[Mistake]:
         yield _mistake(
             "corpora", f"exactly one must have the role main; got {', '.join(mains) or 'none'}."
         )
+    learned = _learned(study)
     for name, corpus in study.corpora.items():
-        yield from _corpus_mistakes(name, corpus)
+        yield from _corpus_mistakes(name, corpus, name in learned)
 
 
 def key_of_sae(study: Study, name: str) -> str:
@@ -125,19 +126,37 @@ def _placeholder_mistakes(key: str, text: str) -> Iterator[Mistake]:
 def _learned_mistakes(
     study: Study, key: str, name: str, lost: Collection[str]
 ) -> Iterator[Mistake]:
-    """SAEs learn from a corpus of role train."""
+    """SAEs learn from any corpus but a holdout."""
     if name in lost:
         return
     roles = {corpus: entry.role for corpus, entry in study.corpora.items()}
-    if roles.get(name) != "train":
-        trains = [corpus for corpus, role in roles.items() if role == "train"]
-        hint = nearest(name, trains)
-        text = f"{key} must name a corpus of role train; got {shown(name)}.{hint}"
-        yield Mistake("config", text, key)
+    if name not in roles:
+        hint = nearest(name, [corpus for corpus, role in roles.items() if role != "holdout"])
+        yield _mistake_of(
+            key, f" must name a corpus of role train, main or reference; got {shown(name)}.{hint}"
+        )
+    elif roles[name] == "holdout":
+        yield _mistake_of(
+            key,
+            f": {name} has the role holdout, and what is held out is not learned from. Name "
+            "another corpus, or give this one the role train.",
+        )
 
 
-def _corpus_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
-    """A streamed corpus, and one that SAEs learn from, cannot have all settings."""
+def _mistake_of(key: str, text: str) -> Mistake:
+    return Mistake("config", f"{key}{text}", key)
+
+
+def _learned(study: Study) -> set[str]:
+    """Names of the corpora that SAEs of the catalogue, or single cells, learn from."""
+    named = [sae.corpus for sae in study.saes.values() if sae.source == "train"]
+    own = [stages.get("train", {}).get("corpus") for stages in study.overrides.values()]
+    return {name for name in [*named, *own] if isinstance(name, str)}
+
+
+def _corpus_mistakes(name: str, corpus: Corpus, learned: bool) -> Iterator[Mistake]:
+    """A streamed corpus, one that SAEs learn from, and one on which features are counted, cannot
+    have all settings."""
     key, chosen = f"corpora.{name}", corpus.tokens
     if corpus.store:
         yield from _store_mistakes(name, corpus)
@@ -147,7 +166,7 @@ def _corpus_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
             "no token would be captured: edited and original are false and context is 0. Set one.",
         )
     paired = corpus.source.columns.original is not None
-    if corpus.role == "train" and corpus.layout == "packed" and paired:
+    if (learned or corpus.role == "train") and corpus.layout == "packed" and paired:
         yield _mistake(
             f"{key}.layout",
             "packed rows mix pairs, so that none can be held out of a training with its siblings. "
@@ -159,11 +178,11 @@ def _corpus_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
             "texts without pairs have no edits, so that 0 context tokens are none. Raise it, or "
             "take all.",
         )
-    if corpus.role == "main" and paired and not chosen.edited:
+    if corpus.role != "train" and paired and not chosen.edited:
         yield _mistake(
             f"{key}.tokens.edited",
-            "features of the main corpus are counted on its edits; false leaves none to count. "
-            "Set it to true.",
+            f"features of the {corpus.role} corpus are counted on its edits; false leaves none to "
+            "count. Set it to true.",
         )
 
 

@@ -83,3 +83,42 @@ def summary(
         check_specs(root / cell, digests)
     ordered = sorted(expected, key=Cell.parse)
     return pa.Table.from_pylist([cell_row(root / cell, cuts, columns) for cell in ordered])
+
+
+def by_corpus(
+    main: pa.Table,
+    root: Path,
+    corpora: Sequence[tuple[str, str]],
+    expected: Mapping[str, Mapping[str, Mapping[str, str]]],
+    cuts: Sequence[float],
+    columns: Sequence[Sequence[str]] = (),
+) -> pa.Table:
+    """One row a cell and corpus: the rows of a cell stand together, in the order of `corpora`.
+
+    Columns: corpus, role, and those of `summary`; null where a corpus lacks the table that a
+    further column is read from.
+
+    Args:
+        main: the summary of the main corpus.
+        root: the folder that holds the corpora's folders.
+        corpora: name and role of each, the main one first.
+        expected: of each other corpus, as in `summary`.
+        cuts: densities.
+        columns: further numbers, as in `cell_row`.
+
+    Raises:
+        StaleCell: where a file records another spec.
+    """
+    (first, _), *others = corpora
+    tables = {first: {row["cell"]: row for row in main.to_pylist()}}
+    for corpus, _ in others:
+        files = {name for digests in expected[corpus].values() for name in digests}
+        present = [column for column in columns if column[2] in files]
+        table = summary(root / corpus / "cells", expected[corpus], cuts, present)
+        tables[corpus] = {row["cell"]: row for row in table.to_pylist()}
+    rows = [
+        {"corpus": corpus, "role": role, **tables[corpus][cell]}
+        for cell in tables[first]
+        for corpus, role in corpora
+    ]
+    return pa.Table.from_pylist(rows)

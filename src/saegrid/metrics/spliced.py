@@ -16,10 +16,10 @@ import torch
 from saegrid.base.words import Site
 from saegrid.metrics.codes import BLOCK
 from saegrid.metrics.metric import Metric, MetricsError, Subject, Text, Value, Values
-from saegrid.models.forward import capture, check_rows
+from saegrid.models.forward import capture, check_rows, plan_of
 from saegrid.models.hooks import editing
 from saegrid.models.load import Loaded, fits, load
-from saegrid.models.tiles import Rows, Tile, make_tile, plan_tiles
+from saegrid.models.tiles import Rows, Tile, make_tile
 
 LOGITS = 1 << 22
 """Number of logits that are compared at a time."""
@@ -118,7 +118,7 @@ def _chunks(
     row = rows.row_of(wanted)
     tiles: list[tuple[tuple[int, int], np.ndarray]] = []
     size = 0
-    for shape, numbers in plan_tiles(rows, wanted, model.sizes.context, model.device.type):
+    for shape, numbers in plan_of(model, rows, wanted):
         tiles.append((shape, numbers))
         size += shape[0] * shape[1]
         if size >= BLOCK:
@@ -177,13 +177,15 @@ def _compare(model: Loaded, tile: Tile, hidden: torch.Tensor) -> tuple[int, np.n
     """
     row, position = np.divmod(tile.source, tile.ids.shape[1])
     at = tile.source[position + 1 < tile.seen.sum(axis=1)[row]]
-    target = torch.from_numpy(tile.ids.ravel()[at + 1]).to(model.device)
+    # Not every device has float64.
+    exact = torch.device("cpu") if model.device.type == "mps" else model.device
+    target = torch.from_numpy(tile.ids.ravel()[at + 1]).to(exact)
     streams = hidden.reshape(len(VARIANTS), -1, hidden.shape[-1])
-    head, losses, kl = model.model.get_output_embeddings(), np.zeros(len(VARIANTS)), 0.0
+    losses, kl = np.zeros(len(VARIANTS)), 0.0
     step = max(1, LOGITS // (len(VARIANTS) * model.sizes.d_vocab))
     indices = torch.from_numpy(at).to(model.device)
     for some, goal in zip(indices.split(step), target.split(step), strict=True):
-        log_p = head(streams[:, some]).double().log_softmax(-1)
+        log_p = model.logits(streams[:, some]).to(exact).double().log_softmax(-1)
         chosen = log_p.gather(-1, goal.expand(len(VARIANTS), -1)[..., None])
         losses -= chosen.sum((1, 2)).cpu().numpy()
         original, with_sae, _ = log_p

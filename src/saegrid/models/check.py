@@ -4,21 +4,26 @@ from collections.abc import Callable
 
 import torch
 
-from saegrid.base.words import POSITIONS, Site
+from saegrid.base.words import Site
 from saegrid.models.hooks import editing, forward_order, reading
 from saegrid.models.load import Loaded, ModelError
 
 ROWS, LENGTH, SEED = 2, 8, 0
 ROUNDINGS = 8
 """Number of roundings of the dtype by which a sum of three terms may be off."""
+TOKENS = 1000
+"""Number of tokens whose logits are computed again."""
+LOGITS = 1e-4
+"""Share of the largest logit by which these may be off in float32."""
 
 
 def check(model: Loaded) -> None:
-    """Check a model on a few random tokens, at the cost of about six short forward passes.
+    """Check a model on a few random tokens, at the cost of about a dozen short forward passes.
 
-    Hooks that read must leave the output unchanged, bit for bit. R must equal R of the layer before
-    + A + M if the family says so. An edit of each position of the last layer must change the
-    output.
+    The last R must give the model's own logits through the final norm and the unembedding. Hooks
+    that read must leave the output unchanged, bit for bit, and be called in the order of the sites.
+    R must equal R of the layer before + A + M if the family says so. An edit of each position of
+    the last layer must change the output.
 
     Raises:
         ModelError: a check fails; the message names the site and what was expected.
@@ -31,8 +36,10 @@ def check(model: Loaded) -> None:
     generator = torch.Generator().manual_seed(SEED)
     shape = (ROWS, min(LENGTH, model.sizes.context))
     ids = torch.randint(model.sizes.d_vocab, shape, generator=generator).to(model.device)
+    tokens = torch.randperm(model.sizes.d_vocab, generator=generator)[:TOKENS]
     with torch.inference_mode():
         plain = model.output(ids)
+        _check_logits(model, ids, plain, tokens.to(model.device))
         _check_reading(model, ids, plain)
         _check_editing(model, ids, plain)
 
@@ -48,23 +55,69 @@ def check_layer(model: Loaded, layer: int, ids: torch.Tensor, seen: torch.Tensor
     whole = Site(layer, "R")
     plain = _block_output(model, whole, ids, seen, {})
     x: dict[Site, torch.Tensor] = {}
-    sites = [Site(layer, position) for position in POSITIONS]
-    entering: list[torch.Tensor] = []
-    handle = model.blocks[layer].register_forward_pre_hook(
-        lambda module, inputs: entering.append(inputs[0])
-    )
-    try:
-        with reading(model, {site: _keep(x, site) for site in sites}):
-            model.hidden(ids, seen)
-    finally:
-        handle.remove()
+    sites = [Site(layer, position) for position in model.positions]
+    with reading(model, {site: _keep(x, site) for site in sites}):
+        model.hidden(ids, seen)
     _check_shown(model, x, x[whole], plain)
-    if model.family.residual_sum:
-        _check_sum(model, layer, x, entering[0])
-    for position in "ANM":
-        edit = {Site(layer, position): _turn}
-        edited = _block_output(model, whole, ids, seen, edit)
-        _check_edited(model, Site(layer, position), edited, plain)
+    _check_sum(model, layer, x)
+    for site in sites:
+        if site != whole:
+            edited = _block_output(model, whole, ids, seen, {site: _turn})
+            _check_edited(model, site, edited, plain)
+
+
+def logits_of(model: Loaded, x: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor | None:
+    """The logits (..., token) of some tokens, float64, as the family computes them from the last
+    residual stream x (..., d_model); None without a linear unembedding."""
+    names = model.unembedding
+    if names is None:
+        return None
+    x = _exact(x)
+    if names.kind == "layer":
+        x = x - x.mean(-1, keepdim=True)
+    if names.kind != "none":
+        x = x / (x.pow(2).mean(-1, keepdim=True) + names.eps).sqrt()
+    if names.norm_weight:
+        x = x * (_exact(model.tensor(names.norm_weight)) + names.plus)
+    if names.norm_bias:
+        x = x + _exact(model.tensor(names.norm_bias))
+    if names.project:
+        x = x @ _exact(model.tensor(names.project)).T
+    logits = x @ _exact(model.model.get_output_embeddings().weight[tokens]).T
+    if names.bias:
+        logits = logits + _exact(model.tensor(names.bias)[tokens])
+    logits = logits * names.scale
+    return names.softcap * torch.tanh(logits / names.softcap) if names.softcap else logits
+
+
+def _exact(x: torch.Tensor) -> torch.Tensor:
+    """The numbers as float64, which not every device has."""
+    return x.detach().cpu().double()
+
+
+def _check_logits(
+    model: Loaded, ids: torch.Tensor, plain: torch.Tensor, tokens: torch.Tensor
+) -> None:
+    """Check that norm and unembedding of the family turn the last R into the model's logits."""
+    last = Site(model.sizes.n_layers - 1, "R")
+    x: dict[Site, torch.Tensor] = {}
+    with reading(model, {last: _keep(x, last)}):
+        hidden = model.hidden(ids)
+    computed = logits_of(model, x[last], tokens)
+    if computed is None:
+        return
+    own = _exact(plain[..., tokens])
+    scale = own.abs().max().item()
+    bound = max(LOGITS, ROUNDINGS * torch.finfo(model.dtype).eps) * scale
+    for logits in (computed, _exact(model.logits(hidden)[..., tokens])):
+        off = (logits - own).abs().max().item()
+        # A number that is not finite is told later, with its site.
+        if off > bound:
+            raise ModelError(
+                f"{model.source}: {last} must give the model's own logits through the final norm "
+                f"and the unembedding of its family; they are off by {off:.3g} where {bound:.3g} "
+                f"is rounding. {_mend(model)}"
+            )
 
 
 def _block_output(
@@ -99,22 +152,13 @@ def _mend(model: Loaded) -> str:
 def _check_reading(model: Loaded, ids: torch.Tensor, plain: torch.Tensor) -> None:
     """Check that reading hooks change nothing, and that the residual stream adds up."""
     x: dict[Site, torch.Tensor] = {}
-    sites = [Site(layer, p) for layer in range(model.sizes.n_layers) for p in POSITIONS]
-    entering: list[torch.Tensor] = []
-
-    def first(module: torch.nn.Module, inputs: tuple) -> None:
-        entering.append(inputs[0])
-
-    handle = model.blocks[0].register_forward_pre_hook(first)
-    try:
-        with reading(model, {site: _keep(x, site) for site in sites}):
-            hooked = model.output(ids)
-    finally:
-        handle.remove()
+    layers = range(model.sizes.n_layers)
+    sites = [Site(layer, position) for layer in layers for position in model.positions]
+    with reading(model, {site: _keep(x, site) for site in sites}):
+        hooked = model.output(ids)
     _check_shown(model, x, hooked, plain)
-    if model.family.residual_sum:
-        for layer in range(model.sizes.n_layers):
-            _check_sum(model, layer, x, x[Site(layer - 1, "R")] if layer else entering[0])
+    for layer in layers:
+        _check_sum(model, layer, x)
 
 
 def _check_shown(
@@ -132,6 +176,14 @@ def _check_shown(
             f"{model.source}: hooks that only read changed the output, which must stay equal bit "
             f"for bit. {_mend(model)}"
         )
+    for layer in sorted({site.layer for site in x}):
+        order = [site for site in x if site.layer == layer]
+        if order != sorted(order, key=forward_order):
+            raise ModelError(
+                f"{model.source}: a forward pass must reach the positions of block {layer} in the "
+                f"order {_listed(sorted(order, key=forward_order))}; it reached {_listed(order)}. "
+                f"{_mend(model)}"
+            )
     for site, shown in sorted(x.items(), key=lambda item: item[0]):
         if shown.shape[-1] != model.width(site):
             raise ModelError(
@@ -140,25 +192,35 @@ def _check_shown(
             )
 
 
-def _check_sum(
-    model: Loaded, layer: int, x: dict[Site, torch.Tensor], entering: torch.Tensor
-) -> None:
-    """Check that R = the stream that enters the block + A + M."""
-    r = x[Site(layer, "R")].double()
-    terms = [entering.double(), x[Site(layer, "A")].double(), x[Site(layer, "M")].double()]
-    off = (r - sum(terms)).abs().max().item()
-    scale = max(term.abs().max().item() for term in [r, *terms])
-    bound = ROUNDINGS * torch.finfo(model.dtype).eps * scale
-    if not off <= bound:
-        raise ModelError(
-            f"{model.source}: {Site(layer, 'R')} must be the residual stream before it + A + "
-            f"M; it is off by {off:.3g} where {bound:.3g} is rounding. {_mend(model)}"
-        )
+def _listed(sites: list[Site]) -> str:
+    return ", ".join(site.position for site in sites)
+
+
+def _check_sum(model: Loaded, layer: int, x: dict[Site, torch.Tensor]) -> None:
+    """Check that R = B + A + M, and H = B + A, where the family says so."""
+    if not model.family.residual_sum:
+        return
+    at = {site.position: _exact(x[site]) for site in x if site.layer == layer}
+    factor = model.family.factor(model.model.config.to_dict())
+    for total, parts, words in (
+        ("R", "AM", "the residual stream before it + A + M"),
+        ("H", "A", "the residual stream before it + A"),
+    ):
+        if total not in at:
+            continue
+        off = (at[total] - at["B"] - factor * sum(at[part] for part in parts)).abs().max().item()
+        scale = max(at[part].abs().max().item() for part in ("B", total, *parts))
+        bound = ROUNDINGS * torch.finfo(model.dtype).eps * scale
+        if not off <= bound:
+            raise ModelError(
+                f"{model.source}: {Site(layer, total)} must be {words}; it is off by {off:.3g} "
+                f"where {bound:.3g} is rounding. {_mend(model)}"
+            )
 
 
 def _check_editing(model: Loaded, ids: torch.Tensor, plain: torch.Tensor) -> None:
     """Check that an edit of any position of the last layer reaches the output."""
-    for position in POSITIONS:
+    for position in model.positions:
         site = Site(model.sizes.n_layers - 1, position)
         with editing(model, {site: _turn}):
             _check_edited(model, site, model.output(ids), plain)

@@ -37,6 +37,13 @@ def inputs_of(model: Loaded, tile: Tile) -> tuple[torch.Tensor, torch.Tensor | N
     return ids, None if model.family.causal else torch.from_numpy(tile.seen).to(model.device)
 
 
+def plan_of(model: Loaded, rows: Rows, wanted: np.ndarray) -> Plan:
+    """The tiles of the rows with a wanted token, as a model runs them."""
+    # The tokens of a tile share experts, whose products are as high as the tokens are many.
+    alone = model.family.experts
+    return plan_tiles(rows, wanted, model.sizes.context, model.device.type, alone)
+
+
 class _Reader:
     """A reader of the kept tokens of one tile at a time."""
 
@@ -188,7 +195,7 @@ def fill(
     if not x or not len(wanted):
         raise CaptureError("A capture needs at least one site and one token; got none.")
     check_rows(model.source, model.sizes, rows, np.unique(rows.row_of(wanted)))
-    plan = plan_tiles(rows, wanted, model.sizes.context, model.device.type)
+    plan = plan_of(model, rows, wanted)
     counts = tokens_of(rows, plan)
     n_bytes = sum(t.nbytes for t in x.values())
     say(

@@ -14,7 +14,7 @@ Read = Callable[[torch.Tensor], None]
 Edit = Callable[[torch.Tensor], torch.Tensor]
 """Function of the activations of a site that returns their replacement."""
 
-ORDER = {"A": 0, "N": 1, "M": 2, "R": 3}
+ORDER = {position: rank for rank, position in enumerate("BZAHINMR")}
 """Ranks of positions in the order in which a block reaches them."""
 
 
@@ -48,25 +48,64 @@ def reading(model: Loaded, readers: Mapping[Site, Read]) -> Iterator[None]:
 def _hooked(model: Loaded, functions: Mapping[Site, Callable[[torch.Tensor], Any]]) -> Iterator:
     with ExitStack() as hooks:
         for site in sorted(functions, key=forward_order):
-            hooks.callback(_hook(model, site, functions[site]).remove)
+            for handle in _hook(model, site, functions[site]):
+                hooks.callback(handle.remove)
         yield
 
 
-def _hook(model: Loaded, site: Site, edit: Callable[[torch.Tensor], Any]) -> Any:
-    """Register one hook and return its handle; a function that returns None leaves the site as it
-    is."""
-    if site.position == "N":
+def _hook(model: Loaded, site: Site, edit: Callable[[torch.Tensor], Any]) -> list[Any]:
+    """Register the hooks of one site and return their handles; a function that returns None leaves
+    the site as it is."""
+    name, kind = _place(model, site)
+    rows: list[int] = []
 
-        def before(module: Any, inputs: tuple) -> tuple | None:
-            new = edit(inputs[0])
-            return None if new is None else (new, *inputs[1:])
+    def shown(x: torch.Tensor) -> torch.Tensor:
+        return x if x.ndim > 2 else x.view(*rows, x.shape[-1])
 
-        return model.module(site).register_forward_pre_hook(before)
+    def on_input(module: Any, inputs: tuple) -> tuple | None:
+        new = edit(shown(inputs[0]))
+        return None if new is None else (new.reshape(inputs[0].shape), *inputs[1:])
 
-    def after(module: Any, inputs: tuple, output: Any) -> Any:
-        # Blocks gave tuples in older transformers: the activations come first.
+    def in_place(module: Any, inputs: tuple) -> None:
+        # The stream itself: what the block adds to it later adds to the replacement.
+        x = shown(inputs[0])
+        new = edit(x)
+        if new is not None:
+            x.copy_(new)
+
+    def on_output(module: Any, inputs: tuple, output: Any) -> Any:
+        # Some blocks give tuples: the activations come first.
         whole = isinstance(output, torch.Tensor)
-        new = edit(output if whole else output[0])
-        return new if whole or new is None else (new, *output[1:])
+        x = output if whole else output[0]
+        new = edit(shown(x))
+        if new is None:
+            return None
+        new = new.reshape(x.shape)
+        return new if whole else (new, *output[1:])
 
-    return model.module(site).register_forward_hook(after)
+    def measure(module: Any, inputs: tuple) -> None:
+        rows[:] = inputs[0].shape[:2]
+
+    block, module = model.blocks[site.layer], model.part(site.layer, name)
+    handles = [block.register_forward_pre_hook(measure)] if model.family.flat else []
+    if kind == "output":
+        return [*handles, module.register_forward_hook(on_output)]
+    before = in_place if kind == "stream" else on_input
+    return [*handles, module.register_forward_pre_hook(before)]
+
+
+def _place(model: Loaded, site: Site) -> tuple[str, str]:
+    """The name of a site's module within its block, and what of it the site is: `input`, `output`,
+    or `stream` for an input that the block adds to later."""
+    model.check_site(site)
+    family = model.family
+    return {
+        "B": ("", "input"),
+        "Z": (family.attention, "input"),
+        "A": (family.after_attention or family.attention, "output"),
+        "H": (family.middle, "stream" if family.residual_sum else "output"),
+        "I": (family.enters, "input"),
+        "N": (family.mlp, "input"),
+        "M": (family.after_mlp or family.mlp, "output"),
+        "R": ("", "output"),
+    }[site.position]

@@ -18,20 +18,23 @@ import torch
 import transformers
 
 from saegrid.models import Family, Sizes, family_of, read_config
-from saegrid.models.load import DTYPES, UNUSED, Loaded, device_of, folder_of
+from saegrid.models.load import DTYPES, UNUSED, Loaded, config_of, device_of, folder_of
 from saegrid.models.weights import Weights
 
 
 class StandIn(torch.nn.Module):
     """A stand-in for a block, which returns its input, or a stored output."""
 
-    def __init__(self) -> None:
+    def __init__(self, tuples: bool) -> None:
+        """tuples: True if the block returns a tuple."""
         super().__init__()
+        self.tuples = tuples
         self.output: torch.Tensor | None = None
 
-    def forward(self, hidden: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def forward(self, hidden: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         """The stored output (row, position, d_model), else the input."""
-        return hidden if self.output is None else self.output
+        output = hidden if self.output is None else self.output
+        return (output, None) if self.tuples else output
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,9 @@ class Layers:
     """A language model that runs block by block."""
 
     shell: Loaded
-    """The model with stand-ins; its token ids are ranks in the vocabulary in use."""
+    """The model with stand-ins."""
     blocks: torch.nn.ModuleList
-    """The blocks, on the meta device."""
+    """The blocks, whose parameters are on the meta device; their other tensors are not."""
     weights: Weights
 
     def shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
@@ -66,7 +69,7 @@ class Layers:
         state = {name[skip:]: t.to(device, non_blocking=True) for name, t in tensors.items()}
         block = copy.deepcopy(self.blocks[layer])
         block.load_state_dict(state, assign=True)
-        block.eval().requires_grad_(False)
+        block.to(device).eval().requires_grad_(False)
         stand_in, self.shell.blocks[layer] = self.shell.blocks[layer], block
         try:
             yield
@@ -80,20 +83,47 @@ class Layers:
             self.shell.blocks[layer - 1].output = hidden
 
 
-def _body(config: Any, dtype: torch.dtype, device: str) -> torch.nn.Module:
-    with torch.device(device), torch.random.fork_rng():
-        body = transformers.AutoModel.from_config(config, dtype=dtype, attn_implementation="sdpa")
+@contextmanager
+def _without_weights() -> Iterator[None]:
+    """A context in which new parameters take no memory; other tensors get their values."""
+    register = torch.nn.Module.register_parameter
+
+    def on_meta(module: torch.nn.Module, name: str, parameter: torch.nn.Parameter | None) -> None:
+        if parameter is not None:
+            parameter = torch.nn.Parameter(parameter.to("meta"), requires_grad=False)
+        register(module, name, parameter)
+
+    torch.nn.Module.register_parameter = on_meta
+    try:
+        yield
+    finally:
+        torch.nn.Module.register_parameter = register
+
+
+def _body(config: Any, dtype: torch.dtype, kernel: str | None) -> torch.nn.Module:
+    with torch.random.fork_rng():
+        body = transformers.AutoModel.from_config(config, dtype=dtype, attn_implementation=kernel)
     return body.eval().requires_grad_(False)
 
 
-def _shell(config: Any, vocabulary: np.ndarray, dtype: torch.dtype, blocks: str) -> Any:
+def _shell(config: Any, vocabulary: np.ndarray, dtype: torch.dtype, family: Family) -> Any:
     """The model without its head, with stand-ins and an embedding for the vocabulary in use."""
     small = copy.deepcopy(config)
     n_layers = small.num_hidden_layers
     small.num_hidden_layers, small.vocab_size, small.pad_token_id = 0, len(vocabulary), None
-    body = _body(small, dtype, "cpu")
-    body.get_submodule(blocks).extend(StandIn() for _ in range(n_layers))
+    body = _body(small, dtype, family.kernel)
+    body.get_submodule(family.blocks).extend(StandIn(family.tuples) for _ in range(n_layers))
     body.config.num_hidden_layers = n_layers
+    for module in body.modules():
+        # RoBERTa counts positions from this one.
+        if hasattr(module, "padding_idx") and not isinstance(module, torch.nn.Embedding):
+            module.padding_idx = config.pad_token_id
+    ids = torch.from_numpy(vocabulary)
+
+    def ranks(module: torch.nn.Module, inputs: tuple) -> tuple:
+        return (torch.searchsorted(ids.to(inputs[0].device), inputs[0]),)
+
+    body.get_input_embeddings().register_forward_pre_hook(ranks)
     return body
 
 
@@ -132,9 +162,7 @@ def architecture(model: Mapping[str, Any]) -> Architecture:
     transformers.logging.set_verbosity_error()
     source, folder = str(model["path"]), folder_of(model)
     family = family_of(read_config(folder), model.get("family", "auto"))
-    config = transformers.AutoConfig.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False
-    )
+    config = config_of(model, folder, family)
     return Architecture(folder, family, config, family.sizes(config.to_dict()), source)
 
 
@@ -152,10 +180,11 @@ def open_layers(
         ModelError: a file or tensor is wrong; the message names it and says what to mend.
     """
     dtype = DTYPES[model.get("dtype", "float32")]
-    weights = Weights(checkpoint.folder, checkpoint.family.prefix)
-    body = _shell(checkpoint.config, vocabulary, dtype, checkpoint.family.blocks)
+    family = checkpoint.family
+    weights = Weights(checkpoint.folder, family)
+    body = _shell(checkpoint.config, vocabulary, dtype, family)
     _fill_shell(body, weights, vocabulary, dtype)
-    blocks = _body(checkpoint.config, dtype, "meta").get_submodule(checkpoint.family.blocks)
-    sizes = checkpoint.sizes._replace(d_vocab=len(vocabulary))
+    with _without_weights():
+        blocks = _body(checkpoint.config, dtype, family.kernel).get_submodule(family.blocks)
     body = body.to(device_of(model.get("device", "cpu")))
-    return Layers(Loaded(body, checkpoint.family, sizes, checkpoint.source), blocks, weights)
+    return Layers(Loaded(body, family, checkpoint.sizes, checkpoint.source), blocks, weights)

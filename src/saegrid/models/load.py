@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 
 from saegrid.base.errors import CheckpointError
 from saegrid.base.words import POSITIONS, Site
-from saegrid.models import Family, Sizes, family_of, hub, read_config
+from saegrid.models import Family, Sizes, Unembedding, family_of, hub, read_config
 from saegrid.models.files import CONFIG, check_config, model_files
 from saegrid.models.memory import needed
 
@@ -25,9 +25,17 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+DEVICES = ("cpu", "cuda", "mps", "auto")
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 UNUSED = re.compile(r"(^|\.)pooler\.")
 """Tensors that no site depends on; a checkpoint may lack them."""
+
+
+PARTS = {
+    r"^(model\.)?language_model\.(model\.)?(?!lm_head)": "model.",
+    r"^language_model\.lm_head": "lm_head",
+}
+"""Patterns of the names of a language model within a larger one, and what they are by itself."""
 
 
 class ModelError(CheckpointError):
@@ -65,28 +73,63 @@ class Loaded:
         """The device that the model runs on."""
         return next(self.model.parameters()).device
 
+    @property
+    def positions(self) -> list[str]:
+        """The positions that the model has."""
+        return self.family.positions
+
     def check_site(self, site: Site) -> None:
         """ModelError where the model lacks a site."""
         n_layers = len(self.blocks)
         if not 0 <= site.layer < n_layers or site.position not in POSITIONS:
             raise ModelError(
                 f"{self.source} has no site {site}: layers are 0 to {n_layers - 1}, positions "
-                f"{', '.join(POSITIONS)}. Mend the layers of the grid."
+                f"{', '.join(self.positions)}. Mend the layers of the grid."
+            )
+        reason = self.family.lacks(site.position)
+        if reason:
+            raise ModelError(
+                f"{self.source} has no site {site}: in a {self.family.name} model {reason}."
             )
 
-    def module(self, site: Site) -> torch.nn.Module:
-        """The module whose output the site is, or whose input for N; ModelError where none."""
-        self.check_site(site)
-        block = self.blocks[site.layer]
-        if site.position == "R":
-            return block
-        part = self.family.attention if site.position == "A" else self.family.mlp
-        return block.get_submodule(part)
+    def part(self, layer: int, name: str) -> torch.nn.Module:
+        """The module of that name in a block, the block itself for an empty one; ModelError where
+        the block has none."""
+        try:
+            return self.blocks[layer].get_submodule(name)
+        except AttributeError:
+            raise ModelError(
+                f"{self.source}: block {layer} has no part {name}. The family "
+                f"{self.family.name!r} does not describe this model: set model.family."
+            ) from None
 
     def width(self, site: Site) -> int:
         """Number of channels at a site."""
         self.check_site(site)
-        return self.sizes.d_mlp if site.position == "N" else self.sizes.d_model
+        return self.sizes.width(site.position)
+
+    @property
+    def unembedding(self) -> Unembedding | None:
+        """Names and numbers that turn the last residual stream into logits."""
+        return self.family.unembedding(self.model.config.to_dict())
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """The tensor of that name in the headed model; ModelError where it has none."""
+        try:
+            return self.model.get_parameter(name)
+        except AttributeError:
+            raise ModelError(
+                f"{self.source}: the model has no tensor {name}. The family {self.family.name!r} "
+                "does not describe this model: set model.family."
+            ) from None
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The logits (..., d_vocab) of a causal model, of its last hidden states (..., channel)."""
+        logits, names = self.model.get_output_embeddings()(hidden), self.unembedding
+        if names is None:
+            return logits
+        logits = logits * names.scale if names.scale != 1 else logits
+        return names.softcap * torch.tanh(logits / names.softcap) if names.softcap else logits
 
     def hidden(self, ids: torch.Tensor, seen: torch.Tensor | None = None) -> torch.Tensor:
         """The last hidden state, after the final norm (row, position, d_model).
@@ -143,26 +186,54 @@ def device_of(name: str) -> torch.device:
     """The device of that name; auto: a GPU where there is one. ModelError where there is none."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
+    kind, colon, number = name.partition(":")
+    count = {"cuda": torch.cuda.device_count, "mps": torch.mps.device_count}.get(kind)
+    if kind not in DEVICES or (colon and not (kind == "cuda" and number.isdecimal())):
         raise ModelError(
-            "model.device: cuda was asked for, but torch finds no GPU here. "
-            "Set model.device to cpu or auto, or install torch with CUDA."
+            f"model.device: {name!r} is unknown. Take one of {', '.join(DEVICES)}, or one GPU of "
+            "several as cuda:1."
+        )
+    if count is not None and not count():
+        raise ModelError(
+            f"model.device: {name} was asked for, but torch finds no GPU here. "
+            f"Set model.device to cpu or auto, or install torch with {kind.upper()}."
+        )
+    if count is not None and colon and int(number) >= count():
+        raise ModelError(
+            f"model.device: {name} was asked for, but torch finds {count()} GPUs here, which are "
+            "counted from 0."
         )
     return torch.device(name)
 
 
-def _read(kind: Any, model: Mapping[str, Any], folder: Path, config: Any) -> torch.nn.Module:
+def config_of(model: Mapping[str, Any], folder: Path, family: Family) -> Any:
+    """The library's settings of a checkpoint's language model; ModelError where there are none."""
+    try:
+        config = transformers.AutoConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise _unusable(model, _first_line(error)) from error
+    return getattr(config, family.part) if family.part else config
+
+
+def _read(
+    kind: Any, model: Mapping[str, Any], folder: Path, config: Any, family: Family
+) -> torch.nn.Module:
     """The model with the checkpoint's weights; ModelError where one is missing or misshapen."""
+    # Names of the language model within a larger one.
+    renaming = {"key_mapping": dict(PARTS)} if family.part else {}
     try:
         read, info = kind.from_pretrained(
             folder,
             local_files_only=True,
             config=config,
             dtype=DTYPES[model["dtype"]],
-            attn_implementation="sdpa",
+            attn_implementation=family.kernel,
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            **renaming,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise _unusable(model, _first_line(error)) from error
@@ -174,11 +245,13 @@ def _read(kind: Any, model: Mapping[str, Any], folder: Path, config: Any) -> tor
     return read
 
 
-def _initialise(kind: Any, model: Mapping[str, Any], config: Any) -> torch.nn.Module:
+def _initialise(
+    kind: Any, model: Mapping[str, Any], config: Any, kernel: str | None
+) -> torch.nn.Module:
     """The architecture with random weights; drawn in float32, so that the dtype only rounds."""
     with torch.random.fork_rng():
         torch.manual_seed(model.get("seed", 0))
-        network = kind.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
+        network = kind.from_config(config, dtype=torch.float32, attn_implementation=kernel)
     return network.to(DTYPES[model["dtype"]])
 
 
@@ -216,14 +289,11 @@ def load(model: Mapping[str, Any]) -> Loaded:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     family = family_of(read_config(folder), model.get("family", "auto"))
-    try:
-        config = transformers.AutoConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError) as error:
-        raise _unusable(model, _first_line(error)) from error
+    config = config_of(model, folder, family)
     kind = transformers.AutoModelForCausalLM if family.causal else transformers.AutoModel
-    random = model["weights"] == "random"
-    network = _initialise(kind, model, config) if random else _read(kind, model, folder, config)
+    if model["weights"] == "random":
+        network = _initialise(kind, model, config, family.kernel)
+    else:
+        network = _read(kind, model, folder, config, family)
     network = network.eval().requires_grad_(False).to(device)
     return Loaded(network, family, family.sizes(config.to_dict()), str(model["path"]))

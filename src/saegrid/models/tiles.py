@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-TILE_TOKENS = {"cpu": 512, "cuda": 4096}
+TILE_TOKENS = {"cpu": 512, "cuda": 4096, "mps": 4096}
 """Number of tokens of a tile with padding: on a CPU more are no faster, a GPU needs more work."""
 ROUND = 8
 """Multiple of tokens that rows are padded to."""
@@ -74,13 +74,21 @@ def rows_of(tokens: pa.Table) -> Rows:
     return Rows(tokens["token_id"].to_numpy().astype(np.int64), starts.astype(np.int64))
 
 
-def tile_shape(length: int, context: int, kind: str) -> tuple[int, int]:
-    """The shape (row, position) of the tile for a row of `length` tokens on a kind of device."""
+def tile_shape(length: int, context: int, kind: str, alone: bool = False) -> tuple[int, int]:
+    """The shape (row, position) of the tile for a row of `length` tokens on a kind of device.
+
+    alone: one row without padding, for models in which the height of a product follows from the
+    tokens beside.
+    """
+    if alone:
+        return 1, length
     padded = min(-(-length // ROUND) * ROUND, context)
     return max(1, TILE_TOKENS[kind] // padded), padded
 
 
-def plan_tiles(rows: Rows, wanted: np.ndarray, context: int, kind: str) -> Plan:
+def plan_tiles(
+    rows: Rows, wanted: np.ndarray, context: int, kind: str, alone: bool = False
+) -> Plan:
     """The shape and row numbers of each tile; rows with a wanted token only, the longest first.
 
     Rows of one length are ordered by their ids, so that the order of the corpus does not matter.
@@ -89,7 +97,7 @@ def plan_tiles(rows: Rows, wanted: np.ndarray, context: int, kind: str) -> Plan:
     shapes: dict[tuple[int, int], list[tuple[bytes, int]]] = {}
     for number in used.tolist():
         ids = rows.ids[rows.starts[number] : rows.starts[number + 1]]
-        shape = tile_shape(len(ids), context, kind)
+        shape = tile_shape(len(ids), context, kind, alone)
         shapes.setdefault(shape, []).append((ids.astype(">i8").tobytes(), number))
     tiles = []
     for shape in sorted(shapes, key=lambda shape: -shape[1]):

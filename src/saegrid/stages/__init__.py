@@ -32,6 +32,7 @@ STAGES = {
     "health": "saegrid.stages.health:HEALTH",
     "survey_page": "saegrid.stages.survey_page:SURVEY_PAGE",
     "summary": "saegrid.stages.summary:SUMMARY",
+    "summary_by_corpus": "saegrid.stages.summary_by_corpus:SUMMARY_BY_CORPUS",
     "plot": "saegrid.stages.plot:PLOT",
     "index": "saegrid.stages.index:INDEX",
 }

@@ -25,6 +25,7 @@ DENSITY = Stage(
     code=lambda plan, at: sorted(STATISTICS.values()),
     needs=Needs(memory=2000, minutes=5, priority=2, group="cells"),
     weighs=lambda sizes, at: Weight(write=40 * sizes.active(at)),
+    everywhere=True,
     shows=(
         Figure("density_histograms", "saegrid.pages.figures.density_histograms:draw"),
         Figure("features_above_cuts", "saegrid.pages.figures.features_above_cuts:draw"),

@@ -27,4 +27,5 @@ ENCODE = Stage(
     needs=Needs("encode", 20, "encode", gpu=True, hub=True, priority=1, group="encoders"),
     weighs=weighs,
     whole="merge",
+    everywhere=True,
 )

@@ -60,7 +60,7 @@ class Graph:
     def __init__(self, plan: Plan, stages: Mapping[str, Stage]) -> None:
         self.plan, self.stages = plan, stages
         self.analyses = [s for s in stages.values() if s.config and _section(plan, s)]
-        self.settled: dict[tuple[str, bool], bool] = {}
+        self.settled: dict[tuple[str, bool, tuple[str, ...]], bool] = {}
         """Answers of `is_settled` by its arguments."""
         self.reads = {s.name: {name: s.read(name) for name in s.reads} for s in stages.values()}
         self._own = {s.name: frozenset(s.wildcards) & {*At._fields} for s in stages.values()}

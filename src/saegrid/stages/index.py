@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from saegrid.stages.places import facts_of_main
+from saegrid.stages.places import of_every_corpus
 from saegrid.stages.plot import figures
 from saegrid.stages.stage import STUDY, At, Column, Many, Needs, Panel, Plan, Source, Stage, Write
+from saegrid.stages.summary_by_corpus import beside, corpora
 
 
 def panels(plan: Plan) -> list[Panel]:
@@ -12,15 +13,20 @@ def panels(plan: Plan) -> list[Panel]:
     return [p for p in plan.graph.shown(Panel) if not plan.graph.stages[p.stage].is_of_cells]
 
 
+def compared(plan: Plan, at: At) -> list[Source]:
+    """The numbers of all corpora, where there are several."""
+    return [Source("summary_by_corpus.table", At())] if beside(plan) else []
+
+
 def settings(plan: Plan, at: At) -> dict[str, Any]:
-    """The names that stand on the page, columns, figures and panels."""
+    """The names that stand on the page, corpora, columns, figures and panels."""
     columns = [[c.name, c.heading, c.form, c.words] for c in plan.graph.shown(Column)]
     shown = [panel._asdict() for panel in panels(plan)]
     return {
         "study": plan.study.study,
         "title": plan.study.pages.title,
         "model": plan.study.model.path,
-        "corpus": plan.main,
+        "corpora": corpora(plan),
         "cuts": plan.study.pages.cuts,
         "figures": figures(plan),
         **({"columns": columns} if columns else {}),
@@ -31,8 +37,13 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
 INDEX = Stage(
     "index",
     reads={
-        **facts_of_main(),
+        "facts": of_every_corpus("items.facts"),
+        "filters": of_every_corpus("selection.facts"),
+        "tokens": of_every_corpus("tokens.facts"),
+        "spans": of_every_corpus("tokens.spans"),
+        "selections": of_every_corpus("selection.selection"),
         "summary": "summary.summary",
+        "compared": Many(compared),
         "figures": Many(lambda plan, at: [Source("plot.figures", at)]),
         "panels": Many(lambda plan, at: [Source(panel.table, at) for panel in panels(plan)]),
     },

@@ -8,7 +8,17 @@ from saegrid.stages.stage import NOTHING, At, Many, One, Plan, Read, Source, Wri
 
 def cells(plan: Plan) -> list[At]:
     """Each cell on the main corpus."""
-    return [At(plan.main, str(cell), site=str(cell.site)) for cell in plan.cells]
+    return cells_on(plan, plan.main)
+
+
+def cells_on(plan: Plan, corpus: str) -> list[At]:
+    """Each cell on a corpus."""
+    return [At(corpus, str(cell), site=str(cell.site)) for cell in plan.cells]
+
+
+def cells_on_each(plan: Plan) -> list[At]:
+    """Each cell on the main corpus and on every holdout and reference corpus."""
+    return [place for corpus in plan.corpora.studied for place in cells_on(plan, corpus)]
 
 
 def once(plan: Plan) -> list[At]:
@@ -82,6 +92,31 @@ VERIFIED = Many(_verified, ancient=True, decides=False)
 checkpoints, whether it verifies them or not: else turning that on would run all cells again."""
 TOKENS = One(tokens)
 """The tokens of the job's corpus."""
+
+
+def of_every_corpus(output: str) -> Many:
+    """An output on each corpus on which features are described, the main one first."""
+    return Many(lambda plan, at: [Source(output, At(name)) for name in plan.corpora.studied])
+
+
+def tables_on(plan: Plan, corpus: str) -> Iterator[Source]:
+    """Every table of every cell on a corpus, and the features of its shards.
+
+    On another corpus than the main one these are the tables of stages that run everywhere, and of
+    analyses whose jobs are named on it.
+    """
+    shards = ["", *filter(None, plan.corpora[corpus].shards)]
+    for stage in plan.graph.present():
+        if not stage.is_of_cells or stage.name == "merge":
+            continue
+        places = cells_on(plan, corpus)
+        if corpus != plan.main and not stage.everywhere:
+            ends = set(stage.ends(plan)) if stage.ends else set()
+            places = [place for place in places if place in ends]
+        for place in places:
+            for name in stage.writes:
+                for shard in shards if "shard" in stage.wildcards else [""]:
+                    yield Source(f"{stage.name}.{name}", place._replace(shard=shard))
 
 
 def facts_of_main() -> dict[str, Read]:

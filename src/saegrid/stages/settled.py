@@ -66,23 +66,26 @@ def is_recorded(path: str, spec: str, missing: bool = False) -> bool:
     return missing if text is None else text == spec
 
 
-def is_settled(graph: "Graph", cell: str, measured: bool = False) -> bool:
+def is_settled(
+    graph: "Graph", cell: str, measured: bool = False, corpora: Iterable[str] = ()
+) -> bool:
     """Return True if a cell has files and all that exist record their present specs.
 
     A cell without files is not settled: Snakemake does not look behind inputs that are all ancient,
     and would overlook files that are missing there.
 
     measured: its numbers count too, which a study may have of earlier settings and not ask for.
+    corpora: those whose tables count; without any, all on which features are described.
     """
-    key = cell, measured
+    key = cell, measured, tuple(corpora or graph.plan.corpora.studied)
     if key not in graph.settled:
-        graph.settled[key] = _is_settled(graph, cell, measured)
+        graph.settled[key] = _is_settled(graph, *key)
     return graph.settled[key]
 
 
-def _is_settled(graph: "Graph", cell: str, measured: bool) -> bool:
+def _is_settled(graph: "Graph", cell: str, measured: bool, corpora: tuple[str, ...]) -> bool:
     exists = False
-    for source in outputs_of(graph, cell):
+    for source in outputs_of(graph, cell, corpora):
         if source.stage == "measure" and not measured:
             continue
         for path in graph.paths(source):
@@ -110,33 +113,42 @@ def recording(graph: "Graph") -> list[str]:
 
 
 def ancient_inputs(graph: "Graph", stage: Stage, at: At) -> set[str]:
-    """Inputs of a job whose dates count for nothing."""
+    """Inputs of a job whose dates count for nothing.
+
+    What an SAE learns from leads to its tables on all corpora, so that all of these must be as
+    they should; what is encoded on a corpus leads to those on this one.
+    """
+    measured = stage.name == "measure"
+    corpora = (at.corpus,) if at.corpus and not measured else ()
 
     def settled(read: Read) -> bool:
         return (
             read.settled(graph.plan, at)
             if callable(read.settled)
-            else is_settled(graph, at.cell, measured=stage.name == "measure")
+            else is_settled(graph, at.cell, measured, corpora)
         )
 
     reads = graph.reads[stage.name].items()
     return {name for name, read in reads if read.ancient or (read.settled and settled(read))}
 
 
-def outputs_of(graph: "Graph", cell: str) -> Iterable[Source]:
-    """The outputs of a cell that record their spec: its SAE, its tables and pages on the main
-    corpus, its numbers on the corpus that judges it."""
+def outputs_of(graph: "Graph", cell: str, corpora: Iterable[str]) -> Iterable[Source]:
+    """The outputs of a cell that record their spec: its SAE, its tables and pages on these corpora,
+    its numbers on the corpus that judges it."""
     plan = graph.plan
     other = {"import_sae" if plan.saes.is_trained(cell) else "train_sae", "merge"}
-    shards = dict.fromkeys(["", *plan.corpora[plan.main].shards])
     for output in recording(graph):
         name = output.partition(".")[0]
-        if name not in other:
-            names = graph.stages[name].wildcards
-            judged = name == "measure"
-            corpus = plan.judged.corpus(cell) if judged else plan.main
+        if name in other:
+            continue
+        names = graph.stages[name].wildcards
+        if "corpus" not in names:
+            yield Source(output, At(cell=cell))
+            continue
+        for corpus in [plan.judged.corpus(cell)] if name == "measure" else corpora:
+            shards = dict.fromkeys(["", *plan.corpora[corpus].shards])
             for shard in shards if "shard" in names else [""]:
-                yield Source(output, At(corpus if "corpus" in names else "", cell, shard))
+                yield Source(output, At(corpus, cell, shard))
 
 
 def check_alike(graph: "Graph", jobs: Iterable["Job"], on_record: Callable[[str], bool]) -> None:

@@ -247,6 +247,9 @@ class Stage:
     study has one. A cell may override it where the jobs are those of cells."""
     ends: Callable[[Plan], Iterable[At]] | None = None
     """The jobs of an analysis; jobs of other stages follow from what is read of them."""
+    everywhere: bool = False
+    """Runs for every cell on each corpus of the roles main, holdout and reference; False: on the
+    main one, elsewhere where something asks for it."""
     shows: tuple[Column | Figure | Panel, ...] = ()
 
     def __post_init__(self) -> None:

@@ -1,37 +1,37 @@
 """One row a cell; cells made with other settings are refused."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from saegrid.stages.places import cells
-from saegrid.stages.stage import STUDY, At, Column, Many, Needs, Plan, Source, Stage
+from saegrid.stages.places import tables_on
+from saegrid.stages.stage import STUDY, At, Column, Many, Needs, Plan, Stage
 
 
-def tables(plan: Plan, at: At) -> Iterator[Source]:
-    """Every table of every cell on the main corpus, and the features of shards."""
-    graph, shards = plan.graph, plan.corpora[plan.main].shards
-    for stage in graph.present():
-        if not stage.is_of_cells or stage.name == "merge":
-            continue
-        parts = ["", *filter(None, shards)] if "shard" in stage.wildcards else [""]
-        for place in cells(plan):
-            for name in stage.writes:
-                for shard in parts:
-                    yield Source(f"{stage.name}.{name}", place._replace(shard=shard))
+def expected(plan: Plan, corpus: str) -> dict[str, dict[str, str]]:
+    """The digest of the spec that each file of a cell on a corpus must have recorded, by cell and
+    name of the file."""
+    digests: dict[str, dict[str, str]] = {}
+    for source in tables_on(plan, corpus):
+        (path,) = plan.graph.paths(source)
+        cell, _, file = path.partition("/cells/")[2].partition("/")
+        digests.setdefault(cell, {})[file] = plan.specs.digest(*plan.graph.maker(source))
+    return digests
+
+
+def shown(plan: Plan) -> dict[str, Any]:
+    """The densities at which features are counted, and further columns, if there are any."""
+    columns = [[c.name, c.of, file_of(plan, c.table)] for c in plan.graph.shown(Column)]
+    return {"cuts": plan.study.pages.cuts, **({"columns": columns} if columns else {})}
 
 
 def settings(plan: Plan, at: At) -> dict[str, Any]:
-    """The digest of the spec that each file of a cell must have recorded."""
-    graph = plan.graph
-    expected: dict[str, dict[str, str]] = {}
-    for source in tables(plan, at):
-        (path,) = graph.paths(source)
-        cell, _, file = path.partition("/cells/")[2].partition("/")
-        expected.setdefault(cell, {})[file] = graph.plan.specs.digest(*graph.maker(source))
-    columns = [[c.name, c.of, file_of(plan, c.table)] for c in graph.shown(Column)]
-    shown = {"columns": columns} if columns else {}
-    return {"expected": expected, "cuts": plan.study.pages.cuts, **shown}
+    """The specs that the files of cells must record, and what is counted."""
+    return {"expected": expected(plan, plan.main), **shown(plan)}
+
+
+def code(plan: Plan, at: At) -> list[str]:
+    """The functions of the columns that stages show."""
+    return sorted({column.of for column in plan.graph.shown(Column)})
 
 
 def file_of(plan: Plan, output: str) -> str:
@@ -42,9 +42,9 @@ def file_of(plan: Plan, output: str) -> str:
 
 SUMMARY = Stage(
     "summary",
-    reads={"tables": Many(tables, decides=False)},
+    reads={"tables": Many(lambda plan, at: tables_on(plan, plan.main), decides=False)},
     writes={"summary": STUDY + "summary.parquet"},
     settings=settings,
-    code=lambda plan, at: sorted({column.of for column in plan.graph.shown(Column)}),
+    code=code,
     needs=Needs(memory=2000, minutes=10, group="study"),
 )

@@ -7,8 +7,9 @@ from saegrid.stages.stage import STUDY, At, Many, Needs, Plan, Sizes, Source, St
 
 
 def corpora(plan: Plan) -> list[str]:
-    """The corpora in use, and those that the config names beside."""
-    return list(dict.fromkeys([*plan.used_corpora(), *plan.study.survey.corpora]))
+    """The main corpus, those that SAEs learn from, and those that the config names beside."""
+    named = plan.study.survey.corpora
+    return list(dict.fromkeys([plan.main, *plan.learned_corpora(), *named]))
 
 
 def activations(plan: Plan, at: At) -> list[Source]:

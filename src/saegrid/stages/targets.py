@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from saegrid.base.errors import ConfigError
 from saegrid.base.words import Cell
-from saegrid.stages.places import all_activations, cells, sae, together
+from saegrid.stages.places import all_activations, cells, cells_on_each, sae, together
 from saegrid.stages.stage import At, Plan, Source, Stage
 
 if TYPE_CHECKING:
@@ -38,12 +38,16 @@ def saes(plan: Plan) -> Iterator[Source]:
 
 
 def tables(plan: Plan) -> Iterator[Source]:
-    """Tables of all cells, and all that they come from."""
+    """Tables of all cells on each corpus, and all that they come from."""
     yield from corpus(plan)
     yield from activations(plan)
     yield from saes(plan)
     for place in cells(plan):
         yield Source("logit_effects.effects", place)
+    for stage in plan.graph.present():
+        if stage.everywhere:
+            for place in cells_on_each(plan):
+                yield Source(f"{stage.name}.{next(iter(stage.writes))}", place)
     if plan.verified.imported:
         yield Source("verify_checkpoint.facts", At())
 

@@ -29,4 +29,5 @@ TOP_TOKENS = Stage(
     settings=settings,
     needs=Needs(memory=2000, minutes=10, priority=3, group="cells"),
     weighs=lambda sizes, at: Weight(write=400 * sizes.shown(at)),
+    everywhere=True,
 )

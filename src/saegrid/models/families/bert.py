@@ -1,39 +1,40 @@
-"""The family of BERT encoders.
+"""The families of BERT encoders: BERT, RoBERTa, DistilBERT.
 
 A norm follows each residual add, so R is a normed sum and not R + A + M. A and M are read before
-dropout, residual add and norm. The prediction head is not a linear map of R, so there is no
-unembedding.
+dropout, residual add and norm; H and I are what the MLP reads, behind the norm. The prediction head
+is not a linear map of R, so there is no unembedding.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
-from saegrid.models import Family, Sizes
+from saegrid.models import Family, Keys
 
-
-def sizes(config: Mapping[str, Any]) -> Sizes:
-    """The sizes of a model by its config.json."""
-    return Sizes(
-        n_layers=config["num_hidden_layers"],
-        d_model=config["hidden_size"],
-        d_mlp=config["intermediate_size"],
-        d_vocab=config["vocab_size"],
-        context=config["max_position_embeddings"],
-    )
-
-
-def unembedding(config: Mapping[str, Any]) -> None:
-    """The unembedding: None, as BERT has no linear one."""
-
-
-FAMILY = Family(
+BERT = Family(
     name="bert",
     blocks="encoder.layer",
     attention="attention.output.dense",
     mlp="output.dense",
+    enters="intermediate",
+    middle="attention.output.LayerNorm",
     residual_sum=False,
     causal=False,
     prefix="bert.",
-    sizes=sizes,
-    unembedding=unembedding,
+    renamed=((r"LayerNorm\.weight$", "LayerNorm.gamma"), (r"LayerNorm\.bias$", "LayerNorm.beta")),
+    last=None,
+)
+
+# Positions are counted from that of the padding on, in a table that is longer by these rows.
+ROBERTA = replace(
+    BERT, name="roberta", prefix="roberta.", keys=Keys(padded=True, defaults={"pad_token_id": 1})
+)
+DISTILBERT = replace(
+    BERT,
+    name="distilbert",
+    blocks="transformer.layer",
+    attention="attention.out_lin",
+    mlp="ffn.lin2",
+    enters="ffn",
+    middle="sa_layer_norm",
+    prefix="distilbert.",
+    keys=Keys("n_layers", "dim", "hidden_dim", "n_heads"),
 )

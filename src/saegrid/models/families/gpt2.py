@@ -1,37 +1,40 @@
-"""The family of GPT-2."""
+"""The families of GPT-2, and of GPT-Neo and GPT-J after it."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
-from saegrid.models import Family, Sizes, Unembedding
+from saegrid.models import Family, Keys, Last
 
-
-def sizes(config: Mapping[str, Any]) -> Sizes:
-    """The sizes of a model by its config.json."""
-    return Sizes(
-        n_layers=config["n_layer"],
-        d_model=config["n_embd"],
-        d_mlp=config.get("n_inner") or 4 * config["n_embd"],
-        d_vocab=config["vocab_size"],
-        context=config["n_positions"],
-    )
-
-
-def unembedding(config: Mapping[str, Any]) -> Unembedding:
-    """The final layer norm and head; the head is the embedding unless config.json unties them."""
-    tied = config.get("tie_word_embeddings", True)
-    unembed = "transformer.wte.weight" if tied else "lm_head.weight"
-    return Unembedding("transformer.ln_f.weight", "transformer.ln_f.bias", unembed, "layer")
-
-
-FAMILY = Family(
+GPT2 = Family(
     name="gpt2",
     blocks="h",
     attention="attn.c_proj",
     mlp="mlp.c_proj",
-    residual_sum=True,
-    causal=True,
+    middle="ln_2",
     prefix="transformer.",
-    sizes=sizes,
-    unembedding=unembedding,
+    keys=Keys("n_layer", "n_embd", "n_inner", "n_head", "n_positions", four=True),
+    last=Last("ln_f", "layer", shifted=True, eps="layer_norm_epsilon", embedding="wte", tied=True),
+)
+
+# Every other layer sees a window only, and scores are not scaled: by plain products alone.
+GPT_NEO = replace(
+    GPT2,
+    name="gpt_neo",
+    attention="attn.attention.out_proj",
+    keys=Keys("num_layers", heads="num_heads", four=True),
+    kernel="eager",
+    tuples=True,
+)
+
+# Parallel blocks; rotary tables lie in the blocks, and logits have a shift.
+GPTJ = replace(
+    GPT2,
+    name="gptj",
+    attention="attn.out_proj",
+    mlp="mlp.fc_out",
+    middle="",
+    kernel="eager",
+    tuples=True,
+    last=Last(
+        "ln_f", "layer", shifted=True, eps="layer_norm_epsilon", embedding="wte", biased=True
+    ),
 )

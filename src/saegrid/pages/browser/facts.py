@@ -6,11 +6,14 @@ from typing import Any
 
 def study_facts(settings: Mapping[str, Any], spec: str) -> dict[str, Any]:
     """Name, title, model and main corpus of a study."""
-    return {name: settings[name] for name in ("study", "title", "model", "corpus")} | {"spec": spec}
+    main, _ = settings["corpora"][0]
+    names = ("study", "title", "model")
+    return {name: settings[name] for name in names} | {"corpus": main, "spec": spec}
 
 
 def corpus_facts(
     name: str,
+    role: str,
     items: Mapping[str, Any],
     selection: Mapping[str, Any],
     tokens: Mapping[str, Any],
@@ -27,12 +30,20 @@ def corpus_facts(
     kept = tokens["kept"]
     return {
         "name": name,
-        "role": "main",
+        "role": role,
         "total": selection["total"],
         "filters": filters,
+        "tokens_per_text": {"mean": kept["tokens_mean"], "max": kept["tokens_max"]},
+        "n_set_aside": sum(items["set_aside"].values()),
+        "has_edits": kept["pairs"] > 0,
+        **(_edits(kept) if kept["pairs"] else {}),
+    }
+
+
+def _edits(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts that plain text does not have."""
+    return {
         "n_masked": kept["masked_edited"],
         "n_replaced": kept["masked_original"],
-        "tokens_per_text": {"mean": kept["tokens_mean"], "max": kept["tokens_max"]},
         "edit_lengths": kept["edit_lengths"],
-        "n_set_aside": sum(items["set_aside"].values()),
     }

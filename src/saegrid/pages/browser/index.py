@@ -19,7 +19,7 @@ NUMBERS = {
     "cell": ("cell", "", "its page"),
     "d_sae": ("features", "{:,}", "features of the SAE"),
     "n_tokens": ("tokens", "{:,}", "tokens that densities count"),
-    "n_masked": ("masked", "{:,}", "tokens in the edit"),
+    "n_masked": ("masked", "{:,}", "tokens in the edit; of plain text all that densities count"),
     "n_active": ("active", "{:,}", "features active on a masked token"),
     ABOVE: ("≥ {:g} %", "{:,}", "features with a density of at least {:g} %"),
     "l0": ("L0", "{:.1f}", "mean number of active features per captured token"),
@@ -33,6 +33,10 @@ NUMBERS = {
 
 `n_above_` stands for all columns that start so and go on with a density, as in n_above_1e-3.
 """
+OF_EDITS = {"n_masked": "tokens in the edit"}
+"""Definitions where all texts have edits."""
+OF_PLAIN = {"n_active": "features active on a counted token"}
+"""Definitions where no text has edits: there all counted tokens are masked."""
 
 
 def index(
@@ -42,6 +46,7 @@ def index(
     figures: Sequence[tuple[str, str]] = (),
     columns: Sequence[Sequence[str]] = (),
     panels: Sequence[Mapping[str, Any]] = (),
+    compared: pa.Table | None = None,
 ) -> str:
     """The text of index.html. The same arguments give the same bytes.
 
@@ -50,10 +55,13 @@ def index(
     cells: cell, layer, position, sae and any of `NUMBERS`; a column `corpus` where the study has
       pages of several corpora.
     corpora: facts of a corpus: name; where known role, total, filters [{comparator, kept}],
-      n_masked, n_replaced, tokens_per_text {min, median, mean, max}, edit_lengths {tokens: edits}.
+      has_edits, n_masked, n_replaced, tokens_per_text {min, median, mean, max}, edit_lengths
+      {tokens: edits}.
     figures: (path relative to the page, caption).
     columns: name, heading, format and definition of numbers of cells beside `NUMBERS`.
     panels: name, heading, words and rows, see `panels`.
+    compared: corpus, role and the columns of `cells`, one row a cell and corpus, where a study has
+      holdout or reference corpora; the rows of a cell stand together.
     ValueError where facts or columns are missing, or a figure's path leaves the study's folder.
     """
     require(study_facts, REQUIRED, "The facts of a study's page")
@@ -66,13 +74,18 @@ def index(
     rows = [{**absent, **row} for row in cells.to_pylist()]
     for row in rows:
         row["href"] = f"{row['corpus']}/cells/{row['cell']}/features.html"
+    edits = {facts["name"]: facts.get("has_edits", True) for facts in corpora}
+    of_main = {edits.get(study_facts["corpus"], True)}
+    further = [Column(*column) for column in columns]
     return render_study(
         "index.html.jinja",
         study_facts,
         study_facts["study"],
         figures,
         grids=[(name, *_grid(of_corpus)) for name, of_corpus in _by(rows, "corpus").items()],
-        columns=[*_columns(cells.column_names), *(Column(*column) for column in columns)],
+        columns=[*_columns(cells.column_names, of_main), *further],
+        compared=_compared(compared, study_facts["corpus"]),
+        compared_columns=[*_columns(cells.column_names, {*edits.values()}), *further][1:],
         panels=[
             {**panel, "rows": linked(panel["rows"]), "columns": headings(panel["rows"])}
             for panel in panels
@@ -83,10 +96,14 @@ def index(
     )
 
 
-def _columns(present: Sequence[str]) -> list[Column]:
-    """The columns of the table of cells."""
+def _columns(present: Sequence[str], edits: set[bool]) -> list[Column]:
+    """The columns of a table of cells; edits: for each corpus, whether its texts have edits."""
     columns = []
-    for name, (heading, form, definition) in NUMBERS.items():
+    others = OF_EDITS if edits == {True} else OF_PLAIN if edits == {False} else {}
+    for name, (heading, form, general) in NUMBERS.items():
+        definition = others.get(name, general)
+        if name == "n_masked" and edits == {False}:
+            continue
         if name == ABOVE:
             cuts = [
                 (one, 100 * float(one.removeprefix(ABOVE)))
@@ -99,6 +116,18 @@ def _columns(present: Sequence[str]) -> list[Column]:
         elif name in present:
             columns.append(Column(name, heading, form, definition))
     return columns
+
+
+def _compared(table: pa.Table | None, main: str) -> list[dict[str, Any]]:
+    """The rows of a table over corpora: `opens` is true of the first one of a cell, and `href` is
+    the page of the cell on the main corpus, which others have not."""
+    rows = table.to_pylist() if table else []
+    before = None
+    for row in rows:
+        row["opens"], before = row["cell"] != before, row["cell"]
+        page = f"{row['corpus']}/cells/{row['cell']}/features.html"
+        row["href"] = page if row["corpus"] == main else None
+    return rows
 
 
 def _by(rows: list[dict[str, Any]], name: str) -> dict[Any, list[dict[str, Any]]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from saegrid.base.errors import ConfigError
 from saegrid.base.words import Cell, Site
+from saegrid.codes.encode import DEVICE
 from saegrid.config.check import cell_settings, cells
 from saegrid.config.models import Study
 from saegrid.saes.cache import BUDGET, FOLDER
@@ -81,16 +82,20 @@ class Plan:
                 f"{sizes.n_layers - 1}."
             )
 
+    def learned_corpora(self) -> list[str]:
+        """The corpora that SAEs of the grid learn from."""
+        cells = [str(cell) for cell in self.cells]
+        return sorted({self.trainings.corpus(c) for c in cells if self.saes.is_trained(c)})
+
     def used_corpora(self) -> list[str]:
-        """The main corpus and those that SAEs of the grid learn from."""
-        learned = {
-            self.trainings.corpus(str(c)) for c in self.cells if self.saes.is_trained(str(c))
-        }
-        return [self.main, *sorted(learned)]
+        """The corpora on which features are described, and those that SAEs of the grid learn
+        from."""
+        return list(dict.fromkeys([*self.corpora.studied, *self.learned_corpora()]))
 
     def environment(self) -> dict[str, str]:
         """Settings that decide no value, for the environment of the jobs: specs leave them out."""
-        return {FOLDER: self.study.hub.cache, BUDGET: repr(self.study.hub.budget_gb)}
+        hub = {FOLDER: self.study.hub.cache, BUDGET: repr(self.study.hub.budget_gb)}
+        return hub | {DEVICE: self.study.model.device}
 
     def gpu(self) -> int:
         """GPUs that a job with the model or an encoder asks for."""

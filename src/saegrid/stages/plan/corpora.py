@@ -17,6 +17,9 @@ from saegrid.text.corpora.generated import files
 from saegrid.text.corpora.rows import CorpusError
 from saegrid.text.shards import shard_names
 
+BESIDE = ("holdout", "reference")
+"""Roles of the corpora that are described beside the main one."""
+
 
 class Corpora:
     """The catalogue of corpora."""
@@ -30,6 +33,13 @@ class Corpora:
 
     def __getitem__(self, name: str) -> "Corpus":
         return self._corpora[name]
+
+    @cached_property
+    def studied(self) -> list[str]:
+        """Names of the corpora on which features are described: the main one, then those of the
+        roles holdout and reference in the order of the config."""
+        beside = [n for n, c in self._corpora.items() if c.settings.role in BESIDE]
+        return [self.main, *beside]
 
     def in_shards(self) -> list[str]:
         """Names of the corpora that are cut."""

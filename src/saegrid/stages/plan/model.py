@@ -61,9 +61,7 @@ class Model:
 
     def width(self, site: Site) -> int:
         """Channels of a site; 0 where the model is on the hub."""
-        if self.sizes is None:
-            return 0
-        return self.sizes.d_mlp if site.position == "N" else self.sizes.d_model
+        return 0 if self.sizes is None else self.sizes.width(site.position)
 
     @cached_property
     def code(self) -> list[str]:
