@@ -63,9 +63,9 @@ def make(folder: Path) -> None:
         config.save_hyperparameters(place)
         x = np.random.default_rng(1).normal(size=(96, D)).astype(np.float32) * 2
         np.save(folder / name / "x.npy", x)
-        told = {"format": "llamascopium", "site": "L7R"}
-        told |= {"writes": "m"} if config.hook_point_out == OUT else {}
-        (folder / name / "case.json").write_text(json.dumps(told))
+        case_facts = {"format": "llamascopium", "site": "L7R"}
+        case_facts |= {"writes": "m"} if config.hook_point_out == OUT else {}
+        (folder / name / "case.json").write_text(json.dumps(case_facts))
 
 
 @torch.no_grad()

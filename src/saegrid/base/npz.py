@@ -71,12 +71,12 @@ def _member(path: Path, file: ZipFile, member: ZipInfo) -> tuple[np.ndarray, int
         if member.compress_type != ZIP_STORED:
             numbers = np.frombuffer(stream.read(), dtype, count)
             return numbers.reshape(shape, order=order), None
-    start = _begin(path, member) + head
+    start = begin(path, member) + head
     mapped = np.asarray(np.memmap(path, np.uint8, "r"))[start : start + count * dtype.itemsize]
     return mapped.view(dtype).reshape(shape, order=order), None if turned else start
 
 
-def _begin(path: Path, member: ZipInfo) -> int:
+def begin(path: Path, member: ZipInfo) -> int:
     """The place of the first byte of a member's content, behind its header in the file."""
     with path.open("rb") as file:
         file.seek(member.header_offset)
