@@ -1,5 +1,6 @@
 """Npz files of numpy: what is stored uncompressed is mapped, and no object is unpickled."""
 
+import zlib
 from pathlib import Path
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
@@ -36,7 +37,7 @@ def open_npz(path: str | Path) -> Tensors:
                     places[name] = place
     except FileNotFoundError:
         raise CheckpointError(f"{path}: the file is not there.") from None
-    except (BadZipFile, OSError, EOFError, NotImplementedError, ValueError) as problem:
+    except (BadZipFile, OSError, EOFError, RuntimeError, ValueError, zlib.error) as problem:
         if isinstance(problem, CheckpointError):
             raise
         raise CheckpointError(
