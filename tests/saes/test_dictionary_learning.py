@@ -7,6 +7,7 @@ import torch
 from checkpoints import write_safetensors
 from foreign import D, F, X, agree, jump, relu, tensors, topk, wide, write_json
 from saegrid.base.errors import CheckpointError
+from saegrid.base.pickles import open_pickle
 from saegrid.base.tensors import hollow
 from saegrid.base.words import Site
 from saegrid.saes.checkpoint import Reading
@@ -73,9 +74,9 @@ def config(name, buffer=None, **changed):
 def write(folder, name, values=None, kind=torch.float32, **changed):
     write_json(folder / "config.json", config(name, **changed))
     values = state(name) if values is None else values
-    made = {n: torch.from_numpy(np.array(v)) for n, v in values.items()}
-    made = {n: v.to(kind) if v.dtype == torch.float32 else v for n, v in made.items()}
-    torch.save(made, folder / "ae.pt")
+    saved = {n: torch.from_numpy(np.array(v)) for n, v in values.items()}
+    saved = {n: v.to(kind) if v.dtype == torch.float32 else v for n, v in saved.items()}
+    torch.save(saved, folder / "ae.pt")
     return folder
 
 
@@ -140,6 +141,24 @@ def test_only_headers_are_read_of_a_hollow_file(tmp_path):
     with hollow():
         sae = open_checkpoint(tmp_path, norms=np.ones(()))
     assert sae.encoder.d_sae == F and not sae.encoder.rows(0, F).any()
+
+
+def test_tensors_are_read_from_their_places_in_the_file(tmp_path):
+    path = write(tmp_path, "MatryoshkaBatchTopKSAE") / "ae.pt"
+    opened, raw = open_pickle(path), path.read_bytes()
+    assert set(opened.places) == set(state("MatryoshkaBatchTopKSAE"))
+    for name, value in state("MatryoshkaBatchTopKSAE").items():
+        value = np.ascontiguousarray(value)
+        assert raw[opened.places[name] :][: value.nbytes] == value.tobytes(), name
+
+
+def test_tensors_that_share_memory_or_lie_the_other_way(tmp_path):
+    both = torch.arange(12.0).reshape(3, 4)
+    torch.save({"a": both, "b": both[1], "c": both.T}, tmp_path / "a.pt")
+    opened, raw = open_pickle(tmp_path / "a.pt"), (tmp_path / "a.pt").read_bytes()
+    np.testing.assert_array_equal(opened.arrays["c"], both.numpy().T)
+    assert set(opened.places) == {"a", "b"}
+    assert raw[opened.places["b"] :][:16] == both[1].numpy().tobytes()
 
 
 class Runs:

@@ -3,11 +3,12 @@
 import pickle
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
+from zipfile import ZIP_STORED, ZipFile, is_zipfile
 
 import numpy as np
 
 from saegrid.base.errors import CheckpointError, shown
+from saegrid.base.npz import begin
 from saegrid.base.tensors import DTYPES, MEND, Tensors, is_hollow, zeros
 
 READ = {np.dtype(dtype) for dtype in DTYPES.values()}
@@ -38,7 +39,28 @@ def open_pickle(path: str | Path) -> Tensors:
             f"{path}: tensors by name were expected, as a state_dict has them; got "
             f"{type(content).__name__}."
         )
-    return Tensors(path, {name: _array(path, name, value) for name, value in content.items()})
+    arrays = {name: _array(path, name, value) for name, value in content.items()}
+    return Tensors(path, arrays, _places(path, content) if mapped and not is_hollow() else {})
+
+
+def _places(path: Path, content: dict[str, Any]) -> dict[str, int]:
+    """First byte of each contiguous tensor in a mapped file; empty where that is not certain.
+
+    Torch does not say where it has mapped the file. The members of the zip do: in the order of
+    memory their sizes and distances must be those of the storages.
+    """
+    storages = {value.untyped_storage().data_ptr(): value for value in content.values()}
+    with ZipFile(path) as file:
+        members = [one for one in file.infolist() if "/data/" in one.filename and one.file_size]
+    at = sorted(begin(path, one) for one in members if one.compress_type == ZIP_STORED)
+    if not storages or len(at) != len(storages):
+        return {}
+    first = min(storages) - at[0]
+    if [pointer - first for pointer in sorted(storages)] != at:
+        return {}
+    return {
+        name: value.data_ptr() - first for name, value in content.items() if value.is_contiguous()
+    }
 
 
 def _array(path: Path, name: str, value: Any) -> np.ndarray:

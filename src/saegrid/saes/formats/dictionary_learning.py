@@ -58,7 +58,7 @@ HISTORY = words(
 BUFFER = words(
     """
     d_submodule n_ctxs ctx_len refresh_batch_size out_batch_size device layer
-    act_store_device buffer_tokens context_length dataset remove_bos
+    act_store_device remove_bos add_special_tokens max_activation_norm_multiple
     """
 )
 """Keys of the text that the activations come from, beside `io`."""

@@ -118,7 +118,7 @@ def view(
     skip = tensors.get(SKIP, (d_in, d_out)).T if SKIP in tensors.arrays else None
     known = {**facts, "dtype": encoder.dtype, "threshold": "of each feature", "scale": "stored"}
     if scale:
-        known["input_scale"] = 1 / scale
+        known["embeddings_scale"] = 1 / scale
     return SAE(encoder, decoder, b_dec, False, known, site, writes, skip)
 
 
