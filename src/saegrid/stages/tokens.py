@@ -57,7 +57,7 @@ TOKENS = Stage(
     needs=Needs(memory=4000, minutes=20, group="corpus"),
     weighs=lambda sizes, at: Weight(write=8 * sizes.text(at.corpus).positions),
     shows=(
-        Figure("edit_lengths", "saegrid.pages.figures.edit_lengths:draw"),
+        Figure("edit_lengths", "saegrid.pages.figures.edit_lengths:draw", of_edits=True),
         Figure("tokens_per_text", "saegrid.pages.figures.tokens_per_text:draw"),
     ),
 )
