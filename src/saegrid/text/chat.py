@@ -85,8 +85,10 @@ def _tokens(encoder: Encoder, turn: Turn) -> list[tuple[int, int, int]]:
     tokens = []
     for a, b, parses in parts if plain else [(0, len(whole), True)]:
         tokenizer.encode_special_tokens = not parses
-        found = tokenizer.encode(whole[a:b], add_special_tokens=False)
-        tokens += [(n, a + i, a + j) for n, (i, j) in zip(found.ids, found.offsets, strict=True)]
+        encoding = tokenizer.encode(whole[a:b], add_special_tokens=False)
+        tokens += [
+            (n, a + i, a + j) for n, (i, j) in zip(encoding.ids, encoding.offsets, strict=True)
+        ]
     tokenizer.encode_special_tokens = not encoder.parses
     return tokens
 
@@ -103,7 +105,7 @@ def _named(
 
 
 def _opened(encoder: Encoder, before: tuple[Special, ...], bos: bool | str) -> tuple[Special, ...]:
-    """What stands before a text, with or without BOS as the config says."""
+    """The tokens before a text, with or without BOS as the config says."""
     start = encoder.named.get("bos", encoder.named.get("cls"))
     has = bool(before) and start is not None and before[0].id == start.id
     if bos == "auto" or start is None or has == bool(bos):
@@ -138,9 +140,9 @@ class _Template:
         if self.chat.get("system") is not None:
             turns.insert(0, {"role": "system", "content": self.chat["system"]})
         prompt = bool(self.chat.get("prompt"))
-        given = {"tools": None, "documents": None, "add_generation_prompt": prompt}
+        usual = {"tools": None, "documents": None, "add_generation_prompt": prompt}
         try:
-            return self.compiled.render(messages=turns, **{**given, **self.variables})
+            return self.compiled.render(messages=turns, **{**usual, **self.variables})
         except ChatError:
             raise
         except Exception as problem:  # a template may raise anything

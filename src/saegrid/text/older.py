@@ -8,7 +8,7 @@ import tokenizers
 OLDER = ("vocab.json", "merges.txt", "vocab.txt", "tokenizer.model", "spiece.model")
 """Files of tokenizers that have no tokenizer.json."""
 SENTENCEPIECE = ("tokenizer.model", "spiece.model")
-"""Those that need packages of their own."""
+"""Older files that need packages of their own."""
 
 
 def present(folder: Path) -> list[str]:
@@ -37,10 +37,10 @@ def load(folder: Path) -> tokenizers.Tokenizer:
     from transformers import AutoTokenizer  # slow to import, and of no use to newer tokenizers
 
     try:
-        made = AutoTokenizer.from_pretrained(
+        converted = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_fast=True
         )
-        text = made.backend_tokenizer.to_str()
+        text = converted.backend_tokenizer.to_str()
     except Exception as problem:  # whatever a class raises
         first = str(problem).strip().partition("\n")[0]
         more = (

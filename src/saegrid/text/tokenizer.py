@@ -96,8 +96,8 @@ class Encoder(NamedTuple):
     @property
     def closing(self) -> dict[str, Any]:
         """The special tokens that close a row of one text, and the reason, as JSON values."""
-        there = "the tokenizer's post-processor puts it there"
-        return described(self.suffix, there if self.suffix else "its post-processor puts none")
+        puts = "the tokenizer's post-processor puts it there"
+        return described(self.suffix, puts if self.suffix else "its post-processor puts none")
 
     @property
     def padding(self) -> dict[str, Any]:
@@ -136,9 +136,9 @@ class Encoder(NamedTuple):
     def lookalikes(self, texts: Sequence[str]) -> Lookalikes:
         """The special tokens that are written in texts, whether they are parsed or plain."""
         pattern = _written(tuple(sorted(self.written.values(), key=len, reverse=True)))
-        found = [pattern.findall(text) for text in texts] if pattern.pattern else []
-        counts = Counter(name for names in found for name in names)
-        return Lookalikes(sum(map(bool, found)), dict(sorted(counts.items())))
+        matches = [pattern.findall(text) for text in texts] if pattern.pattern else []
+        counts = Counter(name for names in matches for name in names)
+        return Lookalikes(sum(map(bool, matches)), dict(sorted(counts.items())))
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The texts as ids, without special tokens.

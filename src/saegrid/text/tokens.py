@@ -13,8 +13,12 @@ from saegrid.text import chat as chats
 from saegrid.text.layouts import LAYOUTS
 from saegrid.text.layouts.placement import Placement, Plan
 from saegrid.text.pairs import Texts, find_edits, gather_texts, set_aside
-from saegrid.text.tokenizer import Encoded, Encoder, Special, described
+from saegrid.text.tokenizer import Encoded, Encoder, Special, described, spelled
 from saegrid.text.wrapped import Around, Wrapped
+
+
+SHOWN = 8
+"""Tokens of a part of a row that a line names."""
 
 
 class Tokens(NamedTuple):
@@ -222,25 +226,25 @@ def rows_facts(
 
 def remarks(facts: Mapping[str, Any]) -> Iterator[str]:
     """The choice of the tokens around a text, and special tokens written in texts, a line each."""
-    named = []
-    for verb in ("opening", "closing"):
-        tokens = " ".join(f"{text!r} ({n})" for text, n in zip(*_pair(facts[verb]), strict=True))
-        named.append(f"{verb} with {tokens or 'no special token'} ({facts[verb]['because']})")
-    yield f"rows {', '.join(named)}"
-    if count := facts["special_in_texts"]["texts"]:
-        found = ", ".join(
-            f"{name} {n:,}" for name, n in facts["special_in_texts"]["counts"].items()
-        )
-        how = facts["special_in_texts"]["are"]
-        other = "parse makes them special" if how == "plain" else "plain makes them text"
+    opening, closing = facts["opening"], facts["closing"]
+    yield (
+        f"rows open with {_few(opening)} ({opening['because']}), close with {_few(closing)} "
+        f"({closing['because']})"
+    )
+    written = facts["special_in_texts"]
+    if written["texts"]:
+        counts = ", ".join(f"{name} {n:,}" for name, n in written["counts"].items())
+        other = "parse makes them special" if written["are"] == "plain" else "plain makes them text"
         yield (
-            f"{count:,} texts hold what looks like a special token ({found}), read as {how}; "
-            f"special_tokens: {other}"
+            f"{written['texts']:,} texts hold what looks like a special token ({counts}), read as "
+            f"{written['are']}; special_tokens: {other}"
         )
 
 
-def _pair(described: Mapping[str, Any]) -> tuple[list[str], list[int]]:
-    return described["tokens"], described["ids"]
+def _few(part: Mapping[str, Any]) -> str:
+    """The first tokens of a part of a row, in words."""
+    tokens = list(map(Special, part["ids"], part["tokens"]))
+    return spelled(tokens[:SHOWN]) + (" ..." if len(tokens) > SHOWN else "")
 
 
 def check(

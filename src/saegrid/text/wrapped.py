@@ -20,7 +20,7 @@ class Around(NamedTuple):
 
     @classmethod
     def same(cls, numbers: Sequence[int], n: int) -> Around:
-        """The same tokens around each of n texts."""
+        """One list of tokens around each of n texts."""
         flat = np.tile(np.array(numbers, dtype=np.int64), n)
         return cls(flat, np.arange(n + 1, dtype=np.int64) * len(numbers))
 
