@@ -16,7 +16,6 @@ from saegrid.text.pairs import Texts, find_edits, gather_texts, set_aside
 from saegrid.text.tokenizer import Encoded, Encoder, Special, described, spelled
 from saegrid.text.wrapped import Around, Wrapped
 
-
 SHOWN = 8
 """Tokens of a part of a row that a line names."""
 
@@ -227,17 +226,16 @@ def rows_facts(
 def remarks(facts: Mapping[str, Any]) -> Iterator[str]:
     """The choice of the tokens around a text, and special tokens written in texts, a line each."""
     opening, closing = facts["opening"], facts["closing"]
-    yield (
-        f"rows open with {_few(opening)} ({opening['because']}), close with {_few(closing)} "
-        f"({closing['because']})"
-    )
+    yield f"rows open with {_few(opening)}: {opening['because']}"
+    if closing["tokens"]:
+        yield f"rows close with {_few(closing)}: {closing['because']}"
     written = facts["special_in_texts"]
     if written["texts"]:
         counts = ", ".join(f"{name} {n:,}" for name, n in written["counts"].items())
         other = "parse makes them special" if written["are"] == "plain" else "plain makes them text"
         yield (
-            f"{written['texts']:,} texts hold what looks like a special token ({counts}), read as "
-            f"{written['are']}; special_tokens: {other}"
+            f"texts that hold what looks like a special token: {written['texts']:,} ({counts}), "
+            f"read as {written['are']}; special_tokens: {other}"
         )
 
 

@@ -126,7 +126,7 @@ def with_ids(source: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def remarks(read: Items) -> Iterator[str]:
-    """The forms that were read off the files, ids that were made, and rows set aside, a line each."""
+    """Forms that were read off the files, ids that were made, rows set aside: a line each."""
     for described in read.facts["forms"]:
         file, form = described["file"], {k: v for k, v in described.items() if k != "file"}
         if words := Form(**form).describe():
