@@ -1,7 +1,7 @@
 """Files of torch.save with plain tensors: what else a pickle may hold is refused, and not run."""
 
-import pickle
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile, is_zipfile
 
@@ -28,7 +28,7 @@ def open_pickle(path: str | Path) -> Tensors:
     mapped = is_zipfile(path)  # files of torch before 1.6 are none, and are read whole
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, LookupError) as problem:
+    except (UnpicklingError, RuntimeError, ValueError, EOFError, LookupError) as problem:
         reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise CheckpointError(
             f"{path}: this is no file of plain tensors by torch.save, and what else a pickle may "
