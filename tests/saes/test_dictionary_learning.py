@@ -205,7 +205,7 @@ def test_a_damaged_pickle_is_named(tmp_path, content):
         ("AutoEncoder", {"dict_size": 33}, r"dict_size is 33, but ae\.pt has 32"),
         ("AutoEncoder", {"rescale": True}, "trainer.rescale is not known"),
         ("AutoEncoder", {"buffer": {"io": "in_and_out"}}, "buffer.io is 'in_and_out'"),
-        ("AutoEncoder", {"buffer": {"scale": 2}}, "buffer.scale is not known"),
+        ("AutoEncoder", {"buffer": {"layer": 7}}, "buffer.layer is not known"),
         ("AutoEncoder", {"submodule_name": "dit_block"}, "submodule_name is 'dit_block'"),
         ("AutoEncoder", {"layer": 6}, "trainer.layer is 6, but trainer.submodule_name is"),
         ("AutoEncoder", {"lm_name": "gemma-2-2b", "submodule_name": "mlp_out_layer_7"}, "no site"),
