@@ -138,7 +138,7 @@ AVERAGED = laid_out(
 LAYER = OLD | {"normalize_activations": "layer_norm"}
 CONSTANT = OLD | {"normalize_activations": "constant_norm_rescale"}
 GATED = laid_out(OLD | {"architecture": "gated"}, "b_gate", "r_mag", "b_mag")
-TUNED = laid_out(OLD | {"finetuning_scaling_factor": True}, "finetuning_scaling_factor")
+TUNED = laid_out(OLD | {"finetuning_scaling_factor": True}, "scaling_factor")
 HOOK_Z = laid_out(OLD | {"hook_name": "blocks.7.attn.hook_z"})
 SKIP = laid_out(
     OLD

@@ -28,18 +28,18 @@ SAE_LENS = words(
     """,
     # The training.
     """
-    training_tokens total_training_tokens total_training_steps finetuning_tokens finetuning_method
-    train_batch_size train_batch_size_tokens adam_beta1 adam_beta2 lr lr_end lr_scheduler_name
-    lr_warm_up_steps lr_decay_steps n_restart_cycles l1_coefficient l1_warm_up_steps lp_norm
-    l0_coefficient l0_warm_up_steps target_l0 pre_act_loss_coefficient jumprelu_init_threshold
-    jumprelu_bandwidth jumprelu_sparsity_loss_mode jumprelu_tanh_scale jumprelu_ste_to_input
-    aux_loss_coefficient use_sparse_activations topk_threshold_lr matryoshka_widths
-    use_matryoshka_aux_loss n_batches_for_norm_estimate
-    mse_loss_normalization noise_scale normalize_sae_decoder scale_sparsity_penalty_by_decoder_norm
-    use_ghost_grads expansion_factor b_dec_init_method decoder_orthogonal_init decoder_init_norm
-    decoder_heuristic_init decoder_heuristic_init_norm init_encoder_as_decoder_transpose
-    feature_sampling_window dead_feature_window dead_feature_threshold from_pretrained_path resume
-    resume_from_checkpoint
+    training_tokens total_training_tokens total_training_samples total_training_steps
+    finetuning_tokens finetuning_method train_batch_size train_batch_size_tokens
+    train_batch_size_samples adam_beta1 adam_beta2 lr lr_end lr_scheduler_name lr_warm_up_steps
+    lr_decay_steps n_restart_cycles l1_coefficient l1_warm_up_steps lp_norm l0_coefficient
+    l0_warm_up_steps target_l0 pre_act_loss_coefficient jumprelu_init_threshold jumprelu_bandwidth
+    jumprelu_sparsity_loss_mode jumprelu_tanh_scale jumprelu_ste_to_input aux_loss_coefficient
+    use_sparse_activations topk_threshold_lr matryoshka_widths use_matryoshka_aux_loss
+    n_batches_for_norm_estimate mse_loss_normalization noise_scale normalize_sae_decoder
+    scale_sparsity_penalty_by_decoder_norm use_ghost_grads expansion_factor b_dec_init_method
+    decoder_orthogonal_init decoder_init_norm decoder_heuristic_init decoder_heuristic_init_norm
+    init_encoder_as_decoder_transpose feature_sampling_window dead_feature_window
+    dead_feature_threshold from_pretrained_path resume resume_from_checkpoint
     """,
     # What was logged and kept of it.
     """

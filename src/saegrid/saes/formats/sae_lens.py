@@ -320,11 +320,11 @@ def _check_other_name(
 ) -> None:
     """CheckpointError where the name by Hugging Face's modules means another site."""
     other = said.get(f"hf_{key}")
-    there = site_of(other, model) if isinstance(other, str) else None
-    if site is not None and there is not None and not there.is_same(site):
+    of_module = site_of(other, model) if isinstance(other, str) else None
+    if site is not None and of_module is not None and not of_module.is_same(site):
         raise CheckpointError(
-            f"{path}: {key} {hook!r} is {site}, but hf_{key} {other!r} is {there}; take out the "
-            "one that is wrong."
+            f"{path}: {key} {hook!r} is {site}, but hf_{key} {other!r} is {of_module}; take out "
+            "the one that is wrong."
         )
 
 
