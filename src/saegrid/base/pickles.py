@@ -1,6 +1,7 @@
 """Files of torch.save with plain tensors: what else a pickle may hold is refused, and not run."""
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile, is_zipfile
@@ -9,7 +10,7 @@ import numpy as np
 
 from saegrid.base.errors import CheckpointError, shown
 from saegrid.base.npz import begin
-from saegrid.base.tensors import DTYPES, MEND, Tensors, is_hollow, zeros
+from saegrid.base.tensors import DTYPES, Tensors, is_hollow, zeros
 
 READ = {np.dtype(dtype) for dtype in DTYPES.values()}
 
@@ -29,10 +30,13 @@ def open_pickle(path: str | Path) -> Tensors:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, LookupError) as problem:
-        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        asked = re.search(
+            r"GLOBAL (\S+)", str(problem)
+        )  # the rest of torch's text advises to run it
         raise CheckpointError(
-            f"{path}: this is no file of plain tensors by torch.save, and what else a pickle may "
-            f"hold is not read: {reason[:200]} {MEND}"
+            f"{path}: this is no file of plain tensors by torch.save, or it is damaged"
+            f"{f' (it asks for {asked[1]})' if asked else ''}; what else a pickle may hold is not "
+            "read. Fetch it again, or save the state_dict alone."
         ) from None
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise CheckpointError(
