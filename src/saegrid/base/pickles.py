@@ -30,9 +30,8 @@ def open_pickle(path: str | Path) -> Tensors:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, LookupError) as problem:
-        asked = re.search(
-            r"GLOBAL (\S+)", str(problem)
-        )  # the rest of torch's text advises to run it
+        # The rest of torch's own text advises to run what the file holds.
+        asked = re.search(r"GLOBAL (\S+)", str(problem))
         raise CheckpointError(
             f"{path}: this is no file of plain tensors by torch.save, or it is damaged"
             f"{f' (it asks for {asked[1]})' if asked else ''}; what else a pickle may hold is not "
@@ -72,7 +71,8 @@ def _array(path: Path, name: str, value: Any) -> np.ndarray:
     import torch
 
     if not isinstance(value, torch.Tensor) or value.is_sparse or value.is_quantized:
-        raise CheckpointError(f"{path}: {name!r} must be a plain tensor; got {shown(value)}.")
+        what = "a sparse or quantised one" if isinstance(value, torch.Tensor) else shown(value)
+        raise CheckpointError(f"{path}: {name!r} must be a plain tensor; got {what}.")
     value = value.detach()
     if value.dtype == torch.bfloat16:
         value = value.view(torch.uint16)
