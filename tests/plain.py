@@ -50,6 +50,7 @@ PLACES: dict[str, dict[str, str]] = {
     "gemma3": SANDWICH,
     "gemma3_text": SANDWICH,
     "olmo2": SANDWICH,
+    "olmo3": SANDWICH,
     "gpt2": GPT,
     "gpt_neo": {**GPT, "Z": "attn.attention.out_proj", "A": "attn.attention.out_proj"},
     "gptj": {
@@ -74,7 +75,7 @@ PLACES: dict[str, dict[str, str]] = {
 }
 """Modules of a block where they are not Llama's: of Z, I and N the input, of others the output."""
 ENCODERS = ("bert", "roberta", "distilbert")
-PARALLEL = ("gptj", "phi", "cohere")
+PARALLEL = ("gptj", "phi", "cohere", "cohere2")
 
 
 def network(folder: Path, kind: str) -> torch.nn.Module:
@@ -84,10 +85,13 @@ def network(folder: Path, kind: str) -> torch.nn.Module:
 
 
 def plain_sites(
-    model: torch.nn.Module, kind: str, ids: np.ndarray
+    model: torch.nn.Module, kind: str, ids: np.ndarray, places: dict[str, str] | None = None
 ) -> dict[tuple[int, str], torch.Tensor]:
-    """The activations (position, channel) of one row of ids, by layer and position."""
-    places = {**USUAL, **PLACES.get(kind, {})}
+    """The activations (position, channel) of one row of ids, by layer and position.
+
+    places: modules by position, in the place of those known by hand.
+    """
+    places = places or {**USUAL, **PLACES.get(kind, {})}
     behind = kind in ENCODERS or not getattr(model.config, "do_layer_norm_before", True)
     if kind == "opt" and behind:
         places["H"] = "self_attn_layer_norm"

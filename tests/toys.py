@@ -75,6 +75,8 @@ SETTINGS: dict[str, dict] = {
         "attention_multiplier": 0.3,
     },
     "cohere": {"logit_scale": 0.25, "use_qk_norm": True},
+    "cohere2": {"logit_scale": 0.25, "sliding_window": 4},
+    "olmo3": {"sliding_window": 4},
     "smollm3": {"no_rope_layer_interval": 2},
     "roberta": {"pad_token_id": 1},
 }

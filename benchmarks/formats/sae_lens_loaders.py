@@ -118,7 +118,7 @@ def qwen_scope(folder: Path) -> None:
         "model_type": "topk_sae",
         "d_model": D,
         "d_sae": F,
-        "k": 50,
+        "k": K,
         "hook_point": "resid_post",
     }
     (folder / "config.json").write_text(json.dumps(facts))

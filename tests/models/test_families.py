@@ -1,25 +1,31 @@
 """Every kind of model: sites against plain hooks, logits, and block by block against whole."""
 
+import json
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 import transformers
+from pydantic import ValidationError
 from safetensors.numpy import load_file
+from safetensors.torch import load_file as load_torch
+from safetensors.torch import save_file as save_torch
 
 from plain import network, plain_sites
-from saegrid.base.words import Site
+from saegrid.base.errors import CheckpointError
+from saegrid.base.words import POSITIONS, Site
 from saegrid.capture.layers import capture_layers
 from saegrid.capture.whole import capture_sites
+from saegrid.config.models import Model
 from saegrid.features.logits import model_logit_effects
-from saegrid.models import FAMILIES, family_of, read_config, sizes_of
+from saegrid.models import FAMILIES, family_of, read_config, sizes_of, unembedding_names
 from saegrid.models.check import check, logits_of
 from saegrid.models.forward import CaptureError, capture, plan_of
 from saegrid.models.hooks import editing, reading
-from saegrid.models.load import ModelError, load
+from saegrid.models.load import ModelError, device_of, load
 from saegrid.models.tiles import rows_of
-from toys import TOYS, random_rows, save, tokens_table
+from toys import TOYS, random_rows, save, tokens_table, toy
 
 KINDS = sorted(FAMILIES)
 LENGTHS = [3, 17, 8, 24, 1, 17]
@@ -37,9 +43,10 @@ def some_rows():
     return rows, np.setdiff1d(np.arange(len(rows.ids)), rows.starts)[::2]
 
 
-def by_row(model, kind, rows):
+def by_row(model, kind, rows, places=None):
     parts = [
-        plain_sites(model, kind, rows.ids[start:stop]) for start, stop in pairwise(rows.starts)
+        plain_sites(model, kind, rows.ids[start:stop], places)
+        for start, stop in pairwise(rows.starts)
     ]
     return {site: torch.cat([part[site] for part in parts]) for site in parts[0]}
 
@@ -129,7 +136,7 @@ def test_logits(name, tmp_path):
         along = softcap * torch.atanh(along / softcap)
     effect = torch.empty(64, dtype=torch.float64)
     upper = table.slice(0, 64)
-    effect[upper["token_id"].to_numpy()] = torch.tensor(upper["effect"].to_numpy()).double()
+    effect[upper["token_id"].to_pylist()] = torch.tensor(upper["effect"].to_pylist()).double()
     centred = direction - direction.mean() if model.unembedding.kind == "layer" else direction
     size = centred.pow(2).mean().sqrt() if model.unembedding.kind != "none" else 1e-4
     torch.testing.assert_close(effect, (along - without) * size, rtol=1e-3, atol=1e-3)
@@ -264,3 +271,150 @@ def test_positions_of_roberta(tmp_path):
     longer = rows_of(tokens_table(random_rows([19]))[0])
     with pytest.raises(CaptureError, match="takes at most 18"):
         capture(load(settings), longer, np.arange(19), sites)
+
+
+# --- checkpoints of more than a language model ---------------------------------------------------
+
+
+@pytest.mark.parametrize("spelled", ["language_model.model.", "model.language_model."])
+def test_the_language_model_of_a_gemma_3_that_reads_images(spelled, tmp_path):
+    """Its text gives what the whole model gives for it; the sizes are those of `text_config`."""
+    text = {**TOYS["gemma3_text"]().model.config.to_dict(), "model_type": "gemma3_text"}
+    seen = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "patch_size": 4}
+    config = transformers.Gemma3Config(
+        text_config=text,
+        vision_config={**seen, "num_attention_heads": 2, "image_size": 8},
+        image_token_index=63,
+        mm_tokens_per_image=4,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network_ = transformers.Gemma3ForConditionalGeneration(config).eval()
+    folder, store = tmp_path / "model", tmp_path / "x"
+    network_.save_pretrained(folder)
+    tensors = {
+        name.replace("language_model.model.", spelled): tensor
+        for name, tensor in load_torch(folder / "model.safetensors").items()
+    }
+    save_torch(tensors, folder / "model.safetensors", {"format": "pt"})
+    settings = {"path": str(folder)}
+    model = load(settings)
+    check(model)
+    assert torch.equal(model.output(IDS), network_(input_ids=IDS).logits)
+    assert model.sizes == sizes_of(read_config(folder)) == (2, 32, 96, 64, 64, 24)
+    assert (
+        unembedding_names(read_config(folder), set(tensors)).norm_weight == f"{spelled}norm.weight"
+    )
+    rows, wanted = some_rows()
+    capture_layers(settings, rows, wanted, [Site(1, "R")], store, "", quiet)
+    found = capture(model, rows, wanted, [Site(1, "R")])[Site(1, "R")].numpy()
+    assert np.array_equal(load_file(store / "L1R.safetensors")["x"], found)
+
+
+# --- architectures without a row -----------------------------------------------------------------
+
+BY_ITSELF = ("starcoder2", "persimmon", "arcee")
+
+
+@pytest.mark.parametrize("kind", BY_ITSELF)
+def test_an_architecture_without_a_row_is_worked_out(kind, tmp_path, capsys):
+    made = toy(kind, **SIZES, num_key_value_heads=2)
+    folder = save(made, tmp_path / "model")
+    settings = {"path": str(folder)}
+    model = load(settings)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(
+        f"family: worked out from the structure of a {kind} model: blocks layers"
+    )
+    check(model)
+    assert model.positions == [position for position in POSITIONS if position != "H"]
+    assert sizes_of(read_config(folder)) == model.sizes == (2, 32, 96, 64, 64, 32)
+    rows, wanted = some_rows()
+    sites = every_site(model)
+    found = capture(model, rows, wanted, sites)
+    places = {"A": model.family.attention, "M": model.family.mlp, "N": model.family.mlp}
+    places = {"Z": places["A"], "I": "mlp", "blocks": "model.layers", **places}
+    expected = by_row(network(folder, kind), kind, rows, places)
+    for site in sites:
+        torch.testing.assert_close(
+            found[site], expected[site.layer, site.position][wanted], rtol=1e-5, atol=1e-5
+        )
+    assert unembedding_names(read_config(folder)) is None
+    with pytest.raises(ModelError, match="cannot be run block by block"):
+        capture_layers(settings, rows, wanted, sites, tmp_path / "x", "", quiet)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("exaone4", "L0R must be the residual stream before it"),
+        ("vaultgemma", "L1R must give the model's own logits"),
+    ],
+)
+def test_a_structure_that_misleads_is_refused(kind, sentence, tmp_path):
+    model = load({"path": str(save(toy(kind, **SIZES, num_key_value_heads=2), tmp_path))})
+    with pytest.raises(ModelError, match=sentence) as error:
+        check(model)
+    assert str(error.value).endswith(
+        f"The architecture {kind} has no row in the table of families, and what its structure "
+        "suggests is wrong: write a row for it."
+    )
+
+
+def test_what_no_library_knows_has_no_structure():
+    facts = toy("arcee").model.config.to_dict()
+    assert family_of(facts).outlined
+    for changed in ({"model_type": "arkee"}, {"num_attention_heads": None}):
+        with pytest.raises(ValueError, match="is unknown"):
+            family_of(facts | changed)
+
+
+def test_later_tokens_must_not_count(tmp_path):
+    """Gemma's that attend both ways are refused by their key, and a model that does by its
+    behaviour."""
+    folder = save(TOYS["gemma3_text"](), tmp_path)
+    facts = read_config(folder) | {"use_bidirectional_attention": True}
+    (folder / "config.json").write_text(json.dumps(facts))
+    with pytest.raises(CheckpointError, match=r"behind them too \(use_bidirectional_attention\)"):
+        load({"path": str(folder)})
+    model = TOYS["llama"]()
+    for block in model.blocks:
+        block.self_attn.is_causal = False
+    with pytest.raises(ModelError, match="a token must attend to itself and the tokens before"):
+        check(model)
+
+
+# --- devices -------------------------------------------------------------------------------------
+
+
+def test_devices_that_are_not_there():
+    assert device_of("cpu") == torch.device("cpu")
+    for name in ("cuda:x", "cuda:", "mps:0", "cpu:1", "tpu", "cuda:-1"):
+        with pytest.raises(ModelError) as error:
+            device_of(name)
+        assert str(error.value) == (
+            f"model.device: {name!r} is unknown. Take one of cpu, cuda, mps, auto, or one GPU of "
+            "several as cuda:1."
+        )
+
+
+def test_a_gpu_of_several(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert device_of("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(ModelError) as error:
+        device_of("cuda:2")
+    assert str(error.value) == (
+        "model.device: cuda:2 was asked for, but torch finds 2 GPUs here, which are counted from 0."
+    )
+    monkeypatch.setattr(torch.mps, "device_count", lambda: 0)
+    with pytest.raises(ModelError, match=r"^model\.device: mps was asked for, but torch finds no"):
+        device_of("mps")
+
+
+@pytest.mark.parametrize(("device", "right"), [("cuda:1", True), ("mps", True), ("cuda:x", False)])
+def test_devices_in_a_config(device, right):
+    if right:
+        assert Model(path="x", device=device).device == device
+    else:
+        with pytest.raises(ValidationError):
+            Model(path="x", device=device)

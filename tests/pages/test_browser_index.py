@@ -63,3 +63,60 @@ def test_index_refuses_a_figure_elsewhere():
         "The table of cells must hold cell, layer, position, sae; sae missing. Add what is missing "
         "where the facts are made."
     )
+
+
+def compared(*corpora):
+    """The cells on several corpora, the rows of a cell together."""
+    rows = [
+        {"corpus": name, "role": role, **row, "n_active": row["n_active"] * n}
+        for row in pageworld.cells().slice(0, 2).to_pylist()
+        for n, (name, role) in enumerate(corpora, 1)
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def test_index_shows_a_cell_on_every_corpus():
+    """Each number beside the name of its corpus; a page is the main corpus' own."""
+    names = [("up", "main"), ("down", "holdout"), ("<i>", "reference")]
+    text = grid(compared=compared(*names))
+    section = text.partition('<section id="corpora">')[2].partition("</section>")[0]
+    rows = re.findall(r"<tr.*?</tr>", section, re.S)[1:]
+    assert len(rows) == 6
+    for place, row in enumerate(rows):
+        name, role = names[place % 3]
+        assert Document(row).text.split()[1:3] == [name, role]
+        assert f">{1264 * (place % 3 + 1):,}<" in row
+        assert ("features.html" in row) == (name == "up")
+        assert ('class="opens"' in row) == (name == "up")
+    assert "<i>" not in section
+    assert '<section id="corpora">' not in grid()
+
+
+PLAIN = {"name": "plain", "role": "reference", "total": 30, "has_edits": False, "filters": []}
+
+
+@pytest.mark.parametrize(
+    ("corpora", "masked"),
+    [
+        (pageworld.CORPORA, "tokens in the edit"),
+        ([*pageworld.CORPORA, PLAIN], "tokens in the edit"),
+        ([PLAIN | {"name": "up"}], None),
+    ],
+)
+def test_index_of_plain_text_does_not_speak_of_edits(corpora, masked):
+    """The main corpus decides what its own table says."""
+    text = grid(corpora=corpora)
+    cells = text.partition('id="cells"')[2].partition("</table>")[0]
+    titles = dict(re.findall(r'title="([^"]*)"><button>([^<]*)</button>', cells))
+    words = {heading: title for title, heading in titles.items()}
+    assert words.get("masked") == masked
+    if masked is None:
+        assert not re.search(r"\b(edits?|masked|replaced|headlines?)\b", Document(text).text)
+        assert not re.search(r'title="[^"]*\b(edit|masked)\b', text)
+
+
+def test_index_of_both_kinds_says_what_counts_in_each():
+    names = [("up", "main"), ("plain", "reference")]
+    text = grid(corpora=[*pageworld.CORPORA, PLAIN], compared=compared(*names))
+    section = text.partition('<section id="corpora">')[2]
+    assert 'title="tokens in the edit; of plain text all that densities count"' in section

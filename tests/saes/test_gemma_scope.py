@@ -130,6 +130,19 @@ def test_a_damaged_file_is_named(tmp_path, cut):
         open_checkpoint(tmp_path, reading=AT)
 
 
+@pytest.mark.parametrize("flag, at", [("encrypted", 6), ("packed", 8)])
+def test_members_that_cannot_be_read(tmp_path, flag, at):
+    """The flags and the method of compression in the directory of the zip are changed."""
+    path = npz(tmp_path, tensors()) / "params.npz"
+    raw = bytearray(path.read_bytes())
+    for signature, shift in ((b"PK\x01\x02", 2), (b"PK\x03\x04", 0)):
+        start = raw.index(signature) + at + shift
+        raw[start] = 1 if flag == "encrypted" else 8
+    path.write_bytes(raw)
+    with pytest.raises(CheckpointError, match="npz file, or it is damaged"):
+        open_checkpoint(tmp_path, reading=AT)
+
+
 def test_a_folder_without_the_file(tmp_path):
     with pytest.raises(CheckpointError, match=r"params\.npz: the file is not there"):
         open_checkpoint(tmp_path, reading=AT)

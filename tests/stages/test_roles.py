@@ -129,6 +129,19 @@ def test_a_study_without_others_has_no_table_of_them():
     assert "summary_by_corpus" not in {one.stage.name for one in jobs_of(plan)}
 
 
+def test_figures_of_edits_are_drawn_where_the_main_corpus_has_some():
+    plan = plan_of(compared())
+    drawn = {Path(path).stem for path in files(plan, "plot.figures")}
+
+    def swap(study):
+        corpora = study["corpora"]
+        corpora["headlines"]["role"], corpora["plain"]["role"] = "reference", "main"
+
+    other = changed(plan, swap)
+    assert drawn - {Path(path).stem for path in files(other, "plot.figures")} == {"edit_lengths"}
+    assert "edit_lengths" not in json.loads(spec(other, "index"))["figures"]
+
+
 # --- one corpus that is studied and learned from ------------------------------------------------
 
 

@@ -72,7 +72,10 @@ def test_the_rows_of_a_cell_stand_together(numbers):
 
 def test_numbers_of_the_main_corpus_are_those_of_the_summary(done, numbers):
     for row in pq.read_table(done / "results/tiny/summary.parquet").to_pylist():
-        assert numbers[row["cell"], "headlines"] == {"corpus": "headlines", "role": "main", **row}
+        expected = {"corpus": "headlines", "role": "main", **row}
+        beside = numbers[row["cell"], "headlines"]
+        assert {name: beside[name] for name in expected} == expected
+        assert beside.keys() - expected.keys() == {"median_share", "max_share"}
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -88,6 +91,7 @@ def test_of_plain_text_every_token_counts(done, numbers, name):
     assert row["l0"] == pytest.approx(active.sum() / n, rel=1e-12)
     assert row["max_density"] == active.max() / n
     assert row["median_density"] == pytest.approx(np.median(active[active > 0]) / n, rel=1e-12)
+    assert row["max_share"] == row["max_density"] and row["median_share"] == row["median_density"]
     assert row["n_above_0.01"] == (active >= 0.01 * n).sum()
 
 
@@ -104,6 +108,9 @@ def test_of_pairs_the_edits_count_and_no_filter_of_another_corpus(done, numbers,
     masked[edited.index[edited["in_edit"]]] = True
     hits = np.repeat(np.arange(z.d_sae), np.diff(z.indptr))[masked[z.indices]]
     assert row["n_active"] == len(np.unique(hits)) > 20
+    shares = np.unique(hits, return_counts=True)[1] / masked.sum()
+    assert row["max_share"] == pytest.approx(shares.max(), rel=1e-12)
+    assert row["median_share"] == pytest.approx(np.median(shares), rel=1e-12)
     parts = list((cell(done, "unseen", name) / "features").iterdir())
     assert len(parts) == 2
 

@@ -1,5 +1,6 @@
 """Npz files of numpy: what is stored uncompressed is mapped, and no object is unpickled."""
 
+import zlib
 from pathlib import Path
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
@@ -36,7 +37,7 @@ def open_npz(path: str | Path) -> Tensors:
                     places[name] = place
     except FileNotFoundError:
         raise CheckpointError(f"{path}: the file is not there.") from None
-    except (BadZipFile, OSError, EOFError, NotImplementedError, ValueError) as problem:
+    except (BadZipFile, OSError, EOFError, RuntimeError, ValueError, zlib.error) as problem:
         if isinstance(problem, CheckpointError):
             raise
         raise CheckpointError(
@@ -71,12 +72,12 @@ def _member(path: Path, file: ZipFile, member: ZipInfo) -> tuple[np.ndarray, int
         if member.compress_type != ZIP_STORED:
             numbers = np.frombuffer(stream.read(), dtype, count)
             return numbers.reshape(shape, order=order), None
-    start = _begin(path, member) + head
+    start = begin(path, member) + head
     mapped = np.asarray(np.memmap(path, np.uint8, "r"))[start : start + count * dtype.itemsize]
     return mapped.view(dtype).reshape(shape, order=order), None if turned else start
 
 
-def _begin(path: Path, member: ZipInfo) -> int:
+def begin(path: Path, member: ZipInfo) -> int:
     """The place of the first byte of a member's content, behind its header in the file."""
     with path.open("rb") as file:
         file.seek(member.header_offset)

@@ -85,6 +85,16 @@ def summary(
     return pa.Table.from_pylist([cell_row(root / cell, cuts, columns) for cell in ordered])
 
 
+def with_shares(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of a summary with the shares of masked tokens that its densities are."""
+    shares = {}
+    for name in ("median", "max"):
+        density = row[f"{name}_density"]
+        share = None if density is None else density * row["n_tokens"] / row["n_masked"]
+        shares[f"{name}_share"] = share
+    return {**row, **shares}
+
+
 def by_corpus(
     main: pa.Table,
     root: Path,
@@ -95,8 +105,10 @@ def by_corpus(
 ) -> pa.Table:
     """One row a cell and corpus: the rows of a cell stand together, in the order of `corpora`.
 
-    Columns: corpus, role, and those of `summary`; null where a corpus lacks the table that a
-    further column is read from.
+    Columns: corpus, role, those of `summary`, null where a corpus lacks the table that a further
+    column is read from, and median_share and max_share of the active features: active masked tokens
+    / masked tokens. Densities of pairs divide by all tokens, of which only those of the edit can be
+    masked, and so do not compare with those of plain text; shares do.
 
     Args:
         main: the summary of the main corpus.
@@ -117,7 +129,7 @@ def by_corpus(
         table = summary(root / corpus / "cells", expected[corpus], cuts, present)
         tables[corpus] = {row["cell"]: row for row in table.to_pylist()}
     rows = [
-        {"corpus": corpus, "role": role, **tables[corpus][cell]}
+        {"corpus": corpus, "role": role, **with_shares(tables[corpus][cell])}
         for cell in tables[first]
         for corpus, role in corpora
     ]

@@ -40,6 +40,7 @@ def check(model: Loaded) -> None:
     with torch.inference_mode():
         plain = model.output(ids)
         _check_logits(model, ids, plain, tokens.to(model.device))
+        _check_causal(model, ids, plain)
         _check_reading(model, ids, plain)
         _check_editing(model, ids, plain)
 
@@ -103,14 +104,18 @@ def _check_logits(
     x: dict[Site, torch.Tensor] = {}
     with reading(model, {last: _keep(x, last)}):
         hidden = model.hidden(ids)
-    computed = logits_of(model, x[last], tokens)
-    if computed is None:
+    if not model.family.causal:
         return
+    computed = [model.logits(hidden)[..., tokens]]
+    if model.family.outlined:
+        computed += [model.logits(_normed(model, x[last], hidden))[..., tokens]]
+    elif (from_last := logits_of(model, x[last], tokens)) is not None:
+        computed += [from_last]
     own = _exact(plain[..., tokens])
     scale = own.abs().max().item()
     bound = max(LOGITS, ROUNDINGS * torch.finfo(model.dtype).eps) * scale
-    for logits in (computed, _exact(model.logits(hidden)[..., tokens])):
-        off = (logits - own).abs().max().item()
+    for logits in computed:
+        off = (_exact(logits) - own).abs().max().item()
         # A number that is not finite is told later, with its site.
         if off > bound:
             raise ModelError(
@@ -118,6 +123,31 @@ def _check_logits(
                 f"and the unembedding of its family; they are off by {off:.3g} where {bound:.3g} "
                 f"is rounding. {_mend(model)}"
             )
+
+
+def _check_causal(model: Loaded, ids: torch.Tensor, plain: torch.Tensor) -> None:
+    """Check that a causal model's output does not depend on later tokens, so that padding on the
+    right counts for nothing."""
+    if not model.family.causal or ids.shape[1] < 2:
+        return
+    other = ids.clone()
+    other[:, -1] = (ids[:, -1] + 1) % model.sizes.d_vocab
+    before, after = (_exact(output[:, :-1]) for output in (plain, model.output(other)))
+    bound = max(LOGITS, ROUNDINGS * torch.finfo(model.dtype).eps) * before.abs().max().item()
+    if (before - after).abs().max().item() > bound:
+        raise ModelError(
+            f"{model.source}: a token must attend to itself and the tokens before it alone; here "
+            "later ones count too. Take a model that predicts the next token."
+        )
+
+
+def _normed(model: Loaded, x: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """The last residual stream through the norm beside the blocks that gives the nearest to the
+    last hidden state; itself where there is none."""
+    beside = model.body.get_submodule(model.family.blocks.rpartition(".")[0])
+    norms = [m for name, m in beside.named_children() if "norm" in name or "ln" in name]
+    normed = [x, *(norm(x) for norm in norms)]
+    return min(normed, key=lambda one: (one - hidden).abs().max().item())
 
 
 def _block_output(
@@ -143,6 +173,11 @@ def _turn(x: torch.Tensor) -> torch.Tensor:
 
 
 def _mend(model: Loaded) -> str:
+    if model.family.outlined:
+        return (
+            f"The architecture {model.family.name} has no row in the table of families, and what "
+            "its structure suggests is wrong: write a row for it."
+        )
     return (
         f"The family {model.family.name!r} does not describe this model: set model.family, or "
         "mend the family's file."

@@ -118,6 +118,12 @@ def check_config(folder: str | Path, config: Mapping[str, Any]) -> None:
                 f"{path}: this is a mixture of {value} experts ({key}) of the type {kind!r}, which "
                 f"is not read. Take a dense model, or one of the types {', '.join(mixtures)}."
             )
+    for part in (config, config.get("text_config")):
+        if isinstance(part, dict) and part.get("use_bidirectional_attention"):
+            raise CheckpointError(
+                f"{path}: tokens attend to those behind them too (use_bidirectional_attention), "
+                "which is not read. Take a model that predicts the next token."
+            )
     if "transformers_weights" in config:
         raise CheckpointError(
             f"{path}: transformers_weights names another file of weights, which is not read. "

@@ -16,9 +16,10 @@ from safetensors import SafetensorError
 
 from saegrid.base.errors import CheckpointError
 from saegrid.base.words import POSITIONS, Site
-from saegrid.models import Family, Sizes, Unembedding, family_of, hub, read_config
+from saegrid.models import FAMILIES, Family, Sizes, Unembedding, family_of, hub, read_config
 from saegrid.models.files import CONFIG, check_config, model_files
 from saegrid.models.memory import needed
+from saegrid.models.structure import worked_out
 
 DTYPES = {
     "float32": torch.float32,
@@ -291,9 +292,36 @@ def load(model: Mapping[str, Any]) -> Loaded:
     family = family_of(read_config(folder), model.get("family", "auto"))
     config = config_of(model, folder, family)
     kind = transformers.AutoModelForCausalLM if family.causal else transformers.AutoModel
+    if type(config) not in kind._model_mapping:
+        raise ModelError(
+            f"model.path: {model['path']}: a {family.name} model does not predict the next token, "
+            f"and has no row in the table of families. Known: {', '.join(sorted(FAMILIES))}."
+        )
     if model["weights"] == "random":
         network = _initialise(kind, model, config, family.kernel)
     else:
         network = _read(kind, model, folder, config, family)
     network = network.eval().requires_grad_(False).to(device)
-    return Loaded(network, family, family.sizes(config.to_dict()), str(model["path"]))
+    sizes = family.sizes(config.to_dict())
+    if family.outlined:
+        family = _worked_out(model, family, network.base_model, sizes)
+    return Loaded(network, family, sizes, str(model["path"]))
+
+
+def _worked_out(
+    model: Mapping[str, Any], family: Family, body: torch.nn.Module, sizes: Sizes
+) -> Family:
+    """The family of a model by its structure, told in a line; ModelError where it is not found."""
+    parts = worked_out(family, body, sizes.n_layers, sizes.d_model)
+    if parts is None:
+        raise ModelError(
+            f"model.path: {model['path']}: the architecture {family.name} has no row in the table "
+            f"of families, and no list of {sizes.n_layers} blocks with an attention and an MLP was "
+            f"found in it. Known: {', '.join(sorted(FAMILIES))}."
+        )
+    print(
+        f"family: worked out from the structure of a {family.name} model: blocks {parts.blocks}, "
+        f"attention {parts.attention}, MLP {parts.mlp}",
+        flush=True,
+    )
+    return parts

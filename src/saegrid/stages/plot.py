@@ -9,7 +9,9 @@ from saegrid.stages.summary import file_of
 
 def figures(plan: Plan) -> dict[str, str]:
     """The function that draws each figure, by name."""
-    return {figure.name: figure.draw for figure in sorted(plan.graph.shown(Figure))}
+    edits = plan.corpora[plan.main].has_edits
+    shown = [figure for figure in plan.graph.shown(Figure) if edits or not figure.of_edits]
+    return {figure.name: figure.draw for figure in sorted(shown)}
 
 
 def drawn_from(plan: Plan) -> list[str]:

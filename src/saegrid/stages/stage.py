@@ -167,6 +167,8 @@ class Figure(NamedTuple):
     table: str = ""
     """The output of each cell that it is drawn from: `grid.tables["probe.table"][str(cell)]` is the
     table of a cell; empty: densities alone."""
+    of_edits: bool = False
+    """Drawn where the texts of the main corpus have edits."""
 
 
 class Panel(NamedTuple):

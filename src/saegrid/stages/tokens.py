@@ -32,6 +32,8 @@ def settings(plan: Plan, at: At) -> Settings:
         "row_length": corpus.settings.row_length,
         "mask": corpus.settings.mask,
         "max_length": corpus.max_length,
+        "special_tokens": corpus.settings.special_tokens,
+        "chat": corpus.settings.chat and corpus.settings.chat.model_dump(mode="json"),
     }
 
 
@@ -57,7 +59,7 @@ TOKENS = Stage(
     needs=Needs(memory=4000, minutes=20, group="corpus"),
     weighs=lambda sizes, at: Weight(write=8 * sizes.text(at.corpus).positions),
     shows=(
-        Figure("edit_lengths", "saegrid.pages.figures.edit_lengths:draw"),
+        Figure("edit_lengths", "saegrid.pages.figures.edit_lengths:draw", of_edits=True),
         Figure("tokens_per_text", "saegrid.pages.figures.tokens_per_text:draw"),
     ),
 )

@@ -25,6 +25,8 @@ NUMBERS = {
     "l0": ("L0", "{:.1f}", "mean number of active features per captured token"),
     "median_density": ("median density", "{:.3%}", "over the active features"),
     "max_density": ("max density", "{:.3%}", "the densest feature"),
+    "median_share": ("median share", "{:.2%}", "of the masked tokens, over the active features"),
+    "max_share": ("max share", "{:.2%}", "of the masked tokens, that of the densest feature"),
     "n_topics": ("topics", "{:,}", "features judged to have a topic"),
     "n_form": ("form", "{:,}", "features of a spelling: first letter or ending"),
     "topics": ("found", "", "the topics"),
@@ -85,7 +87,8 @@ def index(
         grids=[(name, *_grid(of_corpus)) for name, of_corpus in _by(rows, "corpus").items()],
         columns=[*_columns(cells.column_names, of_main), *further],
         compared=_compared(compared, study_facts["corpus"]),
-        compared_columns=[*_columns(cells.column_names, {*edits.values()}), *further][1:],
+        compared_columns=_compared_columns(compared, {*edits.values()}, further),
+        mixed=len({*edits.values()}) > 1,
         panels=[
             {**panel, "rows": linked(panel["rows"]), "columns": headings(panel["rows"])}
             for panel in panels
@@ -128,6 +131,15 @@ def _compared(table: pa.Table | None, main: str) -> list[dict[str, Any]]:
         page = f"{row['corpus']}/cells/{row['cell']}/features.html"
         row["href"] = page if row["corpus"] == main else None
     return rows
+
+
+def _compared_columns(
+    table: pa.Table | None, edits: set[bool], further: Sequence[Column]
+) -> list[Column]:
+    """The columns that differ between corpora."""
+    alike = ("cell", "d_sae")
+    own = _columns(table.column_names, edits) if table else []
+    return [*(column for column in own if column.name not in alike), *further]
 
 
 def _by(rows: list[dict[str, Any]], name: str) -> dict[Any, list[dict[str, Any]]]:

@@ -74,6 +74,11 @@ class Corpus:
         return sum(Path(path).stat().st_size for path in self.files)
 
     @property
+    def has_edits(self) -> bool:
+        """True if its texts are pairs of an original and an edited one."""
+        return self.settings.source.columns.original is not None
+
+    @property
     def max_length(self) -> int | None:
         """Longest row in tokens; None where neither the config nor the model says."""
         return self.settings.max_length or self.model.context
