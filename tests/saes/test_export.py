@@ -14,11 +14,12 @@ from saegrid.base.errors import CheckpointError
 from saegrid.base.io import read_tensors
 from saegrid.base.registry import pick
 from saegrid.base.words import Site
+from saegrid.saes.cfg import SCALER
 from saegrid.saes.checkpoint import READ, Reading
 from saegrid.saes.export import export, main
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.formats.llama_scope import open_checkpoint as open_llama_scope
-from saegrid.saes.formats.sae_lens import SCALER, open_checkpoint
+from saegrid.saes.formats.sae_lens import open_checkpoint
 from saegrid.saes.known import words
 from saegrid.saes.reference import NORMS, REFERENCE, import_sae
 from saegrid.saes.sae import as_written, decode, encode

@@ -8,8 +8,9 @@ import pytest
 from saegrid.base.errors import CheckpointError
 from saegrid.base.io import read_json, write_tensors
 from saegrid.base.words import Site
+from saegrid.saes.cfg import SCALER
 from saegrid.saes.checkpoint import READ, Reading
-from saegrid.saes.formats.sae_lens import SCALER, open_checkpoint
+from saegrid.saes.formats.sae_lens import open_checkpoint
 from saegrid.saes.reference import NORMS, REFERENCE, import_sae, look, open_sae
 from saegrid.saes.sae import as_written, decode, encode
 
@@ -175,7 +176,11 @@ CENTRED = {"model_from_pretrained_kwargs": {"center_writing_weights": True}}
 NO_TRANSCODERS = [
     ({}, HOOK | MLP, "apply_b_dec_to_input is true of a transcoder"),
     ({"normalize_activations": "layer_norm"}, HOOK | MLP, "normalize_activations is 'layer_norm'"),
-    ({"apply_b_dec_to_input": False}, HOOK | MLP | CENTRED, "center_writing_weights is True of a"),
+    (
+        {"apply_b_dec_to_input": False},
+        HOOK | MLP | CENTRED,
+        "with centred writing weights (model_from_pretrained_kwargs.cent",
+    ),
     ({}, HOOK, "hook_name_out is not there. Write `writes: m`"),
     ({}, HOOK | MLP | {"hook_name_out": "blocks.7.hook_q"}, "hook_name_out is 'blocks.7.hook_q'"),
 ]
