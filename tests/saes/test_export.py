@@ -6,14 +6,17 @@ import sys
 
 import numpy as np
 import pytest
+from test_formats import MAKERS
 from test_sae_lens_kinds import CENTRED, HOOK, MLP, X, written
 
 from checkpoints import llama_scope
 from saegrid.base.errors import CheckpointError
 from saegrid.base.io import read_tensors
+from saegrid.base.registry import pick
 from saegrid.base.words import Site
 from saegrid.saes.checkpoint import READ, Reading
 from saegrid.saes.export import export, main
+from saegrid.saes.formats import FORMATS
 from saegrid.saes.formats.llama_scope import open_checkpoint as open_llama_scope
 from saegrid.saes.formats.sae_lens import SCALER, open_checkpoint
 from saegrid.saes.known import words
@@ -124,6 +127,21 @@ def test_an_export_is_read_here_as_it_was(tmp_path, name):
     np.testing.assert_allclose(
         encode(again.encoder, X), encode(sae.encoder, X), rtol=1e-5, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_for_sae_lens(tmp_path, name):
+    folder = MAKERS[name](tmp_path / "from")
+    reading = Reading(site=Site(7, "R"), writes=None)
+    sae = pick(FORMATS, name, "format").open(folder, reading=reading)
+    x = np.random.default_rng(1).normal(size=(100, sae.encoder.d_model)) * 2
+    z = encode(sae.encoder, x)
+    export(sae, tmp_path / "to")
+    expected, x_hat = by_sae_lens(tmp_path / "to", x)
+    assert (z > 0).any()
+    np.testing.assert_array_equal(expected > 0, z > 0)
+    np.testing.assert_allclose(expected, z, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(x_hat, as_written(sae, x, decode(sae, z)), rtol=1e-4, atol=1e-4)
 
 
 def test_llama_scope_for_sae_lens(tmp_path):

@@ -120,6 +120,8 @@ def test_a_threshold_as_its_logarithm(tmp_path):
     h = (X - w["b_dec"]) @ w["W_enc"] + w["b_enc"]
     z = np.where(h > np.exp(w["log_threshold"]), h, 0)
     same(open_checkpoint(tmp_path), z, z @ w["W_dec"] + w["b_dec"])
+    written(tmp_path, "jumprelu", more=("log_threshold", "threshold"))
+    assert "'threshold' and 'log_threshold' both say the threshold" in refusal(tmp_path)
 
 
 def test_a_negative_threshold_is_a_relu(tmp_path):
@@ -237,6 +239,8 @@ def test_a_number_that_the_config_of_the_sae_names(tmp_path):
     assert "the key 'activation_normalization_factor' is missing" in refusal(tmp_path)
     written(tmp_path, activation_normalization_factor=0.25)
     assert "activation_normalization_factor is 0.25, but normalize_act" in refusal(tmp_path)
+    written(tmp_path, norm_scaling_factor=0.25)
+    assert "norm_scaling_factor is 0.25, but normalize_activations is 'none'" in refusal(tmp_path)
 
 
 def test_numbers_that_are_missing_or_contradict(tmp_path):

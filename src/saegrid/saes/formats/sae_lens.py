@@ -90,11 +90,9 @@ TENSORS = {
 FACTORS = ("scaling_factor", "finetuning_scaling_factor")
 """Names of the tensor that SAELens 1 to 5 multiply codes with before they are decoded."""
 
-AVERAGE, SCALAR, FACTOR = (
-    "expected_average_only_in",
-    "constant_scalar_rescale",
-    "activation_normalization_factor",
-)
+AVERAGE, MEASURED = "expected_average_only_in", "norm_scaling_factor"
+SCALAR, FACTOR = "constant_scalar_rescale", "activation_normalization_factor"
+"""Normalisations by one number for all tokens, and the key of each number."""
 FRONTS = {front.name: front for front in (LAYER_NORM, CONSTANT_NORM)}
 """Normalisations by the token's own numbers."""
 
@@ -414,22 +412,23 @@ def _normalisation(
             f"{path}: input_scale is {reading.input_scale!r} in the config, but {key} is {name!r}, "
             "which has no such number. Take it out."
         )
+    for number, of in ((MEASURED, AVERAGE), (FACTOR, SCALAR)):
+        if name != of and cfg.get(number) not in (None, 1):
+            raise CheckpointError(
+                f"{path}: {number} is {cfg[number]!r}, but {key} is {name!r}. Correct the one that "
+                "is wrong."
+            )
     if name == AVERAGE:
         return name, _average(path, cfg, reading), None
     if name == SCALAR:
         return name, _positive(path, FACTOR, require(path, cfg, FACTOR, int, float)), None
-    if cfg.get(FACTOR) not in (None, 1):
-        raise CheckpointError(
-            f"{path}: {FACTOR} is {cfg[FACTOR]!r}, but {key} is {name!r}. Correct the one that is "
-            "wrong."
-        )
     return name, 1.0, FRONTS.get(name)
 
 
 def _average(path: Path, cfg: dict[str, Any], reading: Reading) -> float:
     """The number that makes activations of the norm sqrt(d_in) on average, as it was measured."""
     scaler, key = path.with_name(SCALER), "scaling_factor"
-    values = {"norm_scaling_factor": cfg.get("norm_scaling_factor")}
+    values = {MEASURED: cfg.get(MEASURED)}
     if scaler.is_file():
         values[f"{key} in {SCALER}"] = read_facts(scaler).get(key)
     values["input_scale in the config"] = reading.input_scale
@@ -560,7 +559,12 @@ def _gate(
         return scale, bias, np.zeros(d_sae)
     if kind.gate == "batch":
         threshold = np.full(d_sae, _single(tensors, "topk_threshold"))
-    elif "log_threshold" in tensors.arrays and "threshold" not in tensors.arrays:
+    elif "log_threshold" in tensors.arrays:
+        if "threshold" in tensors.arrays:
+            raise CheckpointError(
+                f"{tensors.path}: the tensors 'threshold' and 'log_threshold' both say the "
+                "threshold; take one out."
+            )
         threshold = np.exp(vector("log_threshold"))
     else:
         threshold = vector("threshold")
