@@ -46,5 +46,7 @@ onstart:
 
 onsuccess:
     leftovers.remove(PLAN.root, BEGAN)
+    for line in aside.lines(PLAN):
+        print(line, file=sys.stderr)
     if (page := Path(PLAN.root) / "index.html").is_file():
         print(f"Open {page}", file=sys.stderr)

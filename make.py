@@ -50,7 +50,6 @@ def setup() -> None:
 def toy() -> None:
     """The embedded study."""
     run("snakemake", "--cores", "2")
-    print("Open results/toy/index.html")
 
 
 def test() -> None:

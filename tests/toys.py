@@ -18,14 +18,14 @@ from saegrid.models.load import Loaded
 torch.set_num_threads(1)
 
 
-SMALL = dict(
-    layers="num_hidden_layers",
-    d="hidden_size",
-    mlp="intermediate_size",
-    heads="num_attention_heads",
-    kv_heads="num_key_value_heads",
-    context="max_position_embeddings",
-)
+SMALL = {
+    "layers": "num_hidden_layers",
+    "d": "hidden_size",
+    "mlp": "intermediate_size",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "context": "max_position_embeddings",
+}
 """Keys of a toy's sizes in most families."""
 KEYS = {
     "gpt2": dict(
@@ -39,37 +39,12 @@ KEYS = {
     "distilbert": dict(SMALL, layers="n_layers", d="dim", mlp="hidden_dim", heads="n_heads"),
 }
 """Keys where a kind of model has others."""
-KINDS = [
-    "bert",
-    "cohere",
-    "distilbert",
-    "gemma",
-    "gemma2",
-    "gemma3_text",
-    "gpt2",
-    "gpt_neo",
-    "gpt_neox",
-    "gptj",
-    "granite",
-    "llama",
-    "mistral",
-    "mixtral",
-    "olmo",
-    "olmo2",
-    "opt",
-    "phi",
-    "phi3",
-    "qwen2",
-    "qwen3",
-    "qwen3_moe",
-    "roberta",
-    "smollm3",
-    "stablelm",
-]
 GROUPED = ("gemma", "llama", "mistral", "mixtral", "olmo", "phi", "qwen", "stablelm", "granite")
 """Beginnings of the kinds whose heads share keys and values."""
 TURNED = {"rope_type": "default", "rope_theta": 10_000.0, "partial_rotary_factor": 0.5}
+PLAIN = ["bert", "distilbert", "gpt2", "llama", "mistral", "olmo", "olmo2", "opt", "phi3", "qwen2"]
 SETTINGS: dict[str, dict] = {
+    **{kind: {} for kind in PLAIN},
     "gemma": {"head_dim": 6},
     "gemma2": {
         "head_dim": 6,
@@ -88,7 +63,7 @@ SETTINGS: dict[str, dict] = {
         "norm_topk_prob": True,
     },
     "mixtral": {"num_local_experts": 4, "num_experts_per_tok": 2},
-    "gpt_neo": {"attention_types": [[["global", "local"], 8]], "window_size": 4},
+    "gpt_neo": {"window_size": 4},
     "gptj": {"rotary_dim": 4},
     "gpt_neox": {"rope_parameters": TURNED},
     "phi": {"rope_parameters": TURNED},
@@ -100,10 +75,12 @@ SETTINGS: dict[str, dict] = {
         "attention_multiplier": 0.3,
     },
     "cohere": {"logit_scale": 0.25, "use_qk_norm": True},
+    "cohere2": {"logit_scale": 0.25, "sliding_window": 4},
+    "olmo3": {"sliding_window": 4},
     "smollm3": {"no_rope_layer_interval": 2},
     "roberta": {"pad_token_id": 1},
 }
-"""Settings that tell a kind of model from its relatives."""
+"""The kinds, with settings that tell each from its relatives."""
 
 
 def toy(
@@ -121,13 +98,13 @@ def toy(
 ) -> Loaded:
     """A random model of a kind, by the `model_type` of its config.json."""
     keys = KEYS.get(kind, SMALL)
-    sizes = dict(layers=layers, d=d, mlp=mlp or 3 * d, heads=heads, context=context)
+    sizes = {"layers": layers, "d": d, "mlp": mlp or 3 * d, "heads": heads, "context": context}
     if kind.startswith(GROUPED):
         sizes["kv_heads"] = kv_heads
     own = {keys[size]: value for size, value in sizes.items()} | SETTINGS.get(kind, {})
     if kind == "gpt_neo":
         own["attention_types"] = [[["global", "local"], (layers + 1) // 2]]
-    ends = dict(pad_token_id=None, bos_token_id=1, eos_token_id=2)
+    ends = {"pad_token_id": None, "bos_token_id": 1, "eos_token_id": 2}
     facts = {"vocab_size": vocab, "initializer_range": 0.2} | ends | own | settings
     if kind == "opt":
         facts["init_std"] = facts.pop("initializer_range")
@@ -164,7 +141,7 @@ tests/models/test_families.py."""
 TOYS = Cases(
     "model family",
     "tests/toys.py",
-    {kind: partial(toy, kind) for kind in KINDS}
+    {kind: partial(toy, kind) for kind in SETTINGS}
     | {"llama": toy_llama, "gpt2": toy_gpt2, "bert": toy_bert, "gemma3": _gemma3},
 )
 """A toy of each kind: a function of layers, d, vocab, context and seed, and settings of its

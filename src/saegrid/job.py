@@ -84,6 +84,12 @@ def start(snakemake: Any) -> Iterator[Job]:
         _end()
 
 
+def tell(line: str) -> None:
+    """Print a line to the log and to the screen: what whoever starts a run must see."""
+    print(line, flush=True)
+    print(line, file=sys.__stderr__, flush=True)
+
+
 @contextmanager
 def _threads(n: int) -> Iterator[None]:
     """A context with a fixed number of threads, on which the last bits of products depend."""

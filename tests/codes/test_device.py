@@ -13,7 +13,7 @@ from covering import pairs
 from saegrid.base.tensors import widen
 from saegrid.codes import screen as screens
 from saegrid.codes.device import DeviceScreen, arrange, free_mb, kind, pairwise
-from saegrid.codes.encode import encode, place
+from saegrid.codes.encode import DEVICE, encode, place
 from saegrid.codes.exact import dots
 
 CUDA = pytest.param(
@@ -150,6 +150,16 @@ def test_a_card_is_used_within_its_memory():
 def test_where_a_job_multiplies():
     assert place(0) is None
     assert place(1) == ("cuda" if torch.cuda.is_available() else None)
+
+
+@pytest.mark.parametrize(
+    ("named", "device"), [("", "cuda"), ("auto", "cuda"), ("mps", "cuda"), ("cuda:1", "cuda:1")]
+)
+def test_a_job_multiplies_on_the_gpu_of_the_model(monkeypatch, named, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv(DEVICE, named)
+    assert place(1) == device
+    assert place(0) is None
     half, other = (make_encoder(np.ones((3, 4)), dtype) for dtype in ("bfloat16", "float16"))
     assert [kind("auto", half), kind("float32", half)] == ["bfloat16", "float32"]
     assert kind("auto", other) == "float32"

@@ -129,6 +129,19 @@ def test_models_are_looked_at_by_facts_and_headers(tmp_path):
     }.items():
         (text,) = told(changed(model__path=name), "model")
         assert sentence in text and text.startswith("model.path: "), text
+    (text,) = told(changed(model__path="lacking", model__family="gpt2"), "model")
+    assert text == (
+        "model.family: lacking/config.json says model_type llama, whose parts are not those of "
+        "gpt2. Leave it at auto."
+    )
+    parallel = facts | {"model_type": "cohere", "layer_norm_eps": 1e-5}
+    (copied("parallel") / "config.json").write_text(json.dumps(parallel))
+    block = {"layers": [0], "positions": ["h", "r"], "saes": ["8x"]}
+    (text,) = told(changed(model__path="parallel", grid=[block]), "grid")
+    assert text == (
+        "grid: a cohere model has no position h: attention and MLP of a block read the same "
+        "stream, and there is none between them; take b or r."
+    )
     untrained = changed(model__path="weightless", model__weights="random")
     assert told(untrained) == []
 
@@ -136,17 +149,17 @@ def test_models_are_looked_at_by_facts_and_headers(tmp_path):
 # --- corpora ----------------------------------------------------------------------------------
 
 HEADS = {
-    "semicolons.csv": (b"id;text\n1;a\n", "The columns are separated by semicolons"),
-    "tabs.csv": (b"id\ttext\n1\ta\n", "The columns are separated by tabs"),
-    "latin.csv": ("id,t\u00e9xt\n".encode("latin1"), "Their names are not UTF-8"),
-    "utf16.csv": ("id,text\n1,a\n".encode("utf-16"), "is UTF-16; expected plain text in UTF-8"),
-    "zipped.csv": (b"\x1f\x8b\x08" + bytes(9), "is compressed (gzip)"),
+    "semicolons.csv": (b"id;text\n1;a\n", None),
+    "tabs.csv": (b"id\ttext\n1\ta\n", None),
+    "latin.csv": ("id,t\u00e9xt\n".encode("latin1"), "Set source.encoding, such as cp1252"),
+    "utf16.csv": ("id,text\n1,a\n".encode("utf-16"), None),
+    "zipped.csv": (b"\x1f\x8b\x08" + bytes(9), "cannot be unpacked as gzip"),
     "zeros.csv": (b"id,text\n" + bytes(9), "holds zero bytes: it is no text"),
     "empty.csv": (b"", "is empty; expected at least one row"),
     "header.csv": (b"id,text\n", "holds no rows"),
     "twice.csv": (b"id,text,text\n1,a,b\n", "has 2 columns named 'text'"),
     "quote.csv": (b'id,te"xt\n', "has no column 'text'"),
-    "array.jsonl": (b'[{"id": 1}]', "holds a JSON array"),
+    "array.jsonl": (b'[{"id": 1}]', "has no column 'text'"),
     "not.jsonl": (b"hello\n", "none of the first lines is a JSON object"),
     "other.jsonl": (
         b'{"id": "1", "txt": "a"}\n',

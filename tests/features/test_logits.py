@@ -210,9 +210,15 @@ def test_effects_of_a_model(tmp_path, tied, top, effect):
 
 
 def test_hidden_neurons_have_no_linear_path(tmp_path):
+    """Nor where they are as many as the channels of the stream."""
     llama(tmp_path, tied=True)
-    found = model_logit_effects(np.ones((1, 4), np.float32), [3], tmp_path, TOKENS)
+    found = model_logit_effects(np.ones((1, 4), np.float32), [3], tmp_path, TOKENS, position="N")
     assert (found.num_rows, found.schema) == (0, SCHEMA)
+    for position in "NZI":
+        found = model_logit_effects(
+            np.ones((1, 2), np.float32), [3], tmp_path, TOKENS, position=position
+        )
+        assert found.num_rows == 0
     with pytest.raises(ValueError, match="as wide as the directions"):
         model_logit_effects(np.ones((1, 3), np.float32), [3], tmp_path, TOKENS)
 

@@ -79,9 +79,14 @@ def test_it_is_what_three_whole_passes_give(name, site):
     assert expected["kl"] > 1e-4, "this SAE changes something"
 
 
-@pytest.mark.parametrize("kind", ["mistral", "qwen2", "qwen3"])
-def test_other_kinds_of_llama(kind):
-    model, text, site = toy_llama(kind=kind), text_of_rows(), Site(0, "R")
+KINDS = ["cohere", "gemma2", "gpt_neo", "granite", "mixtral", "opt", "phi", "qwen3"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_kinds_of_models(kind):
+    """With their factors and bounds of the logits, flat MLPs, experts and plain attention."""
+    model, text = TOYS[kind](), text_of_rows()
+    site = Site(1, "H" if "H" in model.positions else "I")
     sae = random_sae(d=32, m=160, k=9)
     assert numbers(model, sae, site, text) == pytest.approx(
         plainly(model, sae, site, text)[1], rel=1e-4, abs=1e-6

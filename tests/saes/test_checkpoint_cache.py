@@ -17,6 +17,7 @@ from asking import cell_at, files, inputs, plan_of, spec, wants
 from checkpoints import llama_scope
 from loopback import COMMIT, environment, serve, use
 from saegrid.base.errors import CheckpointError
+from saegrid.codes.encode import DEVICE
 from saegrid.config.models import Hub as Settings
 from saegrid.saes.cache import BUDGET, DEFAULTS, FOLDER, Cache, Lease, name_of
 from saegrid.saes.cache.cache import _gb
@@ -583,7 +584,7 @@ def test_a_plan_asks_for_the_activations_first_only_where_a_checkpoint_is_fetche
     study["corpora"]["headlines"]["shards"] = 2
     sharded = inputs(plan_of(study), "import_sae", "before", cells[0])
     assert [path.count("/shard-") for path in sharded] == [1, 1]
-    assert plan.environment() == {FOLDER: "${A}/b", BUDGET: "0.5"}
+    assert plan.environment() == {FOLDER: "${A}/b", BUDGET: "0.5", DEVICE: "cpu"}
     study["hub"] = {"budget_gb": 7}
     specs = [spec(one, "import_sae", cells[0]) for one in (plan, plan_of(study))]
     assert specs[0] == specs[1]

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+import foreign
 from cases import Cases
 from checkpoints import (
     D_MODEL,
@@ -20,9 +21,10 @@ from saegrid.base.registry import pick
 from saegrid.base.tensors import widen
 from saegrid.base.words import Site
 from saegrid.saes.checkpoint import Format, Reading
+from saegrid.saes.export import export
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.formats.llama_scope import names, open_checkpoint, parse_name
-from saegrid.saes.formats.sae_lens import config, export, write_sae_lens
+from saegrid.saes.formats.sae_lens import config, write_sae_lens
 from saegrid.saes.formats.sae_lens import open_checkpoint as open_sae_lens
 from saegrid.saes.sae import decode, encode, pre_activations
 
@@ -195,8 +197,8 @@ def test_llama_scope_refuses_what_it_does_not_understand(tmp_path, key):
 
 
 def test_an_unknown_hook_point_and_a_missing_key_are_named(tmp_path):
-    hook = "blocks.15.attn.hook_z"
-    with pytest.raises(CheckpointError, match=r"hook_point_in is 'blocks\.15\.attn\.hook_z'"):
+    hook = "blocks.15.attn.hook_q"
+    with pytest.raises(CheckpointError, match=r"hook_point_in is 'blocks\.15\.attn\.hook_q'"):
         open_checkpoint(llama_scope(tmp_path, hook_point_in=hook, hook_point_out=hook))
     facts = json.loads((llama_scope(tmp_path) / "hyperparams.json").read_text())
     facts["act_function"] = facts.pop("act_fn")
@@ -349,13 +351,18 @@ def test_older_configs_say_the_hook_beside_the_metadata(tmp_path):
     assert str(open_sae_lens(folder).site) == "L7R"
 
 
+KINDS = (
+    "'standard', 'topk', 'jumprelu', 'gated', 'batchtopk', 'matryoshka_batchtopk', 'transcoder', "
+    "'skip_transcoder', 'jumprelu_transcoder', 'jumprelu_skip_transcoder'"
+)
+NORMALISATIONS = (
+    "'none', 'expected_average_only_in', 'constant_scalar_rescale', 'layer_norm', "
+    "'constant_norm_rescale'"
+)
 SAE_LENS_REFUSED = [
-    ("architecture", "gated", "supported: 'standard', 'jumprelu', 'topk'."),
-    ("architecture", "batchtopk", "supported: 'standard', 'jumprelu', 'topk'."),
-    ("architecture", "transcoder", "supported: 'standard', 'jumprelu', 'topk'."),
+    *(("architecture", name, f"supported: {KINDS}.") for name in ("temporal", "abstopk")),
     ("reshape_activations", "hook_z", "supported: 'none'."),
-    ("normalize_activations", "layer_norm", "supported: 'none'."),
-    ("normalize_activations", "expected_average_only_in", "supported: 'none'."),
+    ("normalize_activations", "covariance_whitening", f"supported: {NORMALISATIONS}."),
 ]
 
 
@@ -409,6 +416,7 @@ MAKERS = Cases(
     {
         "llama_scope": llama_scope,
         "sae_lens": lambda folder: sae_lens(folder)[0],
+        **foreign.MAKERS,
     },
 )
 """A function of each format that writes a checkpoint to a folder."""

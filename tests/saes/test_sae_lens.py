@@ -10,10 +10,11 @@ from checkpoints import D_MODEL, D_SAE, write_safetensors
 from saegrid.base.errors import CheckpointError
 from saegrid.base.io import read_json
 from saegrid.saes.checkpoint import READ, Reading
-from saegrid.saes.formats.sae_lens import export, open_checkpoint
+from saegrid.saes.export import export
+from saegrid.saes.formats.sae_lens import open_checkpoint
 from saegrid.saes.known import SAE_LENS
 from saegrid.saes.reference import NORMS, REFERENCE, import_sae, open_sae
-from saegrid.saes.sae import decode, encode
+from saegrid.saes.sae import as_written, decode, encode
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 X = np.random.default_rng(5).normal(size=(200, D_MODEL)) * 3 + 0.4
@@ -256,15 +257,27 @@ def in_metadata(**keys):
 
 
 PLACES = [
-    (in_metadata(hook_name_out="blocks.7.hook_mlp_out"), "differ: this is a transcoder"),
-    (OF_3_TO_5 | {"hook_name_out": "blocks.7.hook_mlp_out"}, "differ: this is a transcoder"),
+    (
+        in_metadata(hook_name_out="blocks.7.hook_q"),
+        "hook_name_out is 'blocks.7.hook_q'; supp",
+    ),
+    (OF_6 | {"architecture": "transcoder"}, "the architecture is 'transcoder', but hook_name_out"),
     (OF_6 | {"d_out": 2 * D_MODEL}, f"d_out is {2 * D_MODEL}; supported: {D_MODEL}"),
     (in_metadata(hook_head_index=3), "hook_head_index is 3; supported: None"),
     (in_metadata(hook_head_index_out=3), "hook_head_index_out is 3; supported: None"),
     (OF_1 | {"hook_point_head_index": 0}, "hook_point_head_index is 0; supported: None"),
     (in_metadata() | {"hook_name": "blocks.3.hook_mlp_out"}, "hook_name is said twice"),
     (in_metadata(hook_name=5), "hook_name must be str; got 5"),
-    (OF_6 | {"normalize_activations": True}, "normalize_activations is True; supported: 'none'"),
+    (
+        in_metadata(hf_hook_name="model.layers.8"),
+        "hf_hook_name 'model.layers.8' is L8R;",
+    ),
+    (in_metadata(site="L8R"), "metadata.site is 'L8R', but hook_name"),
+    (in_metadata(site="8R"), "metadata.site: A site must be written like"),
+    (
+        OF_6 | {"reshape_activations": "hook_z"},
+        "reshape_activations is 'hook_z'; supp",
+    ),
     (OF_6 | {"metadata": []}, "metadata must be dict"),
 ]
 
@@ -328,8 +341,9 @@ def test_what_is_read_cannot_be_ignored(tmp_path):
     assert "ignore names 'apply_b_dec_to_input', which decides" in refused(
         tmp_path, Reading(ignore=("apply_b_dec_to_input",))
     )
-    written(tmp_path, OF_6 | {"normalize_activations": "layer_norm"})
-    assert "normalize_activations is 'layer_norm'" in refused(
+    written(tmp_path, OF_6 | {"normalize_activations": "covariance_whitening"})
+    assert "normalize_activations is 'covariance_whitening'" in refused(tmp_path)
+    assert "ignore names 'normalize_activations', which decides" in refused(
         tmp_path, Reading(ignore=("normalize_activations",))
     )
 
@@ -445,25 +459,35 @@ def test_an_export_says_that_it_reads_centred_activations(tmp_path):
 
 FAILING = REPOSITORY.parent / "shared" / "failing" / "sae"
 READ_RIGHT = {
-    "v3_v5_standard_topk": 4,
-    "v5_topk_k_in_kwargs": 4,
-    "gpt2_res_jb_center_writing_weights": None,
-    "v3_finetuned_scaling_factor": None,
-    "v3_standard_relu": None,
-    "v1_hook_point": None,
-    "normalize_activations_bool_false": None,
+    "v3_v5_standard_topk": "L7R",
+    "v5_topk_k_in_kwargs": "L7R",
+    "v6_topk_rescale": "L7R",
+    "gpt2_res_jb_center_writing_weights": "L7R",
+    "v3_finetuned_scaling_factor": "L7R",
+    "v3_standard_relu": "L7R",
+    "v1_hook_point": "L7R",
+    "normalize_activations_bool_false": "L7R",
+    "normalize_layer_norm": "L7R",
+    "normalize_expected_average": "L7R",
+    "gated": "L7R",
+    "v6_batchtopk_training_ckpt": "L7R",
+    "standard_arch_but_transcoder_meta": "L7R",
+    "hook_z": "L7Z",
+    "hook_resid_mid": "L7H",
+    "resid_pre_layer0": "L0B",
+    "hf_named_hook": "L7R",
 }
+"""Checkpoints that are read, and the site that they read."""
 REFUSED = {
-    "v3_tanh_relu": "activation_fn_str is 'tanh-relu'",
-    "cfg_noarch": "k is 8, but the architecture is not said",
-    "standard_arch_but_transcoder_meta": "this is a transcoder",
-    "v6_transcoder": "architecture is 'transcoder'",
-    "v6_batchtopk_training_ckpt": "architecture is 'batchtopk'",
-    "gated": "architecture is 'gated'",
-    "normalize_layer_norm": "normalize_activations is 'layer_norm'",
-    "normalize_expected_average": "normalize_activations is 'expected_average_only_in'",
-    "cfg_hook_int": "hook_name must be str; got 5",
-    "sparsify": "the key 'd_sae' is missing",
+    "v3_tanh_relu": "cfg.json: activation_fn_str is 'tanh-relu'; supported: 'relu', 'topk'.",
+    "cfg_noarch": "cfg.json: k is 8, but the architecture is not said.",
+    "normalize_expected_average": "cfg.json: normalize_activations is 'expected_average_only_in', "
+    "but no file says by which number",
+    "cfg_hook_int": "cfg.json: hook_name must be str; got 5.",
+    "sparsify": "cfg.json: the key 'd_sae' is missing.",
+    "v6_transcoder": "cfg.json: hook_name is said twice, as 'blocks.7.ln2.hook_normalized' and as",
+    "hdr_noff": "sae_weights.safetensors: the tensor",
+    "hdr_ovl": "sae_weights.safetensors: the tensor",
 }
 
 
@@ -474,6 +498,34 @@ def failing() -> Path:
     return FAILING
 
 
+def by_the_formula(name, w, x):
+    """z and x_hat of a checkpoint that failed, in float64, by what SAELens does."""
+    s, mean = 1.0, x.mean(axis=1, keepdims=True)
+    if "center" in name:
+        x = x - mean
+    if "layer_norm" in name:
+        deviation = (x - mean).std(axis=1, ddof=1, keepdims=True)
+        x = (x - mean) / (deviation + 1e-5)
+    if "expected" in name:
+        s = 0.31
+    shifted = (s * x - w["b_dec"]) @ w["W_enc"]
+    pre = shifted + w["b_enc"]
+    norms = np.linalg.norm(w["W_dec"], axis=1)
+    z = np.maximum(pre, 0)
+    if "topk" in name and "batch" not in name:
+        z = topk(pre * norms if "rescale" in name else pre, 4)
+    if "batchtopk" in name:
+        z = np.where(pre > w["topk_threshold"], pre, 0)
+    if "threshold" in w:
+        z = np.where(pre > np.maximum(w["threshold"], 0), pre, 0)
+    if name == "gated":
+        magnitude = np.exp(w["r_mag"]) * shifted + w["b_mag"]
+        z = (shifted + w["b_gate"] > 0) * np.maximum(magnitude, 0)
+    decoded = (z / norms if "rescale" in name else z * w.get("scaling_factor", 1)) @ w["W_dec"]
+    x_hat = (decoded + w.get("b_dec_out", w["b_dec"])) / s
+    return z, x_hat * deviation + mean if "layer_norm" in name else x_hat
+
+
 @pytest.mark.parametrize("name", READ_RIGHT)
 def test_checkpoints_that_were_read_wrong(failing, name):
     from saegrid.base.tensors import open_tensors
@@ -481,17 +533,29 @@ def test_checkpoints_that_were_read_wrong(failing, name):
     w = open_tensors(failing / name / "sae_weights.safetensors").arrays
     w = {key: value.astype(np.float64) for key, value in w.items()}
     x = np.random.default_rng(1).normal(size=(300, 8)) + 0.7
-    centred = "center" in name
-    pre = pre_of(w, x - centred * x.mean(axis=1, keepdims=True))
-    z = topk(pre, READ_RIGHT[name] or len(pre[0]))
-    sae = open_checkpoint(failing / name)
+    z, x_hat = by_the_formula(name, w, x)
+    reading = Reading(input_scale=0.31) if "expected" in name else READ
+    sae = open_checkpoint(failing / name, reading=reading)
     found = encode(sae.encoder, x)
+    assert 0 < (z > 0).mean() < 1
     np.testing.assert_array_equal(found > 0, z > 0)
-    np.testing.assert_allclose(found, z, rtol=1e-9)
-    x_hat = (z * w.get("scaling_factor", 1)) @ w["W_dec"] + w["b_dec"]
-    np.testing.assert_allclose(decode(sae, found), x_hat, rtol=1e-9)
+    exact = 1e-6 if "rescale" in name or "layer_norm" in name else 1e-9
+    np.testing.assert_allclose(found, z, rtol=exact, atol=exact)
+    np.testing.assert_allclose(as_written(sae, x, decode(sae, found)), x_hat, rtol=exact, atol=1e-6)
+    assert str(sae.site) == READ_RIGHT[name]
+    transcoder = "transcoder" in name
+    assert str(sae.writes) == ("L7M" if transcoder else "None")
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_checkpoints_that_are_refused_by_name(failing, name):
-    assert REFUSED[name] in refused(failing / name)
+    with pytest.raises(CheckpointError) as error:
+        open_checkpoint(failing / name)
+    assert REFUSED[name] in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "tensor"), [("W_dec_nan", "W_dec"), ("jr_nanthr", "threshold")])
+def test_numbers_that_are_none_are_named(failing, tmp_path, name, tensor):
+    sae = {"format": "sae_lens", "path": str(failing / name)}
+    with pytest.raises(CheckpointError, match=f"the tensor '{tensor}' holds NaN or infinity"):
+        import_sae(sae, "L1R-x", tmp_path / REFERENCE, tmp_path / NORMS)

@@ -13,10 +13,8 @@ from loopback import COMMIT, serve, use
 from saegrid.base.errors import CheckpointError
 from saegrid.base.registry import pick
 from saegrid.base.tensors import header, widen
-from saegrid.base.words import Site
 from saegrid.saes.cache import FOLDER
 from saegrid.saes.formats import FORMATS
-from saegrid.saes.hooks import hook_of, site_of
 from saegrid.saes.norms import column_norms, row_norms
 from saegrid.saes.reference import NORMS, REFERENCE, content_of, import_sae, look, open_sae, resolve
 from saegrid.saes.sae import (
@@ -208,18 +206,6 @@ def test_a_zero_decoder_row_stays_zero():
     norms[3] = 0
     sae = small(np.zeros(D_SAE), norms=norms)
     assert sae.decoder_rows([3]).tolist() == [[0.0] * D_MODEL]
-
-
-@pytest.mark.parametrize("site", [Site(15, "R"), Site(0, "A"), Site(31, "M"), Site(2, "N")])
-def test_hook_names_round_trip(site):
-    assert site_of(hook_of(site)) == site
-
-
-def test_other_hook_names():
-    assert site_of("blocks.8.hook_resid_pre") == Site(7, "R")
-    assert site_of("blocks.0.hook_resid_pre") is None
-    assert site_of("blocks.8.attn.hook_z") is None
-    assert site_of("layers.8") is None
 
 
 # --- references -----------------------------------------------------------------------------

@@ -391,8 +391,8 @@ filled = words.filter(str.strip)
 def test_the_marker_can_be_put_back(before: str, word: str, after: str, edit: str) -> None:
     marked = f"{before}<{word}/>{after}"
     original, edited, put_in = both_texts({"original": marked, "edit": edit})
-    assert parsed(marked) == (before, word, after)
-    assert original == marked.replace("<", "").replace("/>", "")
+    assert parsed(marked) == (before, word.strip(), after)
+    assert original == before + word.strip() + after
     stop = len(before) + len(put_in)
     assert edited[len(before) : stop] == put_in == edit.strip()
     assert f"{edited[: len(before)]}<{word}/>{edited[stop:]}" == marked
@@ -757,8 +757,8 @@ def test_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_hub_never_runs_a_script(hub: list[str]) -> None:
     assert message(items, hub_source(files={"train": "humicroedit.py"})) == (
         "'humicroedit.py' cannot be read from a data set repository: expected a name that ends in "
-        ".parquet, .csv, .jsonl. Loading scripts are never run; hubs keep parquet copies of script "
-        "data sets on the branch refs/convert/parquet."
+        ".parquet, .csv, .tsv, .jsonl, .json, .ndjson. Loading scripts are never run; hubs keep "
+        "parquet copies of script data sets on the branch refs/convert/parquet."
     )
     assert hub == []
 

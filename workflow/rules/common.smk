@@ -19,7 +19,7 @@ from saegrid.base.words import SITE_PATTERN
 from saegrid.config.messages import Mistake, sentences
 from saegrid.config.yaml import mistakes as yaml_mistakes
 from saegrid.mistakes import all_mistakes
-from saegrid.stages import settled, targets
+from saegrid.stages import aside, settled, targets
 from saegrid.stages.estimate import estimate
 from saegrid.stages.graph import Job, check, needs, template
 from saegrid.stages.plan import Plan

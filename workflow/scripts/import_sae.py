@@ -1,7 +1,7 @@
 """A reference to a checkpoint that stays where it is, with the norms of its decoder."""
 
 from saegrid.job import start
-from saegrid.saes.reference import import_sae
+from saegrid.saes.reference import described, import_sae
 
 with start(snakemake) as job:
     settings = job.written
@@ -9,3 +9,4 @@ with start(snakemake) as job:
         settings["sae"], settings["cell"], job.output.reference, job.output.norms, job.spec
     )
     print(f"{sae.decoder.d_sae} features at {sae.site}")
+    print(described(job.output.reference))

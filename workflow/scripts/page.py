@@ -6,13 +6,15 @@ from saegrid.codes.sparse import read_features
 from saegrid.job import start
 from saegrid.pages.browser.page import page
 from saegrid.pages.browser.panels import read_panels
+from saegrid.saes.reference import described
 
 with start(snakemake) as job:
     names = ("study", "model", "corpus", "cell", "mask", "layout")
     facts = {name: job.written[name] for name in names} | io.table_facts(job.input.table)
     site, sae = Cell.parse(job.wildcards.cell)
+    more = {"checkpoint": described(job.input.reference)} if job.input.reference else {}
     text = page(
-        {**facts, "site": str(site), "sae": sae, "spec": job.spec},
+        {**facts, "site": str(site), "sae": sae, "spec": job.spec, "more": more},
         io.read_table(job.input.table),
         io.read_table(job.input.top),
         io.read_table(job.input.examples),

@@ -258,6 +258,16 @@ def hollow() -> Iterator[None]:
         _HOLLOW.reset(before)
 
 
+def is_hollow() -> bool:
+    """Return True within the context `hollow`."""
+    return _HOLLOW.get()
+
+
+def zeros(dtype: np.typing.DTypeLike, shape: tuple[int, ...]) -> np.ndarray:
+    """An array of zeros that takes no memory, and is read-only."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
+
+
 def open_tensors(path: str | Path) -> Tensors:
     """The tensors of a safetensors file, mapped into memory.
 
@@ -272,9 +282,8 @@ def open_tensors(path: str | Path) -> Tensors:
                 f"{path}: the tensor {name!r} is stored as {entry.dtype}; "
                 f"supported: {', '.join(DTYPES)}."
             )
-    if _HOLLOW.get():
-        zeros = {n: np.zeros((), DTYPES[entry.dtype]) for n, entry in entries.items()}
-        return Tensors(path, {n: np.broadcast_to(zeros[n], e.shape) for n, e in entries.items()})
+    if is_hollow():
+        return Tensors(path, {n: zeros(DTYPES[e.dtype], e.shape) for n, e in entries.items()})
     data = np.asarray(np.memmap(path, np.uint8, "r"))
     arrays = {
         name: data[e.start : e.stop].view(DTYPES[e.dtype]).reshape(e.shape)

@@ -8,6 +8,7 @@ gated and kept (design, semantics 8), so results do not depend on the screen, on
 sizes or on the number of threads.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,8 @@ from saegrid.saes.ahead import READERS, Ahead
 from saegrid.saes.sae import Encoder, as_fed, blocks
 
 Spans = list[tuple[int, int]]
+DEVICE = "SAEGRID_DEVICE"
+"""Environment variable with the device that the study's model runs on; it decides no value."""
 
 
 def encode(
@@ -90,12 +93,16 @@ def encode(
 
 
 def place(gpus: int) -> str | None:
-    """The torch device of a job that has so many GPUs; None: the processor multiplies."""
+    """The torch device of a job that has so many GPUs; None: the processor multiplies.
+
+    Among several GPUs it is that of the environment's `DEVICE`, as the model's.
+    """
     if gpus < 1:
         return None
     import torch
 
-    return "cuda" if torch.cuda.is_available() else None
+    named = os.environ.get(DEVICE, "")
+    return (named if named.startswith("cuda") else "cuda") if torch.cuda.is_available() else None
 
 
 def check_activations(x: np.ndarray, token: np.ndarray, d_model: int, name: str) -> None:

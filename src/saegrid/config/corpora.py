@@ -1,17 +1,32 @@
 """Sections of a config that say what a corpus is. The text under a field is its help."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from saegrid.base.section import (
     Commit,
     Many,
     Number,
     Seed,
+    Share,
     Strict,
 )
 from saegrid.config.registered import helped
+
+Files = dict[str, str | list[str]] | str | list[str]
+DELIMITER = r"^[^\"\r\n]$"
+
+
+def _by_split(files: Any) -> Any:
+    """Files as a mapping by split; a file, or a list of them, alone is the split `all`."""
+    return {"all": files} if isinstance(files, str | list) else files
+
+
+def _tab(delimiter: Any) -> Any:
+    """A delimiter, a tab also by its name."""
+    return "\t" if delimiter in ("tab", "\\t") else delimiter
+
 
 Comparator = Literal["ge", "gt", "le", "lt", "eq", "ne"]
 
@@ -19,8 +34,9 @@ Comparator = Literal["ge", "gt", "le", "lt", "eq", "ne"]
 class Columns(Strict):
     """The columns of a source, by what they hold."""
 
-    id: str | None = "id"
-    """Identifier of a row; null: its number in the file."""
+    id: str | None = "auto"
+    """Identifier of a row; null: its number in its split; auto: the column `id` where the files
+    have one, else the number."""
     original: str | None = None
     """Original text, with one <word/> marker where `edit` is a column, else the plain text."""
     edit: str | None = None
@@ -35,8 +51,11 @@ class Source(Strict):
     """The origin of a corpus: files, a grammar, or a repository on the hub."""
 
     kind: Annotated[str, helped("saegrid.text.corpora:CORPORA")]
-    files: dict[str, str | list[str]] = {}
-    """Files of each split."""
+    files: Annotated[
+        dict[str, str | list[str]], BeforeValidator(_by_split, json_schema_input_type=Files)
+    ] = {}
+    """Files of each split: {train: a.csv, test: [b.csv, c.csv]}; a file, or a list of files, alone
+    is the split `all`."""
     columns: Columns = Columns()
     """Columns that hold the texts."""
     labels: dict[str, Literal["text", "number"]] = {}
@@ -47,6 +66,16 @@ class Source(Strict):
     """hub: name of the data set."""
     revision: Commit | None = None
     """hub: commit."""
+    delimiter: Annotated[str, Field(pattern=DELIMITER), BeforeValidator(_tab)] | None = None
+    """csv: character between two columns; null: a comma where that gives the columns named here,
+    else the one of tab, ; and | that does."""
+    decimal: Literal[".", ","] | None = None
+    """csv: decimal mark of labels that are numbers; null: a comma where no number has a point."""
+    encoding: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+    """csv, jsonl, text: encoding, such as cp1252; null: UTF-8, and UTF-16 or UTF-32 where the file
+    shows it. Others cannot be told apart."""
+    compression: Literal["none", "gzip", "bz2", "xz", "zstd"] | None = None
+    """csv, jsonl, text: compression; null: as the first bytes show."""
     separator: str = "\n"
     """text: what stands between two texts."""
     max_characters: Many | None = None
@@ -143,6 +172,9 @@ class Corpus(Strict):
     """Blanks around a text that are removed."""
     keep_space: list[str] = []
     """Ids whose leading blank stays whatever `strip` says."""
+    set_aside: Share | None = None
+    """Largest share of its rows that may be set aside as unusable: with more, the run stops and
+    tells the reasons. null: 0.05, and one row of however few."""
     grades: Grades | None = None
     """Labels that are grades and their mean: rows that disagree are kept and told."""
     filter: Filter | None = None

@@ -52,8 +52,9 @@ class Model(Strict):
     bos: Literal["auto", True, False] = "auto"
     """Begin each row with the tokenizer's BOS (or [CLS]) token; auto: where its own files put one
     or have one. tokens.json says what was chosen, and why."""
-    device: Literal["cpu", "cuda", "auto"] = "cpu"
-    """Device of the forward pass and the encodings; auto: on a GPU where there is one."""
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda|cuda:\d+|mps|auto)$")] = "cpu"
+    """Device of the forward pass and the encodings: cpu, cuda, one GPU of several such as cuda:1,
+    mps, or auto: on a GPU where there is one."""
 
 
 class TrainedSae(Strict):
@@ -113,6 +114,9 @@ class CheckpointSae(Strict):
     centred: Literal["auto", True, False] = "auto"
     """true: the SAE reads activations less their mean over channels (TransformerLens'
     center_writing_weights); auto: the checkpoint's own config says it."""
+    input_scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Number that activations are multiplied with before the SAE reads them, where its files say
+    that there is one and not which (SAELens' expected_average_only_in)."""
     ignore: list[str] = []
     """Keys of the checkpoint's config that are not known here and that change no number."""
 

@@ -11,10 +11,14 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
-from saegrid.models import read_config, sizes_of, unembedding_names
+from saegrid.models import family_of, read_config, unembedding_names
 from saegrid.models.tensors import tensor_files, tensor_rows
 
 SIDES = ("top", "bottom")
+ADDED = "AM"
+"""Positions that are added to the residual stream."""
+STREAM = ADDED + "BHR"
+"""Positions with a linear path to the logits."""
 SCHEMA = pa.schema(
     [
         ("feature", pa.int32()),
@@ -111,30 +115,39 @@ def model_logit_effects(
     n: int = 10,
     family: str = "auto",
     drawn: Mapping[str, np.ndarray] | None = None,
+    position: str = "R",
 ) -> pa.Table:
-    """`logit_effects` of directions in the residual stream of the model in `folder`.
+    """`logit_effects` of directions at a position of the model in `folder`.
+
+    Factors of the logits, and of what is added to the stream, count; a bound of the logits does
+    not, as it leaves their order, nor does their bias.
 
     drawn: tensors by name that take the place of the checkpoint's: those of an untrained model.
+    position: where the directions are written.
 
     Empty where there is no linear path to the logits: for a model without a linear unembedding
-    (BERT), and for directions as wide as the hidden neurons (position N). Raises ValueError as
-    `logit_effects` does, and for a checkpoint that lacks a tensor.
+    (BERT), and at positions that are not of the residual stream or added to it (N, Z, I). Raises
+    ValueError as `logit_effects` does, and for a checkpoint that lacks a tensor.
     """
     config, files = read_config(folder), tensor_files(folder) if drawn is None else {}
     available = files if drawn is None else drawn
-    names, sizes = unembedding_names(config, available, family), sizes_of(config, family)
-    wide = np.shape(directions)[1:] == (sizes.d_mlp,) != (sizes.d_model,)
-    if names is None or wide or not n:
+    names, kind = unembedding_names(config, available, family), family_of(config, family)
+    if names is None or position not in STREAM or not n:
         return SCHEMA.empty_table()
 
     def rows(name: str) -> Matrix:
         return tensor_rows(files, name) if drawn is None else drawn[name]
 
-    gain = None if names.norm_weight is None else rows(names.norm_weight)[:]
-    matrix = rows(names.unembed)
-    return logit_effects(
-        directions, matrix, gain, features, token_strings, n, centre=names.kind == "layer"
-    )
+    factor = names.scale * (kind.factor(config) if position in ADDED else 1.0)
+    gain = np.full(np.shape(directions)[1:], factor)
+    if names.norm_weight is not None:
+        gain = factor * (np.asarray(rows(names.norm_weight)[:], np.float64) + names.plus)
+    centre, matrix = names.kind == "layer", rows(names.unembed)
+    if names.project is not None:
+        outwards = np.asarray(rows(names.project)[:], np.float64)
+        directions = _scaled(np.asarray(directions, np.float64), gain, centre) @ outwards.T
+        gain, centre = np.ones(len(outwards)), False
+    return logit_effects(directions, matrix, gain, features, token_strings, n, centre)
 
 
 class _Found(NamedTuple):
@@ -192,13 +205,17 @@ def _folded(
     gain = np.ones(d_model) if norm_weight is None else np.asarray(norm_weight, np.float64)
     if gain.shape != (d_model,):
         raise ValueError(f"norm_weight must be ({d_model},); got {gain.shape}.")
-    folded = directions.astype(np.float64)
-    if centre:
-        folded = folded - folded.mean(axis=1, keepdims=True)
-    folded = folded * gain
+    folded = _scaled(directions.astype(np.float64), gain, centre)
     if len(bad := ids[~np.isfinite(folded).all(axis=1)]):
         raise ValueError(f"The direction of feature {bad[0]} times the gain is not finite.")
     return folded
+
+
+def _scaled(directions: np.ndarray, gain: np.ndarray, centre: bool) -> np.ndarray:
+    """Directions (feature, d_model) as a final norm scales them, less their mean for `centre`."""
+    if centre:
+        directions = directions - directions.mean(axis=1, keepdims=True)
+    return directions * gain
 
 
 def _candidates(

@@ -10,7 +10,15 @@ from scipy.sparse import csc_array
 from saegrid.base.tensors import widen
 from saegrid.codes.encode import encode
 from saegrid.codes.sparse import Features, from_pairs
-from saegrid.saes.sae import SAE, Encoder, blocks, channel_means, gate, pre_activations
+from saegrid.saes.sae import (
+    SAE,
+    Encoder,
+    as_written,
+    blocks,
+    channel_means,
+    gate,
+    pre_activations,
+)
 
 SMALL, ENTRIES = 1 << 21, 1 << 23
 """Numbers of an encoder up to which pre-activations are computed dense, and how many of these are
@@ -47,16 +55,20 @@ class Coder(NamedTuple):
         )
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
-        """The reconstruction x_hat (token, d_model) float64 of stored activations (token,
-        d_model), for the model.
+        """The reconstruction x_hat (token, d_out) float64 of stored activations (token, d_model),
+        for the model.
 
-        What a centred SAE takes off is added again: x_hat stands in the place of raw activations.
+        What a centred SAE takes off is added again: x_hat stands in the place of raw activations,
+        or of those of the site that a transcoder writes.
         """
-        x_hat = np.empty(x.shape)
+        x_hat = np.empty((len(x), len(self.sae.b_dec)))
+        restored = self.sae.encoder.centred and self.sae.writes is None
         for start, stop in blocks(len(x), BLOCK):
-            x_hat[start:stop] = decode(self.sae, self.codes(x[start:stop]))
-            if self.sae.encoder.centred:
-                x_hat[start:stop] += channel_means(x[start:stop])[:, None]
+            part = x[start:stop]
+            decoded = decode(self.sae, self.codes(part))
+            x_hat[start:stop] = as_written(self.sae, widened(part), decoded)
+            if restored:
+                x_hat[start:stop] += channel_means(part)[:, None]
         return x_hat
 
 
@@ -76,8 +88,8 @@ def dense_codes(encoder: Encoder, x: np.ndarray) -> Features:
 
 
 def decode(sae: SAE, z: Features) -> np.ndarray:
-    """The reconstruction x_hat (token, d_model) float64 of codes, tokens numbered from 0, to be
-    held against what the SAE reads (`as_read`).
+    """The reconstruction x_hat (token, d_out) float64 of codes, tokens numbered from 0;
+    `as_written` finishes it.
 
     Decoder rows are read a block at a time, and only those of active features.
     """

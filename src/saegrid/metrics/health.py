@@ -129,6 +129,8 @@ def _fvu(
     """The FVU of the baselines at the L0 and width of a cell; None for one without a row."""
     if not beside:
         return {}
+    if "writes" in facts:  # no baseline writes another site
+        return {f"{method}_fvu": None for method in BESIDE}
     k = max(1, round(facts["metrics"]["l0"]["value"]))
     tokens = facts["tokens"]
     where = (str(Cell.parse(cell).site), facts["corpus"], tokens["share"], tokens["seed"])

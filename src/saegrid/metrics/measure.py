@@ -1,6 +1,7 @@
 """The measurement of all metrics of an SAE, in one pass over tokens that it did not learn from."""
 
 from collections.abc import Iterable, Mapping
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +11,10 @@ from saegrid.base.words import Site
 from saegrid.metrics import METRICS
 from saegrid.metrics.codes import BLOCK, Coder, decode, widened
 from saegrid.metrics.lights import READINGS, lights
-from saegrid.metrics.metric import Block, Metric, Subject, Values
-from saegrid.metrics.sources import Source, at_most
+from saegrid.metrics.metric import Block, Metric, MetricsError, Subject, Values
+from saegrid.metrics.sources import Source, Tokens, at_most
 from saegrid.saes.joined import Joined
-from saegrid.saes.sae import SAE, as_read, blocks
+from saegrid.saes.sae import SAE, as_compared, as_written, blocks
 
 READ = 4096
 """Number of tokens that are read at a time for a mean."""
@@ -38,16 +39,24 @@ class Measured(NamedTuple):
     """Entries of metrics.json that are no numbers, see `Metric.more`."""
 
 
-def measure(subject: Subject, coder: Coder, parts: Iterable[np.ndarray]) -> Measured:
+def measure(
+    subject: Subject,
+    coder: Coder,
+    parts: Iterable[np.ndarray],
+    targets: Iterable[np.ndarray | None] = repeat(None),
+) -> Measured:
     """Measure all metrics over blocks of stored activations (token, d_model).
 
     x_hat is compared with what the SAE reads: of a centred SAE with activations less their mean
-    over channels, as whoever trained it did.
+    over channels, as whoever trained it did. A transcoder's is compared with `targets`: the same
+    tokens (token, d_out) at the site that it writes.
     """
     metrics: list[Metric] = [pick(METRICS, name, "Metric")(subject) for name in METRICS]
-    for x in parts:
-        z = coder.codes(x)
-        block = Block(as_read(subject.sae.encoder, widened(x)), decode(subject.sae, z), z)
+    sae = subject.sae
+    for x, y in zip(parts, targets, strict=False):
+        z, wide = coder.codes(x), widened(x)
+        compared = as_compared(sae, wide, None if y is None else widened(y))
+        block = Block(compared, as_written(sae, wide, decode(sae, z)), z)
         for metric in metrics:
             metric.add(block)
     measured = Measured({}, {})
@@ -57,25 +66,45 @@ def measure(subject: Subject, coder: Coder, parts: Iterable[np.ndarray]) -> Meas
     return measured
 
 
+def _mean(sae: SAE, tokens: Tokens, written: Tokens | None) -> np.ndarray:
+    """(d_out,) float64: mean of the tokens that may be learned from, as they are reconstructed."""
+    side = tokens if written is None else written
+    mean = mean_of(side.x, side.learned)[None]
+    return as_compared(sae, mean, mean)[0]
+
+
+def _check_same(tokens: Tokens, written: Tokens, name: str, other: str) -> None:
+    """MetricsError unless two sites hold the same tokens, split alike."""
+    same = tokens.x.shape[0] == written.x.shape[0]
+    same = same and np.array_equal(tokens.measured, written.measured)
+    if not same or not np.array_equal(tokens.learned, written.learned):
+        raise MetricsError(
+            f"{name} and {other} must hold the same tokens, for a transcoder reads one and writes "
+            "the other. Delete both and capture again."
+        )
+
+
 def metrics_of(
     sae: SAE,
     source: Source,
     settings: Mapping[str, Any],
     memory_mb: int,
     device: str | None = None,
+    target: Source | None = None,
 ) -> dict[str, Any]:
     """The facts of metrics.json.
 
     Args:
         sae: the SAE to be measured.
-        source: the corpus at the SAE's site.
+        source: the corpus at the site that the SAE reads.
         settings: `cell`, `corpus`, `split` (share, seed), `metrics` (tokens, rows, seed), `model`,
             `threads`.
         memory_mb: megabytes that may be held; they decide no value.
         device: device of torch's products; None: they run on the CPU.
+        target: the corpus at the site that a transcoder writes; None for an SAE.
 
     Raises:
-        MetricsError: there are no tokens to measure on.
+        MetricsError: there are no tokens to measure on, or others at the two sites.
         ValueError: activations and SAE do not fit.
     """
     split, chosen, threads = settings["split"], settings["metrics"], settings["threads"]
@@ -83,10 +112,14 @@ def metrics_of(
     site = Site.parse(settings["cell"].partition("-")[0])
     tokens = source.split(share, order_seed, chosen["tokens"], LEARNED)
     rows = at_most(tokens.measured, chosen["tokens"], seed)
+    written = None
+    if target is not None:
+        written = target.split(share, order_seed, chosen["tokens"], LEARNED)
+        _check_same(tokens, written, source.name, target.name)
     coder = Coder(sae, threads, memory_mb, device, source.name)
     subject = Subject(
         sae,
-        as_read(sae.encoder, mean_of(tokens.x, tokens.learned)[None])[0],
+        _mean(sae, tokens, written),
         coder.reconstruct,
         site,
         seed,
@@ -97,13 +130,17 @@ def metrics_of(
         None if tokens.ids is None else tokens.ids[rows],
     )
     parts = (tokens.x[rows[start:stop]] for start, stop in blocks(len(rows), BLOCK))
-    values, more = measure(subject, coder, parts)
+    targets = repeat(None)
+    if written is not None:
+        targets = (written.x[rows[start:stop]] for start, stop in blocks(len(rows), BLOCK))
+    values, more = measure(subject, coder, parts, targets)
     plain = {name: number.value for name, number in values.items()}
     return {
         "cell": settings["cell"],
         "corpus": settings["corpus"],
         "d_model": sae.encoder.d_model,
         "d_sae": sae.encoder.d_sae,
+        **({"writes": str(sae.writes)} if sae.writes else {}),
         "tokens": {"n": len(rows), "held_out": len(tokens.measured), **split},
         "metrics": {name: number.as_json() for name, number in values.items()},
         "lights": {

@@ -39,9 +39,10 @@ class Block(NamedTuple):
     """Some tokens with their reconstruction and their codes."""
 
     x: np.ndarray
-    """(token, d_model) float64: activations as the SAE reads them, raw or centred."""
+    """(token, d_out) float64: activations that are reconstructed (`saes.sae.as_compared`): those
+    that the SAE reads, raw or centred, or those of the site that a transcoder writes."""
     x_hat: np.ndarray
-    """(token, d_model) float64: their reconstruction."""
+    """(token, d_out) float64: their reconstruction."""
     z: Features
     """Codes of the tokens, which are numbered from 0."""
 
@@ -64,11 +65,12 @@ class Subject(NamedTuple):
 
     sae: SAE
     mean: np.ndarray
-    """(d_model,) float64: mean of the tokens it may have learned from, as the SAE reads them."""
+    """(d_out,) float64: mean of the tokens it may have learned from, as they are reconstructed."""
     reconstruct: Callable[[np.ndarray], np.ndarray]
-    """Function of stored activations (token, d_model) that returns x_hat (token, d_model) float64
-    in their place."""
+    """Function of stored activations (token, d_model) that returns x_hat (token, d_out) float64 in
+    their place, or in that of the site that a transcoder writes."""
     site: Site
+    """Site that the SAE reads."""
     seed: int = 0
     text: Text | str = NO_ROWS
     """Rows for the language model, or the reason why there are none."""

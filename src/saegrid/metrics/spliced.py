@@ -1,4 +1,5 @@
-"""The loss of a language model with an SAE spliced in at its site: cross-entropy and KL.
+"""The loss of a language model with an SAE spliced in at its site: cross-entropy and KL. A
+transcoder reads its site and is spliced in at the one that it writes.
 
 Rows are run as far as the site, for x. Then each tile of them is run again, and carried three times
 from the block of the site on: as it is, with x_hat in place of x, and with zero in its place.
@@ -76,6 +77,7 @@ def _threads(n: int) -> Iterator[None]:
 def spliced(model: Loaded, subject: Subject) -> Values:
     """The values over the chosen rows of a causal model."""
     text, site = subject.text, subject.site
+    place = subject.sae.writes or site
     rows = Rows(text.ids, text.starts)
     check_rows(model.source, model.sizes, rows, text.chosen)
     inside = np.isin(rows.row_of(np.arange(len(text.ids))), text.chosen)
@@ -87,7 +89,7 @@ def spliced(model: Loaded, subject: Subject) -> Values:
             x_hat = torch.from_numpy(subject.reconstruct(stored(x))).to(model.device, model.dtype)
             for shape, numbers in tiles:
                 tile = make_tile(rows, tokens, shape, numbers)
-                with carried(model, site, tile, x_hat[tile.target]):
+                with carried(model, place, tile, x_hat[tile.target]):
                     hidden = model.hidden(torch.from_numpy(tile.ids).to(model.device))
                 count, loss, divergence = _compare(model, tile, hidden)
                 n, losses, kl = n + count, losses + loss, kl + divergence
@@ -175,13 +177,15 @@ def _compare(model: Loaded, tile: Tile, hidden: torch.Tensor) -> tuple[int, np.n
     """
     row, position = np.divmod(tile.source, tile.ids.shape[1])
     at = tile.source[position + 1 < tile.seen.sum(axis=1)[row]]
-    target = torch.from_numpy(tile.ids.ravel()[at + 1]).to(model.device)
+    # Not every device has float64.
+    exact = torch.device("cpu") if model.device.type == "mps" else model.device
+    target = torch.from_numpy(tile.ids.ravel()[at + 1]).to(exact)
     streams = hidden.reshape(len(VARIANTS), -1, hidden.shape[-1])
     losses, kl = np.zeros(len(VARIANTS)), 0.0
     step = max(1, LOGITS // (len(VARIANTS) * model.sizes.d_vocab))
     indices = torch.from_numpy(at).to(model.device)
     for some, goal in zip(indices.split(step), target.split(step), strict=True):
-        log_p = model.logits(streams[:, some]).double().log_softmax(-1)
+        log_p = model.logits(streams[:, some]).to(exact).double().log_softmax(-1)
         chosen = log_p.gather(-1, goal.expand(len(VARIANTS), -1)[..., None])
         losses -= chosen.sum((1, 2)).cpu().numpy()
         original, with_sae, _ = log_p

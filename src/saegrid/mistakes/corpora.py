@@ -12,6 +12,7 @@ from saegrid.config.corpora import Corpus
 from saegrid.config.models import Study
 from saegrid.store.texts import KINDS, names
 from saegrid.text.corpora import CORPORA, hub
+from saegrid.text.corpora.form import check_encoding
 from saegrid.text.corpora.generated import GrammarError, files, load
 from saegrid.text.corpora.items import items, problems
 from saegrid.text.corpora.look import check_file, check_head, own_columns_problems
@@ -23,6 +24,13 @@ LOOKED_THROUGH = 2 << 20
 """Bytes up to which the files of a corpus are read whole, so that its rows are checked too."""
 HEADS = 20
 """Files of one pattern whose heads are looked at."""
+FORMS = {
+    "delimiter": ("csv",),
+    "decimal": ("csv",),
+    "encoding": ("csv", "jsonl", "text"),
+    "compression": ("csv", "jsonl", "text"),
+}
+"""Settings of how files are written, and the kinds of source that have them."""
 MOST_GENERATED = 10**7
 """Texts of a generated corpus: they are held at once."""
 
@@ -60,6 +68,19 @@ def _settings_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
             f"corpora.{name}.{key}",
         )
     kind = corpus.source.kind
+    for key, kinds in FORMS.items():
+        if source[key] is not None and kind not in (*kinds, "hub"):
+            yield _mistake(
+                name,
+                f"source.{key}",
+                f"it says how a source of kind {' or '.join(kinds)} is written; one of kind {kind} "
+                "has none. Leave it out.",
+            )
+    if source["encoding"] is not None:
+        try:
+            check_encoding(source["encoding"])
+        except CorpusError as problem:
+            yield _mistake(name, "source.encoding", str(problem).removeprefix("encoding: "))
     if kind in ("text", "generated") and not corpus.store:
         for problem in own_columns_problems(source):
             yield _mistake(name, "source", problem)
@@ -79,7 +100,7 @@ def _settings_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
             name,
             "source.files",
             f"a source of kind {kind} needs a mapping of splits to files, such as "
-            "{train: data/train.csv}; got none.",
+            "{train: data/train.csv}, or a file; got none.",
         )
     for split, paths in corpus.source.files.items() if any(corpus.source.files.values()) else ():
         if not paths:
@@ -140,7 +161,7 @@ def _wanted(corpus: Corpus) -> dict[str, Any]:
     source = corpus.source.model_dump()
     if corpus.store:
         column = corpus.source.columns.text or "text"
-        return {"kind": source["kind"], "columns": {"text": column}}
+        return source | {"columns": {"text": column}, "labels": {}, "split_column": None}
     if not any(source["columns"][key] for key in ("original", "edit", "edited", "text")):
         source["columns"]["text"] = "text"
     return source
@@ -184,8 +205,7 @@ def _hub_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
     try:
         source = expand_all(corpus.source.model_dump())
         for path in hub.stand_ins(source):
-            kind = Path(path).suffix.lower().removeprefix(".")
-            check_head(_wanted(corpus), kind, check_file(path))
+            check_head(_wanted(corpus), hub.kind_of(path), check_file(path))
         hub.check_named(source)
     except (CorpusError, PathError) as problem:
         yield _mistake(name, "source", str(problem))
@@ -208,11 +228,14 @@ def _rows_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
     if not paths or sum(Path(path).stat().st_size for path in paths) > LOOKED_THROUGH:
         return
     try:
-        table = items(source, corpus.strip, corpus.keep_space, _grades(corpus)).table
+        checked = corpus.strip, corpus.keep_space, _grades(corpus), corpus.set_aside
+        table = items(source, *checked).table
     except CorpusError as problem:
-        key = "keep_space" if str(problem).startswith("keep_space") else "source"
-        text = str(problem).removeprefix("keep_space: ")
-        yield _mistake(name, key, text)
+        head, _, text = str(problem).partition(": ")
+        if head in ("keep_space", "set_aside"):
+            yield _mistake(name, head, text)
+        else:
+            yield _mistake(name, "source", str(problem))
         return
     chosen = corpus.filter
     if chosen is not None:

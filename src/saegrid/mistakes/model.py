@@ -11,7 +11,7 @@ from saegrid.base.tensors import header
 from saegrid.base.words import Cell, Site
 from saegrid.config.check import Mistake, cells
 from saegrid.config.models import Study
-from saegrid.models import FAMILIES, Sizes, read_config, sizes_of, unembedding_names
+from saegrid.models import FAMILIES, Sizes, family_of, read_config, sizes_of, unembedding_names
 from saegrid.models.files import CONFIG, check_config, model_files
 from saegrid.models.hub import tokenizer_of
 from saegrid.text import tokenizer
@@ -95,6 +95,12 @@ def _sizes(
     path, family = folder / CONFIG, study.model.family
     if family != "auto" and family not in FAMILIES:
         return None, ()  # told where names are
+    kind = config.get("model_type")
+    if family != "auto" and FAMILIES.get(str(kind), FAMILIES[family]) != FAMILIES[family]:
+        return None, (
+            f"model.family: {path} says model_type {kind}, whose parts are not those of {family}. "
+            "Leave it at auto.",
+        )
     try:
         sizes = sizes_of(config, family)
     except KeyError as problem:
@@ -145,6 +151,14 @@ def model_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
                 f"to {n_layers - 1}.",
                 "grid",
             )
+        family = family_of(facts.config or {}, study.model.family)
+        for position in sorted({cell.site.position for cell in grid}):
+            if reason := family.lacks(position):
+                yield Mistake(
+                    "grid",
+                    f"grid: a {family.name} model has no position {position.lower()}: {reason}.",
+                    "grid",
+                )
 
 
 # --- tokenizer --------------------------------------------------------------------------------

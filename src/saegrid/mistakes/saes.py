@@ -95,6 +95,13 @@ def checkpoint_problem(name: str, sae: CheckpointSae, cell: Cell, facts: Facts) 
             f"{folder}: the SAE reads {checkpoint.encoder.d_model:,} channels, and {cell.site} of "
             f"the model has {width:,}. Take an SAE of this model."
         )
+    writes = checkpoint.writes or cell.site
+    width = facts.width(writes)
+    if width and checkpoint.decoder.d_model != width:
+        return "path", (
+            f"{folder}: the SAE writes {checkpoint.decoder.d_model:,} channels, and {writes} of "
+            f"the model has {width:,}. Take an SAE of this model."
+        )
     return "", ""
 
 

@@ -17,6 +17,7 @@ from saegrid.base.words import POSITIONS
 FAMILIES = {
     "bert": "saegrid.models.families.bert:BERT",
     "cohere": "saegrid.models.families.llama:COHERE",
+    "cohere2": "saegrid.models.families.llama:COHERE",
     "distilbert": "saegrid.models.families.bert:DISTILBERT",
     "gemma": "saegrid.models.families.gemma:GEMMA",
     "gemma2": "saegrid.models.families.gemma:GEMMA2",
@@ -32,6 +33,7 @@ FAMILIES = {
     "mixtral": "saegrid.models.families.experts:MIXTRAL",
     "olmo": "saegrid.models.families.llama:OLMO",
     "olmo2": "saegrid.models.families.llama:OLMO2",
+    "olmo3": "saegrid.models.families.llama:OLMO2",
     "opt": "saegrid.models.families.opt:OPT",
     "phi": "saegrid.models.families.phi:PHI",
     "phi3": "saegrid.models.families.llama:LLAMA",
@@ -52,6 +54,9 @@ EXPERTS = (
     "each token has hidden neurons of other experts, and there is no one MLP with a down-projection"
 )
 """Reason why a model lacks position N."""
+
+OUTLINED = "the stream before the MLP is not known, since the architecture has no row in the table"
+"""Reason why a model whose parts are worked out from its structure lacks position H."""
 
 
 class Unembedding(NamedTuple):
@@ -129,8 +134,15 @@ class Keys:
             d_mlp=4 * d_model if d_mlp is None else d_mlp,
             d_vocab=facts["vocab_size"],
             context=facts[self.context] - unused,
-            d_heads=heads * (facts.get("head_dim") or d_model // heads),
+            d_heads=_together(heads, facts.get("head_dim"), d_model),
         )
+
+
+def _together(heads: Any, size: int | None, d_model: Any) -> Any:
+    """The width of all heads; `heads` as it is where that is no number from 1 on."""
+    if type(heads) is not int or type(d_model) is not int or heads < 1:
+        return heads
+    return heads * (size or d_model // heads)
 
 
 @dataclass(frozen=True)
@@ -205,6 +217,8 @@ class Family:
     """True if a block returns a tuple, in which the stream comes first."""
     kernel: str | None = "sdpa"
     """Implementation of the attention that the family is defined by; None: the library's choice."""
+    outlined: bool = False
+    """True if the parts are worked out from the structure of a model, see `structure`."""
     prefix: str = "model."
     """Prefix of tensor names in a checkpoint that holds a head too."""
     renamed: tuple[tuple[str, str], ...] = ()
@@ -264,6 +278,8 @@ class Family:
 
     def lacks(self, position: str) -> str:
         """The reason why models of the family have no such position; empty where they have it."""
+        if position == "H" and self.outlined:
+            return OUTLINED
         if position == "H" and not self.middle:
             return PARALLEL
         return EXPERTS if position == "N" and self.experts else ""
@@ -291,7 +307,15 @@ def family_name(config: Mapping[str, Any], name: str = "auto") -> str:
 
 
 def family_of(config: Mapping[str, Any], name: str = "auto") -> Family:
-    """The family of a checkpoint; ValueError names the nearest one where it is unknown."""
+    """The family of a checkpoint; ValueError names the nearest one where it is unknown.
+
+    One without a row, of an architecture that the library of models knows, is told by its structure
+    as the model is loaded, see `structure`.
+    """
+    from saegrid.models.structure import outline  # which stands on this module
+
+    if name == "auto" and family_name(config) not in FAMILIES and (found := outline(config)):
+        return found
     family = pick(FAMILIES, family_name(config, name), "model family")
     return replace(family, **family.depends(family.of(config)))
 

@@ -40,6 +40,7 @@ def check(model: Loaded) -> None:
     with torch.inference_mode():
         plain = model.output(ids)
         _check_logits(model, ids, plain, tokens.to(model.device))
+        _check_causal(model, ids, plain)
         _check_reading(model, ids, plain)
         _check_editing(model, ids, plain)
 
@@ -69,25 +70,30 @@ def check_layer(model: Loaded, layer: int, ids: torch.Tensor, seen: torch.Tensor
 def logits_of(model: Loaded, x: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor | None:
     """The logits (..., token) of some tokens, float64, as the family computes them from the last
     residual stream x (..., d_model); None without a linear unembedding."""
-    names, last = model.unembedding, model.family.last
-    if names is None or last is None:
+    names = model.unembedding
+    if names is None:
         return None
-    x = x.double()
+    x = _exact(x)
     if names.kind == "layer":
         x = x - x.mean(-1, keepdim=True)
     if names.kind != "none":
         x = x / (x.pow(2).mean(-1, keepdim=True) + names.eps).sqrt()
     if names.norm_weight:
-        x = x * (model.tensor(names.norm_weight).double() + names.plus)
+        x = x * (_exact(model.tensor(names.norm_weight)) + names.plus)
     if names.norm_bias:
-        x = x + model.tensor(names.norm_bias).double()
+        x = x + _exact(model.tensor(names.norm_bias))
     if names.project:
-        x = x @ model.tensor(names.project).double().T
-    logits = x @ model.model.get_output_embeddings().weight[tokens].double().T
+        x = x @ _exact(model.tensor(names.project)).T
+    logits = x @ _exact(model.model.get_output_embeddings().weight[tokens]).T
     if names.bias:
-        logits = logits + model.tensor(names.bias)[tokens].double()
+        logits = logits + _exact(model.tensor(names.bias)[tokens])
     logits = logits * names.scale
     return names.softcap * torch.tanh(logits / names.softcap) if names.softcap else logits
+
+
+def _exact(x: torch.Tensor) -> torch.Tensor:
+    """The numbers as float64, which not every device has."""
+    return x.detach().cpu().double()
 
 
 def _check_logits(
@@ -98,14 +104,18 @@ def _check_logits(
     x: dict[Site, torch.Tensor] = {}
     with reading(model, {last: _keep(x, last)}):
         hidden = model.hidden(ids)
-    computed = logits_of(model, x[last], tokens)
-    if computed is None:
+    if not model.family.causal:
         return
-    own = plain[..., tokens].double()
+    computed = [model.logits(hidden)[..., tokens]]
+    if model.family.outlined:
+        computed += [model.logits(_normed(model, x[last], hidden))[..., tokens]]
+    elif (from_last := logits_of(model, x[last], tokens)) is not None:
+        computed += [from_last]
+    own = _exact(plain[..., tokens])
     scale = own.abs().max().item()
     bound = max(LOGITS, ROUNDINGS * torch.finfo(model.dtype).eps) * scale
-    for logits in (computed, model.logits(hidden)[..., tokens].double()):
-        off = (logits - own).abs().max().item()
+    for logits in computed:
+        off = (_exact(logits) - own).abs().max().item()
         # A number that is not finite is told later, with its site.
         if off > bound:
             raise ModelError(
@@ -113,6 +123,31 @@ def _check_logits(
                 f"and the unembedding of its family; they are off by {off:.3g} where {bound:.3g} "
                 f"is rounding. {_mend(model)}"
             )
+
+
+def _check_causal(model: Loaded, ids: torch.Tensor, plain: torch.Tensor) -> None:
+    """Check that a causal model's output does not depend on later tokens, so that padding on the
+    right counts for nothing."""
+    if not model.family.causal or ids.shape[1] < 2:
+        return
+    other = ids.clone()
+    other[:, -1] = (ids[:, -1] + 1) % model.sizes.d_vocab
+    before, after = (_exact(output[:, :-1]) for output in (plain, model.output(other)))
+    bound = max(LOGITS, ROUNDINGS * torch.finfo(model.dtype).eps) * before.abs().max().item()
+    if (before - after).abs().max().item() > bound:
+        raise ModelError(
+            f"{model.source}: a token must attend to itself and the tokens before it alone; here "
+            "later ones count too. Take a model that predicts the next token."
+        )
+
+
+def _normed(model: Loaded, x: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """The last residual stream through the norm beside the blocks that gives the nearest to the
+    last hidden state; itself where there is none."""
+    beside = model.body.get_submodule(model.family.blocks.rpartition(".")[0])
+    norms = [m for name, m in beside.named_children() if "norm" in name or "ln" in name]
+    normed = [x, *(norm(x) for norm in norms)]
+    return min(normed, key=lambda one: (one - hidden).abs().max().item())
 
 
 def _block_output(
@@ -138,6 +173,11 @@ def _turn(x: torch.Tensor) -> torch.Tensor:
 
 
 def _mend(model: Loaded) -> str:
+    if model.family.outlined:
+        return (
+            f"The architecture {model.family.name} has no row in the table of families, and what "
+            "its structure suggests is wrong: write a row for it."
+        )
     return (
         f"The family {model.family.name!r} does not describe this model: set model.family, or "
         "mend the family's file."
@@ -171,13 +211,14 @@ def _check_shown(
             f"{model.source}: hooks that only read changed the output, which must stay equal bit "
             f"for bit. {_mend(model)}"
         )
-    order = list(x)
-    if order != sorted(order, key=forward_order):
-        raise ModelError(
-            f"{model.source}: the forward pass must reach the positions of a block in the order "
-            f"{', '.join(site.position for site in sorted(order[:9], key=forward_order))}; it "
-            f"reaches {', '.join(site.position for site in order[:9])}. {_mend(model)}"
-        )
+    for layer in sorted({site.layer for site in x}):
+        order = [site for site in x if site.layer == layer]
+        if order != sorted(order, key=forward_order):
+            raise ModelError(
+                f"{model.source}: a forward pass must reach the positions of block {layer} in the "
+                f"order {_listed(sorted(order, key=forward_order))}; it reached {_listed(order)}. "
+                f"{_mend(model)}"
+            )
     for site, shown in sorted(x.items(), key=lambda item: item[0]):
         if shown.shape[-1] != model.width(site):
             raise ModelError(
@@ -186,11 +227,15 @@ def _check_shown(
             )
 
 
+def _listed(sites: list[Site]) -> str:
+    return ", ".join(site.position for site in sites)
+
+
 def _check_sum(model: Loaded, layer: int, x: dict[Site, torch.Tensor]) -> None:
     """Check that R = B + A + M, and H = B + A, where the family says so."""
     if not model.family.residual_sum:
         return
-    at = {site.position: x[site].double() for site in x if site.layer == layer}
+    at = {site.position: _exact(x[site]) for site in x if site.layer == layer}
     factor = model.family.factor(model.model.config.to_dict())
     for total, parts, words in (
         ("R", "AM", "the residual stream before it + A + M"),

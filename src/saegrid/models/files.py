@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from saegrid.base.errors import CheckpointError
+from saegrid.base.registry import pick
+from saegrid.models import FAMILIES
 
 CONFIG, WHOLE, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -106,12 +108,21 @@ def check_config(folder: str | Path, config: Mapping[str, Any]) -> None:
             f"{path}: the weights are quantised (quantization_config, {method or 'no method'}), "
             "which is not read. Take the checkpoint in float32, float16 or bfloat16."
         )
-    for key in EXPERTS:
+    kind = config.get("model_type")
+    known = kind in FAMILIES and pick(FAMILIES, kind, "model family").experts
+    for key in () if known else EXPERTS:
         value = config.get(key)
         if isinstance(value, int) and value > 1:
+            mixtures = [name for name in FAMILIES if pick(FAMILIES, name, "").experts]
             raise CheckpointError(
-                f"{path}: this is a mixture of {value} experts ({key}), which is not read, since a "
-                "block has no one MLP. Take a dense model."
+                f"{path}: this is a mixture of {value} experts ({key}) of the type {kind!r}, which "
+                f"is not read. Take a dense model, or one of the types {', '.join(mixtures)}."
+            )
+    for part in (config, config.get("text_config")):
+        if isinstance(part, dict) and part.get("use_bidirectional_attention"):
+            raise CheckpointError(
+                f"{path}: tokens attend to those behind them too (use_bidirectional_attention), "
+                "which is not read. Take a model that predicts the next token."
             )
     if "transformers_weights" in config:
         raise CheckpointError(

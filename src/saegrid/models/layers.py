@@ -18,7 +18,15 @@ import torch
 import transformers
 
 from saegrid.models import Family, Sizes, family_of, read_config
-from saegrid.models.load import DTYPES, UNUSED, Loaded, config_of, device_of, folder_of
+from saegrid.models.load import (
+    DTYPES,
+    UNUSED,
+    Loaded,
+    ModelError,
+    config_of,
+    device_of,
+    folder_of,
+)
 from saegrid.models.weights import Weights
 
 
@@ -162,6 +170,12 @@ def architecture(model: Mapping[str, Any]) -> Architecture:
     transformers.logging.set_verbosity_error()
     source, folder = str(model["path"]), folder_of(model)
     family = family_of(read_config(folder), model.get("family", "auto"))
+    if family.outlined:
+        raise ModelError(
+            f"model.path: {source}: the architecture {family.name} has no row in the table of "
+            "families, so that it cannot be run block by block. Raise memory.capture until the "
+            "whole model fits."
+        )
     config = config_of(model, folder, family)
     return Architecture(folder, family, config, family.sizes(config.to_dict()), source)
 

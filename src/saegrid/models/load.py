@@ -16,15 +16,17 @@ from safetensors import SafetensorError
 
 from saegrid.base.errors import CheckpointError
 from saegrid.base.words import POSITIONS, Site
-from saegrid.models import Family, Sizes, Unembedding, family_of, hub, read_config
+from saegrid.models import FAMILIES, Family, Sizes, Unembedding, family_of, hub, read_config
 from saegrid.models.files import CONFIG, check_config, model_files
 from saegrid.models.memory import needed
+from saegrid.models.structure import worked_out
 
 DTYPES = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+DEVICES = ("cpu", "cuda", "mps", "auto")
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 UNUSED = re.compile(r"(^|\.)pooler\.")
 """Tensors that no site depends on; a checkpoint may lack them."""
@@ -185,10 +187,22 @@ def device_of(name: str) -> torch.device:
     """The device of that name; auto: a GPU where there is one. ModelError where there is none."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
+    kind, colon, number = name.partition(":")
+    count = {"cuda": torch.cuda.device_count, "mps": torch.mps.device_count}.get(kind)
+    if kind not in DEVICES or (colon and not (kind == "cuda" and number.isdecimal())):
         raise ModelError(
-            "model.device: cuda was asked for, but torch finds no GPU here. "
-            "Set model.device to cpu or auto, or install torch with CUDA."
+            f"model.device: {name!r} is unknown. Take one of {', '.join(DEVICES)}, or one GPU of "
+            "several as cuda:1."
+        )
+    if count is not None and not count():
+        raise ModelError(
+            f"model.device: {name} was asked for, but torch finds no GPU here. "
+            f"Set model.device to cpu or auto, or install torch with {kind.upper()}."
+        )
+    if count is not None and colon and int(number) >= count():
+        raise ModelError(
+            f"model.device: {name} was asked for, but torch finds {count()} GPUs here, which are "
+            "counted from 0."
         )
     return torch.device(name)
 
@@ -278,9 +292,36 @@ def load(model: Mapping[str, Any]) -> Loaded:
     family = family_of(read_config(folder), model.get("family", "auto"))
     config = config_of(model, folder, family)
     kind = transformers.AutoModelForCausalLM if family.causal else transformers.AutoModel
+    if type(config) not in kind._model_mapping:
+        raise ModelError(
+            f"model.path: {model['path']}: a {family.name} model does not predict the next token, "
+            f"and has no row in the table of families. Known: {', '.join(sorted(FAMILIES))}."
+        )
     if model["weights"] == "random":
         network = _initialise(kind, model, config, family.kernel)
     else:
         network = _read(kind, model, folder, config, family)
     network = network.eval().requires_grad_(False).to(device)
-    return Loaded(network, family, family.sizes(config.to_dict()), str(model["path"]))
+    sizes = family.sizes(config.to_dict())
+    if family.outlined:
+        family = _worked_out(model, family, network.base_model, sizes)
+    return Loaded(network, family, sizes, str(model["path"]))
+
+
+def _worked_out(
+    model: Mapping[str, Any], family: Family, body: torch.nn.Module, sizes: Sizes
+) -> Family:
+    """The family of a model by its structure, told in a line; ModelError where it is not found."""
+    found = worked_out(family, body, sizes.n_layers, sizes.d_model)
+    if found is None:
+        raise ModelError(
+            f"model.path: {model['path']}: the architecture {family.name} has no row in the table "
+            f"of families, and no list of {sizes.n_layers} blocks with an attention and an MLP was "
+            f"found in it. Known: {', '.join(sorted(FAMILIES))}."
+        )
+    print(
+        f"family: worked out from the structure of a {family.name} model: blocks {found.blocks}, "
+        f"attention {found.attention}, MLP {found.mlp}",
+        flush=True,
+    )
+    return found

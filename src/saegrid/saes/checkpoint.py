@@ -25,6 +25,9 @@ class Reading(NamedTuple):
     """The site that a transcoder's output stands for; None: an SAE, which writes where it reads."""
     file: str | None = None
     """Name of the file of weights in the folder; None: the format's usual one."""
+    input_scale: float | None = None
+    """Number that activations are multiplied with before the SAE reads them, where its files say
+    that there is one and not which."""
 
     @classmethod
     def of(cls, sae: Mapping[str, Any], site: Site) -> "Reading":
@@ -37,6 +40,7 @@ class Reading(NamedTuple):
             site,
             Site(site.layer, writes.upper()) if writes else None,
             sae.get("file"),
+            sae.get("input_scale"),
         )
 
     def weights(self, folder: str | Path, usual: str) -> Path:
@@ -57,6 +61,8 @@ class Format(NamedTuple):
     open: Callable[..., SAE]
     """`open(folder, norms=None, reading=READ)`: norms (feature,) as measured before, else they
     are measured."""
+    optional: tuple[str, ...] = ()
+    """Files that are read too where the folder holds them."""
 
 
 def read_facts(path: Path) -> dict[str, Any]:

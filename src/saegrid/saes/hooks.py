@@ -1,4 +1,9 @@
-"""Names of hook points in checkpoints, and the sites that they mean."""
+"""Names of places in a model in configs of checkpoints, and the sites that they mean.
+
+TransformerLens names hook points (`blocks.3.hook_resid_post`), Hugging Face modules
+(`model.layers.3.mlp`, whose output is meant where no `.input` follows). A name that means different
+places in different models is a site only where the model's own name tells which.
+"""
 
 import re
 
@@ -9,8 +14,55 @@ SUFFIXES = {
     "M": "hook_mlp_out",
     "R": "hook_resid_post",
     "N": "mlp.hook_post",
+    "Z": "attn.hook_z",
+    "I": "ln2.hook_normalized",
+    "B": "hook_resid_pre",
+    "H": "hook_resid_mid",
 }
 """Suffix after `blocks.{layer}.` for each position (llama-scope.md 1.4)."""
+HOOKS = {suffix: position for position, suffix in SUFFIXES.items()} | {
+    "hook_in": "B",
+    "hook_out": "R",
+    "hook_mlp_in": "H",
+    "mlp.hook_in": "I",
+    "attn.o.hook_in": "Z",
+}
+"""Position of each suffix; those of SUFFIXES first, then other names of the same places."""
+
+MODULES = {
+    "": ("R", "B"),
+    **dict.fromkeys(("self_attn", "attn", "attention"), ("A", "")),
+    **dict.fromkeys(
+        ("self_attn.o_proj", "self_attn.out_proj", "self_attn.dense", "attn.c_proj"), ("A", "Z")
+    ),
+    **dict.fromkeys(("attn.out_proj", "attn.attention.out_proj", "attention.dense"), ("A", "Z")),
+    "mlp": ("M", "I"),
+    **dict.fromkeys(("mlp.down_proj", "mlp.c_proj", "mlp.dense_4h_to_h"), ("M", "N")),
+    **dict.fromkeys(("mlp.fc_out", "mlp.fc2"), ("M", "N")),
+    **dict.fromkeys(("ln_2", "pre_feedforward_layernorm"), ("I", "")),
+    "post_feedforward_layernorm": ("M", ""),
+    "post_attention_layernorm": ("A", ""),
+}
+"""Positions of a module's output and input, by its name in a block."""
+BEHIND = ("post_attention_layernorm", "post_feedforward_layernorm")
+"""Modules of a block that normalise what attention and MLP write, in models of NORMS_BEHIND."""
+
+LAYER_NORM = re.compile(
+    r"gpt-?2|gpt-?neo|gpt-?j|pythia|\bopt-\d|tiny-?stories|\bsolu-|\bgelu-|attn-only|santacoder"
+    r"|\bphi-[12]"
+)
+RMS_NORM = re.compile(
+    r"llama|mistral|mixtral|qwen|gemma|phi-?3|olmo-?[23]|olmoe|\byi-|deepseek|gpt-oss"
+)
+"""Models with one norm or the other, by their names in lower case."""
+NORMS_BEHIND = re.compile(r"gemma-?[23](?!b)|olmo-?[23](?!b)")
+"""Models that normalise what attention and MLP write before it is added to the stream."""
+
+HOOK = re.compile(r"blocks\.(\d+)\.(\S+)")
+MODULE = re.compile(
+    r"(?:(?:model|language_model|transformer|gpt_neox|decoder|encoder|bert|roberta)\.)*"
+    r"(?:layers|layer|h)\.(\d+)((?:\.\w+)*?)(?:\.(input|output))?"
+)
 
 
 def hook_of(site: Site) -> str:
@@ -18,16 +70,51 @@ def hook_of(site: Site) -> str:
     return f"blocks.{site.layer}.{SUFFIXES[site.position]}"
 
 
-def site_of(hook: str) -> Site | None:
-    """The site that a hook point's name means; None for a place that is no site.
+def site_of(name: str, model: str = "") -> Site | None:
+    """The site that the name of a hook point or of a module means.
 
-    The residual stream before a block is the one after the block before it.
+    None for a place that is no site, or for a name that the model has to explain and does not. The
+    residual stream before a block is the one after the block before it; of the first block it is
+    the embeddings.
+
+    Args:
+        name: `blocks.3.hook_resid_pre`, `model.layers.3.mlp`, `hook_embed` and the like.
+        model: name of the model, as checkpoints give it; empty where they do not.
     """
-    match = re.fullmatch(r"blocks\.(\d+)\.(\S+)", hook)
-    if not match:
-        return None
-    layer, suffix = int(match[1]), match[2]
-    if suffix == "hook_resid_pre" and layer > 0:
+    model = model.lower()
+    if name == "hook_embed":  # elsewhere positions are added before the first block
+        return Site(0, "B") if RMS_NORM.search(model) else None
+    if match := HOOK.fullmatch(name):
+        return _stream(int(match[1]), _of_hook(match[2], model))
+    if match := MODULE.fullmatch(name):
+        return _stream(int(match[1]), _of_module(match[2][1:], match[3] == "input", model))
+    return None
+
+
+def _stream(layer: int, position: str) -> Site | None:
+    if position == "B" and layer > 0:
         return Site(layer - 1, "R")
-    positions = [position for position, known in SUFFIXES.items() if known == suffix]
-    return Site(layer, positions[0]) if positions else None
+    return Site(layer, position) if position else None
+
+
+def _of_hook(suffix: str, model: str) -> str:
+    """The position that a suffix of TransformerLens means, empty for none.
+
+    What its RMSNorm gives to ln2.hook_normalized lacks the norm's scale, so that it is no site.
+    """
+    if suffix == SUFFIXES["I"] and RMS_NORM.search(model):
+        return ""
+    return HOOKS.get(suffix, "")
+
+
+def _of_module(name: str, is_input: bool, model: str) -> str:
+    """The position of a module's output, or input, in a model; empty for none."""
+    position = MODULES.get(name, ("", ""))[is_input]
+    behind = bool(NORMS_BEHIND.search(model))
+    known = bool(LAYER_NORM.search(model) or RMS_NORM.search(model))
+    if position in ("A", "M") and not is_input:
+        # Where a norm follows, what is added to the stream is the norm's output alone.
+        if name in BEHIND and not behind:
+            return "I" if known and name == "post_attention_layernorm" else ""
+        return position if known and behind == (name in BEHIND) else ""
+    return position

@@ -6,9 +6,10 @@ that deletes what is not being read.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,11 @@ from saegrid.base.io import (
 )
 from saegrid.base.paths import expand
 from saegrid.base.registry import pick
-from saegrid.base.tensors import hollow, not_finite
+from saegrid.base.tensors import hollow, not_finite, widen
 from saegrid.base.words import Cell
 from saegrid.saes.cache import Cache, Lease, name_of
 from saegrid.saes.cache.download import describe
-from saegrid.saes.checkpoint import Reading
+from saegrid.saes.checkpoint import Format, Reading
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.sae import SAE
 
@@ -38,8 +39,10 @@ AGAIN = (
     "Give the same snakemake command again: it imports the checkpoint as it is now, and makes "
     "again what came from it."
 )
+LISTED = 20
+"""Files of a folder that a message lists at most."""
 WHERE = ("path", "repo", "folder", "revision")
-HOW = ("file", "writes", "centred", "ignore")
+HOW = ("file", "writes", "centred", "input_scale", "ignore")
 """Settings of an SAE's section that decide how its files are read (`Reading`)."""
 
 
@@ -80,7 +83,7 @@ def open_sae(folder: str | Path, last: bool = False) -> OpenSAE:
     form = pick(FORMATS, reference["format"], "format")
     with ExitStack() as stack:
         lease = stack.enter_context(resolve(reference))
-        content = content_of(lease.folder, files_of(reference))
+        content = content_of(lease.folder, files_of(reference, lease.folder))
         norms = _read_norms(folder / NORMS, lease.folder, content)
         reading = Reading.of(reference, Cell.parse(folder.name).site)
         sae = form.open(lease.folder, norms=norms, reading=reading)
@@ -105,17 +108,18 @@ def import_sae(
 
     Args:
         sae: its format, and `path` (variables are allowed and kept), or `repo`, `folder` and
-            `revision` on the hub; `file`, `writes`, `centred` and `ignore` where they are set
-            (`Reading`).
+            `revision` on the hub; `file`, `writes`, `centred`, `input_scale` and `ignore` where
+            they are set (`Reading`).
         cell: the cell it is meant for; its site must be the checkpoint's own.
         reference: reference.json, to be written.
         norms: decoder_norms.safetensors, to be written beside it.
         spec: the job's spec.
     """
     form = pick(FORMATS, sae["format"], "format")
-    reading, files = Reading.of(sae, Cell.parse(cell).site), files_of(sae)
+    reading = Reading.of(sae, Cell.parse(cell).site)
     with resolve(sae) as lease:
         folder = lease.folder
+        files = files_of(sae, folder)
         opened = form.open(folder, reading=reading)
         _same_site(opened, folder / files[0], reading, cell)
         _check_finite(opened, folder / files[-1])
@@ -126,6 +130,19 @@ def import_sae(
     write_tensors(norms, measured, spec, {"content": content})
     write_json(reference, facts, spec)
     return opened
+
+
+def described(reference: str | Path) -> str:
+    """One line: how the checkpoint of a reference.json is read, and what was folded."""
+    known = read_json(reference)
+    facts = {"format": known["format"], **known["facts"]}
+    return "; ".join(
+        f"{name} {_plain(value)}" for name, value in facts.items() if value is not None
+    )
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def look(sae: Mapping[str, Any], cell: str) -> SAE:
@@ -152,6 +169,7 @@ def _is_finite(sae: SAE) -> bool:
     encoder = sae.encoder
     parts = [encoder.scale, encoder.bias, sae.b_dec, sae.decoder.norms]
     parts += [] if encoder.threshold is None else [encoder.threshold]
+    parts += [] if sae.skip is None else [widen(sae.skip)]
     return all(np.isfinite(part).all() for part in parts)
 
 
@@ -163,10 +181,35 @@ def _check_finite(sae: SAE, path: Path) -> None:
         raise CheckpointError(f"{path}: {where} NaN or infinity. Fetch it again.")
 
 
-def files_of(reference: Mapping[str, Any]) -> tuple[str, ...]:
-    """The files of a checkpoint in its folder; the last one is that of the weights."""
-    usual = pick(FORMATS, reference["format"], "format").files
-    return (*usual[:-1], reference["file"]) if reference.get("file") else usual
+def files_of(reference: Mapping[str, Any], folder: str | Path | None = None) -> tuple[str, ...]:
+    """The files of a checkpoint in its folder; the last one is that of the weights.
+
+    With `folder` those are among them that the format reads where the folder holds them.
+    """
+    form = pick(FORMATS, reference["format"], "format")
+    more = [name for name in form.optional if folder and (Path(folder) / name).is_file()]
+    return (*form.files[:-1], *more, reference.get("file") or form.files[-1])
+
+
+def _check_files(folder: Path, reference: Mapping[str, Any]) -> None:
+    """CheckpointError where a folder lacks a file of its format; names the format that it has."""
+    for name in files_of(reference):
+        if not (folder / name).is_file():
+            others = [f for f, form in _all_formats() if _holds(folder, form.files)]
+            held = sorted(entry.name for entry in islice(folder.iterdir(), LISTED))
+            mend = f" These are files of the format {' or '.join(others)}." if others else ""
+            raise CheckpointError(
+                f"{folder / name}: the file is not there, which the format {reference['format']} "
+                f"reads; the folder holds {', '.join(held) or 'nothing'}.{mend}"
+            )
+
+
+def _all_formats() -> Iterator[tuple[str, Format]]:
+    return ((name, pick(FORMATS, name, "format")) for name in FORMATS)
+
+
+def _holds(folder: Path, files: Iterable[str]) -> bool:
+    return all((folder / name).is_file() for name in files)
 
 
 def _same_site(sae: SAE, path: Path, asked: Reading, cell: str) -> None:
@@ -175,6 +218,11 @@ def _same_site(sae: SAE, path: Path, asked: Reading, cell: str) -> None:
         raise CheckpointError(
             f"{path}: this SAE reads {sae.site or 'no known site'} (hook point "
             f"{sae.facts.get('hook')!r}), but the cell {cell} needs {asked.site}."
+        )
+    if asked.input_scale is not None and sae.facts.get("input_scale") != asked.input_scale:
+        raise CheckpointError(
+            f"{path}: input_scale is {asked.input_scale!r} in the config, which the format "
+            f"{sae.facts.get('format')} does not read. Take it out."
         )
     if sae.writes is None and asked.writes is None:
         return
@@ -229,6 +277,7 @@ def resolve(reference: Mapping[str, Any]) -> Lease:
         folder = Path(expand(reference["path"]))
         if not folder.is_dir():
             raise CheckpointError(f"{folder}: there is no such folder (path of an SAE).")
+        _check_files(folder, reference)
         return Lease(folder)
     if not reference.get("repo"):
         raise CheckpointError("An SAE's checkpoint needs `path`, or `repo` and `revision`.")

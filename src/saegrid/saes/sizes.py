@@ -1,14 +1,12 @@
 """Sizes of sparse autoencoders, from their training or from the facts of a checkpoint."""
 
-import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-from saegrid.base.paths import expand
-from saegrid.base.registry import pick
-from saegrid.saes.formats import FORMATS
+from saegrid.base.words import Cell
+from saegrid.saes.reference import look
 from saegrid.saes.training.settings import Settings
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -46,22 +44,16 @@ def of_training(width: int, expansion: int, recipe: Settings) -> Sae:
     return Sae(width, expansion * width, 4, l0)
 
 
-def of_checkpoint(checkpoint: Mapping[str, Any], name: str, width: int) -> Sae | None:
-    """Sizes of a checkpoint: as its facts say, else as its name does.
+def of_checkpoint(checkpoint: Mapping[str, Any], cell: str, width: int) -> Sae | None:
+    """Sizes of a checkpoint: as its files say, else as its name does.
 
     None where its width follows from a model on the hub (width 0).
     """
-    facts = {}
     if checkpoint["path"]:
-        form = pick(FORMATS, checkpoint["format"], "format")
-        path = Path(expand(checkpoint["path"])) / form.files[0]
-        facts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        with suppress(ValueError):  # told where the checkpoint itself is looked at
+            encoder = look(checkpoint, cell).encoder
+            return Sae(encoder.d_model, encoder.d_sae, BYTES[encoder.dtype], encoder.k or L0)
+    name = Cell.parse(cell).sae
     named = re.search(r"(\d+)x", name) or re.search(r"(\d+)x", checkpoint["repo"] or "")
     expansion = int(named[1]) if named else EXPANSION
-    d_model = int(facts.get("d_model") or facts.get("d_in") or width)
-    if not d_model:
-        return None
-    dtype = str(facts.get("dtype", "bfloat16")).removeprefix("torch.")
-    d_sae = int(facts.get("d_sae") or expansion * d_model)
-    l0 = int(facts.get("k") or facts.get("top_k") or L0)
-    return Sae(d_model, d_sae, BYTES.get(dtype, 4), l0)
+    return Sae(width, expansion * width, BYTES["bfloat16"], L0) if width else None

@@ -24,7 +24,8 @@ def identity(plan: Plan, at: At) -> str:
     """
     corpus, model = plan.corpora[at.corpus], plan.study.model
     source = corpus.settings.source
-    chosen = source.model_dump(mode="json", include={"kind", "separator", "repo", "revision"})
+    written = {"delimiter", "encoding", "compression", "separator"}
+    chosen = source.model_dump(mode="json", include={"kind", "repo", "revision", *written})
     deciding = {
         "code": plan.specs.code(FILL_STORE, at),
         "model": plan.model.identity,
@@ -47,6 +48,7 @@ def settings(plan: Plan, at: At) -> Settings:
         "source": corpus.settings.source.model_dump(mode="json"),
         "content": corpus.content,
         "settings": corpus.store,
+        "share": corpus.settings.set_aside,
         "store": identity(plan, at),
         "threads": plan.study.threads.capture,
     }

@@ -5,7 +5,7 @@ from saegrid.stages.stage import CORPUS, At, Many, Needs, Plan, Settings, Stage,
 
 
 def settings(plan: Plan, at: At) -> Settings:
-    """The source, the content of its files, what is stripped and checked."""
+    """The source, the content of its files, what is stripped, checked and set aside."""
     corpus = plan.corpora[at.corpus]
     grades = corpus.settings.grades
     return {
@@ -14,6 +14,7 @@ def settings(plan: Plan, at: At) -> Settings:
         "strip": corpus.settings.strip,
         "keep_space": sorted(corpus.settings.keep_space),
         "grades": grades.model_dump(mode="json") if grades else None,
+        "share": corpus.settings.set_aside,
     }
 
 

@@ -11,6 +11,12 @@ def activations(plan: Plan, at: At) -> list[Source]:
     return all_activations(plan, at)
 
 
+def target(plan: Plan, at: At) -> list[Source]:
+    """The activations of the same tokens at the site that a transcoder writes; none of an SAE."""
+    writes = plan.saes.writes(at.cell)
+    return all_activations(plan, At(at.corpus, site=str(writes))) if writes else []
+
+
 def settings(plan: Plan, at: At) -> Settings:
     """The split, the samples and the model."""
     return {
@@ -27,6 +33,7 @@ MEASURE = Stage(
     "measure",
     reads={
         "activations": Many(activations, settled=True),
+        "target": Many(target, settled=True),
         "sae": ENCODER,
         "tokens": TOKENS,
         "model": MODEL,

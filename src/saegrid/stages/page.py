@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from saegrid.features.statistics import STATISTICS
-from saegrid.stages.stage import CELL, At, Many, Needs, Panel, Plan, Source, Stage, Weight
+from saegrid.stages.stage import CELL, At, Many, Needs, One, Panel, Plan, Source, Stage, Weight
 
 
 def panels(plan: Plan) -> list[Panel]:
@@ -15,6 +15,11 @@ def panels(plan: Plan) -> list[Panel]:
 def tables(plan: Plan, at: At) -> list[Source]:
     """The tables of the panels."""
     return [Source(panel.table, at) for panel in panels(plan)]
+
+
+def reference(plan: Plan, at: At) -> Source | None:
+    """The reference to a checkpoint; None of an SAE that is trained here."""
+    return None if plan.saes.is_trained(at.cell) else Source("import_sae.reference", at)
 
 
 def settings(plan: Plan, at: At) -> dict[str, Any]:
@@ -48,6 +53,7 @@ PAGE = Stage(
         "selection": "selection.selection",
         "corpus_items": "items.table",
         "panels": Many(tables),
+        "reference": One(reference),
     },
     writes={"page": CELL + "features.html"},
     sections=("pages",),

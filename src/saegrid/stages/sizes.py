@@ -82,10 +82,9 @@ class Sizes:
 
 def sae_of(plan: Plan, cell: str) -> Sae | None:
     """Sizes of a cell's SAE, of its training or of its checkpoint."""
-    site, name = Cell.parse(cell)
-    width = plan.model.width(site)
+    width = plan.model.width(Cell.parse(cell).site)
     if not plan.saes.is_trained(cell):
-        return sizes.of_checkpoint(plan.saes.checkpoint(cell), name, width)
+        return sizes.of_checkpoint(plan.saes.checkpoint(cell), cell, width)
     expansion = plan.settings(cell, "train")["expansion"]
     return sizes.of_training(width, expansion, plan.trainings.recipe(cell)) if width else None
 

@@ -18,11 +18,21 @@ from saegrid.models.load import Loaded, fits, load
 from saegrid.saes.cache.locks import open_lock, try_flock
 from saegrid.store.blocks import Capturing
 from saegrid.store.kept import Kept, kept
-from saegrid.store.manifest import LOCK, Manifest, Shard, read_manifest
+from saegrid.store.manifest import LOCK, Manifest, Shard, read_manifest, reasons
 from saegrid.store.rows import Gathered, Gatherer, Rower
 from saegrid.store.settings import Settings, StoreError, settings_of
-from saegrid.store.texts import File, Offset, full_name, is_pinned, locate, names, texts
+from saegrid.store.texts import (
+    File,
+    Offset,
+    form_of,
+    full_name,
+    is_pinned,
+    locate,
+    names,
+    texts,
+)
 from saegrid.text import tokenizer
+from saegrid.text.corpora.items import check_share
 from saegrid.text.tokenizer import Encoder
 
 MEMORY_MB = 6000
@@ -45,6 +55,7 @@ def fill(
     memory_mb: int = MEMORY_MB,
     say: Callable[[str], None] = _print,
     ready: Callable[[], None] = lambda: None,
+    share: float | None = 1.0,
 ) -> Manifest:
     """Fill a store, or go on filling it; return its manifest at the end.
 
@@ -62,13 +73,14 @@ def fill(
         say: prints a line of progress.
         ready: called once, as soon as every shard that the manifest counts is final: the store can
             then be read from its start, while this process or another fills it.
+        share: largest share of the texts that may be set aside, see `text.corpora.items`.
 
     Raises:
         StoreError, CorpusError, ModelError: name the file, setting or site.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    filling = _Filling(folder, encoder, source, settings, identity, say, ready)
+    filling = _Filling(folder, encoder, source, settings, identity, say, ready, share)
     wanted = sorted(sites, key=Site.parse)
     with open_lock(folder / LOCK) as lock:
         while not try_flock(lock, "LOCK_EX"):
@@ -101,6 +113,7 @@ def fill_as(
         resolved["store"],
         memory_mb,
         ready=ready,
+        share=spec.get("share"),
     )
 
 
@@ -116,12 +129,13 @@ class _Filling:
         identity: str,
         say: Callable[[str], None],
         ready: Callable[[], None],
+        share: float | None,
     ) -> None:
         self.folder, self.encoder, self.source = folder, encoder, source
         self.settings, self.identity, self.say = settings, identity, say
         self.names = names(source)
         self.files: dict[int, File] = {}
-        self._ready, self._is_ready = ready, False
+        self._ready, self._is_ready, self.share = ready, False, share
         self.gatherer: Gatherer | None = None
 
     def ready(self) -> None:
@@ -151,6 +165,7 @@ class _Filling:
         if done and all(site in shard.sha256 for site in sites for shard in shards):
             self.ready()
             self._remove(old)
+            self._check_share(old.shards)
             return old
         model = self._model(model_settings, memory_mb)
         capturing = Capturing(self.folder, model, self.settings, self.identity, memory_mb)
@@ -191,7 +206,24 @@ class _Filling:
                 )
             state = state._replace(complete=gathered.last, files=self._digests(state.shards))
             state.write(self.folder)
+            self._check_share(state.shards)
         return state
+
+    def _check_share(self, shards: list[Shard]) -> None:
+        """CorpusError where more texts are set aside than may be."""
+        aside, texts = reasons(shards), shards[-1].end.text
+        why = ", ".join(
+            f"{reason} ({n:,}, first text {first:,})" for reason, (n, first) in aside.items()
+        )
+        n = sum(n for n, _ in aside.values())
+        check_share(n, texts, self.share, lambda: f"{why}; texts are counted from 0.")
+
+    def _met(self, number: int, file: File) -> None:
+        """Take note of a file, and say in which form it is read."""
+        self.files[number] = file
+        form = form_of(file.path, self.source)
+        if form and (words := form.describe()):
+            self.say(f"store: {file.name}: {words}")
 
     def _more_sites(
         self, state: Manifest, capturing: Capturing, rower: Rower, sites: list[str]
@@ -238,7 +270,7 @@ class _Filling:
     def _gather(self, rower: Rower, start: Offset) -> Gathered:
         """The rows of the shard that begins at an offset of the stream."""
         if self.gatherer is None or self.gatherer.offset != start:
-            stream = texts(self.source, self.names, start, self.files.__setitem__)
+            stream = texts(self.source, self.names, start, self._met)
             self.gatherer = Gatherer(rower, rower.pieces(stream), start)
         return self.gatherer.shard()
 

@@ -138,6 +138,16 @@ def write_facts(manifest: Manifest, paths: Iterable[str | Path], spec: str) -> N
         io.write_json(path, facts, spec)
 
 
+def reasons(shards: Iterable[Shard]) -> dict[str, tuple[int, int]]:
+    """Texts that were set aside, by reason: how many, and the number of the first."""
+    counts: dict[str, tuple[int, int]] = {}
+    for shard in shards:
+        for reason, one in shard.set_aside.items():
+            n, first = counts.get(reason, (0, one["first"]))
+            counts[reason] = n + one["n"], first
+    return counts
+
+
 def verify(folder: str | Path) -> int:
     """Check the sha256 of every shard; return the number of files checked.
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import torch
 
-from saegrid.models import unembedding_names
 from saegrid.models.load import Loaded
 from saegrid.store.settings import StoreError
 
@@ -30,12 +29,12 @@ def norm_of(model: Loaded, norm: str) -> Norm:
         return lambda x: torch.nn.functional.layer_norm(x.float(), x.shape[-1:], eps=EPSILON).to(
             x.dtype
         )
-    names = unembedding_names(model.model.config.to_dict(), (), model.family.name)
-    if names is None or names.norm_weight is None:
+    last = model.family.last
+    if last is None or not last.norm:
         raise StoreError(
             f"store.norm: {model.source} has no last norm to apply. Set norm to none or layer."
         )
-    module = model.model.get_submodule(names.norm_weight.removesuffix(".weight"))
+    module = model.body.get_submodule(last.norm)
 
     def final(x: torch.Tensor) -> torch.Tensor:
         if x.shape[-1] != model.sizes.d_model:

@@ -5,18 +5,18 @@ is fetched and its digest taken while the present one is in use.
 """
 
 import csv
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from saegrid.base.registry import pick
+from saegrid.text.corpora import csv as csv_reader
 from saegrid.text.corpora import hub
+from saegrid.text.corpora import jsonl as json_reader
+from saegrid.text.corpora import parquet as parquet_reader
 from saegrid.text.corpora.facts import sha256
+from saegrid.text.corpora.form import Form, bytes_form, open_text
 from saegrid.text.corpora.rows import CorpusError, check_columns, files, is_text
 
 CHUNK = 1 << 20
@@ -145,8 +145,12 @@ Texts = Iterator[tuple[str, str | None]]
 
 
 def _reader(source: Mapping[str, Any], path: Path) -> Callable[[Path, Mapping[str, Any]], Texts]:
-    kind = source["kind"] if source["kind"] != "hub" else path.suffix.lower().removeprefix(".")
-    return pick(KINDS, kind, "The kind of a streamed source")
+    return pick(KINDS, _kind(source, path), "The kind of a streamed source")
+
+
+def _kind(source: Mapping[str, Any], path: Path) -> str:
+    """The kind of a file; one on the hub is read by its ending."""
+    return source["kind"] if source["kind"] != "hub" else hub.kind_of(path.name)
 
 
 def _column(source: Mapping[str, Any]) -> str:
@@ -156,52 +160,48 @@ def _column(source: Mapping[str, Any]) -> str:
 def separated(path: Path, source: Mapping[str, Any]) -> Texts:
     """The texts between separators that are not blank."""
     separator = (source.get("separator") or "\n").replace("\r\n", "\n")
-    kept = ""
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as opened:
+    kept, form = "", bytes_form(path, source)
+    with open_text(path, form) as opened:
         while chunk := opened.read(CHUNK):
             *whole, kept = (kept + chunk).split(separator)
-            yield from map(_checked, filter(str.strip, whole))
+            yield from (_checked(text, form.wrong) for text in whole if text.strip())
             if len(kept) > LONGEST:
                 raise CorpusError(
                     f"{path}: a text has more than {LONGEST:,} characters without the separator "
                     f"{separator!r}. Set source.separator to what stands between its texts."
                 )
     if kept.strip():
-        yield _checked(kept)
+        yield _checked(kept, form.wrong)
 
 
-def _checked(text: Any) -> tuple[str, str | None]:
+def _checked(text: Any, wrong: str = "not UTF-8") -> tuple[str, str | None]:
     if not isinstance(text, str) or not text.strip():
         return "", "no text"
-    return (text, None) if is_text(text) else ("", "not UTF-8")
+    return (text, None) if is_text(text) else ("", wrong)
 
 
 def jsonl(path: Path, source: Mapping[str, Any]) -> Texts:
-    """The texts of a column of JSON Lines."""
+    """The texts of a column of JSON: lines, an array, or objects over several lines."""
     column, checked = _column(source), False
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-        for line in filter(str.strip, lines):
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError:
-                yield "", "not JSON"
-                continue
-            if not isinstance(record, dict):
-                yield "", "not a JSON object"
-                continue
-            if not checked:
-                check_columns(path, record, {column: "columns.text"})
-                checked = True
-            yield _checked(record.get(column))
+    form = json_reader.form(path, source)
+    for _, record, problem in json_reader.values(path, form):
+        if problem or not isinstance(record, dict):
+            yield "", problem or "not a JSON object"
+            continue
+        if not checked:
+            check_columns(path, record, {column: "columns.text"})
+            checked = True
+        yield _checked(record.get(column), form.wrong)
 
 
-def comma_separated(path: Path, source: Mapping[str, Any]) -> Texts:
+def delimited(path: Path, source: Mapping[str, Any]) -> Texts:
     """The texts of a column of a CSV file."""
     column = _column(source)
+    form = csv_reader.form(path, _asked(source))
     csv.field_size_limit(LONGEST)
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
-        reader = csv.reader(opened, strict=True)
-        header = next(reader, [])
+    with open_text(path, form, newline="") as opened:
+        reader = csv.reader(opened, strict=True, delimiter=form.delimiter)
+        header = csv_reader.names(path, _header(reader))
         check_columns(path, header, {column: "columns.text"})
         index = header.index(column)
         while True:
@@ -212,34 +212,43 @@ def comma_separated(path: Path, source: Mapping[str, Any]) -> Texts:
             except csv.Error:
                 yield "", "stray quote"
                 continue
-            if cells:
-                yield (
-                    _checked(cells[index]) if len(cells) == len(header) else ("", "number of cells")
-                )
+            if cells and len(cells) != len(header):
+                yield "", "number of cells"
+            elif cells:
+                yield _checked(cells[index], form.wrong)
+
+
+def _header(reader: Iterator[list[str]]) -> list[str] | None:
+    """The first row that is not empty; None where a quote in it is stray."""
+    try:
+        return next(filter(None, reader), [])
+    except csv.Error:
+        return None
+
+
+def _asked(source: Mapping[str, Any]) -> dict[str, Any]:
+    """A source with the column that is read of it alone."""
+    return {**source, "columns": {"text": _column(source)}, "labels": {}, "split_column": None}
 
 
 def parquet(path: Path, source: Mapping[str, Any]) -> Texts:
     """The texts of a column of a parquet file."""
     column = _column(source)
-    try:
-        with pq.ParquetFile(path, pre_buffer=False) as opened:
-            check_columns(path, opened.schema_arrow.names, {column: "columns.text"})
-            for batch in opened.iter_batches(RECORDS, columns=[column]):
-                cells = batch.column(0)
-                if pa.types.is_dictionary(cells.type):
-                    cells = cells.dictionary_decode()
-                # As bytes, since one string that is not UTF-8 would stop the whole column.
-                for cell in cells.cast(pa.large_string()).cast(pa.large_binary()).to_pylist():
-                    yield _checked(cell and cell.decode(errors="surrogateescape"))
-    except (pa.ArrowException, OSError) as problem:
-        raise CorpusError(
-            f"{path} cannot be read as parquet: {problem}. Fetch or write the file again."
-        ) from problem
+    for batch in parquet_reader.batches(path, {column: "columns.text"}, RECORDS):
+        for cell in parquet_reader.texts(path, column, batch.column(0)):
+            yield _checked(cell)
+
+
+def form_of(path: Path, source: Mapping[str, Any]) -> Form | None:
+    """The form in which a file of a stream is read; None where it has none to choose."""
+    forms = {"text": bytes_form, "csv": csv_reader.form, "jsonl": json_reader.form}
+    kind = _kind(source, path)
+    return forms[kind](path, _asked(source)) if kind in forms else None
 
 
 KINDS = {
     "text": "saegrid.store.texts:separated",
-    "csv": "saegrid.store.texts:comma_separated",
+    "csv": "saegrid.store.texts:delimited",
     "jsonl": "saegrid.store.texts:jsonl",
     "parquet": "saegrid.store.texts:parquet",
     "hub": "saegrid.store.texts:parquet",

@@ -10,6 +10,7 @@ from typing import Any
 
 from saegrid.base.errors import ConfigError
 from saegrid.base.words import Cell, Site
+from saegrid.codes.encode import DEVICE
 from saegrid.config.check import cell_settings, cells
 from saegrid.config.models import Study
 from saegrid.saes.cache import BUDGET, FOLDER
@@ -28,16 +29,22 @@ class Plan:
         self.study = study
         self.root = f"results/{study.study}"
         self.cells: list[Cell] = cells(study)
-        self.sites: list[Site] = sorted({cell.site for cell in self.cells})
         self.model = Model(study.model)
         self.corpora = Corpora(study, self.model)
         self.main = self.corpora.main
         self.saes = Saes(study, self.cells)
+        self.sites: list[Site] = self._sites()
         self.trainings = Trainings(self)
         self.verified = Verified(self)
         self.judged = Judged(self)
         self._scripts = Path(scripts)
         self._settings: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def _sites(self) -> list[Site]:
+        """The sites that cells read, and those that transcoders write."""
+        read = {cell.site for cell in self.cells}
+        written = {self.saes.writes(str(cell)) for cell in self.cells}
+        return sorted(read | (written - {None}))
 
     @cached_property
     def graph(self) -> Any:
@@ -87,7 +94,8 @@ class Plan:
 
     def environment(self) -> dict[str, str]:
         """Settings that decide no value, for the environment of the jobs: specs leave them out."""
-        return {FOLDER: self.study.hub.cache, BUDGET: repr(self.study.hub.budget_gb)}
+        hub = {FOLDER: self.study.hub.cache, BUDGET: repr(self.study.hub.budget_gb)}
+        return hub | {DEVICE: self.study.model.device}
 
     def gpu(self) -> int:
         """GPUs that a job with the model or an encoder asks for."""

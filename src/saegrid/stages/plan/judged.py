@@ -41,16 +41,19 @@ class Judged:
         return {"share": plan.study.metrics.hold_out, "seed": plan.study.metrics.seed}
 
     def cells(self, corpus: str, site: str) -> list[str]:
-        """The cells of a site that are judged on a corpus."""
+        """The cells of a site that are judged on a corpus, and beside which baselines stand."""
         cells = [str(cell) for cell in self.plan.cells if str(cell.site) == site]
+        cells = [cell for cell in cells if not self.plan.saes.writes(cell)]
         return [cell for cell in cells if self.corpus(cell) == corpus]
 
     @cached_property
     def sites(self) -> list[tuple[str, str]]:
-        """Corpus and site of each table of baselines; none where no baseline is asked for."""
+        """Corpus and site of each table of baselines; none where no baseline is asked for, and none
+        for transcoders: no other description of a site writes another one."""
         if not self.plan.study.metrics.baselines:
             return []
-        pairs = {(self.corpus(str(cell)), cell.site) for cell in self.plan.cells}
+        cells = [cell for cell in self.plan.cells if not self.plan.saes.writes(str(cell))]
+        pairs = {(self.corpus(str(cell)), cell.site) for cell in cells}
         return [(corpus, str(site)) for corpus, site in sorted(pairs)]
 
     def memory(self) -> int:

@@ -11,7 +11,7 @@ from saegrid.base.paths import PathError, expand
 from saegrid.base.registry import entry
 from saegrid.base.words import Site
 from saegrid.config.models import Model as Settings
-from saegrid.models import FAMILIES, Sizes, family_name, read_config, sizes_of
+from saegrid.models import FAMILIES, Sizes, family_name, family_of, read_config, sizes_of
 from saegrid.models.files import model_files
 from saegrid.models.hub import TOKENIZER, tokenizer_of
 from saegrid.models.identity import model_identity
@@ -69,6 +69,8 @@ class Model:
         family = self.settings.family
         if self.config is None and family == "auto":
             return sorted(set(FAMILIES.values()))
+        if self.config is not None and family_of(self.config, family).outlined:
+            return ["saegrid.models.structure:outline"]
         return [entry(FAMILIES, family_name(self.config or {}, family), "model.family")]
 
     @cached_property

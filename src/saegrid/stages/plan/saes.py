@@ -12,7 +12,7 @@ from saegrid.base.digest import file_digests
 from saegrid.base.errors import CheckpointError, ConfigError
 from saegrid.base.paths import expand
 from saegrid.base.registry import lookup
-from saegrid.base.words import SAE_PATTERN, SITE_PATTERN, Cell
+from saegrid.base.words import SAE_PATTERN, SITE_PATTERN, Cell, Site
 from saegrid.config.checkpoints import location
 from saegrid.config.models import Study
 from saegrid.saes.reference import content_of, files_of
@@ -38,6 +38,12 @@ class Saes:
         sae = location(self.study.saes[named.sae], named)
         return sae | {"repo": None, "folder": None, "revision": None} if sae["path"] else sae
 
+    def writes(self, cell: str) -> Site | None:
+        """The site that a transcoder writes; None for an SAE, which writes where it reads."""
+        position = None if self.is_trained(cell) else self.checkpoint(cell)["writes"]
+        site = Cell.parse(cell).site
+        return site._replace(position=position.upper()) if position else None
+
     def folder(self, cell: str) -> Path | None:
         """The local folder of a cell's checkpoint, None where it is on the hub; ConfigError where
         it is missing, or where no commit is named."""
@@ -60,7 +66,8 @@ class Saes:
         """The local files of a cell's checkpoint that its format reads; none where it is on the
         hub."""
         folder = self.folder(cell)
-        return [str(folder / name) for name in files_of(self.checkpoint(cell))] if folder else []
+        names = files_of(self.checkpoint(cell), folder) if folder else ()
+        return [str(folder / name) for name in names if folder]
 
     def content(self, cell: str) -> str | None:
         """Digest of the bytes of these files; None where the checkpoint is on the hub."""
@@ -69,7 +76,7 @@ class Saes:
             return None
         self._read_ahead  # noqa: B018
         try:
-            return content_of(folder, files_of(self.checkpoint(cell)))
+            return content_of(folder, files_of(self.checkpoint(cell), folder))
         except CheckpointError as problem:
             raise ConfigError(f"saes.{Cell.parse(cell).sae}: {problem}") from None
 

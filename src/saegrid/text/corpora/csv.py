@@ -1,24 +1,35 @@
-"""The reader of CSV files (UTF-8 with or without a byte order mark, comma, quotes doubled)."""
+"""The reader of tables in CSV: a header row, one delimiter, quotes doubled."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from saegrid.text.corpora.form import HEAD, Form, bytes_form, head_text, open_text
 from saegrid.text.corpora.rows import (
     RAW,
     CorpusError,
     Needed,
+    Read,
     Record,
     Row,
     check_columns,
     is_text,
+    needed,
     over_files,
 )
 
 LONGEST_FIELD = 2**31 - 1
+DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+"""Delimiters that are looked for, and their names."""
+COMMA = re.compile(r"[+-]?\d*,\d+")
+"""A number with a decimal comma."""
+THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
+"""A number whose commas may as well stand between thousands."""
 
 
 def rows(source: Mapping[str, Any]) -> Iterator[Row]:
@@ -26,34 +37,146 @@ def rows(source: Mapping[str, Any]) -> Iterator[Row]:
     return over_files(source, read)
 
 
-def read(file: Path, wanted: Needed) -> Iterator[Record]:
-    """The rows of one file; values keep quotes, commas and line ends that stood in quotes.
+def read(file: Path, source: Mapping[str, Any]) -> Read:
+    """The rows of one file; values keep quotes, delimiters and line ends that stood in quotes.
 
-    A row that cannot be parsed comes with its problem: bytes that are not UTF-8, more or fewer
-    cells than the header, a stray quote. After a stray quote, reading goes on with the next line.
+    A row that cannot be parsed comes with its problem: bytes that are not of the encoding, more or
+    fewer cells than the header, a stray quote. After a stray quote, reading goes on with the next
+    line.
     """
+    found = form(file, source)
+    return Read(found, _rows(file, found, needed(source), numbers(source)))
+
+
+def _rows(file: Path, form: Form, wanted: Needed, numeric: Sequence[str]) -> Iterator[Record]:
     # Whole books may stand in one field; the module's own limit is 131,072 characters.
     csv.field_size_limit(LONGEST_FIELD)
     # newline="" keeps line ends within quotes as they are.
-    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
+    with open_text(file, form, newline="") as opened:
         lines = opened.readlines()
-    records = _records(lines)
-    first, header = next(records, (0, None))
-    if header is None:
-        raise CorpusError(f"{file}, line {first + 1}: expected a header row of column names.")
+    records = _records(lines, form.delimiter)
+    _, first = next(records, (0, []))
+    header = names(file, first)
     check_columns(file, header, wanted)
     for start, cells in records:
         if cells is None:
             yield Record(start + 1, {RAW: lines[start]}, "stray quote")
         else:
             values = dict(zip(header, cells, strict=False))
-            yield Record(start + 1, *_checked(header, cells, values))
+            if form.decimal == ",":
+                values |= {name: point(values[name]) for name in numeric if name in values}
+            yield Record(start + 1, *_checked(header, cells, values, form))
 
 
-def _records(lines: list[str]) -> Iterator[tuple[int, list[str] | None]]:
+def numbers(source: Mapping[str, Any]) -> list[str]:
+    """The labels of a source that are read as numbers."""
+    return [name for name, how in (source.get("labels") or {}).items() if how == "number"]
+
+
+def point(number: str) -> str:
+    """A number with a decimal comma, written with a point; another text as it is."""
+    return number.replace(",", ".") if COMMA.fullmatch(number.strip()) else number
+
+
+def names(file: Path, header: Sequence[str] | None) -> list[str]:
+    """The names of the columns, without the blanks around them.
+
+    Raises:
+        CorpusError: there is no header row, or it is not of the file's encoding.
+    """
+    if header is None:
+        raise CorpusError(
+            f"{file}, line 1: a quote in the header row is not closed, or does not stand around a "
+            "whole name. Mend the row of column names."
+        )
+    if not header:
+        raise CorpusError(f"{file}, line 1: expected a header row of column names.")
+    if not is_text(*header):
+        raise CorpusError(
+            f"{file}, line 1: the names of the columns are not in the encoding of the file. Set "
+            "source.encoding, such as cp1252 or latin-1."
+        )
+    return [name.strip() for name in header]
+
+
+def columns(file: Path, source: Mapping[str, Any]) -> list[str]:
+    """The names of the columns of a file, from its head."""
+    found = form(file, source)
+    return names(file, _header(head_text(file, found), found.delimiter))
+
+
+def form(file: Path, source: Mapping[str, Any]) -> Form:
+    """The form of a file, with its delimiter and decimal mark."""
+    found = bytes_form(file, source)
+    head = head_text(file, found)
+    delimiter = source.get("delimiter") or _delimiter(file, head, needed(source))
+    found = found._replace(delimiter=delimiter)
+    decimal = source.get("decimal") or _decimal(file, head, delimiter, numbers(source))
+    return found._replace(decimal=decimal)
+
+
+def _header(head: str, delimiter: str) -> list[str] | None:
+    """The cells of the first row, none where there is no row; None where a quote is stray."""
+    csv.field_size_limit(LONGEST_FIELD)
+    return next((cells for _, cells in _records(_lines(head), delimiter)), [])
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text, as a file has them."""
+    return io.StringIO(text, newline="").readlines()
+
+
+def _delimiter(file: Path, head: str, wanted: Needed) -> str:
+    """The delimiter with which the header names the columns that the source asks for.
+
+    A comma where it does; else the only other one; where none does, the one that gives most
+    columns, a comma before others, so that the message can name them. CorpusError where several do.
+    """
+    headers = {mark: [n.strip() for n in _header(head, mark) or [""]] for mark in DELIMITERS}
+    fits = [mark for mark, header in headers.items() if {*wanted} <= {*header}]
+    if "," in fits or not fits:
+        return "," if fits else max(headers, key=lambda mark: len(headers[mark]))
+    if len(fits) > 1:
+        raise CorpusError(
+            f"{file}: its columns may be separated by {' or by '.join(DELIMITERS[m] for m in fits)}"
+            ". Set source.delimiter to the one that is meant."
+        )
+    return fits[0]
+
+
+def _decimal(file: Path, head: str, delimiter: str, numeric: Sequence[str]) -> str:
+    """The decimal mark of the numbers in the head: a comma where none has a point."""
+    if not numeric:
+        return "."
+    cells = [cell for cell in _cells(head, delimiter, numeric) if "," in cell or "." in cell]
+    with_comma = [cell for cell in cells if COMMA.fullmatch(cell)]
+    if not with_comma or any("," not in cell for cell in cells):
+        return "."
+    if all(THOUSANDS.fullmatch(cell) for cell in with_comma):
+        raise CorpusError(
+            f"{file}: the comma in numbers such as {with_comma[0]} may be a decimal mark or stand "
+            "between thousands. Set source.decimal: ',' for the first; for the second, write them "
+            "without."
+        )
+    return ","
+
+
+def _cells(head: str, delimiter: str, numeric: Sequence[str]) -> Iterator[str]:
+    """The cells of some columns in the head; its last line may be cut, and is left out then."""
+    lines = _lines(head)
+    lines = lines if len(head) < HEAD else lines[:-1]
+    records = (cells for _, cells in _records(lines, delimiter) if cells)
+    header = [name.strip() for name in next(records, [])]
+    places = [header.index(name) for name in numeric if name in header]
+    for cells in records:
+        if len(cells) == len(header):
+            yield from (cells[place].strip() for place in places)
+
+
+def _records(lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
     """The index of each row's first line, with the row's cells; None if a quote is stray."""
     start = offset = 0
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(lines, strict=True, delimiter=delimiter)
     while True:
         try:
             cells = next(reader)
@@ -63,7 +186,8 @@ def _records(lines: list[str]) -> Iterator[tuple[int, list[str] | None]]:
             # The row may have swallowed good ones: only its first line is given up.
             yield start, None
             start = offset = start + 1
-            reader = csv.reader((lines[i] for i in range(offset, len(lines))), strict=True)
+            rest = (lines[i] for i in range(offset, len(lines)))
+            reader = csv.reader(rest, strict=True, delimiter=delimiter)
         else:
             if cells:
                 yield start, cells
@@ -71,12 +195,13 @@ def _records(lines: list[str]) -> Iterator[tuple[int, list[str] | None]]:
 
 
 def _checked(
-    header: list[str], cells: list[str], values: dict[str, str | None]
+    header: list[str], cells: list[str], values: dict[str, str | None], form: Form
 ) -> tuple[dict[str, str | None], str | None]:
     if not is_text(*cells):
-        return values, "not UTF-8"
+        return values, form.wrong
     if len(cells) < len(header):
         return values, "too few cells"
     if len(cells) > len(header):
-        return {**values, RAW: ",".join(cells[len(header) :])}, "too many cells"
+        rest = (form.delimiter or ",").join(cells[len(header) :])
+        return {**values, RAW: rest}, "too many cells"
     return values, None

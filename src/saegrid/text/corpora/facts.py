@@ -25,8 +25,9 @@ def facts(
 ) -> dict[str, Any]:
     """The facts of a corpus, as JSON values.
 
-    `rows` read, kept and set aside a split; `set_aside` by reason; `files` with sha256; `groups`
-    and `repeats`; `grades` a split; `warnings`, one each row that is kept and looks wrong.
+    `rows` read, kept and set aside a split; `set_aside` by reason; `files` with sha256, `forms`
+    how those of text are written; `groups` and `repeats`; `grades` a split; `warnings`, one each
+    row that is kept and looks wrong.
     """
     splits = table["split"].to_pylist()
     kept = Counter(splits)
@@ -39,6 +40,7 @@ def facts(
         "rows": counts,
         "set_aside": _sorted(Counter(set_aside["reason"].to_pylist())),
         "files": _files(rows),
+        "forms": _forms(rows),
         "groups": _groups(table["group"].to_pylist(), splits),
         "repeats": _repeats(table),
         "grades": _grades(table, grades) if grades else None,
@@ -56,6 +58,12 @@ def _files(rows: Sequence[Row]) -> list[dict[str, Any]]:
         {"file": file.name, "rows": n, "bytes": file.stat().st_size, "sha256": sha256(file)}
         for file, n in Counter(row.file for row in rows).items()
     ]
+
+
+def _forms(rows: Sequence[Row]) -> list[dict[str, str]]:
+    """Compression, encoding and what else was set or read off the head of each file of text."""
+    forms = {row.file: row.form for row in rows if row.form is not None}
+    return [{"file": file.name, **form.facts()} for file, form in forms.items()]
 
 
 def sha256(file: Path) -> str:

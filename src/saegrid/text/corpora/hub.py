@@ -15,14 +15,17 @@ from typing import Any
 
 from saegrid.base.registry import nearest
 from saegrid.text.corpora import csv, jsonl, parquet
-from saegrid.text.corpora.rows import CorpusError, Needed, Reader, Record, Row, files, over_files
+from saegrid.text.corpora.rows import CorpusError, Read, Reader, Row, files, over_files
 
-READERS: dict[str, Reader] = {
-    ".parquet": parquet.read,
-    ".csv": csv.read,
-    ".jsonl": jsonl.read,
+READERS: dict[str, Reader] = {"parquet": parquet.read, "csv": csv.read, "jsonl": jsonl.read}
+"""Readers of a file, by its kind."""
+KINDS = {
+    **{".parquet": "parquet", ".csv": "csv", ".tsv": "csv"},
+    **{".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl"},
 }
-"""Readers of a file, by its suffix. A file with another one is never fetched."""
+"""Kinds of files by the ends of their names. A file with another one is never fetched."""
+PACKED = (".gz", ".bz2", ".xz", ".zst")
+"""Ends of names of compressed files."""
 
 
 def rows(source: Mapping[str, Any]) -> Iterator[Row]:
@@ -56,6 +59,11 @@ def stand_ins(source: Mapping[str, Any]) -> list[str]:
     """
     if not source.get("repo") or not Path(source["repo"]).is_dir():
         return []
+    return local_files(source)
+
+
+def local_files(source: Mapping[str, Any]) -> list[str]:
+    """The files of a source on this machine, fetched where the hub's cache has them not."""
     return [path for _, path in fetched(source, _listed(source))]
 
 
@@ -81,19 +89,28 @@ def _listed(source: Mapping[str, Any]) -> list[tuple[str, str]]:
     return listed
 
 
-def _read(file: Path, wanted: Needed) -> Iterator[Record]:
-    return _reader(str(file))(file, wanted)
+def _read(file: Path, source: Mapping[str, Any]) -> Read:
+    return _reader(str(file))(file, source)
+
+
+def kind_of(path: str) -> str:
+    """The kind of a file by its name: `csv` of `train.csv.gz`; empty where it is none that is
+    read."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes[-2:]]
+    if suffixes and suffixes[-1] in PACKED:
+        suffixes.pop()
+    return KINDS.get(suffixes[-1] if suffixes else "", "")
 
 
 def _reader(path: str) -> Reader:
-    suffix = Path(path).suffix.lower()
-    if suffix not in READERS:
+    kind = kind_of(path)
+    if not kind:
         raise CorpusError(
             f"{path!r} cannot be read from a data set repository: expected a name that ends in "
-            f"{', '.join(READERS)}. Loading scripts are never run; hubs keep parquet copies of "
+            f"{', '.join(KINDS)}. Loading scripts are never run; hubs keep parquet copies of "
             "script data sets on the branch refs/convert/parquet."
         )
-    return READERS[suffix]
+    return READERS[kind]
 
 
 def _expanded(
@@ -104,7 +121,7 @@ def _expanded(
     for split, path in listed:
         matches = [path] if path in present else sorted(matching(present, path))
         if not matches:
-            data = [name for name in present if Path(name).suffix.lower() in READERS]
+            data = [name for name in present if kind_of(name)]
             raise CorpusError(
                 f"{where} has no file {path!r}, which files.{split} asks for."
                 f"{nearest(path, data)} Data files there: {', '.join(sorted(data)) or 'none'}."

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from saegrid.base.registry import nearest, pick
-from saegrid.text.corpora import CORPORA, facts
-from saegrid.text.corpora.rows import CorpusError, Row, numbered
+from saegrid.text.corpora import CORPORA, facts, hub
+from saegrid.text.corpora.form import Form
+from saegrid.text.corpora.look import COLUMNS, ID, id_column
+from saegrid.text.corpora.rows import BY_ITSELF, CorpusError, Row, files, numbered
 
 MARKER = re.compile(r"<([^<>]*)/>")
 """The words of an original text that its edit replaces: `Vows to Cut <Taxes/>`."""
+
+OPEN = re.compile(r"<[^<>\s]*$")
+"""The begin of a marker that another one follows within a word: `<b` of `<b<c/>/>`."""
 
 STRIPS = ("both", "left", "none")
 SET_ASIDE = ("split", "file", "line", "id", "reason", "raw")
@@ -24,6 +30,18 @@ OWN = ("item", "id", "original", "edited", "edit", "group", "split")
 
 NUMBER = "row number"
 """Stands in for an id column where a source has none."""
+
+FEW = 0.05
+"""Share of the rows that may be set aside where none is set; one row always may then."""
+MENDS = {
+    "repeated id": "columns.id: null numbers the rows",
+    "not a number": "source.decimal says how decimals are written",
+    "too many cells": "source.delimiter says what separates the columns",
+    "too few cells": "source.delimiter says what separates the columns",
+    "stray quote": "source.delimiter says what separates the columns",
+    "not ": "source.encoding says how the file is encoded",
+}
+"""Settings that may mend rows, by the begin of the reason why these are set aside."""
 
 
 class Items(NamedTuple):
@@ -46,6 +64,7 @@ def items(
     strip: str = "both",
     keep_space: Collection[str] = (),
     grades: Mapping[str, Any] | None = None,
+    share: float | None = 1.0,
 ) -> Items:
     """The items of a source (requirements, S0.1 to S0.5; design, semantics 4).
 
@@ -60,13 +79,15 @@ def items(
         keep_space: ids whose leading blank stays.
         grades: {digits, mean, low, high}: the label columns with the digits and with their mean,
             and the range of a digit. Rows that disagree are kept and stand in facts["warnings"].
+        share: largest share of the rows that may be set aside; None: `FEW`, and one row.
 
     Raises:
         CorpusError: for a source that cannot be used, with the file and the mend. A single row
-            that cannot be used is set aside with its reason instead.
+            that cannot be used is set aside with its reason instead, as long as these are few.
     """
     source = _checked(source, strip, grades)
     reader = pick(CORPORA, source["kind"], "Corpus kind")
+    source = with_ids(source)
     columns = {"id": NUMBER, **source["columns"]}
     builder, bad, seen = _Builder(columns, source["labels"]), [], set()
     keep = frozenset(map(str, keep_space))
@@ -83,10 +104,64 @@ def items(
             seen.add((row.split, item["id"]))
             builder.add(row, item)
     _check_items(seen, keep, bad)
+    check_share(len(bad), len(rows), share, lambda: told(bad))
     table = builder.table()
     cells = [pa.array([row[i] for row in bad], _type(n)) for i, n in enumerate(SET_ASIDE)]
     set_aside = pa.table(dict(zip(SET_ASIDE, cells, strict=True)))
-    return Items(table, set_aside, facts.facts(table, set_aside, rows, builder.places, grades))
+    ids = NUMBER if columns["id"] == NUMBER else f"column {columns['id']!r}"
+    said = facts.facts(table, set_aside, rows, builder.places, grades) | {"ids": ids}
+    return Items(table, set_aside, said)
+
+
+def with_ids(source: Mapping[str, Any]) -> dict[str, Any]:
+    """The source with a column of ids, or none, in place of `columns.id: auto`."""
+    columns = dict(source["columns"])
+    if columns.get("id") == BY_ITSELF:
+        if source["kind"] == "hub":
+            listed = hub.local_files(source)
+        else:
+            listed = [path for _, path in files(source)] if source["kind"] in COLUMNS else []
+        columns["id"] = id_column(source, listed) if listed else ID
+    return {**source, "columns": {key: name for key, name in columns.items() if name}}
+
+
+def remarks(found: Items) -> Iterator[str]:
+    """What was read off the files and decides the items, and what was set aside, a line each."""
+    for described in found.facts["forms"]:
+        file, form = described["file"], {k: v for k, v in described.items() if k != "file"}
+        if words := Form(**form).describe():
+            yield f"{file}: {words}"
+    if found.facts["ids"] == NUMBER:
+        yield "ids are the numbers of the rows"
+    if bad := found.set_aside.num_rows:
+        rows = [tuple(row.values()) for row in found.set_aside.to_pylist()]
+        of = found.table.num_rows + bad
+        yield f"{bad:,} of {of:,} rows are set aside in set_aside.parquet: {told(rows)}"
+
+
+def check_share(n: int, of: int, share: float | None, why: Callable[[], str]) -> None:
+    """CorpusError where more rows are set aside than may be. why: the reasons, a sentence."""
+    if n > (max(1, FEW * of) if share is None else share * of):
+        most = FEW if share is None else share
+        raise CorpusError(
+            f"set_aside: {n:,} of {of:,} rows cannot be used, more than the share {most:g}: "
+            f"{why()} Mend the rows, check columns and labels, or raise set_aside."
+        )
+
+
+def told(bad: Sequence[tuple[Any, ...]]) -> str:
+    """The reasons of rows that are set aside, each with its count, first row and mend; ends with a
+    full stop."""
+    first: dict[str, tuple[Any, ...]] = {}
+    for row in bad:
+        first.setdefault(row[SET_ASIDE.index("reason")], row)
+    counts = Counter(row[SET_ASIDE.index("reason")] for row in bad)
+    parts = []
+    for reason, n in counts.most_common():
+        _, file, line, *_ = first[reason]
+        mend = next((mend for begin, mend in MENDS.items() if reason.startswith(begin)), "")
+        parts.append(f"{reason} ({n:,}, first {file}, line {line}{mend and f'; {mend}'})")
+    return "; ".join(parts) + "."
 
 
 def problems(
@@ -213,11 +288,17 @@ def both_texts(named: Mapping[str, str]) -> tuple[str | None, str, str | None]:
 
 
 def parsed(marked: str) -> tuple[str, str, str]:
-    """The text before the marker, in it and after it; Bad unless there is exactly one marker."""
+    """The text before the marker, in it and after it; Bad unless there is exactly one marker.
+
+    Blanks around the words in it are no part of them, as with those of an edit.
+    """
     pieces = MARKER.split(marked)
     if len(pieces) != 3:
         raise Bad("no marker" if len(pieces) == 1 else "several markers")
-    return pieces[0], _filled(pieces[1], "marker"), pieces[2]
+    before, words, after = pieces
+    if "/>" in before + after or OPEN.search(before):
+        raise Bad("a marker within a marker")
+    return before, _filled(words, "marker").strip(), after
 
 
 def _present(row: Row, column: str) -> str:

@@ -1,48 +1,253 @@
-"""The reader of JSON Lines files: one object a line."""
+"""The reader of JSON: one object a line, an array of objects, or objects over several lines."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TextIO
 
-from saegrid.text.corpora.rows import RAW, Needed, Record, Row, check_columns, is_text, over_files
+from saegrid.text.corpora.form import Form, bytes_form, head_text, open_text
+from saegrid.text.corpora.rows import (
+    RAW,
+    CorpusError,
+    Needed,
+    Read,
+    Record,
+    Row,
+    check_columns,
+    is_text,
+    needed,
+    over_files,
+)
+
+LINES = 200
+"""Objects of a file that are looked at before it is read."""
+CHUNK = 1 << 18
+"""Characters that are read at a time of what is no line."""
+LONGEST = 1 << 28
+"""Characters of the longest object."""
+BLANK = " \t\r\n"
+"""Blanks of JSON."""
+MARK = "\ufeff"
+"""A byte order mark, which stands within files that were joined."""
+
+
+class Value(NamedTuple):
+    """A value of a file, with its first line."""
+
+    line: int
+    value: Any
+    problem: str | None = None
+    """Reason why it is none; `value` is then its text."""
 
 
 def rows(source: Mapping[str, Any]) -> Iterator[Row]:
-    """The rows of the source's JSON Lines files; numbers keep the digits of the file."""
+    """The rows of the source's JSON files; numbers keep the digits of the file."""
     return over_files(source, read)
 
 
-def read(file: Path, wanted: Needed) -> Iterator[Record]:
-    """The rows of one file; a line that is no JSON object comes with its problem."""
-    records = list(_records(file))
-    good = {name: None for record in records if not record.problem for name in record.values}
-    if records:
-        check_columns(file, good, wanted)
-    yield from records
+def read(file: Path, source: Mapping[str, Any]) -> Read:
+    """The rows of one file; what is no JSON object comes with its problem."""
+    found, wanted = form(file, source), needed(source)
+
+    def records() -> Iterator[Record]:
+        every = [_record(value, wanted, found) for value in values(file, found)]
+        good = {name: None for record in every if not record.problem for name in record.values}
+        # Where nothing is good, the rows tell why.
+        if good:
+            check_columns(file, good, wanted)
+        yield from every
+
+    return Read(found, records())
 
 
-def _records(file: Path) -> Iterator[Record]:
-    with file.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield Record(number, *_parsed(line))
+def form(file: Path, source: Mapping[str, Any]) -> Form:
+    """The form of a file, with the shape of its JSON."""
+    found = bytes_form(file, source)
+    return found._replace(shape=_shape(head_text(file, found)))
 
 
-def _parsed(line: str) -> tuple[dict[str, str | None], str | None]:
+def columns(file: Path, source: Mapping[str, Any]) -> list[str]:
+    """The names of the first objects of a file.
+
+    Raises:
+        CorpusError: none of them is an object, or a column that is asked for holds lists or
+            objects in all of them.
+    """
+    found, wanted, seen = form(file, source), needed(source), []
+    for value in values(file, found):
+        seen += [value.value] if not value.problem and isinstance(value.value, dict) else []
+        if len(seen) == LINES or (value.line > LINES and not seen):
+            break
+    if not seen:
+        raise CorpusError(
+            f"{file}: none of the first lines is a JSON object; expected one a line, or an array "
+            'of them, such as {"id": "1", "text": "..."}.'
+        )
+    for name, key in wanted.items():
+        cells = [one[name] for one in seen if one.get(name) is not None]
+        if cells and all(isinstance(cell, dict | list) for cell in cells):
+            raise CorpusError(
+                f"{file}: the column {name!r}, which {key} asks for, holds {_kind(cells[0])}s; "
+                "expected text or numbers. Write its values out, or name another column."
+            )
+    return list(dict.fromkeys(name for one in seen for name in one))
+
+
+def values(file: Path, form: Form) -> Iterator[Value]:
+    """The values of a file, in bounded memory; a line that is no JSON comes with its problem.
+
+    Raises:
+        CorpusError: an array, or an object over several lines, is damaged.
+    """
+    with open_text(file, form) as opened:
+        if form.shape == "lines":
+            for number, line in enumerate(opened, start=1):
+                if line.strip():
+                    yield _line(number, line, form)
+        else:
+            yield from _Scanner(file, opened, form.shape == "array")
+
+
+def _line(number: int, line: str, form: Form) -> Value:
     if not is_text(line):
-        return {RAW: line}, "not UTF-8"
+        return Value(number, line, form.wrong)
     try:
-        fields = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
-    except json.JSONDecodeError:
-        return {RAW: line}, "not JSON"
-    if not isinstance(fields, dict):
-        return {RAW: line}, "not a JSON object"
-    values = {name: _text(value) for name, value in fields.items()}
+        return Value(number, DECODER.decode(line.strip(BLANK + MARK)))
+    except (ValueError, RecursionError):
+        return Value(number, line, "not JSON")
+
+
+DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+
+
+class _Scanner:
+    """The values of an array, or values one after another, read a chunk at a time."""
+
+    def __init__(self, file: Path, opened: TextIO, in_array: bool) -> None:
+        self.file, self.opened, self.in_array = file, opened, in_array
+        self.text, self.at, self.line = "", 0, 1
+
+    def __iter__(self) -> Iterator[Value]:
+        if self.in_array:
+            self._take("[")
+            if self._next() == "]":
+                self.at += 1
+                return self._end()
+        while self._next():
+            line = self.line
+            yield Value(line, self._value())
+            following = self._next()
+            if self.in_array and following == "]":
+                self.at += 1
+                return self._end()
+            if self.in_array:
+                self._take(",")
+        if self.in_array:
+            raise self._error("the array is not closed")
+
+    def _more(self) -> bool:
+        """Read on; False at the end of the file. A longer wait reads more at once."""
+        chunk = self.opened.read(max(CHUNK, len(self.text) - self.at))
+        self.text, self.at = self.text[self.at :] + chunk, 0
+        return bool(chunk)
+
+    def _next(self) -> str:
+        """The next character that is no blank, or an empty text at the end."""
+        while True:
+            stop = self.at
+            while stop < len(self.text) and self.text[stop] in BLANK:
+                stop += 1
+            self._pass(stop)
+            if self.at < len(self.text) or not self._more():
+                return self.text[self.at : self.at + 1]
+
+    def _pass(self, stop: int) -> None:
+        self.line += self.text.count("\n", self.at, stop)
+        self.at = stop
+
+    def _take(self, character: str) -> None:
+        following = self._next()
+        if not following:
+            raise self._error("the array is not closed")
+        if following != character:
+            raise self._error(f"{character!r} was expected")
+        self.at += 1
+
+    def _value(self) -> Any:
+        while True:
+            try:
+                value, stop = DECODER.raw_decode(self.text, self.at)
+            except RecursionError:
+                raise self._error("a value is nested too deep") from None
+            except ValueError as problem:
+                if len(self.text) - self.at > LONGEST:
+                    raise self._error("an object has no end") from None
+                if not self._more():
+                    what = getattr(problem, "msg", "no JSON")
+                    raise self._error(f"this is no JSON: {what}") from None
+            else:
+                self._pass(stop)
+                return value
+
+    def _end(self) -> None:
+        if self._next():
+            raise self._error("something follows the array")
+
+    def _error(self, what: str) -> CorpusError:
+        return CorpusError(
+            f"{self.file}, line {self.line}: {what}. Mend the file, or write one object a line."
+        )
+
+
+def _shape(head: str) -> str:
+    """The shape of a file by its head: lines, array, or objects over several lines."""
+    first, _, rest = head.lstrip(BLANK).partition("\n")
+    whole = _is_json(first.strip(BLANK))
+    if first.startswith("["):
+        # Lines of lists hold no objects, and each is told.
+        return "lines" if whole and rest.lstrip(BLANK).startswith("[") else "array"
+    if whole or not first.startswith("{"):
+        return "lines"
+    text = head.lstrip(BLANK)
+    try:
+        DECODER.raw_decode(text)
+    except json.JSONDecodeError as problem:
+        # Cut by the look, and so far without a mistake.
+        is_cut = len(head) >= 1 << 20 and problem.pos >= len(text.rstrip()) - 1
+        return "objects" if is_cut else "lines"
+    except RecursionError:
+        return "lines"
+    return "objects"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _record(value: Value, wanted: Needed, form: Form) -> Record:
+    if value.problem:
+        return Record(value.line, {RAW: value.value}, value.problem)
+    if not isinstance(value.value, dict):
+        return Record(value.line, {RAW: json.dumps(value.value)}, "not a JSON object")
+    nested = [
+        f"{_kind(cell)} and no text: {name}"
+        for name, cell in value.value.items()
+        if name in wanted and isinstance(cell, dict | list)
+    ]
+    cells = {name: _text(cell) for name, cell in value.value.items()}
     # JSON may spell half a surrogate pair, which is no character.
-    return values, None if is_text(*values, *values.values()) else "not UTF-8"
+    wrong = None if is_text(*cells, *cells.values()) else form.wrong
+    return Record(value.line, cells, wrong or next(iter(nested), None))
+
+
+def _kind(cell: Any) -> str:
+    return "list" if isinstance(cell, list) else "object"
 
 
 def _text(value: Any) -> str | None:

@@ -5,38 +5,21 @@ Heads are read and no more, whatever the size of a file.
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from saegrid.base.errors import shown
 from saegrid.base.registry import nearest
-from saegrid.text.corpora.rows import CorpusError, check_columns, is_text, needed
+from saegrid.text.corpora import csv, hub, jsonl, parquet
+from saegrid.text.corpora.form import bytes_form
+from saegrid.text.corpora.rows import CorpusError, check_columns, needed
 
-HEAD = 1 << 20
-"""Bytes of a file that are looked at."""
-LINES = 200
-"""Lines of a JSON Lines file that are looked at."""
 SIBLINGS = 500
 """Names in a folder among which the nearest one is looked for."""
-OTHERS = {
-    b"\x1f\x8b": "compressed (gzip)",
-    b"PK\x03\x04": "a zip archive",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-    b"BZh": "compressed (bzip2)",
-    b"\xfd7zXZ": "compressed (xz)",
-    b"\x28\xb5\x2f\xfd": "compressed (zstd)",
-}
-"""First bytes of files that are no plain text, and what they are."""
 OWN_COLUMNS = ("id", "text")
 """Columns of sources that have no columns of their own: plain text, generated text."""
 
@@ -88,82 +71,44 @@ def _near(path: Path) -> str:
 def check_head(source: Mapping[str, Any], kind: str, file: Path) -> None:
     """CorpusError where the head of a file shows that it cannot be read as its kind, or lacks a
     column that the source asks for."""
-    if kind not in COLUMNS:
-        _plain(file)
-        return
-    columns = COLUMNS[kind](file)
-    try:
-        check_columns(file, columns, needed(source))
-    except CorpusError as problem:
-        raise CorpusError(f"{problem}{_other_spelling(columns)}") from None
+    if kind in COLUMNS:
+        check_columns(file, columns(file, kind, source), needed(source))
+    else:
+        bytes_form(file, source)
 
 
-def _other_spelling(columns: list[str]) -> str:
-    """The likely cause of columns that are not there."""
-    for mark, word in ((";", "semicolons"), ("\t", "tabs")):
-        if len(columns) == 1 and mark in columns[0]:
-            return f" The columns are separated by {word}; commas are expected: convert the file."
-    return "" if is_text(*columns) else " Their names are not UTF-8: convert the file."
+def columns(file: Path, kind: str, source: Mapping[str, Any]) -> list[str]:
+    """The names of the columns of a file, from its head."""
+    return COLUMNS[kind](file, source)
 
 
-def _plain(file: Path) -> str:
-    """The head of a text file."""
-    with file.open("rb") as opened:
-        head = opened.read(HEAD)
-    for first, what in OTHERS.items():
-        if head.startswith(first):
-            raise CorpusError(f"{file} is {what}; expected plain text in UTF-8. Convert it.")
-    if head.count(0) > len(head) // 10:
-        raise CorpusError(f"{file} holds zero bytes: it is no text. Check the name of the file.")
-    return head.decode("utf-8-sig", errors="surrogateescape")
+def id_column(source: Mapping[str, Any], listed: Iterable[str]) -> str | None:
+    """The column of the ids, for columns.id: auto: `id` where the files have it, else None.
 
-
-def _csv_columns(file: Path) -> list[str]:
-    text = _plain(file)
-    try:
-        return next(csv.reader(iter(text.splitlines(keepends=True)), strict=True), [])
-    except csv.Error as problem:
+    Raises:
+        CorpusError: some files have it, and others have not.
+    """
+    having: dict[bool, str] = {}
+    for path in listed:
+        kind = hub.kind_of(path) if source["kind"] == "hub" else source["kind"]
+        has = kind not in COLUMNS or ID in columns(check_file(path), kind, source)
+        having.setdefault(has, path)
+    if len(having) > 1:
         raise CorpusError(
-            f"{file}, line 1: expected a header row of column names; {problem}."
-        ) from None
-
-
-def _jsonl_columns(file: Path) -> list[str]:
-    lines = _plain(file).splitlines()
-    if lines and lines[0].lstrip().startswith("["):
-        raise CorpusError(f"{file} holds a JSON array; expected one object a line. Convert it.")
-    columns: dict[str, None] = {}
-    # The last line may have been cut by the look.
-    for line in filter(str.strip, lines[: max(1, len(lines) - 1)][:LINES]):
-        try:
-            parsed = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(parsed, dict):
-            columns |= dict.fromkeys(parsed)
-    if not columns:
-        raise CorpusError(
-            f"{file}: none of the first lines is a JSON object; expected one a line, such as "
-            '{"id": "1", "text": "..."}.'
+            f"{having[True]} has a column {ID!r} and {having[False]} has none: set columns.id to "
+            "null to number the rows of all files, or name a column that each of them has."
         )
-    return list(columns)
+    return ID if True in having else None
 
 
-def _parquet_columns(file: Path) -> list[str]:
-    try:
-        return pq.read_schema(file).names
-    except (pa.ArrowException, OSError) as problem:
-        raise CorpusError(
-            f"{file} cannot be read as parquet: {problem}. Fetch or write the file again."
-        ) from problem
-
-
-COLUMNS: dict[str, Callable[[Path], list[str]]] = {
-    "csv": _csv_columns,
-    "jsonl": _jsonl_columns,
-    "parquet": _parquet_columns,
+COLUMNS: dict[str, Callable[[Path, Mapping[str, Any]], list[str]]] = {
+    "csv": csv.columns,
+    "jsonl": jsonl.columns,
+    "parquet": parquet.columns,
 }
-"""Names of the columns of a file, by its kind."""
+"""Readers of the names of the columns of a file, by its kind."""
+ID = "id"
+"""The column that is taken for ids where no other is named."""
 
 
 def own_columns_problems(source: Mapping[str, Any]) -> Iterator[str]:

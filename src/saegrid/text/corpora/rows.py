@@ -3,15 +3,25 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from saegrid.base.errors import shown
 from saegrid.base.registry import nearest
+
+if TYPE_CHECKING:
+    from saegrid.text.corpora.form import Form
 
 RAW = "row"
 """Under this key stands the text of a row that could not be taken apart."""
 
 NO_SPLIT = "all"
 """Split of the rows of a source that has no files to name one."""
+
+NAMES = 20
+"""Names of columns that a message lists."""
+
+BY_ITSELF = "auto"
+"""Setting of columns.id: the column `id` where the files have one, else the row number."""
 
 
 class CorpusError(ValueError):
@@ -38,19 +48,31 @@ class Row(NamedTuple):
     problem: str | None = None
     whole: str | None = None
     """See Record."""
+    form: "Form | None" = None
+    """The form of the file; None where it has none to choose."""
+
+
+class Read(NamedTuple):
+    """A file that is being read."""
+
+    form: "Form | None"
+    """Its form; None where there is none to choose."""
+    records: Iterator[Record]
 
 
 Needed = Mapping[str, str]
 """Column names and the config keys that ask for them."""
 
-Reader = Callable[[Path, Needed], Iterator[Record]]
-"""Reads one file; the columns needed are there or it raises CorpusError."""
+Reader = Callable[[Path, Mapping[str, Any]], Read]
+"""Reads one file of a source; the columns needed are there or it raises CorpusError."""
 
 
 def needed(source: Mapping[str, Any]) -> dict[str, str]:
     """The columns that a source asks for, each with the key that names it."""
     columns = {
-        name: f"columns.{key}" for key, name in (source.get("columns") or {}).items() if name
+        name: f"columns.{key}"
+        for key, name in (source.get("columns") or {}).items()
+        if name and (key, name) != ("id", BY_ITSELF)
     }
     labels = {name: f"labels.{name}" for name in source.get("labels") or {}}
     split = source.get("split_column")
@@ -60,7 +82,8 @@ def needed(source: Mapping[str, Any]) -> dict[str, str]:
 def check_columns(file: Path, present: Iterable[str], wanted: Needed) -> None:
     """CorpusError where a column is not there, or where two have one name."""
     present = list(present)
-    listed = ", ".join(repr(name) for name in present) or "none"
+    listed = ", ".join(shown(name) for name in present[:NAMES]) or "none"
+    listed += f" and {len(present) - NAMES} more" if len(present) > NAMES else ""
     for name, key in wanted.items():
         if name not in present:
             mend = " Set columns.id to null to number the rows." if key == "columns.id" else ""
@@ -98,17 +121,18 @@ def over_files(
     Raises:
         CorpusError: a file that is not there or has no row; a column that is not there.
     """
-    wanted, split_column = needed(source), source.get("split_column")
+    split_column = source.get("split_column")
     for split, path in files(source) if listed is None else listed:
         file, n = Path(path), 0
         if not file.is_file():
             raise CorpusError(f"{file} is not there; `files.{split}` must name a file.")
-        for n, (line, values, problem, whole) in enumerate(read(file, wanted), start=1):  # noqa: B007
+        form, records = read(file, source)
+        for n, (line, values, problem, whole) in enumerate(records, start=1):  # noqa: B007
             named = split
             if split_column and not problem:
                 named = values.get(split_column) or split
                 problem = None if values.get(split_column) else f"missing value: {split_column}"
-            yield Row(named, file, line, values, problem, whole)
+            yield Row(named, file, line, values, problem, whole, form)
         if not n:
             raise CorpusError(f"{file} holds no rows; expected at least one.")
 
@@ -122,7 +146,7 @@ def numbered(rows: Iterable[Row], column: str) -> Iterator[Row]:
 
 
 def is_text(*values: str | None) -> bool:
-    """Return True if values decoded with `surrogateescape` were valid UTF-8."""
+    """Return True if values hold no lone surrogates, which stand for bytes that are no text."""
     try:
         "".join(value for value in values if value).encode()
     except UnicodeEncodeError:

@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from saegrid.text.corpora.rows import Needed, Record, Row, is_text, numbered, over_files
+from saegrid.text.corpora.form import Form, bytes_form, open_text
+from saegrid.text.corpora.rows import Read, Record, Row, is_text, numbered, over_files
 
 
 def rows(source: Mapping[str, Any]) -> Iterator[Row]:
@@ -22,21 +23,25 @@ def rows(source: Mapping[str, Any]) -> Iterator[Row]:
     separator = (source.get("separator") or "\n").replace("\r\n", "\n")
     longest = source.get("max_characters")
 
-    def read(file: Path, wanted: Needed) -> Iterator[Record]:
-        with file.open(encoding="utf-8-sig", errors="surrogateescape") as opened:
+    def read(file: Path, source: Mapping[str, Any]) -> Read:
+        form = bytes_form(file, source)
+        return Read(form, records(file, form))
+
+    def records(file: Path, form: Form) -> Iterator[Record]:
+        with open_text(file, form) as opened:
             whole = opened.read()
         line = 1
         for text in whole.split(separator):
             if text.strip():
                 first = line + text[: len(text) - len(text.lstrip())].count("\n")
                 for part in parts(text, longest):
-                    problem = None if is_text(part) else "not UTF-8"
+                    problem = None if is_text(part) else form.wrong
                     yield Record(first, {"text": part}, problem, None if part == text else text)
                     first += part.count("\n")
             line += text.count("\n") + separator.count("\n")
 
     # Nothing but the text and its number is there to be asked for.
-    files = {key: source.get(key) for key in ("kind", "files")}
+    files = {key: source.get(key) for key in ("kind", "files", "encoding", "compression")}
     return islice(numbered(over_files(files, read), "id"), source.get("n"))
 
 

@@ -1,0 +1,3 @@
+"""Checkpoints of Llamascopium: all are made by the library, see `llamascopium.py`."""
+
+CASES = []

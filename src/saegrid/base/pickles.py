@@ -1,0 +1,86 @@
+"""Files of torch.save with plain tensors: what else a pickle may hold is refused, and not run."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_STORED, ZipFile, is_zipfile
+
+import numpy as np
+
+from saegrid.base.errors import CheckpointError, shown
+from saegrid.base.npz import begin
+from saegrid.base.tensors import DTYPES, MEND, Tensors, is_hollow, zeros
+
+READ = {np.dtype(dtype) for dtype in DTYPES.values()}
+
+
+def open_pickle(path: str | Path) -> Tensors:
+    """The tensors of a file that torch.save wrote, by name; mapped, with bfloat16 as its bits.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or holds more than tensors by name.
+    """
+    import torch
+
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: the file is not there.")
+    mapped = is_zipfile(path)  # files of torch before 1.6 are none, and are read whole
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, LookupError) as problem:
+        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        raise CheckpointError(
+            f"{path}: this is no file of plain tensors by torch.save, and what else a pickle may "
+            f"hold is not read: {reason[:200]} {MEND}"
+        ) from None
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise CheckpointError(
+            f"{path}: tensors by name were expected, as a state_dict has them; got "
+            f"{type(content).__name__}."
+        )
+    arrays = {name: _array(path, name, value) for name, value in content.items()}
+    return Tensors(path, arrays, _places(path, content) if mapped and not is_hollow() else {})
+
+
+def _places(path: Path, content: dict[str, Any]) -> dict[str, int]:
+    """First byte of each contiguous tensor in a mapped file; empty where that is not certain.
+
+    Torch does not say where it has mapped the file. The members of the zip do: in the order of
+    memory their sizes and distances must be those of the storages.
+    """
+    storages = {value.untyped_storage().data_ptr(): value for value in content.values()}
+    with ZipFile(path) as file:
+        members = [one for one in file.infolist() if "/data/" in one.filename and one.file_size]
+    at = sorted(begin(path, one) for one in members if one.compress_type == ZIP_STORED)
+    if not storages or len(at) != len(storages):
+        return {}
+    first = min(storages) - at[0]
+    if [pointer - first for pointer in sorted(storages)] != at:
+        return {}
+    return {
+        name: value.data_ptr() - first for name, value in content.items() if value.is_contiguous()
+    }
+
+
+def _array(path: Path, name: str, value: Any) -> np.ndarray:
+    """A tensor as an array over the same memory."""
+    import torch
+
+    if not isinstance(value, torch.Tensor) or value.is_sparse or value.is_quantized:
+        raise CheckpointError(f"{path}: {name!r} must be a plain tensor; got {shown(value)}.")
+    value = value.detach()
+    if value.dtype == torch.bfloat16:
+        value = value.view(torch.uint16)
+    elif value.dtype == torch.uint16:
+        raise CheckpointError(f"{path}: the tensor {name!r} is stored as uint16.")
+    try:
+        array = value.numpy()
+    except TypeError:
+        array = np.empty(0, bool)
+    if array.dtype not in READ:
+        raise CheckpointError(
+            f"{path}: the tensor {name!r} is stored as {str(value.dtype).removeprefix('torch.')}; "
+            "supported: float64, float32, float16, bfloat16, int64, int32."
+        )
+    return zeros(array.dtype, array.shape) if is_hollow() else array

@@ -1,0 +1,137 @@
+"""Gemma Scope checkpoints (Gemma 2): one file of arrays, and no config.
+
+    pre_i = W_i . x + b_enc_i       z_i = pre_i where pre_i > max(threshold_i, 0), else 0
+    x_hat = sum_i z_i * d_i + b_dec
+
+Where an SAE reads stands in the name of its repository alone, so that the site that is asked for is
+believed: residual stream R, MLP output M after its norm, outputs of the heads Z (repositories
+`-att`). The SAE of the embeddings, site L0B, reads them before they are multiplied with
+sqrt(d_model), the stream after that: both of its sides are scaled.
+
+Its transcoders read the MLP's input before the gain of the norm, which is no site, and are refused.
+The same tensors as safetensors, in small letters, are those of Gemma Scope 2: with
+`file: params.safetensors` a folder without a config is read.
+"""
+
+from collections.abc import Mapping
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saegrid.base.errors import CheckpointError
+from saegrid.base.tensors import Tensors
+from saegrid.base.words import Site
+from saegrid.saes import parts
+from saegrid.saes.checkpoint import READ, Format, Reading, check_tensors
+from saegrid.saes.sae import SAE
+
+WEIGHTS = "params.npz"
+SKIP = "affine_skip_connection"
+NAMES = ("W_enc", "W_dec", "b_enc", "b_dec", "threshold")
+TUNED = "scaling_factor"
+"""Tensor that multiplies codes before they are decoded; it is 1 where it is stored."""
+EMBEDDINGS = Site(0, "B")
+
+
+def open_checkpoint(
+    folder: str | Path, norms: np.ndarray | None = None, reading: Reading = READ
+) -> SAE:
+    """The SAE in a folder with params.npz.
+
+    Args:
+        folder: where the file lies.
+        norms: (feature,) norms of the decoder's rows, where they are known already.
+        reading: what the study's config says; its site and what it writes are believed.
+
+    Raises:
+        CheckpointError: names the file, and the tensor that is not understood.
+    """
+    path = reading.weights(folder, WEIGHTS)
+    newer = path.suffix == ".safetensors"
+    if reading.writes is not None and not newer:
+        raise CheckpointError(
+            f"{path}: the transcoders of Gemma Scope read the MLP's input before the gain of its "
+            "norm, which is no site here (I is behind it); take out `writes`, or take a "
+            "transcoder of another release."
+        )
+    refuse_centred(path, reading)
+    facts = {"format": "gemma_scope", "hook": "as the config says"}
+    embeddings = reading.site == EMBEDDINGS and not newer
+    return view(parts.open_weights(path), facts, norms, reading.site, reading.writes, embeddings)
+
+
+def refuse_centred(path: Path, reading: Reading) -> None:
+    """CheckpointError where the config says that an SAE of raw activations is centred."""
+    if reading.centred:
+        raise CheckpointError(
+            f"{path}: centred is true in the config, but SAEs of this format read activations as "
+            "they are. Take it out."
+        )
+
+
+def view(
+    tensors: Tensors,
+    facts: Mapping[str, Any],
+    norms: np.ndarray | None,
+    site: Site | None,
+    writes: Site | None,
+    embeddings: bool = False,
+) -> SAE:
+    """The SAE of tensors under names in capitals or in small letters.
+
+    Args:
+        tensors: the arrays of the file.
+        facts: facts of the format, to which those of the arrays are added.
+        norms: of the decoder's rows, where they are known.
+        site: the site that it reads.
+        writes: the site that it writes, of a transcoder.
+        embeddings: x is sqrt(d_model) times what the SAE was trained on.
+    """
+    tensors = _capital(tensors)
+    check_tensors(tensors, {*NAMES, TUNED, SKIP} if writes else {*NAMES, TUNED})
+    if TUNED in tensors.arrays and not np.all(tensors.arrays[TUNED] == 1):
+        raise CheckpointError(
+            f"{tensors.path}: the tensor {TUNED!r} is not 1 everywhere, and such an SAE is not "
+            "read."
+        )
+    d_sae, d_in = parts.shape_of(tensors, "W_enc", turned=True)
+    decoded = tensors.arrays.get("W_dec")
+    if decoded is not None and decoded.ndim == 3:
+        raise CheckpointError(
+            f"{tensors.path}: W_dec has three axes: this is a cross-layer transcoder, which writes "
+            "to several layers; supported: SAEs and transcoders of one layer."
+        )
+    d_out = d_in if writes is None or decoded is None else decoded.shape[-1]
+    scale = sqrt(d_in) if embeddings else None
+    encoder = parts.encoder(
+        parts.weights(tensors, "W_enc", d_sae, d_in, turned=True),
+        parts.vector(tensors, "b_enc", d_sae),
+        threshold=np.maximum(parts.vector(tensors, "threshold", d_sae), 0.0),
+        scale=1 / scale if scale else 1.0,
+    )
+    decoder = parts.decoder(
+        parts.weights(tensors, "W_dec", d_sae, d_out, turned=False), norms, scale
+    )
+    b_dec = parts.vector(tensors, "b_dec", d_out) * (scale or 1.0)
+    skip = tensors.get(SKIP, (d_in, d_out)).T if SKIP in tensors.arrays else None
+    known = {**facts, "dtype": encoder.dtype, "threshold": "of each feature", "scale": "stored"}
+    if scale:
+        known["embeddings_scale"] = 1 / scale
+    return SAE(encoder, decoder, b_dec, False, known, site, writes, skip)
+
+
+def _capital(tensors: Tensors) -> Tensors:
+    """The tensors with W_enc and W_dec for w_enc and w_dec, where the others are not there."""
+    named = {
+        name: name.replace("w_", "W_", 1)
+        if name in ("w_enc", "w_dec") and name.replace("w_", "W_", 1) not in tensors.arrays
+        else name
+        for name in tensors.arrays
+    }
+    arrays = {named[name]: array for name, array in tensors.arrays.items()}
+    return Tensors(tensors.path, arrays, {named[name]: at for name, at in tensors.places.items()})
+
+
+FORMAT = Format((WEIGHTS,), open_checkpoint)
