@@ -91,7 +91,7 @@ def test_each_class(tmp_path, name):
 def test_a_threshold_that_was_never_estimated_leaves_the_relu(tmp_path, name):
     sae = open_checkpoint(write(tmp_path, name, state(name, -1.0)))
     agree(sae, *reference(name, -1.0))
-    assert sae.facts["threshold"] == -1
+    assert sae.facts["stored_threshold"] == -1
 
 
 def test_a_gate_that_is_open_where_the_magnitude_is_negative(tmp_path):

@@ -94,6 +94,7 @@ def humor(tmp_path, monkeypatch):
         "num_attention_heads": 32,
         "num_hidden_layers": 32,
         "intermediate_size": 14336,
+        "num_attention_heads": 32,
         "vocab_size": 128256,
         "max_position_embeddings": 131072,
     }

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from test_tokens import END, byte_tokenizer, save, table
-from tokenizers import Tokenizer, models, processors
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from saegrid.text.tokenizer import Special, load
+from saegrid.text.tokenizer import WITHOUT, Special, load
 from saegrid.text.tokens import tokens
 
 
@@ -102,19 +102,6 @@ def test_a_vocabulary_without_a(tmp_path: Path) -> None:
     assert found["text"].to_pylist() == ["<cls>", *"ACCA", "<eos>"]
 
 
-@pytest.mark.parametrize("older", [["vocab.json", "merges.txt"], ["tokenizer.model"]])
-def test_files_of_older_tokenizers_are_named(tmp_path: Path, older: list[str]) -> None:
-    for name in older:
-        (tmp_path / name).write_text("{}")
-    with pytest.raises(FileNotFoundError) as caught:
-        load(tmp_path)
-    assert str(caught.value) == (
-        f"tokenizer: {tmp_path / 'tokenizer.json'} is missing. The folder holds "
-        f"{' and '.join(older)}, from which transformers can make it: "
-        "AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
-    )
-
-
 FAILING = Path(__file__).resolve().parents[3] / "shared/failing/tokenizers"
 
 
@@ -133,8 +120,104 @@ def test_tokenizers_that_were_read_wrong(name: str, prefix: list, special: list)
     if not FAILING.is_dir():
         pytest.skip("needs the tokenizers that failed: no ../shared/failing beside the repository")
     if prefix is None:
-        with pytest.raises(FileNotFoundError, match=r"holds vocab\.json and merges\.txt"):
+        with pytest.raises(ValueError, match=r"vocab\.json and merges\.txt .* which class"):
             load(FAILING / name)
         return
     encoder = load(FAILING / name)
     assert (encoder.opening["ids"], encoder.special_ids) == (prefix, special)
+
+
+@pytest.mark.parametrize("named", ["qwen2", "pad0", "padneg", "dna", "dbos"])
+def test_rows_are_those_of_transformers_or_the_reason_says_not(named: str) -> None:
+    from transformers import AutoTokenizer
+
+    folder = FAILING / named
+    if not folder.is_dir():
+        pytest.skip("needs the tokenizers that failed: no ../shared/failing beside the repository")
+    encoder = load(folder)
+    expected = AutoTokenizer.from_pretrained(folder, local_files_only=True)("ACGT dog.").input_ids
+    found = encoder.encode(["ACGT dog."]).ids.tolist()
+    found += [special.id for special in encoder.suffix]
+    opening = [special.id for special in encoder.prefix]
+    if encoder.because.endswith(WITHOUT):
+        assert expected == found and opening
+    else:
+        assert expected == opening + found
+
+
+@pytest.mark.parametrize("names", [{}, {"add_bos_token": False}, {"add_eos_token": True}])
+@pytest.mark.parametrize("single", ["$A", f"{END} $A", f"$A {END}", f"{END} $A {END}"])
+def test_post_processors_decide_as_in_transformers(
+    tmp_path: Path, single: str, names: dict[str, bool]
+) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = byte_tokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=single, special_tokens=[(END, 256)]
+    )
+    folder = save(tmp_path, tokenizer, bos_token=END, eos_token=END, **names)
+    encoder = load(folder)
+    expected = AutoTokenizer.from_pretrained(folder, local_files_only=True)("A").input_ids
+    opening = [] if encoder.because.endswith(WITHOUT) else [s.id for s in encoder.prefix]
+    assert expected == [*opening, 32, *(s.id for s in encoder.suffix)]
+    assert encoder.closing["ids"] == [s.id for s in encoder.suffix]
+
+
+def test_padding_is_recorded(tmp_path: Path) -> None:
+    encoder = load(save(tmp_path, byte_tokenizer(), pad_token=END))
+    assert encoder.padding == {
+        "tokens": [END],
+        "ids": [256],
+        "because": "the tokenizer names it as pad_token",
+    }
+
+
+def older_files(folder: Path, **names: object) -> Path:
+    """GPT-2's files of old: bytes, two merges, an end of text."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: n for n, token in enumerate([*alphabet, "he", "Ġhe", END])}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
+    (folder / "merges.txt").write_text("#version: 0.2\nh e\nĠ he\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(names))
+    return folder
+
+
+def test_older_files_make_a_tokenizer(tmp_path: Path) -> None:
+    from transformers import GPT2Tokenizer
+
+    folder = older_files(tmp_path, tokenizer_class="GPT2Tokenizer", bos_token=END)
+    encoder = load(folder)
+    text = "he said hehe"
+    ids = encoder.encode([text]).ids.tolist()
+    assert ids[:2] == [256, 220] and 257 in ids
+    assert ids == GPT2Tokenizer.from_pretrained(folder)(text).input_ids
+    assert encoder.prefix == (Special(258, END),)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": END}))
+    (folder / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    assert load(folder).encode([text]).ids.tolist() == ids
+
+
+@pytest.mark.parametrize(
+    ("names", "drop", "what"),
+    [
+        ({}, [], "nothing says of which class they are. Name it as tokenizer_class"),
+        ({"tokenizer_class": "GPT2Tokenizer"}, ["merges.txt"], "merges.txt is missing beside"),
+        ({"tokenizer_class": "GPT2Tokenizer"}, ["vocab.json"], "vocab.json is missing beside"),
+    ],
+)
+def test_older_files_that_do_not_suffice(
+    tmp_path: Path, names: dict[str, str], drop: list[str], what: str
+) -> None:
+    folder = older_files(tmp_path, **names)
+    for name in drop:
+        (folder / name).unlink()
+    with pytest.raises(ValueError, match=what):
+        load(folder)
+
+
+def test_a_model_of_sentencepiece_needs_its_packages(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.model").write_bytes(b"\n\x01\x02no model")
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "LlamaTokenizer"}')
+    with pytest.raises(ValueError, match=r"holds tokenizer\.model.*sentencepiece"):
+        load(tmp_path)

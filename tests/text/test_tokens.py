@@ -16,6 +16,7 @@ from saegrid.text.layouts import LAYOUTS
 from saegrid.text.layouts.placement import Plan
 from saegrid.text.tokenizer import Encoder, Special, load
 from saegrid.text.tokens import Tokens, tokens
+from saegrid.text.wrapped import Around
 
 END = "<|endoftext|>"
 
@@ -256,8 +257,16 @@ def test_facts(three: Tokens) -> None:
         "opening": {
             "tokens": [END],
             "ids": [256],
-            "because": "the tokenizer's files name it as bos_token",
+            "because": "the tokenizer's files name it as bos_token; transformers by itself puts "
+            "none there",
         },
+        "closing": {"tokens": [], "ids": [], "because": "its post-processor puts none"},
+        "padding": {
+            "tokens": [],
+            "ids": [],
+            "because": "the tokenizer names none; rows are not padded",
+        },
+        "special_in_texts": {"are": "plain", "texts": 0, "counts": {}},
         "masked": {"made": 5, "in_rows": 5, "special": 0, "tail": 0},
         "set_aside": [],
         "all": counted,
@@ -549,7 +558,7 @@ def test_laws_of_packed(
 def test_every_layout_numbers_rows_and_positions(name: str) -> None:
     numbers = np.arange(3)
     plan = Plan(np.array([0, 2, 5, 9]), numbers[:2], numbers[2:], numbers[:2], numbers[2:],
-                (-1,), (-2,), -2, 4)  # fmt: skip
+                (-1,), Around.same([-1], 3), Around.same([-2], 3), -2, 4)  # fmt: skip
     placed = registry.pick(LAYOUTS, name, "layout")(plan)
     assert len({len(array) for array in placed[:4]}) == 1
     assert (np.diff(placed.row) >= 0).all()

@@ -1,28 +1,30 @@
 """Model input: token rows and where texts and edits stand in them."""
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.job import start, tell
 from saegrid.models import hub
 from saegrid.text import tokenizer
 from saegrid.text.selection import kept_of
-from saegrid.text.tokens import tokens
+from saegrid.text.tokens import remarks, tokens
 
 with start(snakemake) as job:
     settings = job.settings
+    home = hub.folder(settings["tokenizer"], settings["revision"], hub.TOKENIZER)
+    parses = settings["special_tokens"] == "parse"
     result = tokens(
         io.read_table(job.input.table),
         kept_of(job.input.selection),
-        tokenizer.load(
-            hub.folder(settings["tokenizer"], settings["revision"], hub.TOKENIZER), settings["bos"]
-        ),
+        tokenizer.load(home, settings["bos"], parses=parses),
         settings["layout"],
         settings["mask"],
         settings["row_length"],
         settings["max_length"],
+        chat=settings["chat"],
+        bos=settings["bos"],
     )
     print(f"{result.facts['rows']} rows, {result.facts['positions']} positions")
-    opening = result.facts["opening"]
-    print(f"rows open with {' '.join(opening['tokens']) or 'no special'}: {opening['because']}")
+    for line in remarks(result.facts):
+        tell(f"{job.wildcards.corpus}: {line}")
     io.write_table(job.output.tokens, result.tokens, job.spec)
     io.write_table(job.output.spans, result.spans, job.spec)
     io.write_json(job.output.facts, result.facts, job.spec)

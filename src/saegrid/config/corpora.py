@@ -28,6 +28,9 @@ def _tab(delimiter: Any) -> Any:
     return "\t" if delimiter in ("tab", "\\t") else delimiter
 
 
+Splits = Annotated[
+    dict[str, str | list[str]], BeforeValidator(_by_split, json_schema_input_type=Files)
+]
 Comparator = Literal["ge", "gt", "le", "lt", "eq", "ne"]
 
 
@@ -120,6 +123,30 @@ class Grades(Strict):
         return self
 
 
+class Chat(Strict):
+    """Texts as turns of a chat, by the template of the model's tokenizer. Its tokens are never
+    encoded, counted or shown; bos: auto leaves BOS to it."""
+
+    role: Literal["user", "assistant"] = "user"
+    """Whose turn a text is."""
+    system: str | None = None
+    """Text of a system turn before it; null: none but what the template writes by itself."""
+    prompt: bool = False
+    """After it comes what asks the model for an answer, as the template writes it."""
+    variables: dict[str, str | int | float | bool | None] = {}
+    """Values that the template asks for, such as date_string or enable_thinking."""
+
+
+def _role(chat: Any) -> Any:
+    """A chat as a section; a role alone is one with defaults."""
+    return {"role": chat} if isinstance(chat, str) else chat
+
+
+Turns = Annotated[
+    Chat, BeforeValidator(_role, json_schema_input_type=Chat | Literal["user", "assistant"])
+]
+
+
 class TokenChoice(Strict):
     """The choice of the token rows that are captured."""
 
@@ -179,6 +206,11 @@ class Corpus(Strict):
     """Labels that are grades and their mean: rows that disagree are kept and told."""
     filter: Filter | None = None
     """Condition on the items that are counted; null: all."""
+    chat: Turns | None = None
+    """Each text is a turn of a chat: user, or the section of its settings; null: plain text."""
+    special_tokens: Literal["plain", "parse"] = "plain"
+    """Special tokens that are written in texts: plain reads their letters, parse makes them special
+    tokens, which are never encoded. How many texts hold some is said, and stands in tokens.json."""
     layout: str = "headline"
     """headline: each text its own row; packed: the published study's rows of 128."""
     row_length: Annotated[int, Field(ge=2, le=10**6)] = 128

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from saegrid.base.errors import shown
 from saegrid.base.registry import nearest
 from saegrid.base.section import NAME
+from saegrid.config.corpora import DELIMITER
 from saegrid.config.models import Study
 
 Error = Mapping[str, Any]
@@ -16,6 +17,7 @@ PATTERNS = {
     NAME: "must consist of letters, digits, _ and -, and not begin with -",
     r"^[A-Za-z0-9_.]+$": "must consist of letters, digits, _ and .",
     r"^[A-Za-z0-9_]+$": "must consist of letters, digits and _",
+    DELIMITER: "must be one character, and no quote or line end",
     r"^[0-9a-f]{40}$": "must be a commit, 40 hexadecimal digits",
 }
 """Patterns of names, in words."""

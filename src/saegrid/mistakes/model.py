@@ -10,11 +10,13 @@ from saegrid.base.paths import PathError, expand
 from saegrid.base.tensors import header
 from saegrid.base.words import Cell, Site
 from saegrid.config.check import Mistake, cells
+from saegrid.config.corpora import Corpus
 from saegrid.config.models import Study
 from saegrid.models import FAMILIES, Sizes, family_of, read_config, sizes_of, unembedding_names
 from saegrid.models.files import CONFIG, check_config, model_files
 from saegrid.models.hub import tokenizer_of
-from saegrid.text import tokenizer
+from saegrid.text import older, tokenizer
+from saegrid.text.chat import ChatError, check
 
 LOADED = 4 << 20
 """Bytes of a tokenizer up to which it is loaded, and its special tokens are looked at."""
@@ -182,6 +184,8 @@ def tokenizer_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
                     f"{value:,}.",
                     f"{key}.{setting}",
                 )
+        for text in _chat(corpus, encoder):
+            yield Mistake(part, f"{key}.{text}", f"{key}.{text.partition(':')[0]}")
         if corpus.layout != "packed":
             continue
         if corpus.max_length is not None and corpus.row_length > corpus.max_length:
@@ -200,6 +204,21 @@ def tokenizer_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
             )
 
 
+def _chat(corpus: Corpus, encoder: tokenizer.Encoder | None) -> Iterator[str]:
+    """Mistakes in a corpus of turns, each with the key in front."""
+    if corpus.chat is None:
+        return
+    if corpus.layout != "headline":
+        yield f"chat: a turn has a row of its own; got layout {corpus.layout}. Take headline."
+    elif corpus.store is not None:
+        yield "chat: a streamed corpus has no turns. Leave chat or store out."
+    elif encoder is not None:
+        try:
+            check(encoder, corpus.chat.model_dump())
+        except ChatError as problem:
+            yield str(problem)
+
+
 def _tokenizer(study: Study) -> tuple[str, tokenizer.Encoder | None]:
     """The mistake of the tokenizer, or empty; and the tokenizer if it is small enough to load."""
     model = study.model
@@ -214,7 +233,7 @@ def _tokenizer(study: Study) -> tuple[str, tokenizer.Encoder | None]:
         commit_key = "model.revision" if same else "model.tokenizer_revision"
         return not_a_folder(key, str(path), commit_key, commit), None
     file = path / "tokenizer.json" if path.is_dir() else path
-    if not file.is_file():
+    if not file.is_file() and not older.present(file.parent):
         return (
             f"{key}: {file} is not there. A tokenizer is a folder that holds tokenizer.json; "
             "transformers saves one with AutoTokenizer.from_pretrained(...).save_pretrained(...)."
@@ -228,12 +247,13 @@ def _tokenizer(study: Study) -> tuple[str, tokenizer.Encoder | None]:
             continue
         except (OSError, ValueError) as problem:
             return f"{key}: {file.parent / beside}: this is no JSON: {problem}.", None
-    if file.stat().st_size > LOADED:
+    if file.is_file() and file.stat().st_size > LOADED:
         return "", None
     try:
         return "", tokenizer.load(path, model.bos)
     except Exception as problem:  # the library raises bare exceptions
-        return f"{key}: {file}: {problem}", None
+        where = "" if str(file.parent) in str(problem) else f"{file}: "
+        return f"{key}: {where}{str(problem).removeprefix('tokenizer: ')}", None
 
 
 def sites_of(study: Study, name: str) -> list[Cell]:

@@ -7,8 +7,12 @@ from typing import Any
 
 from saegrid.models.files import CONFIG, INDEX, WHOLE, index_names
 
-TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "config.json")
-"""Files of a tokenizer."""
+TOKENIZER = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "config.json"),
+    *("chat_template.jinja", "added_tokens.json"),
+    *("vocab.json", "merges.txt", "vocab.txt", "tokenizer.model", "spiece.model"),
+)
+"""Files of a tokenizer, those of older ones last."""
 WEIGHTS = (CONFIG, WHOLE, INDEX)
 """Files of a model; those that the index names are fetched with it."""
 

@@ -1,6 +1,8 @@
 """Parts of an SAE from the tensors of a file, whichever way round these are stored."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -140,3 +142,36 @@ def check_k(path: Path, k: int, d_sae: int) -> int:
     if not 0 < k <= d_sae:
         raise CheckpointError(f"{path}: k must lie in 1..{d_sae} (features); got {k}.")
     return k
+
+
+def facts(
+    form: str, hook: str | None, encoder: Encoder, folded: Mapping[str, bool], **more: Any
+) -> dict[str, Any]:
+    """Facts of an SAE for headers and pages.
+
+    Args:
+        form: name of the format.
+        hook: name of the place as the files have it.
+        encoder: tells the stored type and the gate.
+        folded: changes to the numbers of the file in plain words, each with True if it was made.
+        more: facts of the format.
+    """
+    known: dict[str, Any] = {"format": form, "hook": hook, "dtype": encoder.dtype}
+    known |= {"scale": "stored", "gate": _gate(encoder)}
+    if encoder.k is not None:
+        known["k"] = encoder.k
+    return known | {"folded": [words for words, is_done in folded.items() if is_done]} | more
+
+
+def _gate(encoder: Encoder) -> str:
+    """The gate in plain words."""
+    if encoder.threshold is None:
+        return f"the {encoder.k} largest of a token"
+    low, high = float(encoder.threshold.min()), float(encoder.threshold.max())
+    return f"above {low:.6g}" if low == high else f"above {low:.6g} to {high:.6g} by feature"
+
+
+SUBTRACTED = "b_dec taken off the input in the encoder's bias"
+SKIPPED = "skip added to the output"
+RECTIFIED = "negative thresholds at 0, as the ReLU has it"
+"""Changes that several formats make."""

@@ -33,7 +33,7 @@ def _tabled(plan: Plan, name: str) -> Aside:
 
 
 def _streamed(plan: Plan, name: str) -> Aside | None:
-    """The same of a streamed corpus; None of one in tables."""
+    """Rows set aside of a streamed corpus; None of one in tables."""
     if not plan.corpora[name].is_streamed:
         return None
     source = Source("fill_store.facts", At(name, site=str(plan.sites[0])))

@@ -32,6 +32,8 @@ def settings(plan: Plan, at: At) -> Settings:
         "row_length": corpus.settings.row_length,
         "mask": corpus.settings.mask,
         "max_length": corpus.max_length,
+        "special_tokens": corpus.settings.special_tokens,
+        "chat": corpus.settings.chat and corpus.settings.chat.model_dump(mode="json"),
     }
 
 

@@ -106,7 +106,7 @@ def fill_as(
     return fill(
         folder,
         model,
-        tokenizer.load(home, model["bos"]),
+        tokenizer.load(home, model["bos"], parses=spec.get("special_tokens") == "parse"),
         resolved["source"],
         settings_of(resolved["settings"]),
         sites,

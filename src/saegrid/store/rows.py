@@ -85,6 +85,9 @@ class Rower:
     def rows(self, ids: np.ndarray) -> list[np.ndarray]:
         """Rows of the token ids of a text, none longer than a row may be, each with its special
         tokens."""
+        opening = len(self.before)
+        if self.encoder.parses and opening and np.array_equal(ids[:opening], self.before):
+            ids = ids[opening:]  # the text opens with them itself
         stop = min(len(ids), self.body) if self.settings.cut == "truncate" else len(ids)
         starts = range(0, stop, self.body)
         return [

@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,10 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import tokenizers
 
+from saegrid.text import older
+
 ROLES = ("bos", "eos", "cls", "sep", "pad")
 """Special tokens that a tokenizer may name."""
-OLDER = ("vocab.json", "merges.txt", "vocab.txt", "tokenizer.model", "spiece.model")
-"""Files of tokenizers that have no tokenizer.json."""
+TEMPLATE = "chat_template.jinja"
+"""File of a tokenizer's chat template; others have it in tokenizer_config.json."""
+NAMED = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
+"""Special tokens whose names a chat template is told."""
 
 BATCH = 4096
 """Texts given to the tokenizer at once; bounds memory, decides nothing."""
@@ -24,6 +31,15 @@ class Special(NamedTuple):
 
     id: int
     text: str
+
+
+class Lookalikes(NamedTuple):
+    """Special tokens that are written in texts."""
+
+    texts: int
+    """Number of texts that hold one."""
+    counts: dict[str, int]
+    """Number of times by its spelling."""
 
 
 class Encoded(NamedTuple):
@@ -65,17 +81,35 @@ class Encoder(NamedTuple):
     """The special tokens by role; a role that the tokenizer lacks is absent."""
     because: str = ""
     """Why a row opens with `prefix`."""
+    parses: bool = False
+    """True if special tokens that are written in a text are special, and not plain text."""
+    template: str | None = None
+    """The chat template; None where the tokenizer has none."""
+    names: Mapping[str, str] = {}
+    """Names of special tokens by role, `bos_token` and others, for a chat template."""
 
     @property
     def opening(self) -> dict[str, Any]:
         """The special tokens that open a row, and the reason, as JSON values."""
-        tokens, ids = [s.text for s in self.prefix], [s.id for s in self.prefix]
-        return {"tokens": tokens, "ids": ids, "because": self.because}
+        return described(self.prefix, self.because)
+
+    @property
+    def closing(self) -> dict[str, Any]:
+        """The special tokens that close a row of one text, and the reason, as JSON values."""
+        puts = "the tokenizer's post-processor puts it there"
+        return described(self.suffix, puts if self.suffix else "its post-processor puts none")
+
+    @property
+    def padding(self) -> dict[str, Any]:
+        """The padding token, and the reason, as JSON values."""
+        if "pad" in self.named:
+            return described([self.named["pad"]], "the tokenizer names it as pad_token")
+        return described([], "the tokenizer names none; rows are not padded")
 
     def describe(self) -> str:
-        """One line: what opens a row, and why."""
-        named = " ".join(f"{special.text} ({special.id})" for special in self.prefix)
-        return f"rows open with {named or 'no special token'}: {self.because}"
+        """One line: what opens a row, what closes it, and why."""
+        closing = f"; they close with {spelled(self.suffix)}" if self.suffix else ""
+        return f"rows open with {spelled(self.prefix)}: {self.because}{closing}"
 
     @property
     def eos(self) -> Special | None:
@@ -90,13 +124,27 @@ class Encoder(NamedTuple):
     @property
     def special_ids(self) -> list[int]:
         """The ids that are never encoded, counted or shown (design, semantics 2), ascending."""
-        return sorted({s.id for s in (*self.prefix, *self.suffix, *self.named.values())})
+        ids = {s.id for s in (*self.prefix, *self.suffix, *self.named.values())}
+        return sorted(ids | (set(self.written) if self.parses else set()))
+
+    @property
+    def written(self) -> dict[int, str]:
+        """The spelling of every special token of the vocabulary, by id."""
+        added = self.tokenizer.get_added_tokens_decoder()
+        return {number: token.content for number, token in added.items() if token.special}
+
+    def lookalikes(self, texts: Sequence[str]) -> Lookalikes:
+        """The special tokens that are written in texts, whether they are parsed or plain."""
+        pattern = _written(tuple(sorted(self.written.values(), key=len, reverse=True)))
+        matches = [pattern.findall(text) for text in texts] if pattern.pattern else []
+        counts = Counter(name for names in matches for name in names)
+        return Lookalikes(sum(map(bool, matches)), dict(sorted(counts.items())))
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The texts as ids, without special tokens.
 
-        What looks like a special token in a text is plain text. Character ends are made to
-        ascend, so that consecutive ends cut a text into pieces.
+        What looks like a special token in a text is plain text, if it is not parsed. Character
+        ends are made to ascend, so that consecutive ends cut a text into pieces.
         """
         ids: list[int] = []
         ends: list[int] = []
@@ -116,6 +164,22 @@ class Encoder(NamedTuple):
         )
 
 
+def described(tokens: Sequence[Special], because: str) -> dict[str, Any]:
+    """Special tokens and the reason for them, as JSON values."""
+    names, ids = [token.text for token in tokens], [token.id for token in tokens]
+    return {"tokens": names, "ids": ids, "because": because}
+
+
+def spelled(tokens: Sequence[Special]) -> str:
+    """Special tokens in words."""
+    return " ".join(f"{token.text} ({token.id})" for token in tokens) or "no special token"
+
+
+@lru_cache(maxsize=8)
+def _written(spellings: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, spellings)))
+
+
 class SideFiles(NamedTuple):
     """Settings in the files beside a tokenizer.json."""
 
@@ -123,6 +187,8 @@ class SideFiles(NamedTuple):
     """The tokenizer's own settings: special_tokens_map.json, and tokenizer_config.json over it."""
     model: dict[str, Any]
     """config.json, the model's."""
+    template: str | None = None
+    """The chat template."""
 
     @classmethod
     def read(cls, folder: Path) -> "SideFiles":
@@ -133,7 +199,13 @@ class SideFiles(NamedTuple):
             return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
         own = content("special_tokens_map.json") | content("tokenizer_config.json")
-        return cls(own, content("config.json"))
+        return cls(own, content("config.json"), _template(folder / TEMPLATE, own))
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Names of special tokens, for a chat template."""
+        named = {f"{role}_token": self.token(role) for role in NAMED}
+        return {key: name for key, name in named.items() if name is not None}
 
     def token(self, role: str) -> str | None:
         """The special token of a role by its name in the tokenizer's own files."""
@@ -157,6 +229,17 @@ class SideFiles(NamedTuple):
         Qwen's is that of another token."""
         kinds = (self.own.get("tokenizer_class"), self.model.get("model_type"))
         return self.speaks or any(str(kind).lower().startswith("qwen") for kind in kinds)
+
+
+def _template(file: Path, own: Mapping[str, Any]) -> str | None:
+    """The chat template: its own file comes before the settings, of several the default one."""
+    if file.is_file():
+        return file.read_text(encoding="utf-8")
+    template = own.get("chat_template")
+    if isinstance(template, list):
+        named = {one.get("name"): one.get("template") for one in template if isinstance(one, dict)}
+        template = named.get("default")
+    return template if isinstance(template, str) else None
 
 
 def _special(tokenizer: tokenizers.Tokenizer, number: int, where: str) -> Special:
@@ -240,62 +323,67 @@ def _opening(
     if before:
         return before, "the tokenizer's post-processor puts it there"
     if bos and side.own.get("add_bos_token") is True:
-        return (bos,), "the tokenizer's files say add_bos_token: true"
+        return (bos,), "the tokenizer's files say add_bos_token: true" + WITHOUT
     if bos and side.denies_bos:
         return (), "the tokenizer's files say add_bos_token: false, or name no bos_token"
     if bos and side.token("bos") is not None:
-        return (bos,), "the tokenizer's files name it as bos_token"
+        return (bos,), "the tokenizer's files name it as bos_token" + WITHOUT
     if bos and not side.knows_no_bos:
-        return (bos,), "the tokenizer's files name no special token, config.json has bos_token_id"
+        because = "the tokenizer's files name no special token, config.json has bos_token_id"
+        return (bos,), because + WITHOUT
     if "cls" in named:
-        return (named["cls"],), "the tokenizer names it as cls_token, and no BOS"
+        return (named["cls"],), "the tokenizer names it as cls_token, and no BOS" + WITHOUT
     return (), "the tokenizer has no BOS"
+
+
+WITHOUT = "; transformers by itself puts none there"
+"""The end of a reason, where a row opens with more than transformers gives."""
 
 
 def load(
     source: str | os.PathLike[str],
     bos: bool | str = "auto",
     ids: Mapping[str, int] | None = None,
+    parses: bool = False,
 ) -> Encoder:
-    """The tokenizer in a folder, or in a `tokenizer.json` with its side files beside it.
+    """The tokenizer in a folder, or in a `tokenizer.json` with its side files beside it; without
+    that file it is made from older ones, see `text.older`.
 
     bos: what opens a row. `auto`: what the tokenizer's post-processor puts there; where it puts
     nothing, the BOS token if the tokenizer's own files have one and do not deny it. True: BOS, or
     [CLS]. False: nothing. ids: ids of special tokens by role (`ROLES`) where the side files name
-    none or wrong ones. Truncation and padding that the file asks for are switched off.
+    none or wrong ones. parses: special tokens that are written in a text are special, and not plain
+    text. Truncation and padding that the file asks for are switched off.
 
-    Raises FileNotFoundError where there is no tokenizer.json, ValueError for settings that do not
+    Raises FileNotFoundError where there is no tokenizer, ValueError for settings that do not
     fit it.
     """
     path = Path(source)
     path = path / "tokenizer.json" if path.is_dir() else path
-    if not path.is_file():
-        if older := [name for name in OLDER if (path.parent / name).is_file()]:
-            raise FileNotFoundError(
-                f"tokenizer: {path} is missing. The folder holds {' and '.join(older)}, from which "
-                "transformers can make it: AutoTokenizer.from_pretrained(folder)"
-                ".save_pretrained(folder)."
-            )
+    if not path.is_file() and not older.present(path.parent):
         raise FileNotFoundError(
             f"tokenizer: {path} is missing. A tokenizer is a folder that holds tokenizer.json, or "
             "that file."
         )
     if bos not in ("auto", True, False):
         raise ValueError(f"bos: must be auto, true or false; got {bos!r}.")
-    tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    if path.is_file():
+        tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    else:
+        tokenizer = older.load(path.parent)
     tokenizer.no_truncation()
     tokenizer.no_padding()
     side = SideFiles.read(path.parent)
     named = _named(tokenizer, side, ids or {})
     before, after = _around(tokenizer)
-    tokenizer.encode_special_tokens = True
+    tokenizer.encode_special_tokens = not parses
     if bos != "auto":
         before, because = _asked(bool(bos), named, path.parent), f"bos: {str(bos).lower()}"
     elif "bos" in (ids or {}):
         before, because = (named["bos"],), "ids: bos"
     else:
         before, because = _opening(before, named, side)
-    return Encoder(tokenizer, before, after, named, because)
+    return Encoder(tokenizer, before, after, named, because, parses, side.template, side.names)
 
 
 def strings(encoder: Encoder) -> list[str]:

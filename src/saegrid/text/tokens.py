@@ -1,6 +1,7 @@
 """Texts to model input: the tokens and spans tables of a corpus (design, artefacts)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,10 +9,15 @@ import pyarrow as pa
 
 from saegrid.base import registry
 from saegrid.base.words import ORIGINAL, SIDES
+from saegrid.text import chat as chats
 from saegrid.text.layouts import LAYOUTS
 from saegrid.text.layouts.placement import Placement, Plan
 from saegrid.text.pairs import Texts, find_edits, gather_texts, set_aside
-from saegrid.text.tokenizer import Encoded, Encoder, Special
+from saegrid.text.tokenizer import Encoded, Encoder, Special, described, spelled
+from saegrid.text.wrapped import Around, Wrapped
+
+SHOWN = 8
+"""Tokens of a part of a row that a line names."""
 
 
 class Tokens(NamedTuple):
@@ -25,22 +31,39 @@ class Tokens(NamedTuple):
     """Counts, see `tokens`; JSON values only."""
 
 
-def all_specials(encoder: Encoder) -> list[Special]:
-    """The special tokens that a layout may place, in the order of their numbers."""
+def wrap(encoder: Encoder, encoded: Encoded) -> Wrapped:
+    """The special tokens around each text: what opens and what closes a row.
+
+    A text that opens with these itself, where special tokens in texts are parsed, gets no others.
+    """
     ends = () if encoder.eos is None else (encoder.eos,)
-    return list(dict.fromkeys([*encoder.prefix, *encoder.suffix, *ends]))
+    tokens = list(dict.fromkeys([*encoder.prefix, *encoder.suffix, *ends]))
+    number = {special: -1 - place for place, special in enumerate(tokens)}
+    n = len(encoded.indptr) - 1
+    prefix, suffix = (
+        [number[token] for token in side] for side in (encoder.prefix, encoder.suffix)
+    )
+    whole = Wrapped(tokens, Around.same(prefix, n), Around.same(suffix, n))
+    if not encoder.parses or not n:
+        return whole
+    ids = [encoded.ids[a:b].tolist() for a, b in pairwise(encoded.indptr.tolist())]
+    first, last = ([s.id for s in side] for side in (encoder.prefix, encoder.suffix))
+    before = [() if first and one[: len(first)] == first else encoder.prefix for one in ids]
+    after = [() if last and one[-len(last) :] == last else encoder.suffix for one in ids]
+    return whole._replace(before=Around.of(before, number), after=Around.of(after, number))
 
 
 def make_plan(
     texts: Texts,
     encoder: Encoder,
+    wrapped: Wrapped,
     indptr: np.ndarray,
     usable: np.ndarray,
     kept: np.ndarray,
     row_length: int,
 ) -> Plan:
     """The plan that a layout places tokens by. usable, kept: (item,) bool."""
-    number = {special: -1 - place for place, special in enumerate(all_specials(encoder))}
+    number = {special: -1 - place for place, special in enumerate(wrapped.tokens)}
 
     def originals(items: np.ndarray) -> np.ndarray:
         original = texts.original[items]
@@ -53,26 +76,31 @@ def make_plan(
         originals=originals(items),
         kept_items=kept_items,
         kept_originals=originals(kept_items),
-        prefix=tuple(number[special] for special in encoder.prefix),
-        suffix=tuple(number[special] for special in encoder.suffix),
-        eos=None if encoder.eos is None else number[encoder.eos],
+        prefix=tuple(number[special] for special in encoder.prefix if special in number),
+        before=wrapped.before,
+        after=wrapped.after,
+        eos=number.get(encoder.eos),
         row_length=row_length,
     )
 
 
 def make_table(
-    placement: Placement, texts: Texts, encoded: Encoded, encoder: Encoder, edits: np.ndarray
+    placement: Placement,
+    texts: Texts,
+    encoded: Encoded,
+    specials: list[Special],
+    special_ids: list[int],
+    edits: np.ndarray,
 ) -> tuple[pa.Table, dict[str, int]]:
     """The tokens table, and how many masked tokens stand in the rows or are special.
 
     What belongs to no text (the BOS of a packed row) has item and group -1.
     """
-    specials = all_specials(encoder)
     count = len(encoded.ids)
     index = np.where(placement.source >= 0, placement.source, count - 1 - placement.source)
     ids = np.append(encoded.ids, np.array([s.id for s in specials], dtype=np.int32))[index]
     words = pa.array(encoded.cut(texts.texts) + [s.text for s in specials], pa.string())
-    special = (placement.source < 0) | np.isin(ids, encoder.special_ids)
+    special = (placement.source < 0) | np.isin(ids, special_ids)
 
     steps = np.zeros(count + len(specials) + 1, dtype=np.int64)
     starts = encoded.indptr[: len(edits)]
@@ -183,6 +211,40 @@ def counts_of_kept(facts: Mapping[str, Any], spans: pa.Table, kept: np.ndarray) 
     return {**facts, "kept": summarise((stop - start)[text], edits, paired)}
 
 
+def rows_facts(
+    encoder: Encoder, wrapped: Wrapped, chat: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The tokens that open a row, that close it and that pad it, each with the reason."""
+    facts = {"opening": encoder.opening, "closing": encoder.closing, "padding": encoder.padding}
+    if chat is None:
+        return facts
+    because = f"the tokenizer's chat template writes it around a turn of the {chat['role']}"
+    around = {"opening": wrapped.first(), "closing": wrapped.last()}
+    return facts | {name: described(tokens, because) for name, tokens in around.items()}
+
+
+def remarks(facts: Mapping[str, Any]) -> Iterator[str]:
+    """The choice of the tokens around a text, and special tokens written in texts, a line each."""
+    opening, closing = facts["opening"], facts["closing"]
+    yield f"rows open with {_few(opening)}: {opening['because']}"
+    if closing["tokens"]:
+        yield f"rows close with {_few(closing)}: {closing['because']}"
+    written = facts["special_in_texts"]
+    if written["texts"]:
+        counts = ", ".join(f"{name} {n:,}" for name, n in written["counts"].items())
+        other = "parse makes them special" if written["are"] == "plain" else "plain makes them text"
+        yield (
+            f"texts that hold what looks like a special token: {written['texts']:,} ({counts}), "
+            f"read as {written['are']}; special_tokens: {other}"
+        )
+
+
+def _few(part: Mapping[str, Any]) -> str:
+    """The first tokens of a part of a row, in words."""
+    tokens = list(map(Special, part["ids"], part["tokens"]))
+    return spelled(tokens[:SHOWN]) + (" ..." if len(tokens) > SHOWN else "")
+
+
 def check(
     items: pa.Table,
     kept: np.ndarray | None,
@@ -190,6 +252,7 @@ def check(
     row_length: int,
     max_length: int | None,
     too_long: str,
+    chat: Mapping[str, Any] | None = None,
 ) -> np.ndarray:
     """The filter as (item,) bool; ValueError where the arguments do not fit together."""
     count = items.num_rows
@@ -199,6 +262,8 @@ def check(
         raise ValueError(f"kept must have one entry for each of {count} items; got {len(kept)}.")
     if too_long not in ("error", "set_aside"):
         raise ValueError(f"too_long: must be error or set_aside; got {too_long!r}.")
+    if layout == "packed" and chat is not None:
+        raise ValueError("chat: a turn has a row of its own. Take layout headline.")
     if layout == "packed" and max_length is not None and row_length > max_length:
         raise ValueError(
             f"row_length: {row_length} must not exceed the model's {max_length} positions."
@@ -215,27 +280,35 @@ def tokens(
     row_length: int = 128,
     max_length: int | None = None,
     too_long: str = "error",
+    chat: Mapping[str, Any] | None = None,
+    bos: bool | str = "auto",
 ) -> Tokens:
     """The tokens and spans of a corpus, and facts (design, artefacts and semantics 2 to 4).
 
     items: the items table. kept: (item,) bool, the filter; None keeps all. row_length: positions
     of a packed row. max_length: positions the model takes; None asks for no check. too_long: what
-    becomes of an item whose text is longer, or has no token: `error` or `set_aside`.
+    becomes of an item whose text is longer, or has no token: `error` or `set_aside`. chat: each
+    text is a turn of a chat, see `text.chat`. bos: what the config says of the model.
 
-    Facts: layout, mask, rows, positions, specials, opening (what opens a row, and why), those of
-    the layout, masked (tokens of edits in the rows' items: `made`, `in_rows`, `special` of those,
-    `tail`), set_aside, and under `all` and `kept` what `summarise` counts over the items that are
-    not set aside.
+    Facts: layout, mask, rows, positions, specials, opening, closing and padding (which tokens, and
+    why), special_in_texts (special tokens that are written in texts), those of the layout, masked
+    (tokens of edits in the rows' items: `made`, `in_rows`, `special` of those, `tail`), set_aside,
+    and under `all` and `kept` what `summarise` counts over the items that are not set aside.
 
     Raises ValueError for settings that are unknown or do not fit, and for items that cannot be
     used where too_long is `error`.
     """
     place = registry.pick(LAYOUTS, layout, "layout")
-    kept = check(items, kept, layout, row_length, max_length, too_long)
+    kept = check(items, kept, layout, row_length, max_length, too_long, chat)
     texts = gather_texts(items)
-    encoded = encoder.encode(texts.texts)
+    if chat is None:
+        encoded = encoder.encode(texts.texts)
+        wrapped = wrap(encoder, encoded)
+    else:
+        encoded, wrapped = chats.encode(encoder, texts.texts, chat, bos)
     lengths = np.diff(encoded.indptr)
-    sizes = np.where(lengths, lengths + len(encoder.prefix) + len(encoder.suffix), 0)
+    around = wrapped.before.sizes + wrapped.after.sizes
+    sizes = np.where(lengths, lengths + around, 0)
     aside = set_aside(items, texts, sizes, max_length, layout)
     if aside and too_long == "error":
         raise ValueError(
@@ -247,11 +320,12 @@ def tokens(
     usable[[entry["item"] for entry in aside]] = False
     edits = find_edits(items, texts, encoded, mask)
 
-    placement = place(make_plan(texts, encoder, encoded.indptr, usable, kept, row_length))
+    placement = place(make_plan(texts, encoder, wrapped, encoded.indptr, usable, kept, row_length))
     placed = np.zeros(items.num_rows, dtype=bool)
     placed[placement.text[(placement.text >= 0) & (placement.text < items.num_rows)]] = True
     placed |= usable & kept
-    table, counts = make_table(placement, texts, encoded, encoder, edits)
+    named = wrapped.tokens, encoder.special_ids
+    table, counts = make_table(placement, texts, encoded, *named, edits)
     spans = make_spans(placement, texts, encoded.indptr, edits, np.flatnonzero(placed))
     n_edited = int((edits[placed, 1] - edits[placed, 0]).sum())
     paired = texts.original >= 0
@@ -262,7 +336,11 @@ def tokens(
         "rows": int(placement.row.max(initial=-1)) + 1,
         "positions": table.num_rows,
         "specials": int(table["special"].to_numpy().sum()),
-        "opening": encoder.opening,
+        **rows_facts(encoder, wrapped, chat),
+        "special_in_texts": {
+            "are": "special" if encoder.parses else "plain",
+            **encoder.lookalikes(texts.texts)._asdict(),
+        },
         **placement.facts,
         "masked": {"made": n_edited, **counts, "tail": n_edited - counts["in_rows"]},
         "set_aside": aside,

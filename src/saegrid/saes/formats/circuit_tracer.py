@@ -18,6 +18,7 @@ import numpy as np
 
 from saegrid.base.errors import CheckpointError
 from saegrid.base.io import read_yaml
+from saegrid.base.tensors import Tensors
 from saegrid.base.words import Site
 from saegrid.saes import parts
 from saegrid.saes.checkpoint import (
@@ -66,16 +67,16 @@ def open_checkpoint(
     layer = _layer(file)
     site = _site(path, cfg, "feature_input_hook", READS, layer)
     writes = _site(path, cfg, "feature_output_hook", WRITES, layer)
-    facts = {"format": "circuit_tracer", "hook": cfg["feature_input_hook"]}
-    return _view(file, facts, norms, reading, site, writes)
+    names = ("circuit_tracer", cfg["feature_input_hook"])
+    return _view(file, names, norms, reading, site, writes)
 
 
 def open_alone(folder: str | Path, norms: np.ndarray | None = None, reading: Reading = READ) -> SAE:
     """The transcoder of one layer in a folder with layer_{N}.safetensors; as `open_checkpoint`."""
     file = reading.weights(folder, WEIGHTS)
     layer = _layer(file)
-    facts = {"format": "mwhanna_transcoder", "hook": f"blocks.{layer}.mlp.hook_in"}
-    return _view(file, facts, norms, reading, Site(layer, "I"), Site(layer, "M"))
+    names = ("mwhanna_transcoder", "as the format has it")
+    return _view(file, names, norms, reading, Site(layer, "I"), Site(layer, "M"))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -117,13 +118,13 @@ def _site(path: Path, cfg: dict[str, Any], key: str, places: dict[str, str], lay
 
 def _view(
     file: Path,
-    facts: dict[str, Any],
+    names: tuple[str, str],
     norms: np.ndarray | None,
     reading: Reading,
     site: Site,
     writes: Site,
 ) -> SAE:
-    """The transcoder of a file of weights."""
+    """The transcoder of a file of weights; `names`: of the format, and of where it reads."""
     refuse_centred(file, reading)
     tensors = parts.open_weights(file)
     check_tensors(tensors, TENSORS)
@@ -139,14 +140,13 @@ def _view(
     )
     decoder = parts.decoder(parts.weights(tensors, "W_dec", d_sae, d_out, turned=False), norms)
     skip = tensors.get(SKIP, (d_out, d_in)) if SKIP in tensors.arrays else None
-    known = {**facts, "dtype": encoder.dtype, "scale": "stored"}
-    known["threshold"] = "of each feature" if THRESHOLD in tensors.arrays else 0.0
+    facts = parts.facts(*names, encoder, {parts.SKIPPED: skip is not None})
     return SAE(
-        encoder, decoder, parts.vector(tensors, "b_dec", d_out), False, known, site, writes, skip
+        encoder, decoder, parts.vector(tensors, "b_dec", d_out), False, facts, site, writes, skip
     )
 
 
-def _threshold(tensors: parts.Tensors, d_sae: int) -> np.ndarray:
+def _threshold(tensors: Tensors, d_sae: int) -> np.ndarray:
     """The thresholds of all features, one for all or one for each."""
     if tensors.arrays[THRESHOLD].size == 1:
         threshold = np.full(d_sae, parts.scalar(tensors, THRESHOLD))

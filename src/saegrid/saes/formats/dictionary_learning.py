@@ -74,6 +74,8 @@ class Kind(NamedTuple):
     """Names of its other vectors and numbers."""
     linear: bool = True
     """True: encoder.weight and decoder.weight of torch's Linear; else W_enc and W_dec."""
+    subtracts: bool = True
+    """True if b_dec is subtracted from the input."""
     counts: bool = False
     """True if k says how many features are active."""
 
@@ -86,7 +88,8 @@ class Part(NamedTuple):
     cfg: dict[str, Any]
     tensors: Tensors
     rows: parts.Weights
-    b_dec: np.ndarray
+    before: np.ndarray | None
+    """(channel,) what is subtracted from the input: b_dec, or nothing."""
 
     def vector(self, name: str) -> np.ndarray:
         """(feature,) float64: the tensor of that name."""
@@ -94,11 +97,7 @@ class Part(NamedTuple):
 
 
 def _relu(part: Part) -> Encoder:
-    return parts.encoder(part.rows, part.vector("encoder.bias"), threshold=0.0, before=part.b_dec)
-
-
-def _relu_of_x(part: Part) -> Encoder:
-    return parts.encoder(part.rows, part.vector("encoder.bias"), threshold=0.0)
+    return parts.encoder(part.rows, part.vector("encoder.bias"), threshold=0.0, before=part.before)
 
 
 def _jump(part: Part) -> Encoder:
@@ -110,18 +109,18 @@ def _gated(part: Part) -> Encoder:
     """The encoder of both nets, W (x - b) > -gate_bias written as a bound of the magnitude."""
     scale, mag = np.exp(part.vector("r_mag")), part.vector("mag_bias")
     threshold = np.maximum(mag - scale * part.vector("gate_bias"), 0.0)
-    return parts.encoder(part.rows, mag, threshold=threshold, scale=scale, before=part.b_dec)
+    return parts.encoder(part.rows, mag, threshold=threshold, scale=scale, before=part.before)
 
 
 def _topk(part: Part) -> Encoder:
     k = require(part.path, part.cfg, "k", int)
     parts.check_k(part.path, k, part.rows.d_sae)
-    return parts.encoder(part.rows, part.vector("encoder.bias"), k=k, before=part.b_dec)
+    return parts.encoder(part.rows, part.vector("encoder.bias"), k=k, before=part.before)
 
 
 def _batch_topk(part: Part, bias: str = "encoder.bias") -> Encoder:
     threshold = np.maximum(parts.scalar(part.tensors, "threshold"), 0.0)
-    return parts.encoder(part.rows, part.vector(bias), threshold=threshold, before=part.b_dec)
+    return parts.encoder(part.rows, part.vector(bias), threshold=threshold, before=part.before)
 
 
 def _matryoshka(part: Part) -> Encoder:
@@ -130,8 +129,10 @@ def _matryoshka(part: Part) -> Encoder:
 
 KINDS = {
     "AutoEncoder": Kind(_relu, "bias", ("encoder.bias",)),
-    "AutoEncoderNew": Kind(_relu_of_x, "decoder.bias", ("encoder.bias",)),
-    "JumpReluAutoEncoder": Kind(_jump, "b_dec", ("b_enc", "threshold"), linear=False),
+    "AutoEncoderNew": Kind(_relu, "decoder.bias", ("encoder.bias",), subtracts=False),
+    "JumpReluAutoEncoder": Kind(
+        _jump, "b_dec", ("b_enc", "threshold"), linear=False, subtracts=False
+    ),
     "GatedAutoEncoder": Kind(_gated, "decoder_bias", ("r_mag", "gate_bias", "mag_bias")),
     "AutoEncoderTopK": Kind(_topk, "b_dec", ("encoder.bias", "k", "threshold"), counts=True),
     "BatchTopKSAE": Kind(_batch_topk, "b_dec", ("encoder.bias", "k", "threshold"), counts=True),
@@ -175,13 +176,16 @@ def open_checkpoint(
     rows = parts.weights(tensors, w_enc, d_sae, d_model, turned=not kind.linear)
     columns = parts.weights(tensors, w_dec, d_sae, d_model, turned=kind.linear)
     b_dec = parts.vector(tensors, kind.b_dec, d_model)
-    encoder = kind.encode(Part(path, cfg, tensors, rows, b_dec))
-    facts = {"format": "dictionary_learning", "architecture": name, "dtype": encoder.dtype}
-    facts |= {"hook": cfg.get("submodule_name"), "scale": "stored"}
-    if encoder.k is not None:
-        facts["k"] = encoder.k
-    elif name.endswith("BatchTopKSAE"):
-        facts["threshold"] = parts.scalar(tensors, "threshold")
+    encoder = kind.encode(Part(path, cfg, tensors, rows, b_dec if kind.subtracts else None))
+    folded = {
+        parts.SUBTRACTED: kind.subtracts and bool(b_dec.any()),
+        "gate and magnitude in one threshold": name == "GatedAutoEncoder",
+    }
+    facts = parts.facts(
+        "dictionary_learning", cfg.get("submodule_name"), encoder, folded, architecture=name
+    )
+    if name.endswith("BatchTopKSAE"):
+        facts["stored_threshold"] = parts.scalar(tensors, "threshold")
     return SAE(encoder, parts.decoder(columns, norms), b_dec, False, facts, site)
 
 

@@ -13,10 +13,8 @@ The same tensors as safetensors, in small letters, are those of Gemma Scope 2: w
 `file: params.safetensors` a folder without a config is read.
 """
 
-from collections.abc import Mapping
 from math import sqrt
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -57,9 +55,9 @@ def open_checkpoint(
             "transcoder of another release."
         )
     refuse_centred(path, reading)
-    facts = {"format": "gemma_scope", "hook": "as the config says"}
+    names, tensors = ("gemma_scope", "as the config says"), parts.open_weights(path)
     embeddings = reading.site == EMBEDDINGS and not newer
-    return view(parts.open_weights(path), facts, norms, reading.site, reading.writes, embeddings)
+    return view(tensors, names, norms, reading.site, reading.writes, embeddings)
 
 
 def refuse_centred(path: Path, reading: Reading) -> None:
@@ -73,7 +71,7 @@ def refuse_centred(path: Path, reading: Reading) -> None:
 
 def view(
     tensors: Tensors,
-    facts: Mapping[str, Any],
+    names: tuple[str, str],
     norms: np.ndarray | None,
     site: Site | None,
     writes: Site | None,
@@ -83,7 +81,7 @@ def view(
 
     Args:
         tensors: the arrays of the file.
-        facts: facts of the format, to which those of the arrays are added.
+        names: names of the format, and of the place as the files have it.
         norms: of the decoder's rows, where they are known.
         site: the site that it reads.
         writes: the site that it writes, of a transcoder.
@@ -105,10 +103,11 @@ def view(
         )
     d_out = d_in if writes is None or decoded is None else decoded.shape[-1]
     scale = sqrt(d_in) if embeddings else None
+    stored = parts.vector(tensors, "threshold", d_sae)
     encoder = parts.encoder(
         parts.weights(tensors, "W_enc", d_sae, d_in, turned=True),
         parts.vector(tensors, "b_enc", d_sae),
-        threshold=np.maximum(parts.vector(tensors, "threshold", d_sae), 0.0),
+        threshold=np.maximum(stored, 0.0),
         scale=1 / scale if scale else 1.0,
     )
     decoder = parts.decoder(
@@ -116,10 +115,13 @@ def view(
     )
     b_dec = parts.vector(tensors, "b_dec", d_out) * (scale or 1.0)
     skip = tensors.get(SKIP, (d_in, d_out)).T if SKIP in tensors.arrays else None
-    known = {**facts, "dtype": encoder.dtype, "threshold": "of each feature", "scale": "stored"}
-    if scale:
-        known["embeddings_scale"] = 1 / scale
-    return SAE(encoder, decoder, b_dec, False, known, site, writes, skip)
+    folded = {
+        parts.RECTIFIED: bool((stored < 0).any()),
+        f"embeddings divided by {scale}, output times it": embeddings,
+        parts.SKIPPED: skip is not None,
+    }
+    facts = parts.facts(*names, encoder, folded)
+    return SAE(encoder, decoder, b_dec, False, facts, site, writes, skip)
 
 
 def _capital(tensors: Tensors) -> Tensors:

@@ -77,8 +77,7 @@ def open_checkpoint(
             f"{path}: affine_connection is {affine}, but {tensors.path.name} has "
             f"{'no' if affine else 'a'} tensor {SKIP!r}. Correct the one that is wrong."
         )
-    facts = {"format": "gemma_scope_2", "hook": cfg["hf_hook_point_in"]}
-    return view(tensors, facts, norms, site, writes)
+    return view(tensors, ("gemma_scope_2", cfg["hf_hook_point_in"]), norms, site, writes)
 
 
 def _site(path: Path, cfg: dict[str, Any], key: str) -> Site:

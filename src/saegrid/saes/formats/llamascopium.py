@@ -104,13 +104,19 @@ def open_checkpoint(
     if "b_D" in used:
         b_dec = parts.vector(tensors, names["b_D"], d_model) / s_out
     by_norm = require(path, cfg, "sparsity_include_decoder_norm", bool)
-    facts = {"format": "llamascopium", "architecture": cfg["act_fn"], "hook": hooks[0]}
-    facts |= {"s_in": s_in, "s_out": s_out, "threshold_by_decoder_norm": by_norm}
-    if cfg["act_fn"] == "topk":
+    more = {"architecture": cfg["act_fn"], "s_in": s_in, "s_out": s_out}
+    by_k = cfg["act_fn"] == "topk"
+    folded = {
+        f"activations times {s_in:.6g}, output divided by {s_out:.6g}": (s_in, s_out) != (1, 1),
+        "decoder norms in the threshold": by_norm and cfg["act_fn"] == "jumprelu",
+        "decoder norms in the encoder": by_norm and by_k,
+    }
+    if by_k:
         k = parts.check_k(path, require(path, cfg, "top_k", int), d_sae)
         scale = decoder.norms if by_norm else np.ones(d_sae)
         encoder = parts.encoder(rows, bias * scale, k=k, scale=s_in * scale)
-        facts |= {"k": k, "dtype": encoder.dtype, "scale": "unit_decoder" if by_norm else "stored"}
+        facts = parts.facts("llamascopium", hooks[0], encoder, folded, **more)
+        facts["scale"] = "unit_decoder" if by_norm else "stored"
         return SAE(encoder, decoder, b_dec, by_norm, facts, site, writes)
     theta = np.zeros(d_sae)
     if cfg["act_fn"] == "jumprelu":
@@ -118,7 +124,7 @@ def open_checkpoint(
     # The norms of the decoder are in the units of the model, the threshold is not.
     threshold = _divided(theta, decoder.norms * s_out) if by_norm else theta
     encoder = parts.encoder(rows, bias, threshold=threshold, scale=s_in)
-    facts |= {"dtype": encoder.dtype, "scale": "stored", "threshold": "of each feature"}
+    facts = parts.facts("llamascopium", hooks[0], encoder, folded, **more)
     return SAE(encoder, decoder, b_dec, False, facts, site, writes)
 
 

@@ -69,8 +69,7 @@ def open_checkpoint(
         k=parts.check_k(path, k, d_sae),
     )
     decoder = parts.decoder(parts.weights(tensors, "W_dec", d_sae, d_model, turned=True), norms)
-    facts = {"format": "qwen_scope", "hook": hook, "dtype": encoder.dtype, "k": k}
-    facts["scale"] = "stored"
+    facts = parts.facts("qwen_scope", hook, encoder, {})
     site = Site(int(layer[1]), HOOKS[hook])
     return SAE(encoder, decoder, parts.vector(tensors, "b_dec", d_model), False, facts, site)
 

@@ -79,8 +79,8 @@ def open_checkpoint(
     )
     decoder = parts.decoder(parts.weights(tensors, "W_dec", d_sae, d_in, turned=False), norms)
     skip = tensors.get("W_skip", (d_in, d_in)) if skips else None
-    facts = {"format": "sparsify", "hook": _module(path), "dtype": encoder.dtype}
-    facts |= {"k": k, "scale": "stored", "b_dec_subtracted": not transcode}
+    folded = {parts.SUBTRACTED: not transcode and bool(b_dec.any()), parts.SKIPPED: skips}
+    facts = parts.facts("sparsify", _module(path), encoder, folded)
     return SAE(encoder, decoder, b_dec, False, facts, site, writes, skip)
 
 

@@ -44,8 +44,8 @@ def read(file: Path, source: Mapping[str, Any]) -> Read:
     fewer cells than the header, a stray quote. After a stray quote, reading goes on with the next
     line.
     """
-    found = form(file, source)
-    return Read(found, _rows(file, found, needed(source), numbers(source)))
+    written = form(file, source)
+    return Read(written, _rows(file, written, needed(source), numbers(source)))
 
 
 def _rows(file: Path, form: Form, wanted: Needed, numeric: Sequence[str]) -> Iterator[Record]:
@@ -101,18 +101,17 @@ def names(file: Path, header: Sequence[str] | None) -> list[str]:
 
 def columns(file: Path, source: Mapping[str, Any]) -> list[str]:
     """The names of the columns of a file, from its head."""
-    found = form(file, source)
-    return names(file, _header(head_text(file, found), found.delimiter))
+    written = form(file, source)
+    return names(file, _header(head_text(file, written), written.delimiter))
 
 
 def form(file: Path, source: Mapping[str, Any]) -> Form:
     """The form of a file, with its delimiter and decimal mark."""
-    found = bytes_form(file, source)
-    head = head_text(file, found)
+    plain = bytes_form(file, source)
+    head = head_text(file, plain)
     delimiter = source.get("delimiter") or _delimiter(file, head, needed(source))
-    found = found._replace(delimiter=delimiter)
     decimal = source.get("decimal") or _decimal(file, head, delimiter, numbers(source))
-    return found._replace(decimal=decimal)
+    return plain._replace(delimiter=delimiter, decimal=decimal)
 
 
 def _header(head: str, delimiter: str) -> list[str] | None:

@@ -104,7 +104,7 @@ def items(
             seen.add((row.split, item["id"]))
             builder.add(row, item)
     _check_items(seen, keep, bad)
-    check_share(len(bad), len(rows), share, lambda: told(bad))
+    check_share(len(bad), len(rows), share, lambda: reasons(bad))
     table = builder.table()
     cells = [pa.array([row[i] for row in bad], _type(n)) for i, n in enumerate(SET_ASIDE)]
     set_aside = pa.table(dict(zip(SET_ASIDE, cells, strict=True)))
@@ -125,18 +125,18 @@ def with_ids(source: Mapping[str, Any]) -> dict[str, Any]:
     return {**source, "columns": {key: name for key, name in columns.items() if name}}
 
 
-def remarks(found: Items) -> Iterator[str]:
-    """What was read off the files and decides the items, and what was set aside, a line each."""
-    for described in found.facts["forms"]:
+def remarks(read: Items) -> Iterator[str]:
+    """Forms that were read off the files, ids that were made, rows set aside: a line each."""
+    for described in read.facts["forms"]:
         file, form = described["file"], {k: v for k, v in described.items() if k != "file"}
         if words := Form(**form).describe():
             yield f"{file}: {words}"
-    if found.facts["ids"] == NUMBER:
+    if read.facts["ids"] == NUMBER:
         yield "ids are the numbers of the rows"
-    if bad := found.set_aside.num_rows:
-        rows = [tuple(row.values()) for row in found.set_aside.to_pylist()]
-        of = found.table.num_rows + bad
-        yield f"{bad:,} of {of:,} rows are set aside in set_aside.parquet: {told(rows)}"
+    if bad := read.set_aside.num_rows:
+        rows = [tuple(row.values()) for row in read.set_aside.to_pylist()]
+        of = read.table.num_rows + bad
+        yield f"{bad:,} of {of:,} rows are set aside in set_aside.parquet: {reasons(rows)}"
 
 
 def check_share(n: int, of: int, share: float | None, why: Callable[[], str]) -> None:
@@ -149,7 +149,7 @@ def check_share(n: int, of: int, share: float | None, why: Callable[[], str]) ->
         )
 
 
-def told(bad: Sequence[tuple[Any, ...]]) -> str:
+def reasons(bad: Sequence[tuple[Any, ...]]) -> str:
     """The reasons of rows that are set aside, each with its count, first row and mend; ends with a
     full stop."""
     first: dict[str, tuple[Any, ...]] = {}

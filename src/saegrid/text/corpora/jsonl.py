@@ -49,23 +49,23 @@ def rows(source: Mapping[str, Any]) -> Iterator[Row]:
 
 def read(file: Path, source: Mapping[str, Any]) -> Read:
     """The rows of one file; what is no JSON object comes with its problem."""
-    found, wanted = form(file, source), needed(source)
+    written, wanted = form(file, source), needed(source)
 
     def records() -> Iterator[Record]:
-        every = [_record(value, wanted, found) for value in values(file, found)]
+        every = [_record(value, wanted, written) for value in values(file, written)]
         good = {name: None for record in every if not record.problem for name in record.values}
         # Where nothing is good, the rows tell why.
         if good:
             check_columns(file, good, wanted)
         yield from every
 
-    return Read(found, records())
+    return Read(written, records())
 
 
 def form(file: Path, source: Mapping[str, Any]) -> Form:
     """The form of a file, with the shape of its JSON."""
-    found = bytes_form(file, source)
-    return found._replace(shape=_shape(head_text(file, found)))
+    plain = bytes_form(file, source)
+    return plain._replace(shape=_shape(head_text(file, plain)))
 
 
 def columns(file: Path, source: Mapping[str, Any]) -> list[str]:
@@ -75,8 +75,8 @@ def columns(file: Path, source: Mapping[str, Any]) -> list[str]:
         CorpusError: none of them is an object, or a column that is asked for holds lists or
             objects in all of them.
     """
-    found, wanted, seen = form(file, source), needed(source), []
-    for value in values(file, found):
+    wanted, seen = needed(source), []
+    for value in values(file, form(file, source)):
         seen += [value.value] if not value.problem and isinstance(value.value, dict) else []
         if len(seen) == LINES or (value.line > LINES and not seen):
             break

@@ -9,6 +9,6 @@ def headline(plan: Plan) -> Placement:
     The filter has no influence: capture depends on the texts alone.
     """
     return stack(
-        text_rows(plan.indptr, plan.items, plan.prefix, plan.suffix),
-        text_rows(plan.indptr, plan.originals, plan.prefix, plan.suffix),
+        text_rows(plan.indptr, plan.items, plan.before, plan.after),
+        text_rows(plan.indptr, plan.originals, plan.before, plan.after),
     )

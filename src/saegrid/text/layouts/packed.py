@@ -3,6 +3,7 @@
 import numpy as np
 
 from saegrid.text.layouts.placement import Placement, Plan, stack, text_rows
+from saegrid.text.wrapped import Around
 
 
 def packed(plan: Plan) -> Placement:
@@ -21,7 +22,9 @@ def packed(plan: Plan) -> Placement:
             "Give its id as `ids: {eos: ...}` or take `layout: headline`."
         )
     opening = np.array(plan.prefix, dtype=np.int64)
-    texts = text_rows(plan.indptr, plan.kept_items, (), (plan.eos,))
+    n = len(plan.indptr) - 1
+    ends = Around.same((), n), Around.same((plan.eos,), n)
+    texts = text_rows(plan.indptr, plan.kept_items, *ends)
     source = np.concatenate([opening, texts.source])
     text = np.concatenate([np.full(len(opening), -1), texts.text])
     width = plan.row_length - len(opening)
@@ -45,4 +48,4 @@ def packed(plan: Plan) -> Placement:
             "stream_dropped": len(source) - used,
         },
     )
-    return stack(stream, text_rows(plan.indptr, plan.kept_originals, plan.prefix, plan.suffix))
+    return stack(stream, text_rows(plan.indptr, plan.kept_originals, plan.before, plan.after))

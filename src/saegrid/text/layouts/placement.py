@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from saegrid.text.wrapped import Around
+
 
 class Plan(NamedTuple):
     """The texts to lay out, with the special tokens around them."""
@@ -23,9 +25,11 @@ class Plan(NamedTuple):
     kept_originals: np.ndarray
     """Numbers of the original texts of `kept_items`, in the order of their first item."""
     prefix: tuple[int, ...]
-    """Special tokens that open a row."""
-    suffix: tuple[int, ...]
-    """Special tokens that close a row of one text."""
+    """Special tokens that open a row of several texts."""
+    before: Around
+    """Tokens that stand before each text in a row of its own."""
+    after: Around
+    """Tokens that stand after each text in a row of its own."""
     eos: int | None
     """Special token that ends a text in a stream, or None."""
     row_length: int
@@ -47,24 +51,17 @@ class Placement(NamedTuple):
     facts: Mapping[str, int]
 
 
-def text_rows(
-    indptr: np.ndarray,
-    texts: np.ndarray,
-    prefix: tuple[int, ...],
-    suffix: tuple[int, ...],
-) -> Placement:
-    """The placement of each text in its own row: prefix, tokens, suffix."""
-    lengths = np.diff(indptr)[texts]
-    sizes = lengths + len(prefix) + len(suffix)
+def text_rows(indptr: np.ndarray, texts: np.ndarray, before: Around, after: Around) -> Placement:
+    """The placement of each text in its own row, with the tokens around it."""
+    lengths, opening = np.diff(indptr)[texts], before.sizes[texts]
+    sizes = opening + lengths + after.sizes[texts]
     row = np.repeat(np.arange(len(texts)), sizes)
     position = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    inside = position - len(prefix)
-    beyond = inside - lengths[row]
+    inside = position - opening[row]
     source = indptr[texts][row] + inside
-    for number, special in enumerate(prefix):
-        source[position == number] = special
-    for number, special in enumerate(suffix):
-        source[beyond == number] = special
+    head, tail = inside < 0, inside >= lengths[row]
+    source[head] = before.at(texts[row[head]], position[head])
+    source[tail] = after.at(texts[row[tail]], (inside - lengths[row])[tail])
     return Placement(source, texts[row], row, position, {})
 
 
