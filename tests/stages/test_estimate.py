@@ -91,7 +91,6 @@ def humor(tmp_path, monkeypatch):
     facts = {
         "model_type": "llama",
         "hidden_size": 4096,
-        "num_attention_heads": 32,
         "num_hidden_layers": 32,
         "intermediate_size": 14336,
         "num_attention_heads": 32,
