@@ -124,7 +124,7 @@ LOADERS = {
     "sparsify": Loader("sparsify", by_layer("R", r"layers[._](\d+)")),
     "mwhanna_transcoder": Loader("mwhanna_transcoder", by_layer("I")),
     "mntss_clt_layer_transcoder": Loader("none: " + CLT, nowhere(CLT)),
-    "connor_rob_hook_z": Loader("none: a pickle and its config side by side", by_layer("Z")),
+    "connor_rob_hook_z": Loader("none: heads with value biases folded away", by_layer("Z")),
     "goodfire": Loader("none: a pickle without a config", by_layer("R")),
     "deepseek_r1": Loader("none: a pickle without a config", by_layer("R")),
     "temporal": Loader("none: codes that follow from the tokens before", by_layer("R")),

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,10 +84,11 @@ def start(snakemake: Any) -> Iterator[Job]:
         _end()
 
 
-def tell(line: str) -> None:
-    """Print a line to the log and to the screen: what whoever starts a run must see."""
-    print(line, flush=True)
-    print(line, file=sys.__stderr__, flush=True)
+def tell(of: str, lines: Iterable[str]) -> None:
+    """Print lines to the log and to the screen: what whoever starts a run must see of a corpus."""
+    for line in lines:
+        print(f"{of}: {line}", flush=True)
+        print(f"{of}: {line}", file=sys.__stderr__, flush=True)
 
 
 @contextmanager

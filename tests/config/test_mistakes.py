@@ -128,7 +128,10 @@ ONE_MISTAKE = [
         {"saes__8x": CHECKPOINT | {"path": None, "repo": "a/b", "revision": {"M": "0" * 40}}},
         "saes.8x.revision: name the commit of a/b (position A) on the hub",
     ),
-    ({"saes__8x": CHECKPOINT | {"path": "resources/toy"}}, "cfg.json: the file is not there."),
+    (
+        {"saes__8x": CHECKPOINT | {"path": "resources/toy"}},
+        "cfg.json: the file is not there, which the format sae_lens reads; the folder holds",
+    ),
     # the model
     (
         {"model__path": "resources/toy/modell"},

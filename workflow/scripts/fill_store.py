@@ -4,11 +4,10 @@ from pathlib import Path
 
 from saegrid.job import start, tell
 from saegrid.store.fill import fill_as
-from saegrid.store.manifest import reasons, sites_of, write_facts
+from saegrid.store.manifest import remarks, sites_of, write_facts
 
 with start(snakemake) as job:
     folder, sites = Path(job.output[0]).parent, sites_of(job.output)
     manifest = fill_as(folder, job.written, sites, job.resources.mem_mb)
-    for reason, (n, first) in reasons(manifest.shards).items():
-        tell(f"{job.wildcards.corpus}: {n:,} texts are set aside: {reason}, first text {first:,}")
+    tell(job.wildcards.corpus, remarks(manifest.shards))
     write_facts(manifest, job.output, job.spec)

@@ -13,8 +13,7 @@ with start(snakemake) as job:
         settings["grades"],
         settings["share"],
     )
-    for line in remarks(result):
-        tell(f"{job.wildcards.corpus}: {line}")
+    tell(job.wildcards.corpus, remarks(result))
     print(f"{result.table.num_rows} items, {result.set_aside.num_rows} rows set aside")
     io.write_table(job.output.table, result.table, job.spec)
     io.write_table(job.output.set_aside, result.set_aside, job.spec)

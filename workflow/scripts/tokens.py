@@ -23,8 +23,7 @@ with start(snakemake) as job:
         bos=settings["bos"],
     )
     print(f"{result.facts['rows']} rows, {result.facts['positions']} positions")
-    for line in remarks(result.facts):
-        tell(f"{job.wildcards.corpus}: {line}")
+    tell(job.wildcards.corpus, remarks(result.facts))
     io.write_table(job.output.tokens, result.tokens, job.spec)
     io.write_table(job.output.spans, result.spans, job.spec)
     io.write_json(job.output.facts, result.facts, job.spec)

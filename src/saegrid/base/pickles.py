@@ -1,7 +1,8 @@
 """Files of torch.save with plain tensors: what else a pickle may hold is refused, and not run."""
 
-import pickle
+import re
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile, is_zipfile
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from saegrid.base.errors import CheckpointError, shown
 from saegrid.base.npz import begin
-from saegrid.base.tensors import DTYPES, MEND, Tensors, is_hollow, zeros
+from saegrid.base.tensors import DTYPES, Tensors, is_hollow, zeros
 
 READ = {np.dtype(dtype) for dtype in DTYPES.values()}
 
@@ -28,11 +29,13 @@ def open_pickle(path: str | Path) -> Tensors:
     mapped = is_zipfile(path)  # files of torch before 1.6 are none, and are read whole
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, LookupError) as problem:
-        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+    except (UnpicklingError, RuntimeError, ValueError, EOFError, LookupError) as problem:
+        # The rest of torch's own text advises to run what the file holds.
+        asked = re.search(r"GLOBAL (\S+)", str(problem))
         raise CheckpointError(
-            f"{path}: this is no file of plain tensors by torch.save, and what else a pickle may "
-            f"hold is not read: {reason[:200]} {MEND}"
+            f"{path}: this is no file of plain tensors by torch.save, or it is damaged"
+            f"{f' (it asks for {asked[1]})' if asked else ''}; what else a pickle may hold is not "
+            "read. Fetch it again, or save the state_dict alone."
         ) from None
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise CheckpointError(
@@ -68,7 +71,8 @@ def _array(path: Path, name: str, value: Any) -> np.ndarray:
     import torch
 
     if not isinstance(value, torch.Tensor) or value.is_sparse or value.is_quantized:
-        raise CheckpointError(f"{path}: {name!r} must be a plain tensor; got {shown(value)}.")
+        what = "a sparse or quantised one" if isinstance(value, torch.Tensor) else shown(value)
+        raise CheckpointError(f"{path}: {name!r} must be a plain tensor; got {what}.")
     value = value.detach()
     if value.dtype == torch.bfloat16:
         value = value.view(torch.uint16)

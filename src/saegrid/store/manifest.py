@@ -4,7 +4,7 @@ It is replaced after each shard, in one step. `last_updated` alone changes witho
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -146,6 +146,12 @@ def reasons(shards: Iterable[Shard]) -> dict[str, tuple[int, int]]:
             n, first = counts.get(reason, (0, one["first"]))
             counts[reason] = n + one["n"], first
     return counts
+
+
+def remarks(shards: Iterable[Shard]) -> Iterator[str]:
+    """A line for each reason for which texts were set aside."""
+    for reason, (n, first) in reasons(shards).items():
+        yield f"{n:,} texts are set aside: {reason}, first text {first:,}"
 
 
 def verify(folder: str | Path) -> int:

@@ -57,11 +57,11 @@ HISTORY = words(
 """Keys of the training; activations that are normalised in it are folded in when it is saved."""
 BUFFER = words(
     """
-    d_submodule n_ctxs ctx_len refresh_batch_size out_batch_size device layer
+    d_submodule n_ctxs ctx_len refresh_batch_size out_batch_size device
     act_store_device remove_bos add_special_tokens max_activation_norm_multiple
     """
 )
-"""Keys of the text that the activations come from, beside `io`."""
+"""Keys of the text that the activations come from, beside `io`. That of single heads has others."""
 
 
 class Kind(NamedTuple):

@@ -80,7 +80,9 @@ def open_checkpoint(
     decoder = parts.decoder(parts.weights(tensors, "W_dec", d_sae, d_in, turned=False), norms)
     skip = tensors.get("W_skip", (d_in, d_in)) if skips else None
     folded = {parts.SUBTRACTED: not transcode and bool(b_dec.any()), parts.SKIPPED: skips}
-    facts = parts.facts("sparsify", _module(path), encoder, folded)
+    module = _module(path)
+    hook = module if site_of(module, PLAIN) else "as the config says"
+    facts = parts.facts("sparsify", hook, encoder, folded)
     return SAE(encoder, decoder, b_dec, False, facts, site, writes, skip)
 
 
