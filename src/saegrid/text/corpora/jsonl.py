@@ -115,11 +115,29 @@ def _line(number: int, line: str, form: Form) -> Value:
         return Value(number, line, form.wrong)
     try:
         return Value(number, DECODER.decode(line.strip(BLANK + MARK)))
+    except Repeated:
+        return Value(number, line, REPEATED)
     except (ValueError, RecursionError):
         return Value(number, line, "not JSON")
 
 
-DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+class Repeated(ValueError):
+    """An object in which a key stands twice: which of its values is meant cannot be known."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise Repeated(REPEATED)
+    return values
+
+
+LENIENT = json.JSONDecoder(parse_int=str)
+"""A decoder that takes repeated keys, for a look at the shape."""
+REPEATED = "a key stands twice in an object"
+DECODER = json.JSONDecoder(
+    parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once
+)
 
 
 class _Scanner:
@@ -181,6 +199,8 @@ class _Scanner:
                 value, stop = DECODER.raw_decode(self.text, self.at)
             except RecursionError:
                 raise self._error("a value is nested too deep") from None
+            except Repeated:
+                raise self._error(REPEATED) from None
             except ValueError as problem:
                 if len(self.text) - self.at > LONGEST:
                     raise self._error("an object has no end") from None
@@ -212,7 +232,7 @@ def _shape(head: str) -> str:
         return "lines"
     text = head.lstrip(BLANK)
     try:
-        DECODER.raw_decode(text)
+        LENIENT.raw_decode(text)
     except json.JSONDecodeError as problem:
         # Cut by the look, and so far without a mistake.
         is_cut = len(head) >= 1 << 20 and problem.pos >= len(text.rstrip()) - 1
@@ -224,7 +244,7 @@ def _shape(head: str) -> str:
 
 def _is_json(text: str) -> bool:
     try:
-        DECODER.decode(text)
+        LENIENT.decode(text)
     except (ValueError, RecursionError):
         return False
     return True
