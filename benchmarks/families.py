@@ -2,10 +2,13 @@
 
 Of every kind a checkpoint of 2 to 4 layers is saved, and the sites of 20 tokens are compared with
 those that plain hooks of the library's own model see. Columns: sites that the kind has; the largest
-difference to plain hooks over all layers and sites (at most 1e-5); whether a pass block by block
+difference to plain hooks over all layers and sites, as a share of the largest number of the site
+(at most 1e-5); whether a pass block by block
 gives the bytes of the whole one; of 20 tokens, those whose ten likeliest next tokens are the
 model's own by the last residual stream, norm and unembedding; and the largest difference to
-TransformerLens' hooks, where it knows the kind, with the sites that it names otherwise.
+TransformerLens' hooks, where it knows the kind, with the sites at which it shows other numbers
+(`other`: of Granite what is added, half of A and M; of encoders A behind its norm, H before it) and
+those for which it has no hook (`no`).
 
     python benchmarks/families.py
     python benchmarks/families.py --transformer-lens ENVIRONMENT/bin/python
@@ -51,8 +54,9 @@ LENS = {
 }
 
 
-def quiet(line: str) -> None:
-    pass
+def difference(x: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference, as a share of the largest number."""
+    return float(np.abs(x - expected).max() / np.abs(expected).max())
 
 
 def row_of(kind: str, folder: Path, ids: np.ndarray) -> tuple[list[str], dict[Site, torch.Tensor]]:
@@ -65,9 +69,9 @@ def row_of(kind: str, folder: Path, ids: np.ndarray) -> tuple[list[str], dict[Si
     sites = [Site(layer, position) for layer in layers for position in model.positions]
     x = capture(model, rows, every, sites)
     expected = plain_sites(network(folder, kind), kind, ids)
-    off = max((x[site] - expected[site]).abs().max().item() for site in sites)
-    capture_sites(model, rows, every, sites, folder / "whole", "", quiet)
-    capture_layers(settings, rows, every, sites, folder / "layers", "", quiet)
+    off = max(difference(x[site].numpy(), expected[site].numpy()) for site in sites)
+    capture_sites(model, rows, every, sites, folder / "whole", "", lambda line: None)
+    capture_layers(settings, rows, every, sites, folder / "layers", "", lambda line: None)
     same = all(
         (folder / "whole" / f"{s}.safetensors").read_bytes()
         == (folder / "layers" / f"{s}.safetensors").read_bytes()
@@ -108,15 +112,13 @@ def compared(kind: str, x: dict[Site, torch.Tensor], lens: dict[str, np.ndarray]
         if name not in lens or lens[name].shape != ours.shape:
             absent.add(site.position)
             continue
-        difference = float(np.abs(lens[name] - ours.numpy()).max())
-        if difference > ROUNDING:
+        here = difference(ours.numpy(), lens[name])
+        if here > ROUNDING:
             otherwise.add(site.position)
         else:
-            off = max(off, difference)
-    notes = [
-        f"{what} {''.join(sorted(s))}" for what, s in (("other", otherwise), ("no", absent)) if s
-    ]
-    return "; ".join([f"{off:.1e}", *notes])
+            off = max(off, here)
+    notes = {"other": "".join(sorted(otherwise)), "no": "".join(sorted(absent))}
+    return "; ".join([f"{off:.1e}", *(f"{what} {s}" for what, s in notes.items() if s)])
 
 
 def main() -> None:

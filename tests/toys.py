@@ -111,7 +111,9 @@ def toy(
     config = transformers.AutoConfig.for_model(kind, **facts)
     family = family_of(config.to_dict() | {"model_type": kind})
     head = transformers.AutoModelForCausalLM if family.causal else transformers.AutoModel
-    model = _made(head, config, seed, family.kernel).to(dtype).eval().requires_grad_(False)
+    model = _made(head, config, seed, family.kernel).eval().requires_grad_(False)
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
     return Loaded(model, family, family.sizes(config.to_dict()), f"toy {kind}")
 
 

@@ -24,7 +24,6 @@ HOOKS = (
     "hook_attn_out",
     "hook_resid_mid",
     "ln2.hook_out",
-    "ln2.hook_normalized",
     "mlp.hook_post",
     "hook_mlp_out",
     "hook_resid_post",
@@ -60,7 +59,7 @@ def hooked(folder: Path, ids: np.ndarray, words: PreTrainedTokenizerFast) -> dic
     for layer in range(model.cfg.n_layers):
         for hook in HOOKS:
             name = f"blocks.{layer}.{hook}"
-            if name in cache.keys():  # noqa: SIM118: its own container
+            if name in cache:
                 found[f"{layer}/{hook}"] = cache[name].reshape(len(ids), -1).numpy()
     return found
 

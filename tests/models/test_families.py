@@ -62,6 +62,8 @@ VARIANTS = {
     "gpt_neox in turn": ("gpt_neox", {"use_parallel_residual": False}),
     "stablelm parallel": ("stablelm", {"use_parallel_residual": True}),
     "gemma3 bounded": ("gemma3_text", {"attn_logit_softcapping": 2.0}),
+    "gpt2 wide": ("gpt2", {"n_inner": None}),
+    "gpt_neo wide": ("gpt_neo", {"intermediate_size": None}),
     "llama tied": ("llama", {"tie_word_embeddings": True}),
     "qwen3_moe with a dense block": ("qwen3_moe", {"mlp_only_layers": [0]}),
 }
@@ -250,6 +252,39 @@ def test_rows_of_a_mixture_run_alone():
     for shape, numbers in plan_of(model, rows, wanted):
         (number,) = numbers
         assert shape == (1, LENGTHS[number])
+
+
+@pytest.mark.parametrize("kind", ["gemma2", "gpt_neo", "gptj", "mixtral", "opt", "roberta"])
+def test_bytes_of_a_row_follow_from_the_row(kind, tmp_path):
+    """In bfloat16 too, alone, in company, and block by block."""
+    folder = save(TOYS[kind](dtype=torch.bfloat16), tmp_path / "model")
+    settings = {"path": str(folder), "dtype": "bfloat16"}
+    model, (rows, _) = load(settings), some_rows()
+    every, sites = np.arange(len(rows.ids)), every_site(model)
+    together = capture(model, rows, every, sites)
+    for number in (1, 4):
+        tokens = np.arange(*rows.starts[number : number + 2])
+        alone = capture(model, rows, tokens, sites)
+        for site in sites:
+            assert torch.equal(alone[site], together[site][tokens]), site
+    capture_layers(settings, rows, every, sites, tmp_path / "x", "", quiet)
+    for site in sites:
+        stored = load_torch(tmp_path / f"x/{site}.safetensors")["x"]
+        assert torch.equal(stored, together[site]), site
+
+
+@pytest.mark.parametrize("kind", ["gptj", "llama", "gemma3_text"])
+def test_an_untrained_model_keeps_its_tables(kind, tmp_path):
+    """Those of positions and scales, which are no weights, are what a checkpoint's model has."""
+    settings = {"path": str(save(TOYS[kind](), tmp_path)), "dtype": "bfloat16"}
+    read, drawn = (
+        dict(load({**settings, "weights": weights}).model.named_buffers())
+        for weights in ("pretrained", "random")
+    )
+    assert read.keys() == drawn.keys() != set()
+    for name, table in read.items():
+        torch.testing.assert_close(drawn[name].float(), table.float(), rtol=4e-3, atol=4e-3)
+        assert "inv_freq" not in name or drawn[name].dtype == torch.float32
 
 
 def test_positions_of_roberta(tmp_path):

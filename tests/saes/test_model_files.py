@@ -154,6 +154,7 @@ def test_weights_in_pickles_are_not_read_and_the_mend_is_told(tmp_path):
     ("facts", "sentence"),
     [
         ({"quantization_config": {"quant_method": "fp8"}}, r"are quantised \(.*, fp8\)"),
+        ({"model_type": "own", "auto_map": {"AutoModel": "m.py"}}, r"code of its own \(auto_map\)"),
         ({"num_local_experts": 8}, r"mixture of 8 experts \(num_local_experts\)"),
         ({"num_experts": 128}, r"mixture of 128 experts \(num_experts\)"),
         ({"n_routed_experts": 64}, r"mixture of 64 experts \(n_routed_experts\)"),

@@ -275,6 +275,24 @@ def test_json_that_cannot_be_used(tmp_path: Path, text: str, what: str) -> None:
     assert what in refusal(tmp_path / "a.json", text, kind="jsonl")
 
 
+def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
+    found = read(tmp_path / "a.json", '{"text": "a"}\n{"text": "b", "text": "c"}', kind="jsonl")
+    assert found.facts["set_aside"] == {"a key stands twice in an object": 1}
+    first = read(tmp_path / "a.json", '{"text": "b", "text": "c"}\n{"text": "a"}', kind="jsonl")
+    assert first.table["edited"].to_pylist() == ["a"]
+    array = '[{"text": "a"},\n{"text": "b", "text": "c"}]'
+    assert "line 2: a key stands twice" in refusal(tmp_path / "a.json", array, kind="jsonl")
+
+
+def test_files_that_were_joined(tmp_path: Path) -> None:
+    for mark in ("", "\ufeff"):
+        found = read(tmp_path / "a.csv", f"id,text\n1,a\n{mark}id,text\n2,b\n")
+        assert found.table["id"].to_pylist() == ["1", "2"]
+        assert found.facts["set_aside"] == {"a second header row": 1}
+        found = read(tmp_path / "a.json", f'{{"text": "a"}}\n{mark}{{"text": "b"}}', kind="jsonl")
+        assert found.table["edited"].to_pylist() == ["a", "b"]
+
+
 def test_a_list_among_texts_is_set_aside(tmp_path: Path) -> None:
     text = '{"text": "a"}\n{"text": ["b"]}\n{"text": {}}'
     found = read(tmp_path / "a.json", text, share=1.0, kind="jsonl")

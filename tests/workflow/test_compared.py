@@ -1,15 +1,18 @@
 """Holdout and reference corpora beside the main one: one capture each, their tables, the index."""
 
+import json
 import re
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from finished import COMPARED, copy, finished, others
-from pipeline import jobs_to_run, planned, results
+from pipeline import TINY, jobs_to_run, planned, results, run
 
 import saegrid
 from saegrid.base import io
+from saegrid.base.recorded import recorded_spec
 from saegrid.codes.sparse import read_features
 
 pytestmark = pytest.mark.workflow
@@ -152,3 +155,36 @@ def test_results_open_by_corpus(done):
     view = study.cell("L1R-8x")
     assert len(view.features) == io.table_facts(view.folder / "features.parquet")["n_active"]
     assert saegrid.open("tiny", results=done / "results").corpus_name == "headlines"
+
+
+@pytest.mark.slow
+def test_a_page_of_another_corpus_is_made_where_it_is_asked_for(done, tmp_path):
+    work = copy(done, tmp_path / "saegrid")
+    page = "results/tiny/plain/cells/L1R-8x/features.html"
+    assert jobs_to_run(work, study=COMPARED, targets=(page,)) == {"logit_effects": 1, "page": 1}
+    run(work, page, study=COMPARED)
+    spec = json.loads(recorded_spec(work / page))
+    assert (spec["corpus"], spec["cell"]) == ("plain", "L1R-8x")
+    assert jobs_to_run(work, study=COMPARED) == {}, "nobody else waits for it"
+
+
+@pytest.mark.slow
+def test_an_sae_of_the_main_corpus_is_that_of_its_twin_of_role_train(alone, tmp_path):
+    """The same text twice, as main and to learn from: the capture that stands serves both."""
+    work = copy(alone, tmp_path / "saegrid")
+    tiny = yaml.safe_load((work / TINY[-1]).read_text())
+    twin = tiny["corpora"]["headlines"] | {"role": "train", "filter": None}
+    saes = {n: tiny["saes"]["8x"] | {"corpus": c} for n, c in (("a", "headlines"), ("b", "twin"))}
+    grid = [{"layers": [1], "positions": ["r"], "saes": ["a", "b"]}]
+    study = {"corpora": {"twin": twin}, "saes": saes, "grid": grid}
+    (work / "config/twin.yaml").write_text(yaml.safe_dump(study))
+    study = (*TINY, "config/twin.yaml")
+    expected = {"items": 1, "tokens": 1, "capture": 1, "train_sae": 2}
+    assert jobs_to_run(work, study=study, targets=("saes",)) == expected
+    run(work, "saes", study=study)
+    one, two = (
+        io.read_tensors(work / f"results/tiny/saes/L1R-{name}/sae_weights.safetensors")
+        for name in "ab"
+    )
+    assert one.keys() == two.keys() and len(one) >= 4
+    assert all(one[name].tobytes() == two[name].tobytes() for name in one)

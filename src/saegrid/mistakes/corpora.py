@@ -12,7 +12,7 @@ from saegrid.config.corpora import Corpus
 from saegrid.config.models import Study
 from saegrid.store.texts import KINDS, names
 from saegrid.text.corpora import CORPORA, hub
-from saegrid.text.corpora.form import check_encoding
+from saegrid.text.corpora.form import check_encoding, is_packed
 from saegrid.text.corpora.generated import GrammarError, files, load
 from saegrid.text.corpora.items import items, problems
 from saegrid.text.corpora.look import check_file, check_head, own_columns_problems
@@ -22,6 +22,8 @@ from saegrid.text.split import held_out
 
 LOOKED_THROUGH = 2 << 20
 """Bytes up to which the files of a corpus are read whole, so that its rows are checked too."""
+PACKED = 50
+"""Bytes that a byte of a compressed file may well unpack to."""
 HEADS = 20
 """Files of one pattern whose heads are looked at."""
 FORMS = {
@@ -226,7 +228,7 @@ def _rows_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
     else:
         listed = source["files"].values()
         paths = [path for one in listed for path in ([one] if isinstance(one, str) else one)]
-    if not paths or sum(Path(path).stat().st_size for path in paths) > LOOKED_THROUGH:
+    if not paths or sum(map(_read_size, paths)) > LOOKED_THROUGH:
         return
     try:
         checked = corpus.strip, corpus.keep_space, _grades(corpus), corpus.set_aside
@@ -245,6 +247,11 @@ def _rows_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
         except ValueError as problem:
             key, _, text = str(problem).partition(": ")
             yield _mistake(name, key, text)
+
+
+def _read_size(path: str) -> int:
+    """The bytes of a file, of a compressed one as many as it may well unpack to."""
+    return Path(path).stat().st_size * (PACKED if is_packed(Path(path)) else 1)
 
 
 def held_out_is_empty(n: int, share: float, seed: int) -> bool:

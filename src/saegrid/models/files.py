@@ -12,6 +12,7 @@ from typing import Any
 from saegrid.base.errors import CheckpointError
 from saegrid.base.registry import pick
 from saegrid.models import FAMILIES
+from saegrid.models.structure import outline
 
 CONFIG, WHOLE, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -109,6 +110,11 @@ def check_config(folder: str | Path, config: Mapping[str, Any]) -> None:
             "which is not read. Take the checkpoint in float32, float16 or bfloat16."
         )
     kind = config.get("model_type")
+    if config.get("auto_map") and kind not in FAMILIES and outline(config) is None:
+        raise CheckpointError(
+            f"{path}: a model of the type {kind!r} brings code of its own (auto_map), which is "
+            f"never run. Take one of the types {', '.join(sorted(FAMILIES))}."
+        )
     known = kind in FAMILIES and pick(FAMILIES, kind, "model family").experts
     for key in () if known else EXPERTS:
         value = config.get(key)

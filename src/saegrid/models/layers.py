@@ -109,8 +109,12 @@ def _without_weights() -> Iterator[None]:
 
 
 def _body(config: Any, dtype: torch.dtype, kernel: str | None) -> torch.nn.Module:
+    # In float32: tables of positions would be made in a narrower dtype, and those read are not.
+    wide = torch.float32
     with torch.random.fork_rng():
-        body = transformers.AutoModel.from_config(config, dtype=dtype, attn_implementation=kernel)
+        body = transformers.AutoModel.from_config(config, dtype=wide, attn_implementation=kernel)
+    for parameter in body.parameters():
+        parameter.data = parameter.data.to(dtype)
     return body.eval().requires_grad_(False)
 
 

@@ -253,7 +253,10 @@ def _initialise(
     with torch.random.fork_rng():
         torch.manual_seed(model.get("seed", 0))
         network = kind.from_config(config, dtype=torch.float32, attn_implementation=kernel)
-    return network.to(DTYPES[model["dtype"]])
+    # Tables of positions stay as exact as they are in a checkpoint's model.
+    for parameter in network.parameters():
+        parameter.data = parameter.data.to(DTYPES[model["dtype"]])
+    return network
 
 
 def fits(model: Mapping[str, Any], memory_mb: int) -> bool:

@@ -184,7 +184,7 @@ def jsonl(path: Path, source: Mapping[str, Any]) -> Texts:
     """The texts of a column of JSON: lines, an array, or objects over several lines."""
     column, checked = _column(source), False
     form = json_reader.form(path, source)
-    for _, record, problem in json_reader.values(path, form):
+    for _, record, problem in json_reader.values(path, form, spelled=False):
         if problem or not isinstance(record, dict):
             yield "", problem or "not a JSON object"
             continue

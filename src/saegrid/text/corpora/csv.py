@@ -28,6 +28,8 @@ DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 """Delimiters that are looked for, and their names."""
 COMMA = re.compile(r"[+-]?\d*,\d+")
 """A number with a decimal comma."""
+MARK = "\ufeff"
+"""A byte order mark, which stands within files that were joined."""
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 """A number whose commas may as well stand between thousands."""
 
@@ -61,6 +63,9 @@ def _rows(file: Path, form: Form, wanted: Needed, numeric: Sequence[str]) -> Ite
     for start, cells in records:
         if cells is None:
             yield Record(start + 1, {RAW: lines[start]}, "stray quote")
+        elif len(cells) > 1 and cells[0].lstrip(MARK) == first[0] and cells[1:] == first[1:]:
+            # Of a file that was joined from several.
+            yield Record(start + 1, {RAW: lines[start].lstrip(MARK)}, "a second header row")
         else:
             values = dict(zip(header, cells, strict=False))
             if form.decimal == ",":

@@ -186,6 +186,12 @@ def check_encoding(name: str) -> None:
         )
 
 
+def is_packed(file: Path) -> bool:
+    """Return True if a file is compressed, by its first bytes."""
+    with file.open("rb") as opened:
+        return _packed(opened.read(8)) != "none"
+
+
 def _packed(first: bytes) -> str:
     return next((name for mark, name in PACKED.items() if first.startswith(mark)), "none")
 

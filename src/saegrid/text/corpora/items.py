@@ -36,6 +36,7 @@ FEW = 0.05
 MENDS = {
     "repeated id": "columns.id: null numbers the rows",
     "not a number": "source.decimal says how decimals are written",
+    **dict.fromkeys(["not JSON", "not a JSON object"], ""),
     "too many cells": "source.delimiter says what separates the columns",
     "too few cells": "source.delimiter says what separates the columns",
     "stray quote": "source.delimiter says what separates the columns",

@@ -95,38 +95,62 @@ def columns(file: Path, source: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for one in seen for name in one))
 
 
-def values(file: Path, form: Form) -> Iterator[Value]:
+def values(file: Path, form: Form, spelled: bool = True) -> Iterator[Value]:
     """The values of a file, in bounded memory; a line that is no JSON comes with its problem.
+
+    spelled: numbers are texts with the digits of the file.
 
     Raises:
         CorpusError: an array, or an object over several lines, is damaged.
     """
+    decoder = DECODER if spelled else NUMBERS
     with open_text(file, form) as opened:
         if form.shape == "lines":
             for number, line in enumerate(opened, start=1):
                 if line.strip():
-                    yield _line(number, line, form)
+                    yield _line(number, line, form, decoder)
         else:
-            yield from _Scanner(file, opened, form.shape == "array")
+            yield from _Scanner(file, opened, form.shape == "array", decoder)
 
 
-def _line(number: int, line: str, form: Form) -> Value:
+def _line(number: int, line: str, form: Form, decoder: json.JSONDecoder) -> Value:
     if not is_text(line):
         return Value(number, line, form.wrong)
     try:
-        return Value(number, DECODER.decode(line.strip(BLANK + MARK)))
+        return Value(number, decoder.decode(line.strip(BLANK + MARK)))
+    except Repeated:
+        return Value(number, line, REPEATED)
     except (ValueError, RecursionError):
         return Value(number, line, "not JSON")
 
 
-DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+class Repeated(ValueError):
+    """An object in which a key stands twice: which of its values is meant cannot be known."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise Repeated(REPEATED)
+    return values
+
+
+NUMBERS = json.JSONDecoder(object_pairs_hook=_once)
+LENIENT = json.JSONDecoder(parse_int=str)
+"""A decoder that takes repeated keys, for a look at the shape."""
+REPEATED = "a key stands twice in an object"
+DECODER = json.JSONDecoder(
+    parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once
+)
 
 
 class _Scanner:
     """The values of an array, or values one after another, read a chunk at a time."""
 
-    def __init__(self, file: Path, opened: TextIO, in_array: bool) -> None:
-        self.file, self.opened, self.in_array = file, opened, in_array
+    def __init__(
+        self, file: Path, opened: TextIO, in_array: bool, decoder: json.JSONDecoder
+    ) -> None:
+        self.file, self.opened, self.in_array, self.decoder = file, opened, in_array, decoder
         self.text, self.at, self.line = "", 0, 1
 
     def __iter__(self) -> Iterator[Value]:
@@ -178,9 +202,11 @@ class _Scanner:
     def _value(self) -> Any:
         while True:
             try:
-                value, stop = DECODER.raw_decode(self.text, self.at)
+                value, stop = self.decoder.raw_decode(self.text, self.at)
             except RecursionError:
                 raise self._error("a value is nested too deep") from None
+            except Repeated:
+                raise self._error(REPEATED) from None
             except ValueError as problem:
                 if len(self.text) - self.at > LONGEST:
                     raise self._error("an object has no end") from None
@@ -212,7 +238,7 @@ def _shape(head: str) -> str:
         return "lines"
     text = head.lstrip(BLANK)
     try:
-        DECODER.raw_decode(text)
+        LENIENT.raw_decode(text)
     except json.JSONDecodeError as problem:
         # Cut by the look, and so far without a mistake.
         is_cut = len(head) >= 1 << 20 and problem.pos >= len(text.rstrip()) - 1
@@ -224,7 +250,7 @@ def _shape(head: str) -> str:
 
 def _is_json(text: str) -> bool:
     try:
-        DECODER.decode(text)
+        LENIENT.decode(text)
     except (ValueError, RecursionError):
         return False
     return True
