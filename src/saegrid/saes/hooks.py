@@ -49,10 +49,10 @@ BEHIND = ("post_attention_layernorm", "post_feedforward_layernorm")
 
 LAYER_NORM = re.compile(
     r"gpt-?2|gpt-?neo|gpt-?j|pythia|\bopt-\d|tiny-?stories|\bsolu-|\bgelu-|attn-only|santacoder"
-    r"|\bphi-[12]"
+    r"|\bphi-[12]|stablelm"
 )
 RMS_NORM = re.compile(
-    r"llama|mistral|mixtral|qwen|gemma|phi-?3|olmo-?[23]|olmoe|\byi-|deepseek|gpt-oss"
+    r"llama|mistral|mixtral|qwen|gemma|phi-?3|olmo-?[23]|olmoe|smollm|\byi-|deepseek|gpt-oss"
 )
 """Models with one norm or the other, by their names in lower case."""
 NORMS_BEHIND = re.compile(r"gemma-?[23](?!b)|olmo-?[23](?!b)")
