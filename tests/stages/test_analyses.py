@@ -22,10 +22,10 @@ from saegrid.config.cells import STAGES as OVERRIDDEN
 from saegrid.config.models import Analyses, Study
 from saegrid.stages import targets
 from saegrid.stages.estimate import estimate
-from saegrid.stages.places import cells, of_every_cell, once
+from saegrid.stages.places import cells, cells_on_each, of_every_cell, once
 from saegrid.stages.settled import is_settled, recording
 from saegrid.stages.stage import CELL, Column, Figure, Needs, Panel, Stage, Weight
-from studies import tiny
+from studies import compared, tiny
 
 
 class Settings(Strict):
@@ -369,3 +369,20 @@ def test_the_script_of_the_guide_is_one_of_its_stage(guide):
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module != "saegrid.metrics.probe":
             assert all(resolve_name(f"{node.module}:{one.name}") for one in node.names)
+
+
+@pytest.mark.parametrize(
+    ("ends", "corpora"), [(cells, {"headlines"}), (cells_on_each, {"headlines", "unseen", "plain"})]
+)
+def test_an_analysis_runs_on_the_corpora_that_it_names(monkeypatch, ends, corpora):
+    """On the main one, or on each: its files then stand in the table of all corpora too."""
+    register(monkeypatch, dataclasses.replace(PROBE, ends=ends), RANKING)
+    plan = plan_of(compared() | {"analyses": {"probe": {"label": "meanGrade"}}})
+    probed = [job for job in jobs_of(plan) if job.stage.name == "probe"]
+    assert {job.at.corpus for job in probed} == corpora and len(probed) == 2 * len(corpora)
+    expected = json.loads(spec(plan, "summary_by_corpus"))
+    known = {name for name, of in expected["expected"].items() if "probe.parquet" in of["L1R-8x"]}
+    assert known == corpora - {"headlines"}
+    assert expected["columns"] == [["auc", OF, "probe.parquet"]]
+    assert "probe.parquet" in json.loads(spec(plan, "summary"))["expected"]["L1R-8x"]
+    assert mistakes(plan) == []
