@@ -14,9 +14,12 @@ from saegrid.base import io
 from saegrid.store import blocks
 from saegrid.store.fill import fill
 from saegrid.store.manifest import read_manifest, verify
+from saegrid.store.rows import Rower
 from saegrid.store.settings import StoreError, settings_of
-from saegrid.store.texts import Offset
-from stores import SITES, column, contents, make, make_model, plain, words, write_texts
+from saegrid.store.texts import Offset, Text
+from saegrid.text import tokenizer
+from saegrid.text.corpora.rows import CorpusError
+from stores import SITES, TOKENIZER, column, contents, make, make_model, plain, words, write_texts
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
@@ -190,6 +193,42 @@ def test_unusable_texts_keep_their_numbers_and_are_counted(tmp_path, model):
         "not JSON": {"n": 1, "first": 1},
         "no text": {"n": 2, "first": 2},
     }
+
+
+def test_too_many_unusable_texts_stop_a_store(tmp_path, model):
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"text": "the dog"}\nbroken\n{"text": 3}\n')
+    source, encoder = {"kind": "jsonl", "files": {"t": str(path)}}, tokenizer.load(TOKENIZER)
+    settings = settings_of({"shard_tokens": 300})
+
+    def filled(share):
+        return fill(
+            tmp_path / "s", model, encoder, source, settings, ["L0R"], say=print, share=share
+        )
+
+    assert filled(0.7).complete
+    for share in (0.5, None):  # of a store that is complete as well
+        with pytest.raises(CorpusError) as raised:
+            filled(share)
+        assert str(raised.value).startswith(
+            "set_aside: 2 of 3 rows cannot be used, more than the share "
+            f"{share or 0.05:g}: not JSON (1, first text 1), no text (1, first text 2)"
+        )
+
+
+def test_special_tokens_in_streamed_texts_are_parsed_as_asked():
+    plain, parsed = tokenizer.load(TOKENIZER), tokenizer.load(TOKENIZER, parses=True)
+    bos, eos = plain.prefix[0], plain.eos
+    settings = settings_of({"shard_tokens": 300})
+    text = Text(0, 0, f"{bos.text}the dog{eos.text}")
+    for encoder in (plain, parsed):
+        rower = Rower(encoder, settings, 64)
+        (pieces,) = rower.pieces(iter([text]))
+        (row,) = pieces.rows
+        # The text brings its BOS, and gets no second one.
+        assert (row == bos.id).sum() == 1 and row[0] == bos.id
+        assert (row == eos.id).sum() == (1 if encoder.parses else 0)
+        assert (~rower.real(row)).sum() == (2 if encoder.parses else 1)
 
 
 def test_a_store_without_a_token_is_refused(tmp_path, model):

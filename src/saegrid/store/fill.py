@@ -113,7 +113,7 @@ def fill_as(
         resolved["store"],
         memory_mb,
         ready=ready,
-        share=spec.get("share"),
+        share=spec.get("share", 1.0),
     )
 
 

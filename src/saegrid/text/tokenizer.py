@@ -171,8 +171,12 @@ def described(tokens: Sequence[Special], because: str) -> dict[str, Any]:
 
 
 def spelled(tokens: Sequence[Special]) -> str:
-    """Special tokens in words."""
-    return " ".join(f"{token.text} ({token.id})" for token in tokens) or "no special token"
+    """Special tokens in words; in quotes where a blank or a line end is one or stands in one."""
+
+    def shown(text: str) -> str:
+        return text if text.isprintable() and text and " " not in text else repr(text)
+
+    return " ".join(f"{shown(token.text)} ({token.id})" for token in tokens) or "no special token"
 
 
 @lru_cache(maxsize=8)
