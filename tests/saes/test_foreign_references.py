@@ -1,15 +1,20 @@
 """Checkpoints of other libraries from an SAE's section in the config to a cell's encoder."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 import foreign
 from foreign import X
+from loopback import COMMIT, serve, use
 from saegrid.base.errors import CheckpointError
 from saegrid.base.registry import pick
+from saegrid.base.words import Site
+from saegrid.saes.cache import FOLDER
 from saegrid.saes.checkpoint import Reading
-from saegrid.saes.formats import FORMATS
-from saegrid.saes.reference import import_sae, look, open_sae
+from saegrid.saes.formats import FORMATS, sae_lens
+from saegrid.saes.reference import import_sae, look, open_sae, resolve
 from saegrid.saes.sae import encode
 
 CELLS = {
@@ -78,3 +83,54 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path):
     place = tmp_path / "saes"
     with pytest.raises(CheckpointError, match="NaN or infinity"):
         import_sae(sae, cell, place / "reference.json", place / "norms.safetensors")
+
+
+# --- from the hub -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    with serve(tmp_path / "hub") as served:
+        use(served, monkeypatch, tmp_path / "own")
+        monkeypatch.setenv(FOLDER, str(tmp_path / "cache"))
+        yield served
+
+
+def codes_of(place, sae, cell):
+    import_sae(sae, cell, place / "reference.json", place / "decoder_norms.safetensors")
+    with open_sae(place) as opened:
+        return encode(opened.encoder, X)
+
+
+@pytest.mark.parametrize("name", foreign.MAKERS)
+def test_the_hub_gives_the_same_codes(tmp_path, hub, name):
+    cell, more = CELLS[name]
+    local = foreign.MAKERS[name](hub.root / "some/saes/layers.3")
+    remote = {"repo": "some/saes", "folder": "layers.3", "revision": COMMIT}
+    one, other = (
+        codes_of(tmp_path / f"{side}/saes" / cell, {"format": name, **where, **more}, cell)
+        for side, where in (("local", {"path": str(local)}), ("hub", remote))
+    )
+    np.testing.assert_array_equal(one, other)
+    assert (one > 0).any()
+
+
+def test_files_that_not_every_checkpoint_has_come_along(tmp_path, hub):
+    """The factor of SAELens' activation_scaler.json, without which such an SAE is refused."""
+    folder = hub.root / "some/saes/scaled"
+    rng = np.random.default_rng(0)
+    tensors = {"W_enc": rng.normal(size=(8, 32)), "W_dec": rng.normal(size=(32, 8))}
+    tensors |= {"b_enc": np.zeros(32), "b_dec": np.zeros(8)}
+    cfg = sae_lens.config("standard", Site(0, "R"), 8, 32)
+    cfg["normalize_activations"] = "expected_average_only_in"
+    weights = {key: value.astype(np.float32) for key, value in tensors.items()}
+    sae_lens.write_sae_lens(folder, cfg, weights)
+    sae = {"format": "sae_lens", "repo": "some/saes", "folder": "scaled", "revision": COMMIT}
+    with pytest.raises(CheckpointError, match="activation_scaler"), resolve(sae) as lease:
+        pick(FORMATS, "sae_lens", "format").open(lease.folder, reading=Reading(site=Site(0, "R")))
+    shutil.rmtree(tmp_path / "cache")
+    (folder / "activation_scaler.json").write_text('{"scaling_factor": 0.5}')
+    place = tmp_path / "saes/L0R-x"
+    import_sae(sae, "L0R-x", place / "reference.json", place / "decoder_norms.safetensors")
+    with open_sae(place) as opened:
+        np.testing.assert_array_equal(opened.encoder.scale, np.full(32, 0.5))

@@ -29,7 +29,7 @@ from saegrid.base.registry import pick
 from saegrid.base.tensors import hollow, not_finite, widen
 from saegrid.base.words import Cell
 from saegrid.saes.cache import Cache, Lease, name_of
-from saegrid.saes.cache.download import describe
+from saegrid.saes.cache.download import Remote, describe, describe_if_there
 from saegrid.saes.checkpoint import Format, Reading
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.sae import SAE
@@ -295,8 +295,21 @@ def resolve(reference: Mapping[str, Any]) -> Lease:
         return Lease(known)
     return Cache.of_environment().lease(
         name_of(repo, within, revision, files),
-        lambda: {name: describe(repo, path, revision) for name, path in paths.items()},
+        lambda: _described_files(reference, repo, within, revision),
     )
+
+
+def _described_files(
+    reference: Mapping[str, Any], repo: str, within: str, revision: str
+) -> dict[str, Remote]:
+    """The files of a checkpoint on the hub, and those of the optional ones that are there."""
+    form = pick(FORMATS, reference["format"], "format")
+    remotes = {
+        name: look_up(repo, f"{within}/{name}".lstrip("/"), revision)
+        for look_up, names in ((describe, files_of(reference)), (describe_if_there, form.optional))
+        for name in names
+    }
+    return {name: remote for name, remote in remotes.items() if remote is not None}
 
 
 def _in_hubs_own_cache(repo: str, revision: str, paths: Mapping[str, str]) -> Path | None:

@@ -50,6 +50,18 @@ def describe(repo: str, path: str, revision: str) -> Remote:
     return Remote(repo, path, revision, metadata.size, checksum)
 
 
+def describe_if_there(repo: str, path: str, revision: str) -> Remote | None:
+    """Same as `describe`, except that a file that the commit does not have gives None."""
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        return describe(repo, path, revision)
+    except CheckpointError as problem:
+        if isinstance(problem.__cause__, EntryNotFoundError):
+            return None
+        raise
+
+
 def fetch(remote: Remote, target: Path) -> None:
     """Fetch a file to `target`, from where an earlier attempt stopped, and check its content.
 
