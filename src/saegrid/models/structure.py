@@ -28,8 +28,9 @@ def outline(config: Mapping[str, Any]) -> Family | None:
     kind = str(config.get("model_type", ""))
     if not _is_in_library(kind):
         return None
-    found = [_first(config, names) for names in (LAYERS, D_MODEL, D_MLP, HEADS, CONTEXT)]
-    layers, d_model, d_mlp, heads, context = found
+    layers, d_model, d_mlp, heads, context = (
+        _first(config, names) for names in (LAYERS, D_MODEL, D_MLP, HEADS, CONTEXT)
+    )
     if not (layers and d_model and heads and context):
         return None
     keys = Keys(layers, d_model, d_mlp or D_MLP[0], heads, context, four=True)
@@ -52,11 +53,11 @@ def _first(config: Mapping[str, Any], names: tuple[str, ...]) -> str:
 
 def _is_in_library(kind: str) -> bool:
     """Return True if the library has a file for models of this type; it is not imported for it."""
-    found = find_spec("transformers")
+    library = find_spec("transformers")
     name = kind.replace("-", "_")
-    if found is None or found.origin is None or not name.isidentifier():
+    if library is None or library.origin is None or not name.isidentifier():
         return False
-    return (Path(found.origin).parent / "models" / name / f"modeling_{name}.py").is_file()
+    return (Path(library.origin).parent / "models" / name / f"modeling_{name}.py").is_file()
 
 
 def worked_out(family: Family, body: Any, n_layers: int, d_model: int) -> Family | None:
