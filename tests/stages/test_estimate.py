@@ -90,6 +90,7 @@ def humor(tmp_path, monkeypatch):
     llama.mkdir()
     facts = {
         "model_type": "llama",
+        "num_attention_heads": 4,
         "hidden_size": 4096,
         "num_hidden_layers": 32,
         "intermediate_size": 14336,

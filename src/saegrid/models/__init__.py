@@ -314,8 +314,8 @@ def family_of(config: Mapping[str, Any], name: str = "auto") -> Family:
     """
     from saegrid.models.structure import outline  # which stands on this module
 
-    if name == "auto" and family_name(config) not in FAMILIES and (outlined := outline(config)):
-        return outlined
+    if name == "auto" and family_name(config) not in FAMILIES and (family := outline(config)):
+        return family
     family = pick(FAMILIES, family_name(config, name), "model family")
     return replace(family, **family.depends(family.of(config)))
 

@@ -315,16 +315,16 @@ def _worked_out(
     model: Mapping[str, Any], family: Family, body: torch.nn.Module, sizes: Sizes
 ) -> Family:
     """The family of a model by its structure, told in a line; ModelError where it is not found."""
-    parts = worked_out(family, body, sizes.n_layers, sizes.d_model)
-    if parts is None:
+    whole = worked_out(family, body, sizes.n_layers, sizes.d_model)
+    if whole is None:
         raise ModelError(
             f"model.path: {model['path']}: the architecture {family.name} has no row in the table "
             f"of families, and no list of {sizes.n_layers} blocks with an attention and an MLP was "
             f"found in it. Known: {', '.join(sorted(FAMILIES))}."
         )
     print(
-        f"family: worked out from the structure of a {family.name} model: blocks {parts.blocks}, "
-        f"attention {parts.attention}, MLP {parts.mlp}",
+        f"family: worked out from the structure of a {family.name} model: blocks {whole.blocks}, "
+        f"attention {whole.attention}, MLP {whole.mlp}",
         flush=True,
     )
-    return parts
+    return whole

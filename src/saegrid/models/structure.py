@@ -28,8 +28,9 @@ def outline(config: Mapping[str, Any]) -> Family | None:
     kind = str(config.get("model_type", ""))
     if not _is_in_library(kind):
         return None
-    numbers = [_first(config, names) for names in (LAYERS, D_MODEL, D_MLP, HEADS, CONTEXT)]
-    layers, d_model, d_mlp, heads, context = numbers
+    layers, d_model, d_mlp, heads, context = (
+        _first(config, names) for names in (LAYERS, D_MODEL, D_MLP, HEADS, CONTEXT)
+    )
     if not (layers and d_model and heads and context):
         return None
     keys = Keys(layers, d_model, d_mlp or D_MLP[0], heads, context, four=True)
