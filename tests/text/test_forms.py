@@ -417,6 +417,19 @@ def test_text_is_unpacked_and_decoded(tmp_path: Path) -> None:
     assert found.table["edited"].to_pylist() == ["Käse", "Öl"]
 
 
+def test_files_of_a_repository_have_forms_as_well(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a.tsv.gz").write_bytes(gzip.compress(table("\t").encode()))
+    (tmp_path / "data/b.json").write_text(json.dumps(OBJECTS))
+    hub = source(tmp_path, kind="hub", repo=str(tmp_path), files={"a": "data/*.gz", "b": "data/b*"})
+    with pytest.raises(CorpusError, match="cannot be read from a data set repository"):
+        items(hub)
+    hub["files"] = {"a": "data/*.tsv.gz", "b": "data/b.json"}
+    found = items(hub, strip="none")
+    assert found.table["edited"].to_pylist() == TEXTS * 2
+    assert [form["file"] for form in found.facts["forms"]] == ["a.tsv.gz", "b.json"]
+
+
 def test_only_a_bounded_head_is_looked_at(tmp_path: Path) -> None:
     """A character that the look cuts in two is no damage, and what follows decides nothing."""
     path = tmp_path / "a.csv"
