@@ -51,7 +51,7 @@ def describe(repo: str, path: str, revision: str) -> Remote:
 
 
 def describe_if_there(repo: str, path: str, revision: str) -> Remote | None:
-    """Same as `describe`, except that a file that the commit does not have gives None."""
+    """A file on the hub as of `describe`; None where the commit does not have it."""
     from huggingface_hub.errors import EntryNotFoundError
 
     try:
