@@ -94,7 +94,6 @@ def humor(tmp_path, monkeypatch):
         "hidden_size": 4096,
         "num_hidden_layers": 32,
         "intermediate_size": 14336,
-        "num_attention_heads": 32,
         "vocab_size": 128256,
         "max_position_embeddings": 131072,
     }
