@@ -27,13 +27,18 @@ def world(
     vocabulary: int = 400,
     per_row: tuple[int, int] = (8, 20),
     seed: int = 0,
+    edits: bool = True,
 ) -> dict[str, Any]:
-    """The arguments of `page`: headlines of a BOS, a few words, an edit of one to three tokens."""
+    """The arguments of `page`: headlines of a BOS, a few words, an edit of one to three tokens;
+    without `edits` plain texts."""
     rng = np.random.default_rng(seed)
     words = [f" {''.join(rng.choice(list('abcdefghij'), 5))}" for _ in range(vocabulary)]
     strings = np.array([*NASTY, *words], object)
     tokens, captured = _tokens(rng, strings, n_items, per_row)
-    masked = np.flatnonzero(tokens["in_edit"] & ~tokens["special"] & (tokens["item"] % 7 != 3))
+    marked = tokens["in_edit"] if edits else captured
+    masked = np.flatnonzero(marked & ~tokens["special"] & (tokens["item"] % 7 != 3))
+    if not edits:
+        tokens |= {"in_edit": np.zeros_like(captured), "side": np.full(len(captured), "plain")}
     n = len(tokens["row"])
     n_counted = int(((tokens["item"] % 7 != 3) & ~tokens["special"]).sum())
     ids = np.sort(rng.choice(d_sae, n_features, replace=False))

@@ -79,16 +79,21 @@ async function unfold(node, button, body, i) { // the full text of an example, o
 
 function definitions() {
   const all = facts.layout === "packed" ? "positions" : "tokens that are not special";
+  const masked = facts.has_edits ? "masked" : "counted";
   return {
-    DENSITY: `active masked tokens / all ${count(facts.n_tokens)} ${all}`,
-    "in the edit": `active masked tokens / all ${count(facts.n_masked)} masked tokens`,
+    DENSITY: `active ${masked} tokens / all ${count(facts.n_tokens)} ${all}`,
+    ...(facts.has_edits && {
+      "in the edit": `active masked tokens / all ${count(facts.n_masked)} masked tokens`,
+    }),
     "in context": "active tokens / captured context tokens",
-    MAX: "the largest activation of a masked token",
+    MAX: `the largest activation of a ${masked} token`,
     ...Object.fromEntries(index.statistics.map(({ heading, words }) => [heading, words])),
     rank: "place by density; ties by id",
-    "fires on": "tokens by their share of the active masked tokens, blanks around them left out",
+    "fires on": `tokens by their share of the active ${masked} tokens, blanks around them left out`,
     words: "the whole words around the top tokens; a token without a letter or digit is its own",
-    top: "distinct edit words and distinct originals among the top tokens",
+    top: facts.has_edits
+      ? "distinct edit words and distinct originals among the top tokens"
+      : "distinct words and distinct texts among the top tokens",
   };
 }
 
@@ -101,14 +106,17 @@ function numbers(place, define) {
     entry("DENSITY", `DENSITY = ${percent(col.density[place])}`,
       `${n} active of ${count(facts.n_tokens)}`),
     entry("MAX", `MAX = ${number(col.max_activation[place])}`, "largest activation"),
-    entry("in the edit", percent(col.density_in_edit[place]), `in the edit, of ${count(facts.n_masked)}`),
+    ...(facts.has_edits
+      ? [entry("in the edit", percent(col.density_in_edit[place]), `in the edit, of ${count(facts.n_masked)}`)]
+      : []),
     entry("in context", percent(col.density_context[place])),
     ...index.statistics.map(({ name, heading, form }) =>
       entry(heading, FORMS[form](col[name][place]))),
     entry("rank", `${count(place + 1)} of ${count(col.feature.length)}`));
   const top = pairs(col.words[place]).reduce((sum, pair) => sum + pair[1], 0);
   if (top) {
-    const text = `${top} tokens, ${col.n_words[place]} words, ${col.n_headlines[place]} headlines`;
+    const texts = facts.has_edits ? "headlines" : "texts";
+    const text = `${top} tokens, ${col.n_words[place]} words, ${col.n_headlines[place]} ${texts}`;
     list.append(entry("top", text, "top tokens show"));
   }
   return list;

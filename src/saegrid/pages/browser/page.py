@@ -68,6 +68,7 @@ def page(
     texts = bodies.texts(view, table, logits, spelled.names.take(pa.array(shares.code)))
     spec = str(cell_facts["spec"])
     facts = {name: fact for name, fact in cell_facts.items() if name not in ("spec", "more")}
+    facts["has_edits"] = bool(table.in_edit.any())
     index = {
         "facts": facts,
         "chunk": CHUNK,
