@@ -9,6 +9,7 @@ import lzma
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -106,6 +107,25 @@ def test_compressions(tmp_path: Path, compression: str) -> None:
         assert f"cannot be unpacked as {compression}" in text
         twice = refusal(tmp_path / "c.csv", gzip.compress(packed))
         assert f"compressed twice, inside with {compression}" in twice
+
+
+@pytest.mark.parametrize("compression", ["gzip", "bz2", "xz"])
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
+def test_pandas_reads_the_same(
+    tmp_path: Path, compression: str, codec: str, delimiter: str
+) -> None:
+    text = "".join(row for row in table(delimiter).splitlines(keepends=True) if "日本" not in row)
+    path = tmp_path / "a.csv"
+    encoding = codec if codec == "cp1252" else None
+    found = read(
+        path, PACK[compression](text.encode(codec)), encoding=encoding, labels={"grade": "number"}
+    )
+    how = {"sep": delimiter, "encoding": codec, "compression": compression, "decimal": ","}
+    expected = pd.read_csv(path, **how)
+    assert found.table["edited"].to_pylist() == expected["text"].tolist()
+    assert found.table["grade"].to_pylist() == expected["grade"].tolist()
+    assert found.table.num_rows == len(TEXTS) - 1
 
 
 def test_what_is_said(tmp_path: Path) -> None:
