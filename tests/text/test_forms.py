@@ -199,7 +199,7 @@ def test_quotes_in_tables_with_tabs(tmp_path: Path) -> None:
     found = read(path, letters)
     assert found.table["edited"].to_pylist() == ['"No" she said', "yes", '"so']
     assert list(remarks(found)) == ["a.tsv: delimiter '\\t', no quotes"]
-    assert [text.text for text in streamed(source(path), [str(path)])][0] == '"No" she said'
+    assert next(text.text for text in streamed(source(path), [str(path)])) == '"No" she said'
     assert read(path, letters, 1.0, quotes=True).facts["set_aside"] == {"stray quote": 2}
     both = 'id\ttext\n1\t"a\n2\tb\n3\tc"\n'
     assert "Set source.quotes" in refusal(path, both)

@@ -161,13 +161,8 @@ def _quoted(file: Path, head: str, delimiter: str) -> bool:
     the header. CorpusError where both readings fit.
     """
     lines = [line for line in _whole_lines(head) if line.strip()]
-    n = lines[0].count(delimiter) if lines else 0
-    if (
-        delimiter != "\t"
-        or '"' not in head
-        or not n
-        or any(line.count("\t") != n for line in lines)
-    ):
+    widths = {line.count(delimiter) for line in lines}
+    if delimiter != "\t" or '"' not in head or len(widths) != 1 or 0 in widths:
         return True
     records = [cells for _, cells in _records(lines, delimiter, True)]
     if None in records:

@@ -88,8 +88,8 @@ def columns(file: Path, source: Mapping[str, Any]) -> list[str]:
     inner = [name for name, cell in seen[0].items() if _holds_objects(cell)]
     if len(seen) == 1 and inner and not {*wanted} <= {*seen[0]}:
         raise CorpusError(
-            f"{file} holds one object, in which {inner[0]!r} is a list of objects: if these are the "
-            "rows, write that list alone."
+            f"{file} holds one object, in which {inner[0]!r} is a list of objects: if these are "
+            "the rows, write that list alone."
         )
     for name, key in wanted.items():
         cells = [one[name] for one in seen if one.get(name) is not None]
