@@ -303,6 +303,10 @@ def test_mistakes_of_chats_are_told_before_a_run(tmp_path: Path) -> None:
     assert told(chat={"role": "assistant", "prompt": True}) == []
     assert told(layout="packed")[0].startswith("chat: a turn has a row of its own")
     assert told(store={})[0].startswith("chat: a streamed corpus has no turns")
+    corpus = Corpus.model_validate({"role": "train", "source": source, "chat": "user"})
+    # Of a large tokenizer no more is known than whether it has a template.
+    for has_template, n in ((True, 0), (None, 0), (False, 1)):
+        assert len(list(_chat(corpus, None, has_template))) == n
     (folder := tmp_path / "none").mkdir()
     encoder = load(folder_of(folder, byte_tokenizer(), None))
     assert told()[0].startswith("chat: the tokenizer has no chat template")

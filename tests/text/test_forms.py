@@ -9,6 +9,7 @@ import lzma
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -87,7 +88,7 @@ def test_delimiters_and_encodings_are_read_off_the_head(
     assert found.table["edited"].to_pylist() == TEXTS
     assert found.table["id"].to_pylist() == [row[0] for row in ROWS]
     assert found.table["grade"].to_pylist() == [1.5] * len(TEXTS)
-    form = Form("none", name, delimiter, ",")
+    form = Form("none", name, delimiter, ",", quotes=True)
     assert found.facts["forms"] == [{"file": "a.csv", **form.facts()}]
 
 
@@ -106,6 +107,25 @@ def test_compressions(tmp_path: Path, compression: str) -> None:
         assert f"cannot be unpacked as {compression}" in text
         twice = refusal(tmp_path / "c.csv", gzip.compress(packed))
         assert f"compressed twice, inside with {compression}" in twice
+
+
+@pytest.mark.parametrize("compression", ["gzip", "bz2", "xz"])
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
+def test_pandas_reads_the_same(
+    tmp_path: Path, compression: str, codec: str, delimiter: str
+) -> None:
+    text = "".join(row for row in table(delimiter).splitlines(keepends=True) if "日本" not in row)
+    path = tmp_path / "a.csv"
+    encoding = codec if codec == "cp1252" else None
+    found = read(
+        path, PACK[compression](text.encode(codec)), encoding=encoding, labels={"grade": "number"}
+    )
+    how = {"sep": delimiter, "encoding": codec, "compression": compression, "decimal": ","}
+    expected = pd.read_csv(path, **how)
+    assert found.table["edited"].to_pylist() == expected["text"].tolist()
+    assert found.table["grade"].to_pylist() == expected["grade"].tolist()
+    assert found.table.num_rows == len(TEXTS) - 1
 
 
 def test_what_is_said(tmp_path: Path) -> None:
@@ -171,6 +191,24 @@ def test_decimal_commas(tmp_path: Path, cells: list[str], expected: Any) -> None
     else:
         found = read(tmp_path / "a.csv", text, labels=labels)
         assert found.table["n"].to_pylist() == expected
+
+
+def test_quotes_in_tables_with_tabs(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    letters = 'id\ttext\n1\t"No" she said\n2\tyes\n3\t"so\n'
+    found = read(path, letters)
+    assert found.table["edited"].to_pylist() == ['"No" she said', "yes", '"so']
+    assert list(remarks(found)) == ["a.tsv: delimiter '\\t', no quotes"]
+    assert next(text.text for text in streamed(source(path), [str(path)])) == '"No" she said'
+    assert read(path, letters, 1.0, quotes=True).facts["set_aside"] == {"stray quote": 2}
+    both = 'id\ttext\n1\t"a\n2\tb\n3\tc"\n'
+    assert "Set source.quotes" in refusal(path, both)
+    assert read(path, both, quotes=True).table["edited"].to_pylist() == ["a\n2\tb\n3\tc"]
+    found = read(path, both, quotes=False)
+    assert found.table["edited"].to_pylist() == ['"a', "b", 'c"']
+    quoted = 'id\ttext\n1\t"a ""b"""\n2\t"c\nd"\n'
+    assert read(path, quoted).table["edited"].to_pylist() == ['a "b"', "c\nd"]
+    assert read(path, quoted.replace("\t", ",")).facts["forms"][0]["quotes"] is True
 
 
 def test_mixed_decimal_marks_are_set_aside(tmp_path: Path) -> None:
@@ -265,7 +303,7 @@ def test_json_comes_in_three_shapes(
         ("[]", "none of the first lines is a JSON object"),
         ("[1, 2]\n[3]", "none of the first lines is a JSON object"),
         ('{"id": 1\n', "none of the first lines is a JSON object"),
-        ('{"data": [{"text": "a"}]}', "has no column 'text'"),
+        ('{"data": [{"text": "a"}]}', "holds one object, in which 'data' is a list of"),
         ('{"text": ["a"]}\n{"text": ["b"]}', "columns.text asks for, holds lists"),
         ('[{"text": {"a": 1}}]', "columns.text asks for, holds objects"),
         ("[" * 100_000, "nested too deep"),

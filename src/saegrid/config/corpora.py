@@ -72,6 +72,9 @@ class Source(Strict):
     delimiter: Annotated[str, Field(pattern=DELIMITER), BeforeValidator(_tab)] | None = None
     """csv: character between two columns; null: a comma where that gives the columns named here,
     else the one of tab, ; and | that does."""
+    quotes: bool | None = None
+    """csv: cells may stand in quotes; null: true, but for a table with tabs in which quotes stand
+    around no cell."""
     decimal: Literal[".", ","] | None = None
     """csv: decimal mark of labels that are numbers; null: a comma where no number has a point."""
     encoding: Annotated[str, Field(min_length=1, max_length=40)] | None = None

@@ -28,6 +28,7 @@ HEADS = 20
 """Files of one pattern whose heads are looked at."""
 FORMS = {
     "delimiter": ("csv",),
+    "quotes": ("csv",),
     "decimal": ("csv",),
     "encoding": ("csv", "jsonl", "text"),
     "compression": ("csv", "jsonl", "text"),

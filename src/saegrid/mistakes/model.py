@@ -16,7 +16,7 @@ from saegrid.models import FAMILIES, Sizes, family_of, read_config, sizes_of, un
 from saegrid.models.files import CONFIG, check_config, model_files
 from saegrid.models.hub import tokenizer_of
 from saegrid.text import older, tokenizer
-from saegrid.text.chat import ChatError, check
+from saegrid.text.chat import NO_TEMPLATE, ChatError, check
 
 LOADED = 4 << 20
 """Bytes of a tokenizer up to which it is loaded, and its special tokens are looked at."""
@@ -169,6 +169,7 @@ def model_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
 def tokenizer_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
     """A tokenizer that is not there or not understood, and rows longer than the model takes."""
     problem, encoder = _tokenizer(study)
+    has_template = None if problem else _has_template(study)
     if problem:
         yield Mistake("tokenizer", problem, problem.split(":", 1)[0])
     context = facts.sizes.context if facts.sizes else None
@@ -184,7 +185,7 @@ def tokenizer_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
                     f"{value:,}.",
                     f"{key}.{setting}",
                 )
-        for text in _chat(corpus, encoder):
+        for text in _chat(corpus, encoder, has_template):
             yield Mistake(part, f"{key}.{text}", f"{key}.{text.partition(':')[0]}")
         if corpus.layout != "packed":
             continue
@@ -204,19 +205,35 @@ def tokenizer_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
             )
 
 
-def _chat(corpus: Corpus, encoder: tokenizer.Encoder | None) -> Iterator[str]:
-    """Mistakes in a corpus of turns, each with the key in front."""
+def _chat(
+    corpus: Corpus, encoder: tokenizer.Encoder | None, has_template: bool | None = None
+) -> Iterator[str]:
+    """Mistakes in a corpus of turns, each with the key in front.
+
+    encoder: the tokenizer, where it is small. has_template: it has a chat template; None where that
+    is not known.
+    """
     if corpus.chat is None:
         return
     if corpus.layout != "headline":
         yield f"chat: a turn has a row of its own; got layout {corpus.layout}. Take headline."
     elif corpus.store is not None:
         yield "chat: a streamed corpus has no turns. Leave chat or store out."
-    elif encoder is not None:
+    elif encoder is None:
+        if has_template is False:
+            yield f"chat: {NO_TEMPLATE}"
+    else:
         try:
             check(encoder, corpus.chat.model_dump())
         except ChatError as problem:
             yield str(problem)
+
+
+def _has_template(study: Study) -> bool | None:
+    """Return True if the tokenizer has a chat template, None if it is on the hub."""
+    path = Path(expand(tokenizer_of(study.model.model_dump())[0]))
+    folder = path if path.is_dir() else path.parent
+    return tokenizer.SideFiles.read(folder).template is not None if path.exists() else None
 
 
 def _tokenizer(study: Study) -> tuple[str, tokenizer.Encoder | None]:

@@ -24,7 +24,7 @@ def identity(plan: Plan, at: At) -> str:
     """
     corpus, model = plan.corpora[at.corpus], plan.study.model
     source = corpus.settings.source
-    written = {"delimiter", "encoding", "compression", "separator"}
+    written = {"delimiter", "quotes", "encoding", "compression", "separator"}
     chosen = source.model_dump(mode="json", include={"kind", "repo", "revision", *written})
     deciding = {
         "code": plan.specs.code(FILL_STORE, at),

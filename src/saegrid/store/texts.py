@@ -200,7 +200,7 @@ def delimited(path: Path, source: Mapping[str, Any]) -> Texts:
     form = csv_reader.form(path, _asked(source))
     csv.field_size_limit(LONGEST)
     with open_text(path, form, newline="") as opened:
-        reader = csv.reader(opened, strict=True, delimiter=form.delimiter)
+        reader = csv.reader(opened, **csv_reader.dialect(form.delimiter, form.quotes))
         header = csv_reader.names(path, _header(reader))
         check_columns(path, header, {column: "columns.text"})
         index = header.index(column)

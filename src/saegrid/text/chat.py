@@ -21,6 +21,13 @@ PROBES = ("xq7vj", "Zk9wf")
 """Texts by which the place of a text in a template shows."""
 
 
+NO_TEMPLATE = (
+    "the tokenizer has no chat template, in chat_template.jinja or under chat_template of "
+    "tokenizer_config.json. Leave chat out, or take the tokenizer of the model that was trained on "
+    "turns."
+)
+
+
 class ChatError(ValueError):
     """An error of a chat template, or of the settings that it is given."""
 
@@ -118,11 +125,7 @@ class _Template:
 
     def __init__(self, encoder: Encoder, chat: Mapping[str, Any]) -> None:
         if encoder.template is None:
-            raise ChatError(
-                "chat: the tokenizer has no chat template, in chat_template.jinja or under "
-                "chat_template of tokenizer_config.json. Leave chat out, or take the tokenizer of "
-                "the model that was trained on turns."
-            )
+            raise ChatError(f"chat: {NO_TEMPLATE}")
         self.chat = chat
         self.variables = {**encoder.names, **(chat.get("variables") or {})}
         self.compiled = compiled(encoder.template)

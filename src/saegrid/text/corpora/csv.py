@@ -56,7 +56,7 @@ def _rows(file: Path, form: Form, wanted: Needed, numeric: Sequence[str]) -> Ite
     # newline="" keeps line ends within quotes as they are.
     with open_text(file, form, newline="") as opened:
         lines = opened.readlines()
-    records = _records(lines, form.delimiter)
+    records = _records(lines, form.delimiter, form.quotes)
     _, first = next(records, (0, []))
     header = names(file, first)
     check_columns(file, header, wanted)
@@ -107,7 +107,7 @@ def names(file: Path, header: Sequence[str] | None) -> list[str]:
 def columns(file: Path, source: Mapping[str, Any]) -> list[str]:
     """The names of the columns of a file, from its head."""
     written = form(file, source)
-    return names(file, _header(head_text(file, written), written.delimiter))
+    return names(file, _header(head_text(file, written), written.delimiter, written.quotes))
 
 
 def form(file: Path, source: Mapping[str, Any]) -> Form:
@@ -115,14 +115,19 @@ def form(file: Path, source: Mapping[str, Any]) -> Form:
     plain = bytes_form(file, source)
     head = head_text(file, plain)
     delimiter = source.get("delimiter") or _delimiter(file, head, needed(source))
-    decimal = source.get("decimal") or _decimal(file, head, delimiter, numbers(source))
-    return plain._replace(delimiter=delimiter, decimal=decimal)
+    quotes = source.get("quotes")
+    if quotes is None:
+        quotes = _quoted(file, head, delimiter)
+    plain = plain._replace(delimiter=delimiter, quotes=quotes)
+    return plain._replace(
+        decimal=source.get("decimal") or _decimal(file, head, plain, numbers(source))
+    )
 
 
-def _header(head: str, delimiter: str) -> list[str] | None:
+def _header(head: str, delimiter: str, quotes: bool = True) -> list[str] | None:
     """The cells of the first row, none where there is no row; None where a quote is stray."""
     csv.field_size_limit(LONGEST_FIELD)
-    return next((cells for _, cells in _records(_lines(head), delimiter)), [])
+    return next((cells for _, cells in _records(_lines(head), delimiter, quotes)), [])
 
 
 def _lines(text: str) -> list[str]:
@@ -148,11 +153,33 @@ def _delimiter(file: Path, head: str, wanted: Needed) -> str:
     return fits[0]
 
 
-def _decimal(file: Path, head: str, delimiter: str, numeric: Sequence[str]) -> str:
+def _quoted(file: Path, head: str, delimiter: str) -> bool:
+    """Return True if cells may stand in quotes, as they may but in tables with tabs, whose writers
+    often take quotes for letters.
+
+    There they are letters if some could stand around no cell, and each line has as many cells as
+    the header. CorpusError where both readings fit.
+    """
+    lines = [line for line in _whole_lines(head) if line.strip()]
+    widths = {line.count(delimiter) for line in lines}
+    if delimiter != "\t" or '"' not in head or len(widths) != 1 or 0 in widths:
+        return True
+    records = [cells for _, cells in _records(lines, delimiter, True)]
+    if None in records:
+        return False
+    if len(records) < len(lines):
+        raise CorpusError(
+            f"{file}: quotes in it may stand around cells of several lines, or be letters of cells "
+            "of one. Set source.quotes to true for the first, to false for the second."
+        )
+    return True
+
+
+def _decimal(file: Path, head: str, form: Form, numeric: Sequence[str]) -> str:
     """The decimal mark of the numbers in the head: a comma where none has a point."""
     if not numeric:
         return "."
-    cells = [cell for cell in _cells(head, delimiter, numeric) if "," in cell or "." in cell]
+    cells = [cell for cell in _cells(head, form, numeric) if "," in cell or "." in cell]
     with_comma = [cell for cell in cells if COMMA.fullmatch(cell)]
     if not with_comma or any("," not in cell for cell in cells):
         return "."
@@ -165,11 +192,16 @@ def _decimal(file: Path, head: str, delimiter: str, numeric: Sequence[str]) -> s
     return ","
 
 
-def _cells(head: str, delimiter: str, numeric: Sequence[str]) -> Iterator[str]:
-    """The cells of some columns in the head; its last line may be cut, and is left out then."""
+def _whole_lines(head: str) -> list[str]:
+    """The lines of a head; the last one may be cut, and is left out then."""
     lines = _lines(head)
-    lines = lines if len(head) < HEAD else lines[:-1]
-    records = (cells for _, cells in _records(lines, delimiter) if cells)
+    return lines if len(head) < HEAD else lines[:-1]
+
+
+def _cells(head: str, form: Form, numeric: Sequence[str]) -> Iterator[str]:
+    """The cells of some columns in the head."""
+    every = _records(_whole_lines(head), form.delimiter, form.quotes)
+    records = (cells for _, cells in every if cells)
     header = [name.strip() for name in next(records, [])]
     places = [header.index(name) for name in numeric if name in header]
     for cells in records:
@@ -177,10 +209,19 @@ def _cells(head: str, delimiter: str, numeric: Sequence[str]) -> Iterator[str]:
             yield from (cells[place].strip() for place in places)
 
 
-def _records(lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
+def dialect(delimiter: str, quotes: bool) -> dict[str, Any]:
+    """The settings of the module's own reader."""
+    quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    return {"strict": True, "delimiter": delimiter, "quoting": quoting}
+
+
+def _records(
+    lines: list[str], delimiter: str, quotes: bool = True
+) -> Iterator[tuple[int, list[str] | None]]:
     """The index of each row's first line, with the row's cells; None if a quote is stray."""
     start = offset = 0
-    reader = csv.reader(lines, strict=True, delimiter=delimiter)
+    how = dialect(delimiter, quotes)
+    reader = csv.reader(lines, **how)
     while True:
         try:
             cells = next(reader)
@@ -191,7 +232,7 @@ def _records(lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str] 
             yield start, None
             start = offset = start + 1
             rest = (lines[i] for i in range(offset, len(lines)))
-            reader = csv.reader(rest, strict=True, delimiter=delimiter)
+            reader = csv.reader(rest, **how)
         else:
             if cells:
                 yield start, cells

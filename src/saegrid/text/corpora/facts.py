@@ -60,7 +60,7 @@ def _files(rows: Sequence[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def _forms(rows: Sequence[Row]) -> list[dict[str, str]]:
+def _forms(rows: Sequence[Row]) -> list[dict[str, str | bool]]:
     """Compression, encoding and what else was set or read off the head of each file of text."""
     forms = {row.file: row.form for row in rows if row.form is not None}
     return [{"file": file.name, **form.facts()} for file, form in forms.items()]

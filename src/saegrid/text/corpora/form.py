@@ -85,6 +85,8 @@ class Form(NamedTuple):
     shape: str | None = None
     """JSON: one object a line (lines), an array of them, or objects over several lines; None for
     other kinds."""
+    quotes: bool | None = None
+    """True if cells of a table in CSV may stand in quotes; None for other kinds."""
 
     def describe(self) -> str:
         """The form in a few words, what is plain left out; empty where all of it is."""
@@ -93,13 +95,14 @@ class Form(NamedTuple):
             words.append(f"delimiter {self.delimiter!r}")
         if self.decimal not in (None, "."):
             words.append(f"decimal {self.decimal!r}")
+        words += ["no quotes"] if self.quotes is False else []
         if self.shape not in (None, "lines"):
             words.append(f"a JSON {self.shape}" if self.shape == "array" else "JSON objects")
         words += [self.encoding] if self.encoding != "utf-8" else []
         words += [self.compression] if self.compression != "none" else []
         return ", ".join(words)
 
-    def facts(self) -> dict[str, str]:
+    def facts(self) -> dict[str, str | bool]:
         """The form as JSON values."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 

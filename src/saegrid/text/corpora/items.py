@@ -39,7 +39,7 @@ MENDS = {
     **dict.fromkeys(["not JSON", "not a JSON object"], ""),
     "too many cells": "source.delimiter says what separates the columns",
     "too few cells": "source.delimiter says what separates the columns",
-    "stray quote": "source.delimiter says what separates the columns",
+    "stray quote": "source.quotes: false takes quotes for letters",
     "not ": "source.encoding says how the file is encoded",
 }
 """Settings that may mend rows, by the begin of the reason why these are set aside."""

@@ -85,6 +85,12 @@ def columns(file: Path, source: Mapping[str, Any]) -> list[str]:
             f"{file}: none of the first lines is a JSON object; expected one a line, or an array "
             'of them, such as {"id": "1", "text": "..."}.'
         )
+    inner = [name for name, cell in seen[0].items() if _holds_objects(cell)]
+    if len(seen) == 1 and inner and not {*wanted} <= {*seen[0]}:
+        raise CorpusError(
+            f"{file} holds one object, in which {inner[0]!r} is a list of objects: if these are "
+            "the rows, write that list alone."
+        )
     for name, key in wanted.items():
         cells = [one[name] for one in seen if one.get(name) is not None]
         if cells and all(isinstance(cell, dict | list) for cell in cells):
@@ -270,6 +276,10 @@ def _record(value: Value, wanted: Needed, form: Form) -> Record:
     # JSON may spell half a surrogate pair, which is no character.
     wrong = None if is_text(*cells, *cells.values()) else form.wrong
     return Record(value.line, cells, wrong or next(iter(nested), None))
+
+
+def _holds_objects(cell: Any) -> bool:
+    return isinstance(cell, list) and bool(cell) and isinstance(cell[0], dict)
 
 
 def _kind(cell: Any) -> str:
