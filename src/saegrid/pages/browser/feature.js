@@ -147,7 +147,7 @@ function histogram(body, place) {
   const toggle = el("button", { id: "log", textContent: "log y", aria: { pressed: logarithmic },
     title: "logarithmic counts (l)", onclick: () => { logarithmic = !logarithmic; draw(); } });
   return el("figure", {}, svg, el("figcaption", {},
-    `${count(col.n_active[place])} active masked tokens; the ticks are the examples`, toggle));
+    `${count(col.n_active[place])} active ${facts.has_edits ? "masked " : ""}tokens; the ticks are the examples`, toggle));
 }
 
 function logitTables(effects) {
