@@ -100,9 +100,10 @@ def _stream(layer: int, position: str) -> Site | None:
 def _of_hook(suffix: str, model: str) -> str:
     """The position that a suffix of TransformerLens means, empty for none.
 
-    What its RMSNorm gives to ln2.hook_normalized lacks the norm's scale, so that it is no site.
+    What its RMSNorm gives to ln2.hook_normalized lacks the norm's scale, so that it is no site;
+    what its LayerNorm gives is the MLP's input.
     """
-    if suffix == SUFFIXES["I"] and RMS_NORM.search(model):
+    if suffix == SUFFIXES["I"] and not LAYER_NORM.search(model):
         return ""
     return HOOKS.get(suffix, "")
 
