@@ -11,7 +11,7 @@ from saegrid.saes.hooks import SUFFIXES, hook_of, site_of
 def test_hook_names_of_all_positions_round_trip(layer, position):
     assert set(SUFFIXES) == set(POSITIONS)
     site = Site(layer, position)
-    assert site_of(hook_of(site), "gpt2").is_same(site)
+    assert site_of(hook_of(site)).is_same(site)
 
 
 HOOKS = {

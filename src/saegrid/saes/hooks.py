@@ -15,7 +15,7 @@ SUFFIXES = {
     "R": "hook_resid_post",
     "N": "mlp.hook_post",
     "Z": "attn.hook_z",
-    "I": "ln2.hook_normalized",
+    "I": "mlp.hook_in",
     "B": "hook_resid_pre",
     "H": "hook_resid_mid",
 }
@@ -24,7 +24,7 @@ HOOKS = {suffix: position for position, suffix in SUFFIXES.items()} | {
     "hook_in": "B",
     "hook_out": "R",
     "hook_mlp_in": "H",
-    "mlp.hook_in": "I",
+    "ln2.hook_normalized": "I",
     "attn.o.hook_in": "Z",
 }
 """Position of each suffix; those of SUFFIXES first, then other names of the same places."""
@@ -103,7 +103,7 @@ def _of_hook(suffix: str, model: str) -> str:
     What its RMSNorm gives to ln2.hook_normalized lacks the norm's scale, so that it is no site;
     what its LayerNorm gives is the MLP's input.
     """
-    if suffix == SUFFIXES["I"] and not LAYER_NORM.search(model):
+    if suffix == "ln2.hook_normalized" and not LAYER_NORM.search(model):
         return ""
     return HOOKS.get(suffix, "")
 
