@@ -73,7 +73,7 @@ def test_in_another_process_the_frame_changes_nothing(tmp_path):
 
 
 def test_what_is_told_stands_in_the_log_and_on_the_screen(tmp_path):
-    work = "    from saegrid.job import tell\n    print('log alone')\n    tell('seen')"
+    work = "    from saegrid.job import tell\n    print('log alone')\n    tell('texts', ['seen'])"
     status, said, log = script(tmp_path, work)
-    assert (status, said) == (0, "seen\n")
-    assert log.startswith("log alone\nseen\ndone: ")
+    assert (status, said) == (0, "texts: seen\n")
+    assert log.startswith("log alone\ntexts: seen\ndone: ")

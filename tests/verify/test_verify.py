@@ -25,9 +25,10 @@ from checkpoints import D_MODEL, D_SAE, hyperparams, llama_scope, llama_scope_te
 from saegrid.base import io
 from saegrid.base.words import Site
 from saegrid.models.families import llama
+from saegrid.models.load import ModelError
 from saegrid.saes.reference import import_sae
 from saegrid.stages.stage import At
-from saegrid.verify import VerifyError
+from saegrid.verify import VerifyError, run
 from saegrid.verify.decoder import check_decoder
 from saegrid.verify.expected import Counts, Decoder, Norms, read
 from saegrid.verify.golden import meets
@@ -61,7 +62,8 @@ def tokenizer():
 
 def made_model():
     """A random model whose BOS has a huge norm, and whose A is smaller than its M."""
-    loaded = toy_llama(LAYERS, D_MODEL, tokenizer().get_vocab_size(), mlp=D_MODEL)
+    vocab = tokenizer().get_vocab_size()
+    loaded = toy_llama(layers=LAYERS, d=D_MODEL, vocab=vocab, mlp=D_MODEL)
     with torch.no_grad():
         loaded.body.embed_tokens.weight[0] *= 300
         for block in loaded.blocks:
@@ -290,12 +292,25 @@ def test_an_sae_of_another_size(world):
 
 
 def test_swapped_hooks(world, monkeypatch):
-    swapped = dataclasses.replace(llama.FAMILY, attention="mlp.down_proj", mlp="self_attn.o_proj")
-    monkeypatch.setattr(llama, "FAMILY", swapped)
+    capture, other = run._capture, {"A": "M", "M": "A"}
+
+    def swapped(*arguments):
+        x = capture(*arguments)
+        return {s: x[s._replace(position=other.get(s.position, s.position))] for s in x}
+
+    monkeypatch.setattr(run, "_capture", swapped)
     found = world.refusal()
     assert "A and M look swapped: each has the norms that the other should have." in found
     assert "L2R: the mean norm" not in found
     assert "L0 of the golden sentence" not in found
+
+
+def test_names_of_parts_that_are_swapped(world, monkeypatch):
+    """They are noticed before any norm is measured: a block reaches them in the wrong order."""
+    swapped = dataclasses.replace(llama.LLAMA, attention="mlp.down_proj", mlp="self_attn.o_proj")
+    monkeypatch.setattr(llama, "LLAMA", swapped)
+    with pytest.raises(ModelError, match="must reach the positions of block 0 in the order"):
+        world.verify()
 
 
 def test_bos_counted_as_text(world):
