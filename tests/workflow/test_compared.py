@@ -15,7 +15,7 @@ from saegrid.base import io
 from saegrid.base.recorded import recorded_spec
 from saegrid.codes.sparse import read_features
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 CELLS = ("L1A-8x", "L1R-8x")
 CORPORA = [("headlines", "main"), ("plain", "reference"), ("unseen", "holdout")]
@@ -157,7 +157,6 @@ def test_results_open_by_corpus(done):
     assert saegrid.open("tiny", results=done / "results").corpus_name == "headlines"
 
 
-@pytest.mark.slow
 def test_a_page_of_another_corpus_is_made_where_it_is_asked_for(done, tmp_path):
     work = copy(done, tmp_path / "saegrid")
     page = "results/tiny/plain/cells/L1R-8x/features.html"
@@ -168,7 +167,6 @@ def test_a_page_of_another_corpus_is_made_where_it_is_asked_for(done, tmp_path):
     assert jobs_to_run(work, study=COMPARED) == {}, "nobody else waits for it"
 
 
-@pytest.mark.slow
 def test_an_sae_of_the_main_corpus_is_that_of_its_twin_of_role_train(alone, tmp_path):
     """The same text twice, as main and to learn from: the capture that stands serves both."""
     work = copy(alone, tmp_path / "saegrid")
