@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -205,7 +206,55 @@ def test_truncated_file(tmp_path):
     path = save(toy_llama(), tmp_path)
     whole = (path / "model.safetensors").read_bytes()
     (path / "model.safetensors").write_bytes(whole[:-100])
-    assert refusal({"path": str(path)}).startswith(f"model.path: {path} must be a folder")
+    with pytest.raises(CheckpointError, match="the file is truncated"):
+        load({"path": str(path)})
+
+
+def changed(tmp_path, more=(), config=()):
+    """A checkpoint of a toy with further tensors and other facts."""
+    path = save(toy_llama(), tmp_path)
+    save_file(
+        load_file(path / "model.safetensors") | dict(more),
+        path / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    facts = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(facts | dict(config)))
+    return {"path": str(path)}
+
+
+@pytest.mark.parametrize(
+    ("more", "config"),
+    [
+        ({"model.layers.0.self_attn.q_proj.bias": torch.ones(32)}, {}),
+        ({"model.layers.1.self_attn.q_norm.weight": torch.ones(8)}, {}),
+        ({"model.layers.0.self_attn.q_proj.lora_A.weight": torch.ones(2, 32)}, {}),
+        ({}, {"num_hidden_layers": 1}),
+    ],
+)
+def test_tensors_of_another_architecture_are_refused(tmp_path, more, config):
+    assert "has beside others" in refusal(changed(tmp_path, more, config))
+
+
+def test_tables_that_older_versions_stored_are_passed_over(tmp_path):
+    name = "model.layers.0.self_attn.rotary_emb.inv_freq"
+    assert len(load(changed(tmp_path, {name: torch.ones(4)})).blocks) == 2
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.float8_e4m3fn, torch.int32])
+def test_weights_that_are_no_plain_numbers_are_refused(tmp_path, dtype):
+    name = "model.layers.0.self_attn.q_proj.weight"
+    model = changed(tmp_path, {name: torch.ones(32, 32).to(dtype)})
+    with pytest.raises(CheckpointError, match=r"q_proj.weight. is stored as .*quantised"):
+        load(model)
+
+
+def test_a_head_of_its_own_gives_the_logits_whatever_config_json_says(tmp_path):
+    model = changed(tmp_path, config={"tie_word_embeddings": True})
+    loaded, facts = load(model), read_config(model["path"])
+    tensors = load_file(Path(model["path"]) / "model.safetensors")
+    name = unembedding_names(facts, tensors).unembed
+    torch.testing.assert_close(loaded.model.get_output_embeddings().weight, tensors[name])
 
 
 def test_pickles_are_not_read(tmp_path):

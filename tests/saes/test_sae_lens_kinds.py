@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from saegrid.base.errors import CheckpointError
-from saegrid.base.io import read_json, write_tensors
+from saegrid.base.io import read_json, read_tensors, write_tensors
 from saegrid.base.words import Site
 from saegrid.saes.cfg import SCALER
 from saegrid.saes.checkpoint import READ, Reading
@@ -359,3 +359,51 @@ def test_places_that_it_leaves_alone(tmp_path, metadata):
     w = written(tmp_path, metadata=metadata)
     z = np.maximum((X - w["b_dec"]) @ w["W_enc"] + w["b_enc"], 0)
     same(open_checkpoint(tmp_path, reading=Reading(centred=None)), z, z @ w["W_dec"] + w["b_dec"])
+
+
+# --- what folding or reading could hide --------------------------------------------------------
+
+
+def changed_tensors(folder, **changes):
+    path = folder / "sae_weights.safetensors"
+    tensors = {name: np.array(array) for name, array in read_tensors(path).items()}
+    write_tensors(path, tensors | changes)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "more", "tensor", "value"),
+    [
+        ("jumprelu", ["threshold"], "threshold", -np.inf),
+        ("gated", ["b_gate", "b_mag", "r_mag"], "b_gate", np.inf),
+        ("gated", ["b_gate", "b_mag", "r_mag"], "r_mag", -np.inf),
+    ],
+)
+def test_infinity_is_refused_before_it_is_folded(tmp_path, architecture, more, tensor, value):
+    written(tmp_path, architecture, more=more)
+    changed_tensors(tmp_path, **{tensor: np.full(D_SAE, value, np.float32)})
+    with pytest.raises(CheckpointError, match=f"the tensor '{tensor}' holds NaN or infinity"):
+        open_checkpoint(tmp_path)
+
+
+def test_a_factor_of_ones_is_looked_at_as_it_is_imported(tmp_path):
+    written(tmp_path)
+    changed_tensors(tmp_path, scaling_factor=np.ones(D_SAE, np.float32))
+    sae = {"format": "sae_lens", "path": str(tmp_path)}
+    assert look(sae, "L7R-x").encoder.d_sae == D_SAE
+    assert open_checkpoint(tmp_path).decoder.factor is None
+
+
+def test_a_fine_tuning_has_one_factor(tmp_path):
+    written(tmp_path, finetuning_scaling_factor=True)
+    with pytest.raises(CheckpointError, match="the file has none or both"):
+        open_checkpoint(tmp_path)
+    changed_tensors(tmp_path, scaling_factor=np.full(D_SAE, 2, np.float32))
+    assert open_checkpoint(tmp_path).decoder.factor.tolist() == [2.0] * D_SAE
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    written(tmp_path)
+    path = tmp_path / "cfg.json"
+    path.write_text(path.read_text().replace("{", '{"architecture": "topk", ', 1))
+    with pytest.raises(CheckpointError, match="the key 'architecture' stands twice"):
+        open_checkpoint(tmp_path)

@@ -148,8 +148,8 @@ def test_ends_that_fall_are_made_to_ascend(gpt2: Path) -> None:
         ({"bos": "yes"}, "bos: must be auto, true or false; got 'yes'."),
         (
             {"bos": True},
-            "bos: true needs a BOS token, which {folder} does not name. Give its id as "
-            "`ids: {{bos: ...}}` or take `bos: auto`.",
+            "bos: true needs a BOS token, which {folder} does not name: set bos_token in "
+            "tokenizer_config.json, or take `bos: auto`.",
         ),
         (
             {"ids": {"boss": 1}},

@@ -338,6 +338,11 @@ def unembedding_names(
     if names is None or not available:
         return names
 
+    head = "lm_head.weight"
+    if any(spelling in available for spelling in family.spellings(head)):
+        # The library ties embedding and head only where the file has no head of its own.
+        names = names._replace(unembed=head)
+
     def find(tensor: str | None) -> str | None:
         if tensor is None:
             return None

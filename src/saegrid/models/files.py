@@ -11,10 +11,13 @@ from typing import Any
 
 from saegrid.base.errors import CheckpointError
 from saegrid.base.registry import pick
+from saegrid.base.tensors import header
 from saegrid.models import FAMILIES
 from saegrid.models.structure import outline
 
 CONFIG, WHOLE, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+NUMBERS = ("F64", "F32", "F16", "BF16")
+"""Types of weights that are read."""
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 """Weights in pickles: never read."""
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
@@ -96,6 +99,20 @@ def _no_weights(folder: Path) -> str:
     return f"{folder} must hold {WHOLE} or {INDEX}; it holds neither{more}."
 
 
+def check_stored(folder: str | Path) -> None:
+    """CheckpointError where a weight is stored as no plain number, as quantised ones are.
+
+    Raises as `model_files` too.
+    """
+    for path in model_files(folder):
+        for name, entry in header(path).entries.items():
+            if name.endswith("weight") and entry.dtype not in NUMBERS:
+                raise CheckpointError(
+                    f"{path}: the tensor {name!r} is stored as {entry.dtype}, as quantised weights "
+                    "are, which is not read. Take the checkpoint in float32, float16 or bfloat16."
+                )
+
+
 def check_config(folder: str | Path, config: Mapping[str, Any]) -> None:
     """Refuse kinds of checkpoints that are not read, whatever their architecture is called.
 
@@ -110,6 +127,8 @@ def check_config(folder: str | Path, config: Mapping[str, Any]) -> None:
             "which is not read. Take the checkpoint in float32, float16 or bfloat16."
         )
     kind = config.get("model_type")
+    if kind is not None and not isinstance(kind, str):
+        raise CheckpointError(f"{path}: model_type must be a text; got {kind!r}.")
     if config.get("auto_map") and kind not in FAMILIES and outline(config) is None:
         raise CheckpointError(
             f"{path}: a model of the type {kind!r} brings code of its own (auto_map), which is "

@@ -12,12 +12,11 @@ from typing import Any
 
 import torch
 import transformers
-from safetensors import SafetensorError
 
 from saegrid.base.errors import CheckpointError
 from saegrid.base.words import POSITIONS, Site
 from saegrid.models import FAMILIES, Family, Sizes, Unembedding, family_of, hub, read_config
-from saegrid.models.files import CONFIG, check_config, model_files
+from saegrid.models.files import CONFIG, check_config, check_stored, model_files
 from saegrid.models.memory import needed
 from saegrid.models.structure import worked_out
 
@@ -28,6 +27,10 @@ DTYPES = {
 }
 DEVICES = ("cpu", "cuda", "mps", "auto")
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+BUFFER = re.compile(
+    r"(rotary_emb\.\w+|(attn|attention)\.(bias|masked_bias|embed_positions)|inv_freq)$"
+)
+"""Tables in blocks that older versions of the library stored, and make anew now."""
 UNUSED = re.compile(r"(^|\.)pooler\.")
 """Tensors that no site depends on; a checkpoint may lack them."""
 
@@ -179,7 +182,7 @@ def folder_of(model: Mapping[str, Any]) -> Path:
         raise _unusable(model, _first_line(error)) from error
     check_config(folder, facts)
     if not untrained:
-        model_files(folder)
+        check_stored(folder)
     return folder
 
 
@@ -213,7 +216,7 @@ def config_of(model: Mapping[str, Any], folder: Path, family: Family) -> Any:
         config = transformers.AutoConfig.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # whatever stands in the file, the library may not foresee it
         raise _unusable(model, _first_line(error)) from error
     return getattr(config, family.part) if family.part else config
 
@@ -236,14 +239,25 @@ def _read(
             output_loading_info=True,
             **renaming,
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except Exception as error:  # as above
         raise _unusable(model, _first_line(error)) from error
     missing = sorted(name for name in info["missing_keys"] if not UNUSED.search(name))
     misshapen = sorted(str(entry[0]) for entry in info["mismatched_keys"])
-    for names, what in ((missing, "without"), (misshapen, "that has in another shape")):
+    unread = sorted(name for name in info["unexpected_keys"] if _counts(name, family))
+    for names, what in (
+        (missing, "without"),
+        (misshapen, "that has in another shape"),
+        (unread, "of another architecture or number of layers, which has beside others"),
+    ):
         if names:
             raise _unusable(model, f"a checkpoint {what} {len(names)} tensor(s), {names[0]} first.")
     return read
+
+
+def _counts(name: str, family: Family) -> bool:
+    """Return True if a tensor that the model has no place for could change what a block does."""
+    blocks = family.spellings(f"{family.prefix}{family.blocks}.")
+    return "lora_" in name or (name.startswith(tuple(blocks)) and not BUFFER.search(name))
 
 
 def _initialise(

@@ -94,8 +94,8 @@ def check_folded(path: Path, facts: Mapping[str, Any], site: Site | None) -> Non
 def _processed_by_default(facts: Mapping[str, Any]) -> bool:
     """Return True if a version of SAELens that processed models by default wrote the file."""
     version = facts.get("sae_lens_training_version") or facts.get("sae_lens_version")
-    numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", str(version))
+    numbers = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", str(version))
     if numbers is None:
         return "hook_point" in facts  # the name that versions 1 and 2 give it
-    old = tuple(map(int, numbers.groups())) < UNCENTRED
+    old = tuple(map(int, numbers.groups("0"))) < UNCENTRED
     return old and ("hook_point" in facts or not facts[KWARGS])

@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from saegrid.base.errors import CheckpointError
 from saegrid.base.registry import nearest
 from saegrid.base.tensors import Tensors
@@ -65,13 +67,23 @@ class Format(NamedTuple):
     """Files that are read too where the folder holds them."""
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; ValueError where a key stands twice: readers differ in which counts."""
+    facts = dict(pairs)
+    if len(facts) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in an object; leave one of them")
+    return facts
+
+
 def read_facts(path: Path) -> dict[str, Any]:
     """The JSON object in a checkpoint's config file."""
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: the file is not there.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: this is no JSON: {error}.") from None
     if not isinstance(facts, dict):
         raise CheckpointError(f"{path}: a JSON object was expected, got {type(facts).__name__}.")
@@ -132,6 +144,16 @@ def check_keys(
                 f"{nearest(key, sorted({*decides, *harmless}))} If it decides nothing, write "
                 f"`ignore: [{name}]` at this SAE in the config."
             )
+
+
+def finite(tensors: Tensors, name: str, values: np.ndarray) -> np.ndarray:
+    """Return the numbers of a tensor; CheckpointError where one is NaN or infinite, which what is
+    folded could hide."""
+    if not np.isfinite(values).all():
+        raise CheckpointError(
+            f"{tensors.path}: the tensor {name!r} holds NaN or infinity. Fetch it again."
+        )
+    return values
 
 
 def check_tensors(tensors: Tensors, known: Collection[str]) -> None:

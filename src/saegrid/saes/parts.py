@@ -11,6 +11,7 @@ from saegrid.base.matrix import Matrix
 from saegrid.base.npz import open_npz
 from saegrid.base.pickles import open_pickle
 from saegrid.base.tensors import Tensors, dtype_name, open_tensors, widen
+from saegrid.saes.checkpoint import finite
 from saegrid.saes.norms import column_norms, pick_columns, project, row_norms
 from saegrid.saes.sae import Decoder, Encoder
 
@@ -77,7 +78,7 @@ def weights(tensors: Tensors, name: str, d_sae: int, d_model: int, turned: bool)
 
 def vector(tensors: Tensors, name: str, n: int) -> np.ndarray:
     """(n,) float64: a tensor of that many numbers."""
-    return widen(tensors.get(name, (n,))).astype(np.float64)
+    return finite(tensors, name, widen(tensors.get(name, (n,))).astype(np.float64))
 
 
 def scalar(tensors: Tensors, name: str) -> float:
@@ -85,7 +86,7 @@ def scalar(tensors: Tensors, name: str) -> float:
     array = tensors.arrays.get(name)
     if array is None or array.size != 1:
         tensors.get(name, ())  # raises
-    return float(widen(array.reshape(-1))[0])
+    return float(finite(tensors, name, widen(array.reshape(-1)))[0])
 
 
 def encoder(

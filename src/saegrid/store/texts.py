@@ -200,30 +200,20 @@ def delimited(path: Path, source: Mapping[str, Any]) -> Texts:
     form = csv_reader.form(path, _asked(source))
     csv.field_size_limit(LONGEST)
     with open_text(path, form, newline="") as opened:
-        reader = csv.reader(opened, **csv_reader.dialect(form.delimiter, form.quotes))
-        header = csv_reader.names(path, _header(reader))
+        rows = csv_reader.records(opened, form.delimiter, form.quotes)
+        _, first = next(rows, (0, []))
+        header = csv_reader.names(path, first)
         check_columns(path, header, {column: "columns.text"})
         index = header.index(column)
-        while True:
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error:
+        for _, cells in rows:
+            if cells is None:
                 yield "", "stray quote"
-                continue
-            if cells and len(cells) != len(header):
+            elif csv_reader.is_header(cells, first):
+                yield "", "a second header row"
+            elif len(cells) != len(header):
                 yield "", "number of cells"
-            elif cells:
+            else:
                 yield _checked(cells[index], form.wrong)
-
-
-def _header(reader: Iterator[list[str]]) -> list[str] | None:
-    """The first row that is not empty; None where a quote in it is stray."""
-    try:
-        return next(filter(None, reader), [])
-    except csv.Error:
-        return None
 
 
 def _asked(source: Mapping[str, Any]) -> dict[str, Any]:

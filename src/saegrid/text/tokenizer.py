@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tokenizers
 
+from saegrid.base.errors import shown
 from saegrid.text import older
 
 ROLES = ("bos", "eos", "cls", "sep", "pad")
@@ -200,7 +201,7 @@ class SideFiles(NamedTuple):
 
         def content(name: str) -> dict[str, Any]:
             path = folder / name
-            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            return _object(path) if path.is_file() else {}
 
         own = content("special_tokens_map.json") | content("tokenizer_config.json")
         return cls(own, content("config.json"), _template(folder / TEMPLATE, own))
@@ -212,9 +213,19 @@ class SideFiles(NamedTuple):
         return {key: name for key, name in named.items() if name is not None}
 
     def token(self, role: str) -> str | None:
-        """The special token of a role by its name in the tokenizer's own files."""
-        name = self.own.get(f"{role}_token")
-        return name.get("content") if isinstance(name, Mapping) else name
+        """The special token of a role by its name in the tokenizer's own files; None without one.
+
+        ValueError where it is no text.
+        """
+        key = f"{role}_token"
+        name = self.own.get(key)
+        name = name.get("content") if isinstance(name, Mapping) else name
+        if name is not None and not isinstance(name, str):
+            raise ValueError(
+                f"tokenizer: {key} in tokenizer_config.json or special_tokens_map.json must be a "
+                f"text; got {shown(name)}."
+            )
+        return name or None
 
     @property
     def speaks(self) -> bool:
@@ -224,7 +235,7 @@ class SideFiles(NamedTuple):
     @property
     def denies_bos(self) -> bool:
         """True if the tokenizer's own files say that a text gets no BOS."""
-        null = "bos_token" in self.own and self.own["bos_token"] is None
+        null = "bos_token" in self.own and self.own["bos_token"] in (None, "")
         return null or self.own.get("add_bos_token") is False
 
     @property
@@ -271,12 +282,13 @@ def _named(
     named = {}
     for role in ROLES:
         name, number = side.token(role), side.model.get(f"{role}_token_id")
-        number = number[0] if isinstance(number, list) and number else number
+        if isinstance(number, list):  # several tokens may end a text: the first special one does
+            number = next((one for one in number if isinstance(one, int) and one in specials), None)
         if role in ids:
             named[role] = _special(tokenizer, ids[role], f"ids: {role}")
-        elif name is not None and tokenizer.token_to_id(name) is not None:
+        elif name and tokenizer.token_to_id(name) is not None:
             named[role] = Special(tokenizer.token_to_id(name), name)
-        elif isinstance(number, int) and number in specials:
+        elif not name and isinstance(number, int) and number in specials:
             named[role] = Special(number, specials[number])
     return named
 
@@ -293,12 +305,14 @@ def _probe(tokenizer: tokenizers.Tokenizer) -> str:
 
 def _around(tokenizer: tokenizers.Tokenizer) -> tuple[tuple[Special, ...], tuple[Special, ...]]:
     """The special tokens that the tokenizer's post-processor puts before and after a text."""
-    text = _probe(tokenizer)
-    bare = tokenizer.encode(text, add_special_tokens=False).ids
-    full = tokenizer.encode(text, add_special_tokens=True).ids
-    starts = range(len(full) - len(bare) + 1)
-    start = next(s for s in starts if full[s : s + len(bare)] == bare)
-    before, after = full[:start], full[start + len(bare) :]
+    full = tokenizer.encode(_probe(tokenizer), add_special_tokens=True)
+    of_text = [place for place, put in enumerate(full.special_tokens_mask) if not put]
+    if not of_text or of_text != list(range(of_text[0], of_text[-1] + 1)):
+        raise ValueError(
+            "tokenizer: its post_processor must put special tokens before and after a text; it "
+            f"gives {' '.join(full.tokens)}. Take another tokenizer."
+        )
+    before, after = full.ids[: of_text[0]], full.ids[of_text[-1] + 1 :]
     return tuple(
         tuple(_special(tokenizer, number, "post_processor") for number in side)
         for side in (before, after)
@@ -310,8 +324,8 @@ def _asked(bos: bool, named: Mapping[str, Special], folder: Path) -> tuple[Speci
     start = named.get("bos", named.get("cls"))
     if bos and start is None:
         raise ValueError(
-            f"bos: true needs a BOS token, which {folder} does not name. Give its id as "
-            "`ids: {bos: ...}` or take `bos: auto`."
+            f"bos: true needs a BOS token, which {folder} does not name: set bos_token in "
+            "tokenizer_config.json, or take `bos: auto`."
         )
     return (start,) if bos and start is not None else ()
 
@@ -344,6 +358,30 @@ WITHOUT = "; transformers by itself puts none there"
 """The end of a reason, where a row opens with more than transformers gives."""
 
 
+def _object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file beside a tokenizer; ValueError names the file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as problem:
+        raise ValueError(f"{path}: this is no JSON ({problem}). Fetch it again.") from None
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"{path}: a JSON object was expected, got {type(content).__name__}. Fetch it again."
+        )
+    return content
+
+
+def _from_file(path: Path) -> tokenizers.Tokenizer:
+    """The tokenizer in a tokenizer.json; ValueError names the file and the mend."""
+    try:
+        return tokenizers.Tokenizer.from_file(str(path))
+    except Exception as problem:  # the library raises bare exceptions
+        raise ValueError(
+            f"{path}: this is no tokenizer of the tokenizers library ({problem}). Fetch it again: "
+            "it may be cut short, or a pointer of git-lfs in its place."
+        ) from None
+
+
 def load(
     source: str | os.PathLike[str],
     bos: bool | str = "auto",
@@ -371,10 +409,7 @@ def load(
         )
     if bos not in ("auto", True, False):
         raise ValueError(f"bos: must be auto, true or false; got {bos!r}.")
-    if path.is_file():
-        tokenizer = tokenizers.Tokenizer.from_file(str(path))
-    else:
-        tokenizer = older.load(path.parent)
+    tokenizer = _from_file(path) if path.is_file() else older.load(path.parent)
     tokenizer.no_truncation()
     tokenizer.no_padding()
     side = SideFiles.read(path.parent)

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from saegrid.base.errors import CheckpointError
-from saegrid.base.tensors import Tensors
+from saegrid.base.tensors import Tensors, is_hollow
 from saegrid.base.words import Site
 from saegrid.saes import parts
 from saegrid.saes.checkpoint import READ, Format, Reading, check_tensors
@@ -89,7 +89,8 @@ def view(
     """
     tensors = _capital(tensors)
     check_tensors(tensors, {*NAMES, TUNED, SKIP} if writes else {*NAMES, TUNED})
-    if TUNED in tensors.arrays and not np.all(tensors.arrays[TUNED] == 1):
+    stored = tensors.arrays.get(TUNED)
+    if stored is not None and not is_hollow() and not np.all(stored == 1):
         raise CheckpointError(
             f"{tensors.path}: the tensor {TUNED!r} is not 1 everywhere, and such an SAE is not "
             "read."

@@ -93,7 +93,12 @@ def open_checkpoint(
     hooks = (cfg["hook_point_in"], cfg["hook_point_out"])
     check_tensors(tensors, {*(names[name] for name in used), *(NORM + hook for hook in hooks)})
     d_model = require(path, cfg, "d_model", int)
-    d_sae = int(d_model * require(path, cfg, "expansion_factor", int, float))
+    product = d_model * float(require(path, cfg, "expansion_factor", int, float))
+    if not 1 <= product < np.inf or product != int(product):
+        raise CheckpointError(
+            f"{path}: expansion_factor times d_model must be a whole number; got {product}."
+        )
+    d_sae = int(product)
     s_in, s_out = _scales(path, cfg, tensors, d_model)
     rows = parts.weights(tensors, names["W_E"], d_sae, d_model, turned=not older)
     bias = parts.vector(tensors, names["b_E"], d_sae)

@@ -33,7 +33,7 @@ import numpy as np
 
 from saegrid.base.errors import CheckpointError
 from saegrid.base.io import write_json, write_tensors
-from saegrid.base.tensors import Tensors, dtype_name, open_tensors, widen
+from saegrid.base.tensors import Tensors, dtype_name, is_hollow, open_tensors, widen
 from saegrid.base.words import Site
 from saegrid.saes.centring import KWARGS, check_folded, is_centred
 from saegrid.saes.cfg import (
@@ -60,6 +60,7 @@ from saegrid.saes.checkpoint import (
     Format,
     Reading,
     check_tensors,
+    finite,
     read_facts,
     require,
     supported,
@@ -111,7 +112,8 @@ def view(
     architecture, k = architecture_of(path, cfg, reading)
     kind = KINDS[architecture]
     kwargs = require(path, {KWARGS: value_of(path, cfg, KWARGS) or {}}, KWARGS, dict)
-    said = cfg | metadata_of(path, cfg) | {KWARGS: kwargs}
+    within = {key: value for key, value in metadata_of(path, cfg).items() if value is not None}
+    said = cfg | within | {KWARGS: kwargs}
     hook = hook_name(path, cfg)
     site = site_read(path, said, hook, reading)
     writes = site_written(path, cfg, said, kind, hook, reading)
@@ -225,13 +227,18 @@ def _decoder(
             continue
         factor = widen(tensors.get(name, (d_sae,))).astype(np.float64)
         if not tuned:
-            if not np.allclose(factor, 1):
+            if not is_hollow() and not np.allclose(factor, 1):
                 raise CheckpointError(
                     f"{tensors.path}: the tensor {name!r} is not 1 everywhere, but "
                     f"finetuning_scaling_factor in {path.name} is not true. Correct the one that "
                     "is wrong."
                 )
             factor = None
+    if tuned and sum(name in tensors.arrays for name in FACTORS) != 1:
+        raise CheckpointError(
+            f"{tensors.path}: finetuning_scaling_factor in {path.name} is true, so that one of the "
+            f"tensors {' and '.join(FACTORS)} must be there; the file has none or both."
+        )
     if scale != 1:
         factor = (np.ones(d_sae) if factor is None else factor) / scale
     rows = tensors.matrix("W_dec", shape)
@@ -252,7 +259,7 @@ def _gate(
     decides. `away`: the product of the encoder with what is taken off the activations."""
 
     def vector(name: str) -> np.ndarray:
-        return widen(tensors.get(name, (d_sae,))).astype(np.float64)
+        return finite(tensors, name, widen(tensors.get(name, (d_sae,))).astype(np.float64))
 
     scale = np.full(d_sae, factor)
     if kind.gate == "gated":
@@ -294,7 +301,7 @@ def _single(tensors: Tensors, name: str) -> float:
             f"{tensors.path}: the tensor {name!r} must be one number; got {array.shape} "
             f"{array.dtype}."
         )
-    return float(array.reshape(()))
+    return float(finite(tensors, name, array.reshape(())))
 
 
 def _folded(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +57,14 @@ def _rows(file: Path, form: Form, wanted: Needed, numeric: Sequence[str]) -> Ite
     # newline="" keeps line ends within quotes as they are.
     with open_text(file, form, newline="") as opened:
         lines = opened.readlines()
-    records = _records(lines, form.delimiter, form.quotes)
-    _, first = next(records, (0, []))
+    rows = records(lines, form.delimiter, form.quotes)
+    _, first = next(rows, (0, []))
     header = names(file, first)
     check_columns(file, header, wanted)
-    for start, cells in records:
+    for start, cells in rows:
         if cells is None:
             yield Record(start + 1, {RAW: lines[start]}, "stray quote")
-        elif len(cells) > 1 and cells[0].lstrip(MARK) == first[0] and cells[1:] == first[1:]:
-            # Of a file that was joined from several.
+        elif is_header(cells, first):
             yield Record(start + 1, {RAW: lines[start].lstrip(MARK)}, "a second header row")
         else:
             values = dict(zip(header, cells, strict=False))
@@ -101,7 +101,7 @@ def names(file: Path, header: Sequence[str] | None) -> list[str]:
             f"{file}, line 1: the names of the columns are not in the encoding of the file. Set "
             "source.encoding, such as cp1252 or latin-1."
         )
-    return [name.strip() for name in header]
+    return [name.lstrip(MARK).strip() for name in header]
 
 
 def columns(file: Path, source: Mapping[str, Any]) -> list[str]:
@@ -127,7 +127,7 @@ def form(file: Path, source: Mapping[str, Any]) -> Form:
 def _header(head: str, delimiter: str, quotes: bool = True) -> list[str] | None:
     """The cells of the first row, none where there is no row; None where a quote is stray."""
     csv.field_size_limit(LONGEST_FIELD)
-    return next((cells for _, cells in _records(_lines(head), delimiter, quotes)), [])
+    return next((cells for _, cells in records(_lines(head), delimiter, quotes)), [])
 
 
 def _lines(text: str) -> list[str]:
@@ -158,20 +158,25 @@ def _quoted(file: Path, head: str, delimiter: str) -> bool:
     often take quotes for letters.
 
     There they are letters if some could stand around no cell, and each line has as many cells as
-    the header. CorpusError where both readings fit.
+    the header. CorpusError where both readings fit: where lines in quotes look like rows.
     """
-    lines = [line for line in _whole_lines(head) if line.strip()]
-    widths = {line.count(delimiter) for line in lines}
-    if delimiter != "\t" or '"' not in head or len(widths) != 1 or 0 in widths:
+    if delimiter != "\t" or '"' not in head:
         return True
-    records = [cells for _, cells in _records(lines, delimiter, True)]
-    if None in records:
+    lines = [line for line in _whole_lines(head) if line.strip()]
+    counts = [line.count(delimiter) for line in lines]
+    width = Counter(counts).most_common(1)[0][0] if counts else 0  # a row's, if rows are lines
+    if not width:
+        return True
+    rows = list(records(lines, delimiter, True))
+    if any(cells is None for _, cells in rows) and {*counts} == {width}:
         return False
-    if len(records) < len(lines):
-        raise CorpusError(
-            f"{file}: quotes in it may stand around cells of several lines, or be letters of cells "
-            "of one. Set source.quotes to true for the first, to false for the second."
-        )
+    stops = [start for start, _ in rows[1:]] + [len(lines)]
+    for (start, cells), stop in zip(rows, stops, strict=True):
+        if cells is not None and stop - start > 1 and {*counts[start:stop]} == {width}:
+            raise CorpusError(
+                f"{file}: quotes in it may stand around cells of several lines, or be letters of "
+                "cells of one. Set source.quotes to true for the first, to false for the second."
+            )
     return True
 
 
@@ -200,11 +205,11 @@ def _whole_lines(head: str) -> list[str]:
 
 def _cells(head: str, form: Form, numeric: Sequence[str]) -> Iterator[str]:
     """The cells of some columns in the head."""
-    every = _records(_whole_lines(head), form.delimiter, form.quotes)
-    records = (cells for _, cells in every if cells)
-    header = [name.strip() for name in next(records, [])]
+    every = records(_whole_lines(head), form.delimiter, form.quotes)
+    rows = (cells for _, cells in every if cells)
+    header = [name.strip() for name in next(rows, [])]
     places = [header.index(name) for name in numeric if name in header]
-    for cells in records:
+    for cells in rows:
         if len(cells) == len(header):
             yield from (cells[place].strip() for place in places)
 
@@ -215,13 +220,24 @@ def dialect(delimiter: str, quotes: bool) -> dict[str, Any]:
     return {"strict": True, "delimiter": delimiter, "quoting": quoting}
 
 
-def _records(
-    lines: list[str], delimiter: str, quotes: bool = True
+def records(
+    lines: Iterable[str], delimiter: str, quotes: bool = True
 ) -> Iterator[tuple[int, list[str] | None]]:
-    """The index of each row's first line, with the row's cells; None if a quote is stray."""
+    """The index of each row's first line, with the row's cells; None if a quote is stray.
+
+    No more lines are held than the row under way has.
+    """
+    source, held = iter(lines), []  # the lines from `start` on that have been read
+
+    def feed(again: Sequence[str]) -> Iterator[str]:
+        yield from again
+        for line in source:
+            held.append(line)
+            yield line
+
     start = offset = 0
     how = dialect(delimiter, quotes)
-    reader = csv.reader(lines, **how)
+    reader = csv.reader(feed(()), **how)
     while True:
         try:
             cells = next(reader)
@@ -230,13 +246,20 @@ def _records(
         except csv.Error:
             # The row may have swallowed good ones: only its first line is given up.
             yield start, None
+            del held[:1]
             start = offset = start + 1
-            rest = (lines[i] for i in range(offset, len(lines)))
-            reader = csv.reader(rest, **how)
+            reader = csv.reader(feed(tuple(held)), **how)
         else:
             if cells:
                 yield start, cells
+            del held[: offset + reader.line_num - start]
             start = offset + reader.line_num
+
+
+def is_header(cells: Sequence[str], header: Sequence[str]) -> bool:
+    """Return True if a row is the header again, as of a file that was joined from several."""
+    same = len(cells) > 1 and list(cells[1:]) == list(header[1:])
+    return same and cells[0].lstrip(MARK) == header[0].lstrip(MARK)
 
 
 def _checked(

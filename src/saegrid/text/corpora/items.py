@@ -28,6 +28,7 @@ SET_ASIDE = ("split", "file", "line", "id", "reason", "raw")
 OWN = ("item", "id", "original", "edited", "edit", "group", "split")
 """Columns of every items table; no label may have one of these names."""
 
+NUMERAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NUMBER = "row number"
 """Stands in for an id column where a source has none."""
 
@@ -319,10 +320,8 @@ def _label(row: Row, column: str, how: str) -> str | float:
     value = _present(row, column)
     if how == "text":
         return value
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
+    # Python would read 1_000 and the digits of other scripts too.
+    number = float(value) if NUMERAL.fullmatch(value.strip()) else math.nan
     if not math.isfinite(number):
         raise Bad(f"not a number: {column}" if value.strip() else f"missing value: {column}")
     return number

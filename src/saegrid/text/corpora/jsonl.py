@@ -145,8 +145,15 @@ NUMBERS = json.JSONDecoder(object_pairs_hook=_once)
 LENIENT = json.JSONDecoder(parse_int=str)
 """A decoder that takes repeated keys, for a look at the shape."""
 REPEATED = "a key stands twice in an object"
+
+
+def _constant(name: str) -> str | None:
+    """What stands for a number that is none: NaN is how a missing value is often written."""
+    return None if name == "NaN" else name
+
+
 DECODER = json.JSONDecoder(
-    parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_once
+    parse_int=str, parse_float=str, parse_constant=_constant, object_pairs_hook=_once
 )
 
 

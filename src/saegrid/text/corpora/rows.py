@@ -142,7 +142,7 @@ def numbered(rows: Iterable[Row], column: str) -> Iterator[Row]:
     counts: Counter[str] = Counter()
     for row in rows:
         counts[row.split] += 1
-        yield row._replace(values={column: str(counts[row.split]), **row.values})
+        yield row._replace(values={**row.values, column: str(counts[row.split])})
 
 
 def is_text(*values: str | None) -> bool:
