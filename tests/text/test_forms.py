@@ -204,6 +204,8 @@ def test_quotes_in_tables_with_tabs(tmp_path: Path) -> None:
     both = 'id\ttext\n1\t"a\n2\tb\n3\tc"\n'
     assert "Set source.quotes" in refusal(path, both)
     assert read(path, both, quotes=True).table["edited"].to_pylist() == ["a\n2\tb\n3\tc"]
+    ragged = both + "5\tx\ty\n6\tz\n"
+    assert "Set source.quotes" in refusal(path, ragged), "a row of another width shows nothing"
     found = read(path, both, quotes=False)
     assert found.table["edited"].to_pylist() == ['"a', "b", 'c"']
     quoted = 'id\ttext\n1\t"a ""b"""\n2\t"c\nd"\n'
@@ -439,6 +441,41 @@ def test_streams_read_the_same_files(tmp_path: Path, name: str, content: bytes) 
     stream = source(path, kind=kind, columns={"id": "auto", "text": "text"})
     assert [text.text for text in streamed(stream, [str(path)])] == TEXTS
     assert kind in KINDS
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'id,text\n1,"Open\n' + "".join(f"{i},b\n" for i in range(2, 60)) + '70,he "x" then\n71,d\n',
+        "id,text\n1,a\n\ufeffid,text\n2,b\n",
+        'id,text\n1,"a\nb"\n2,c\n3,"never closed\n4,d\n',
+    ],
+)
+def test_a_stream_loses_no_row_that_a_table_has(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "a.csv"
+    table = read(path, content, 1.0)
+    stream = source(path, columns={"id": "auto", "text": "text"})
+    texts = list(streamed(stream, [str(path)]))
+    assert [text.text for text in texts if not text.problem] == table.table["edited"].to_pylist()
+    assert sum(bool(text.problem) for text in texts) == table.set_aside.num_rows
+
+
+def test_a_missing_value_of_json_is_no_text(tmp_path: Path) -> None:
+    lines = '{"id": 1, "text": NaN}\n{"id": 2, "text": "a"}\n'
+    found = read(tmp_path / "a.jsonl", lines, 1.0, kind="jsonl")
+    assert found.table["edited"].to_pylist() == ["a"]
+
+
+@pytest.mark.parametrize("cell", ["1_000", "\u0663", "0x10", "1 2", "infinity"])
+def test_numbers_are_written_as_numbers(tmp_path: Path, cell: str) -> None:
+    content = f"id,text,n\n1,a,{cell}\n2,b,-1.5e1\n"
+    found = read(tmp_path / "a.csv", content, 1.0, labels={"n": "number"})
+    assert found.table["n"].to_pylist() == [-15.0]
+
+
+def test_ids_are_the_numbers_of_rows_whatever_a_column_is_called(tmp_path: Path) -> None:
+    found = read(tmp_path / "a.csv", "row number,text\n7,a\n7,b\n", columns={"text": "text"})
+    assert found.table["id"].to_pylist() == ["1", "2"]
 
 
 def test_text_is_unpacked_and_decoded(tmp_path: Path) -> None:

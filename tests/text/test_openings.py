@@ -221,3 +221,61 @@ def test_a_model_of_sentencepiece_needs_its_packages(tmp_path: Path) -> None:
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "LlamaTokenizer"}')
     with pytest.raises(ValueError, match=r"holds tokenizer\.model.*sentencepiece"):
         load(tmp_path)
+
+
+def test_what_surrounds_a_text_is_told_from_a_text_of_the_same_token(tmp_path: Path) -> None:
+    """A vocabulary in which the first text is the unknown token, which is BOS too."""
+    tokenizer = Tokenizer(models.WordLevel({"<|e|>": 0, "A": 1, "C": 2}, unk_token="<|e|>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.add_special_tokens(["<|e|>"])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|e|> $A", special_tokens=[("<|e|>", 0)]
+    )
+    encoder = load(save(tmp_path, tokenizer, bos_token="<|e|>"))
+    assert encoder.prefix == (Special(0, "<|e|>"),) and encoder.suffix == ()
+
+
+def test_a_post_processor_that_splits_a_text_is_refused(tmp_path: Path) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {END} $A", special_tokens=[(END, 256)]
+    )
+    with pytest.raises(ValueError, match="its post_processor must put special tokens before"):
+        load(save(tmp_path, tokenizer))
+
+
+def test_of_several_ends_the_first_special_one_counts(tmp_path: Path) -> None:
+    save(tmp_path, byte_tokenizer())
+    (tmp_path / "config.json").write_text('{"eos_token_id": [5, 256]}')
+    assert load(tmp_path).eos == Special(256, END)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("tokenizer_config.json", '{"bos_token": 5}', "bos_token in tokenizer_config.json"),
+        ("tokenizer_config.json", "[]", "a JSON object was expected, got list"),
+        ("special_tokens_map.json", "[" * 100_000, "this is no JSON"),
+        ("tokenizer.json", "version https://git-lfs", "it may be cut short, or a pointer"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path: Path, name: str, content: str, message: str) -> None:
+    save(tmp_path, byte_tokenizer())
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path)
+
+
+def test_a_byte_order_mark_before_settings_is_passed_over(tmp_path: Path) -> None:
+    save(tmp_path, byte_tokenizer())
+    text = json.dumps({"bos_token": END})
+    (tmp_path / "tokenizer_config.json").write_text(text, encoding="utf-8-sig")
+    assert load(tmp_path).prefix == (Special(256, END),)
+
+
+def test_a_named_token_within_a_text_is_plain_text_however_it_was_added(tmp_path: Path) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_tokens(["</s>"])
+    encoder = load(save(tmp_path, tokenizer, eos_token="</s>"))
+    assert encoder.eos is not None
+    assert encoder.eos.id not in encoder.encode(["x</s>y"]).ids.tolist()

@@ -414,6 +414,10 @@ def load(
     tokenizer.no_padding()
     side = SideFiles.read(path.parent)
     named = _named(tokenizer, side, ids or {})
+    # However it was added: what has a role is special, so that texts can spell it plainly.
+    added = tokenizer.get_added_tokens_decoder()
+    plain = [s.text for s in named.values() if s.id in added and not added[s.id].special]
+    tokenizer.add_special_tokens(plain)
     before, after = _around(tokenizer)
     tokenizer.encode_special_tokens = not parses
     if bos != "auto":
