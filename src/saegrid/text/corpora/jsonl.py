@@ -148,7 +148,7 @@ REPEATED = "a key stands twice in an object"
 
 
 def _constant(name: str) -> str | None:
-    """What stands for a number that is none: NaN is how a missing value is often written."""
+    """The text of a constant of JSON; None for NaN, which often stands for a missing value."""
     return None if name == "NaN" else name
 
 
