@@ -164,7 +164,7 @@ def entries(catalogue: Mapping[str, Any]) -> Iterator[Entry]:
 
 
 def row(entry: Entry) -> Row:
-    """What is there for an SAE."""
+    """The row of an SAE: True for each of format, site and family that it has here."""
     loader = LOADERS.get(entry.loader)
     if loader is None:
         return Row(entry, False, False, False, f"loader {entry.loader!r} is not known")

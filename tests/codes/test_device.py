@@ -127,7 +127,7 @@ def test_exact_products_have_the_processors_bits(device, d_model, stored):
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_sums_are_numpys_sums(device):
-    """Of every length up to a few leaves of its tree, and of model widths."""
+    """The lengths are all up to a few leaves of its tree, and model widths."""
     rng = np.random.default_rng(0)
     for n in [*range(0, 300), 768, 2304, 4096, 5120]:
         terms = rng.standard_normal((5, n)) * 10.0 ** rng.integers(-8, 8, (5, n))

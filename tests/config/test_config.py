@@ -303,7 +303,7 @@ def test_values_that_come_as_texts_are_read_as_what_is_wanted():
 
 
 def test_grids_that_are_not_in_use_may_name_saes_that_are_not_there():
-    """As of a study that this one is laid over."""
+    """A study laid over another brings its own catalogue of SAEs, and the other's grids stay."""
     block = {"layers": [1], "positions": ["r"], "saes": ["32x"]}
     assert resolve({**SMALL, "grids": {"other": [block]}})
     with pytest.raises(ConfigError, match=r"^grids\.other: SAE '32x' is not among saes"):

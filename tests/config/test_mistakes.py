@@ -336,7 +336,7 @@ def test_one_sentence_for_one_mistake(keys, sentence, monkeypatch):
 
 
 def test_all_mistakes_are_told_at_once_and_none_that_follows_from_another(tmp_path):
-    """Of keys, of names, of settings, of files, of heads and of rows."""
+    """The mistakes are in keys, names, settings, files, heads and rows."""
     study = changed(
         modle={},
         saes__8x__settings={"kk": 8, "steps": True},

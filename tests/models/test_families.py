@@ -275,7 +275,7 @@ def test_bytes_of_a_row_follow_from_the_row(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", ["gptj", "llama", "gemma3_text"])
 def test_an_untrained_model_keeps_its_tables(kind, tmp_path):
-    """Those of positions and scales, which are no weights, are what a checkpoint's model has."""
+    """Tables of positions and scales are no weights: they equal those of a checkpoint's model."""
     settings = {"path": str(save(TOYS[kind](), tmp_path)), "dtype": "bfloat16"}
     read, drawn = (
         dict(load({**settings, "weights": weights}).model.named_buffers())

@@ -84,7 +84,7 @@ def test_a_file_comes_with_the_checksum_of_its_kind(tmp_path, hub, size):
 
 @pytest.mark.parametrize("ranges", [True, False], ids=["206", "200"])
 def test_a_download_goes_on_where_it_stopped(tmp_path, hub, ranges):
-    """Where the server sends the whole file again, the whole file is taken."""
+    """A server that sends the whole file again (200) has the whole file taken."""
     publish(hub, "a/w", noise(0))
     hub.ranges = ranges
     (tmp_path / "w").write_bytes(noise(0)[:70_000])
@@ -454,7 +454,7 @@ def scope(hub, monkeypatch, folder, budget_gb="0.001"):
 
 
 def locked(folder):
-    """Whether another process could not delete it now."""
+    """Return True if another process could not delete the folder now."""
     import fcntl
 
     with next(folder.glob("L15R-8x-*.lock")).open("a") as lock:

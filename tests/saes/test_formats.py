@@ -391,7 +391,7 @@ def test_writing_checks_the_shapes(tmp_path):
 
 
 def test_the_export_of_llama_scope_is_folded(tmp_path):
-    """What SAELens reads, with or without folding norms again, is the reference."""
+    """SAELens' formula gives the reference's codes, whether it folds norms again or not."""
     sae = open_checkpoint(llama_scope(tmp_path / "from"))
     export(sae, tmp_path / "to")
     cfg = json.loads((tmp_path / "to" / "cfg.json").read_text())

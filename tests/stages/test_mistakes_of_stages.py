@@ -72,7 +72,7 @@ def with_stage(name, part, problem=fail):
 
 
 def names(text, stage):
-    """Whether a sentence begins with the name of a stage."""
+    """Return True if a sentence begins with the name of a stage."""
     return text.replace(":", " ").split()[:2] == ["stage", stage]
 
 

@@ -152,7 +152,7 @@ def test_every_analysis_is_registered_by_its_name_with_the_section_of_its_stage(
 
 
 def test_only_tables_of_cells_are_of_cells():
-    """Of those that every study has; an analysis is one of them where it writes such tables."""
+    """The stages are those of every study; an analysis counts where it writes such tables."""
     of_cells = [s.name for s in load().values() if s.is_of_cells and not s.config]
     assert of_cells == ["encode", "merge", "density", "top_tokens", "logit_effects"]
 
@@ -374,7 +374,7 @@ def test_a_path_that_nobody_makes_leads_nowhere(path):
 
 
 def test_targets_have_every_file_of_every_job_that_they_need(plan):
-    """So that one that was lost, or not made, is made again."""
+    """A file that was lost, or not made, is made again."""
     for target in targets.names(plan.graph):
         jobs = jobs_of(plan, target)
         paths = targets.files(plan.graph, target)

@@ -1,4 +1,4 @@
-"""What opens a row: the tokenizer decides, and says why."""
+"""The special tokens that open a row: the tokenizer decides, and says why."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from saegrid.text.tokens import tokens
 
 
 def opening(folder: Path, config: dict, **settings: object) -> list[str]:
-    """What opens a row where a folder's files say this; GPT-2's bytes, one special."""
+    """The tokens that open a row for these files of a folder; GPT-2's bytes, one special."""
     save(folder, byte_tokenizer(), **settings)
     (folder / "config.json").write_text(json.dumps(config))
     encoder = load(folder)
@@ -50,7 +50,7 @@ def test_the_tokenizer_decides_whether_a_row_opens_with_bos(
 
 
 def test_a_post_processor_comes_first(tmp_path: Path) -> None:
-    """As Llama 3, Gemma and Mistral; transformers' tokenizers do so whatever add_bos_token says."""
+    """Llama 3, Gemma and Mistral have one; transformers obeys it whatever add_bos_token says."""
     tokenizer = byte_tokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{END} $A", special_tokens=[(END, 256)]

@@ -492,7 +492,7 @@ pairs = st.lists(st.tuples(st.none() | text, text), min_size=1, max_size=6)
 
 
 def check_laws(found: Tokens, items: pa.Table) -> None:
-    """What holds in every layout."""
+    """The properties that hold in every layout."""
     words = found.tokens.to_pandas()
     assert not (words.special & words.in_edit).any()
     assert not (words.in_edit & (words.side != "edited")).any()

@@ -52,7 +52,7 @@ FACTS = hyperparams(
 
 
 def stored(values):
-    """What is left of numbers in bfloat16."""
+    """The numbers, rounded to bfloat16."""
     return (to_bits(values).astype(np.uint32) << 16).view(np.float32).astype(np.float64)
 
 
