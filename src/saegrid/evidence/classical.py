@@ -1,0 +1,121 @@
+"""Tests of single features by name, on counts and on the nonzeros of sparse columns.
+
+They take texts for independent, which edits of one headline are not: what is claimed rests on
+permutations (`maxima`), these stand beside.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse, stats
+
+
+def fisher_mid_p(fire_a: np.ndarray, n_a: int, fire_b: np.ndarray, n_b: int) -> np.ndarray:
+    """(feature,) two-sided mid-p of Fisher's exact test: twice the smaller tail of the
+    hypergeometric distribution, half of the observed count's probability left out; at most 1."""
+    total = fire_a + fire_b
+    law = stats.hypergeom(n_a + n_b, total, n_a)
+    half = 0.5 * law.pmf(fire_a)
+    return np.minimum(1.0, 2 * np.minimum(law.cdf(fire_a) - half, law.sf(fire_a) + half))
+
+
+def mcnemar_mid_p(only_a: np.ndarray, only_b: np.ndarray) -> np.ndarray:
+    """(feature,) two-sided mid-p of McNemar's exact test on discordant pairs."""
+    n, least = only_a + only_b, np.minimum(only_a, only_b)
+    law = stats.binom(n, 0.5)
+    return np.where(n == 0, 1.0, np.minimum(1.0, 2 * law.cdf(least) - law.pmf(least)))
+
+
+class Ranks(NamedTuple):
+    """Ranks of sparse columns. Activations are positive, so zeros have the lowest rank."""
+
+    scores: sparse.csc_matrix
+    """(text, feature) rank less the zeros' mean rank, so that zeros stay zero."""
+    zeros: np.ndarray
+    """(feature,) number of zeros."""
+    ties: np.ndarray
+    """(feature,) sum over groups of equal values of c**3 - c, the zeros among them."""
+
+
+def ranks(matrix: sparse.csc_matrix) -> Ranks:
+    """The ranks of each column (`spec/science.md` C0.5), ties averaged."""
+    n, counts = matrix.shape[0], np.diff(matrix.indptr)
+    zeros = n - counts
+    own = np.repeat(np.arange(matrix.shape[1]), counts)
+    order = np.lexsort((matrix.data, own))
+    value, owner = matrix.data[order], own[order]
+    new = np.ones(len(value), bool)
+    new[1:] = (value[1:] != value[:-1]) | (owner[1:] != owner[:-1])
+    opens = np.flatnonzero(new)
+    ends = np.append(opens[1:], len(value))
+    middle = ((opens + ends - 1) / 2 + 1)[np.cumsum(new) - 1]
+    scores = np.empty(len(value))
+    scores[order] = zeros[owner] + middle - matrix.indptr[owner] - (zeros[owner] + 1) / 2
+    sizes = (ends - opens).astype(np.float64)
+    ties = np.bincount(owner[opens], sizes**3 - sizes, matrix.shape[1])
+    ties += zeros.astype(np.float64) ** 3 - zeros
+    held = sparse.csc_matrix((scores, matrix.indices, matrix.indptr), shape=matrix.shape)
+    return Ranks(held, zeros, ties)
+
+
+class Ranked(NamedTuple):
+    """Mann-Whitney's test of each feature."""
+
+    u: np.ndarray
+    auroc: np.ndarray
+    """U / (n_a n_b): the chance that a text of a has the larger activation, ties counted half."""
+    p: np.ndarray
+    """Two-sided, normal with tie correction and continuity correction; 1 of constant columns."""
+
+
+def mann_whitney(ranked: Ranks, in_a: np.ndarray) -> Ranked:
+    """Mann-Whitney's U of texts in a against the others. in_a: (text,) bool."""
+    n, n_a = len(in_a), int(in_a.sum())
+    n_b = n - n_a
+    of_zero = (ranked.zeros + 1) / 2
+    rank_sum = ranked.scores.T @ in_a.astype(np.float64) + n_a * of_zero
+    u = rank_sum - n_a * (n_a + 1) / 2
+    middle = n_a * n_b / 2
+    variance = n_a * n_b / 12 * ((n + 1) - ranked.ties / (n * (n - 1)))
+    deviation = np.sqrt(np.maximum(variance, 0))
+    constant = deviation <= 0
+    z = (np.abs(u - middle) - 0.5) / np.where(constant, 1, deviation)
+    p = np.where(constant, 1.0, np.minimum(1.0, 2 * stats.norm.sf(z)))
+    return Ranked(u, u / (n_a * n_b), p)
+
+
+def spearman(ranked: Ranks, score: np.ndarray) -> np.ndarray:
+    """(feature,) Spearman's rho with a score of each text, ties averaged; 0 of constant columns."""
+    n = len(score)
+    y = stats.rankdata(score) - (n + 1) / 2
+    covariance = ranked.scores.T @ y
+    variance = (n**3 - n - ranked.ties) / 12
+    total = np.sqrt(np.maximum(variance, 0) * (y @ y))
+    return np.where(total > 0, covariance / np.where(total > 0, total, 1), 0.0)
+
+
+class Welch(NamedTuple):
+    """Welch's t test of each feature."""
+
+    t: np.ndarray
+    df: np.ndarray
+    p: np.ndarray
+
+
+def welch(matrix: sparse.csc_matrix, in_a: np.ndarray) -> Welch:
+    """Welch's t test from sums over nonzeros. It is shown beside, never used: on sparse columns of
+    unequal groups it is far from its level (`spec/science.md` C0.5)."""
+    parts = []
+    for chosen in (in_a, ~in_a):
+        n, weight = int(chosen.sum()), chosen.astype(np.float64)
+        mean = matrix.T.astype(np.float64) @ weight / n
+        square = matrix.multiply(matrix).T.astype(np.float64) @ weight
+        parts.append((mean, np.maximum(square - n * mean**2, 0) / (n - 1) / n, n))
+    (mean_a, var_a, n_a), (mean_b, var_b, n_b) = parts
+    total = var_a + var_b
+    flat = total <= 0
+    safe = np.where(flat, 1, total)
+    t = np.where(flat, 0, (mean_a - mean_b) / np.sqrt(safe))
+    below = var_a**2 / (n_a - 1) + var_b**2 / (n_b - 1)
+    df = np.where(flat, n_a + n_b - 2, safe**2 / np.where(below > 0, below, 1))
+    return Welch(t, df, np.where(flat, 1.0, 2 * stats.t.sf(np.abs(t), df)))

@@ -1,0 +1,179 @@
+"""Permutation tests of all features at once, by the largest statistic (Westfall and Young's max-T).
+
+A permutation is a column of scores; the statistics of all features under all of them are one
+product of the sparse (feature, text) matrix with the dense (text, permutation) one, made for some
+features at a time. Column 0 is the data. The largest absolute statistic of each column over the
+features of a cell, and over all cells, gives family-wise p that hold for any dependence.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse, stats
+
+HELD = 1 << 22
+"""Statistics that are held at a time."""
+SHUFFLES = 20
+"""Permutations whose large statistics are kept, so that what they discover can be counted."""
+TAIL = 3.0
+"""Statistics of these that are kept: no threshold over a hundred features or more is lower."""
+FEW = 10
+"""Permutations beyond the data below which the tail of a p is the normal one."""
+
+
+class Tested(NamedTuple):
+    """Statistics of features and their distribution under permutations."""
+
+    statistic: np.ndarray
+    """(feature,) float64 of the data."""
+    p: np.ndarray
+    """(feature,) two-sided p of a single feature, see `single`."""
+    maxima: np.ndarray
+    """(permutation + 1,) float32: largest absolute statistic of each column."""
+    tails: np.ndarray
+    """(entry, 3) float64: permutation of the first `SHUFFLES`, feature, statistic of at least
+    `TAIL`."""
+
+
+def adjusted(statistic: np.ndarray, maxima: np.ndarray) -> np.ndarray:
+    """(feature,) family-wise p: share of columns, the data among them, whose largest statistic is
+    at least as large."""
+    ordered = np.sort(maxima)
+    first = np.searchsorted(ordered, np.abs(statistic).astype(np.float32), side="left")
+    return (len(ordered) - first) / len(ordered)
+
+
+def threshold(maxima: np.ndarray, alpha: float) -> float:
+    """The statistic that has a family-wise p of at most alpha: the smallest that is met."""
+    ordered = np.sort(maxima)[::-1]
+    allowed = min(int(np.floor(alpha * len(ordered) + 1e-9)), len(ordered) - 1)
+    # The p of a statistic equal to ordered[k] counts all that are as large.
+    return float(np.nextafter(ordered[allowed], np.float32(np.inf), dtype=np.float32))
+
+
+def z_test(
+    matrix: sparse.csr_matrix, scores: np.ndarray, basis: np.ndarray | None = None
+) -> Tested:
+    """The test of sums of scores, each standardised by mean and deviation over all columns.
+
+    matrix: (feature, text) float32. scores: (text, permutation + 1) float32. basis: (text, q)
+    float64, orthonormal: scores are those of residuals of which it is projected out again in each
+    column (Frisch, Waugh and Lovell; residuals are exchanged as Freedman and Lane do).
+    """
+    return _gathered(_z(matrix, scores, basis), matrix.shape[0])
+
+
+def z_columns(
+    matrix: sparse.csr_matrix, scores: np.ndarray, basis: np.ndarray | None = None
+) -> np.ndarray:
+    """(feature, permutation + 1) float32 the statistics of `z_test`, of few features."""
+    parts = [part for _, part in _z(matrix, scores, basis)]
+    return np.concatenate(parts) if parts else np.empty((0, scores.shape[1]), np.float32)
+
+
+def deviance_test(matrix: sparse.csr_matrix, in_a: np.ndarray, in_b: np.ndarray) -> Tested:
+    """The test of two classes by the signed root of the deviance (G) of firing and class.
+
+    matrix: (feature, text) float32 of ones. in_a, in_b: (text, permutation + 1) float32 of 0 and 1,
+    whose columns have the same sums. Its threshold is near the normal one whatever the sizes of the
+    classes, where that of a difference of rates is not.
+    """
+    return _gathered(_deviances(matrix, in_a, in_b), matrix.shape[0])
+
+
+def deviance_columns(matrix: sparse.csr_matrix, in_a: np.ndarray, in_b: np.ndarray) -> np.ndarray:
+    """(feature, permutation + 1) float32 the statistics of `deviance_test`, of few features."""
+    parts = [part for _, part in _deviances(matrix, in_a, in_b)]
+    return np.concatenate(parts) if parts else np.empty((0, in_a.shape[1]), np.float32)
+
+
+def single(statistic: np.ndarray, beyond: np.ndarray, columns: int) -> np.ndarray:
+    """(feature,) two-sided p of single features: the share of columns, the data among them, with an
+    absolute statistic at least as large; where fewer than `FEW` are, the normal tail if that is
+    smaller, since a share has no value below one of all columns."""
+    share = beyond / columns
+    tail = 2 * stats.norm.sf(np.abs(statistic))
+    return np.where(beyond < FEW, np.minimum(share, tail), share)
+
+
+def _z(
+    matrix: sparse.csr_matrix, scores: np.ndarray, basis: np.ndarray | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    inner = outer = None
+    if basis is not None and basis.shape[1]:
+        outer = (basis.T @ scores).astype(np.float32)
+        inner = (matrix.astype(np.float64) @ basis).astype(np.float32)
+    n = scores.shape[1]
+    # What no permutation moves has no deviation but that of rounding.
+    least = 1e-6 * float(np.abs(scores).max(initial=0))
+    sizes = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1), np.float64).ravel())
+    for start, stop in _ranges(matrix.shape[0], n):
+        part = matrix[start:stop] @ scores
+        if inner is not None:
+            part -= inner[start:stop] @ outer
+        part -= part.mean(axis=1, dtype=np.float64, keepdims=True)
+        deviation = np.sqrt(np.einsum("ij,ij->i", part, part, dtype=np.float64) / n)
+        moved = deviation > least * sizes[start:stop]
+        scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=moved)
+        part *= scale.astype(np.float32)[:, None]
+        yield start, part
+
+
+def _deviances(
+    matrix: sparse.csr_matrix, in_a: np.ndarray, in_b: np.ndarray
+) -> Iterator[tuple[int, np.ndarray]]:
+    n_a, n_b = int(in_a[:, 0].sum()), int(in_b[:, 0].sum())
+    of_a, of_b, of_both = (_entropy(n) for n in (n_a, n_b, n_a + n_b))
+    constant = _times_log(np.array([n_a + n_b]))[0] - of_a[0] - of_b[0]
+    for start, stop in _ranges(matrix.shape[0], 2 * in_a.shape[1]):
+        rows = matrix[start:stop]
+        a = (rows @ in_a).astype(np.int32)
+        b = (rows @ in_b).astype(np.int32)
+        both = a + b
+        g = of_a[a]
+        g += of_b[b]
+        g -= of_both[both]
+        g += constant
+        np.maximum(g, 0, out=g)
+        np.sqrt(2 * g, out=g)
+        # a / n_a < b / n_b, in whole numbers.
+        below = a.astype(np.int64) * n_b < b.astype(np.int64) * n_a
+        np.negative(g, out=g, where=below)
+        yield start, g.astype(np.float32)
+
+
+def _entropy(n: int) -> np.ndarray:
+    """(n + 1,) k log k + (n - k) log(n - k) for k from 0 to n."""
+    table = _times_log(np.arange(n + 1))
+    return table + table[::-1]
+
+
+def _times_log(k: np.ndarray) -> np.ndarray:
+    return k * np.log(np.maximum(k, 1))
+
+
+def _gathered(parts: Iterator[tuple[int, np.ndarray]], n: int) -> Tested:
+    """The statistics of the data, and what is kept of those of permutations."""
+    statistic, beyond = np.zeros(n), np.zeros(n, np.int64)
+    maxima, tails, columns = None, [], 1
+    for start, part in parts:
+        stop = start + len(part)
+        statistic[start:stop] = part[:, 0]
+        shuffled = part[:, 1 : SHUFFLES + 1]
+        feature, column = np.nonzero(np.abs(shuffled) >= TAIL)
+        kept = shuffled[feature, column]
+        tails.append(np.stack([column + 1, feature + start, kept], axis=1).astype(np.float64))
+        np.abs(part, out=part)
+        beyond[start:stop] = (part >= part[:, :1]).sum(axis=1)
+        largest, columns = part.max(axis=0), part.shape[1]
+        maxima = largest if maxima is None else np.maximum(maxima, largest)
+    if maxima is None:
+        return Tested(statistic, np.ones(n), np.zeros(1, np.float32), np.empty((0, 3)))
+    return Tested(statistic, single(statistic, beyond, columns), maxima, np.concatenate(tails))
+
+
+def _ranges(rows: int, columns: int) -> Iterator[tuple[int, int]]:
+    step = max(1, HELD // columns)
+    for start in range(0, rows, step):
+        yield start, min(start + step, rows)

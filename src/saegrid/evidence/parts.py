@@ -1,0 +1,101 @@
+"""Parts of the texts: one to search in, one to confirm on, one that is looked at once, others."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from saegrid.evidence.contrast import Unusable
+from saegrid.evidence.texts import Texts
+from saegrid.text.split import mix
+
+DISCOVERY, CONFIRMATION, TEST = "discovery", "confirmation", "test"
+USUAL = {DISCOVERY: "train", CONFIRMATION: "dev", TEST: "test"}
+"""Splits that are taken where the config names none and the main corpus has the first two."""
+
+Part = Mapping[str, Any]
+"""A part: {corpus, split} or {corpus, share: [from, to], seed}; a split of null is the whole."""
+
+
+def parts(
+    main: str, splits: Sequence[str], holdouts: Sequence[str], named: Mapping[str, Any]
+) -> dict[str, Part]:
+    """The parts of a study by name, discovery first.
+
+    main: name of the main corpus; splits: those of its items; holdouts: names of other corpora.
+    named: discovery, confirmation, test (a split of the main corpus or the name of a corpus, or
+    None), beyond (a list of such), share and seed.
+
+    Where nothing is named and there are no usual splits, originals are cut by seed: `share` of them
+    to search in, the others to confirm on.
+    """
+    wanted = {name: named.get(name) for name in (DISCOVERY, CONFIRMATION, TEST)}
+    if not any(wanted.values()) and {USUAL[DISCOVERY], USUAL[CONFIRMATION]} <= set(splits):
+        wanted = {name: split if split in splits else None for name, split in USUAL.items()}
+    beyond = list(named.get("beyond") or [])
+    if wanted[DISCOVERY] is None or wanted[CONFIRMATION] is None:
+        if wanted[CONFIRMATION] is not None or wanted[DISCOVERY] is not None:
+            key = DISCOVERY if wanted[DISCOVERY] is None else CONFIRMATION
+            if key == DISCOVERY and wanted[CONFIRMATION] in holdouts:
+                chosen = {DISCOVERY: {"corpus": main, "split": None}}
+            else:
+                raise Unusable(
+                    f"analyses.tests.{key}: must be named where the other part is. Name a split of "
+                    f"{main} ({_listed(splits)}) or a corpus ({_listed(holdouts)})."
+                )
+        else:
+            share, seed = named["share"], named["seed"]
+            chosen = {
+                DISCOVERY: {"corpus": main, "share": [0.0, share], "seed": seed},
+                CONFIRMATION: {"corpus": main, "share": [share, 1.0], "seed": seed},
+            }
+    else:
+        chosen = {}
+    for name, value in wanted.items():
+        if value is not None:
+            chosen[name] = _part(main, splits, holdouts, f"analyses.tests.{name}", value)
+    ordered = {n: chosen[n] for n in (DISCOVERY, CONFIRMATION, TEST) if n in chosen}
+    for value in beyond:
+        ordered[value] = _part(main, splits, holdouts, "analyses.tests.beyond", value)
+    _apart(ordered)
+    return ordered
+
+
+def chosen(texts: Texts, part: Part) -> np.ndarray:
+    """(item,) bool: the items of a part of their corpus."""
+    if "share" in part:
+        low, high = part["share"]
+        key = mix(texts.cluster.astype(np.uint64) + (np.uint64(part["seed"]) << np.uint64(32)))
+        drawn = (key >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return (drawn >= low) & (drawn < high)
+    if part["split"] is None:
+        return np.ones(texts.n, bool)
+    return np.array([one == part["split"] for one in texts.labels["split"]], bool)
+
+
+def _part(main: str, splits: Sequence[str], holdouts: Sequence[str], key: str, value: str) -> Part:
+    if value in splits:
+        return {"corpus": main, "split": value}
+    if value in holdouts:
+        return {"corpus": value, "split": None}
+    raise Unusable(
+        f"{key}: {value!r} is neither a split of {main} ({_listed(splits)}) nor a corpus of role "
+        f"holdout or reference ({_listed(holdouts)})."
+    )
+
+
+def _apart(ordered: Mapping[str, Part]) -> None:
+    """Unusable where two parts are the same texts."""
+    seen: dict[str, str] = {}
+    for name, part in ordered.items():
+        here = repr(sorted(part.items(), key=str))
+        if here in seen:
+            raise Unusable(
+                f"analyses.tests.{name}: has the texts of {seen[here]}; a finding is confirmed on "
+                "texts that it was not found in. Name another split or corpus."
+            )
+        seen[here] = name
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
