@@ -41,6 +41,13 @@ class Features(NamedTuple):
         indptr = self.indptr[start : stop + 1] - first
         return Features(self.data[first:last], self.indices[first:last], indptr, self.token)
 
+    def select(self, features: np.ndarray) -> "Features":
+        """Some features, numbered from 0 in the order of their ids. features: (chosen,) ids."""
+        counts = np.diff(self.indptr)[features]
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        place = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - self.indptr[features], counts)
+        return Features(self.data[place], self.indices[place], indptr, self.token)
+
     def owners(self) -> np.ndarray:
         """(entry,) int32: the feature of every entry."""
         return np.repeat(np.arange(self.d_sae, dtype=np.int32), np.diff(self.indptr))

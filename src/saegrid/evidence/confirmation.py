@@ -5,7 +5,7 @@ another part by the largest statistic over all that was discovered, in the direc
 discovered: Holm's correction of so many permutation p could confirm none by construction.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -233,16 +233,16 @@ def shrinkage(effect: np.ndarray, confirmed: np.ndarray) -> float | None:
     return float((effect[known] * confirmed[known]).sum() / total) if total else None
 
 
-Chosen = Callable[[str, np.ndarray], Sides]
+def booleans(values: np.ndarray) -> pa.Array:
+    """Truth values of numbers, null where there is none."""
+    return pa.array(np.nan_to_num(values) == 1, mask=np.isnan(np.asarray(values, float)))
 
 
 def table_of_cell(table: pa.Table, columns: Mapping[str, Any]) -> pa.Table:
     """tests.parquet of a cell from its discovery table and further columns."""
     known = {name: table[name] for name in SCHEMA.names}
     own = {
-        name: pa.array(values, pa.bool_(), from_pandas=True)
-        if CELL_SCHEMA.field(name).type == pa.bool_()
-        else values
+        name: booleans(values) if CELL_SCHEMA.field(name).type == pa.bool_() else values
         for name, values in columns.items()
     }
     return to_table({**known, **own}, CELL_SCHEMA)

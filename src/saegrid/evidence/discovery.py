@@ -100,8 +100,9 @@ class Question(NamedTuple):
 def question(
     name: str, design: Design, bases: Bases, permutations: int, seed: int, part: str
 ) -> Question:
-    """A contrast with its permutations, which depend on seed, contrast and part alone."""
-    rng = exchange.generator(seed, f"{name} {part}")
+    """A contrast with its permutations, which depend on seed, part, scheme and clusters alone: the
+    contrasts of the same texts share them, and so do all cells."""
+    rng = exchange.generator(seed, f"{design.scheme} {part}")
     if design.scheme == exchange.FLIPS:
         moved = exchange.signs(design.cluster, permutations, rng)
     else:

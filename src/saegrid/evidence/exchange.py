@@ -44,12 +44,12 @@ def exchanged(
         for begin, end in _ranges(permutations, members.size):
             count = end - begin
             if between:
-                order = np.argsort(rng.random((count, n)), axis=1, kind="stable")
+                order = np.argsort(rng.random((count, n)), axis=1)
             else:
                 order = np.broadcast_to(np.arange(n), (count, n))
             source = members[order]  # (permutation, cluster, text of the cluster)
             if size > 1:
-                inside = np.argsort(rng.random((count, n, size)), axis=2, kind="stable")
+                inside = np.argsort(rng.random((count, n, size)), axis=2)
                 source = np.take_along_axis(source, inside, axis=2)
             out[members.ravel(), begin + 1 : end + 1] = source.reshape(count, -1).T
     return out

@@ -27,9 +27,14 @@ def resampled(cluster: np.ndarray, draws: int, rng: np.random.Generator) -> np.n
 
 
 def percentiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of (feature, draw + 1) values, column 0 left out; NaN draws too."""
+    """Percentile interval of (feature, draw + 1) values, column 0 and NaN left out; NaN of nothing
+    but NaN."""
     tail = 100 * (1 - LEVEL) / 2
-    return tuple(np.nanpercentile(values[:, 1:], [tail, 100 - tail], axis=1))
+    low, high = np.full((2, len(values)), np.nan)
+    some = ~np.isnan(values[:, 1:]).all(axis=1)
+    if some.any():
+        low[some], high[some] = np.nanpercentile(values[some, 1:], [tail, 100 - tail], axis=1)
+    return low, high
 
 
 def ratio(matrix: sparse.csr_matrix, above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -10,7 +10,6 @@ import numpy as np
 from scipy.stats import rankdata
 
 from saegrid.evidence.contrast import PAIRS, Design
-from saegrid.evidence.texts import Texts
 
 ENDINGS = ("ing", "ed", "ly", "ion", "er", "s")
 """Endings that tell categories of words apart where no lexicon does; the longest match counts."""
@@ -56,25 +55,14 @@ def replaced(original: str | None, edited: str | None) -> str:
     return " ".join(before[start : len(before) - stop])
 
 
-def numbers(
-    texts: Texts, words: Sequence[str], frequency: np.ndarray, surprisal: np.ndarray | None
-) -> Numbers:
-    """The numbers of one side. words: (item,); frequency: (item,) of these; surprisal: (item,) mean
-    over the tokens, or None where the model gives none."""
-    n = texts.n
-    ending = np.zeros(n, int)
-    for i, word in enumerate(words):
-        ends = [k for k, one in enumerate(ENDINGS, 1) if word.casefold().endswith(one)]
-        ending[i] = ends[0] if ends and len(word) > len(ENDINGS[ends[0] - 1]) + 1 else 0
-    return Numbers(
-        np.asarray(frequency, float),
-        texts.spans["n_tokens"],
-        texts.spans["position"],
-        texts.spans["length"],
-        np.array([float(word[:1].isupper()) for word in words]),
-        np.full(n, np.nan) if surprisal is None else np.asarray(surprisal, float),
-        ending,
-    )
+def ending_of(word: str) -> int:
+    """The number of a word's ending in `ENDINGS`, from 1 on; 0 where it has none, or nothing but
+    it."""
+    folded = word.casefold()
+    for number, ending in enumerate(ENDINGS, 1):
+        if folded.endswith(ending) and len(folded) > len(ending) + 1:
+            return number
+    return 0
 
 
 def basis(

@@ -13,6 +13,8 @@ DISCOVERY, CONFIRMATION, TEST = "discovery", "confirmation", "test"
 USUAL = {DISCOVERY: "train", CONFIRMATION: "dev", TEST: "test"}
 """Splits that are taken where the config names none and the main corpus has the first two."""
 
+SHARE = 0.7
+"""Share of the originals that is searched where nothing is named."""
 Part = Mapping[str, Any]
 """A part: {corpus, split} or {corpus, share: [from, to], seed}; a split of null is the whole."""
 
@@ -24,38 +26,38 @@ def parts(
 
     main: name of the main corpus; splits: those of its items; holdouts: names of other corpora.
     named: discovery, confirmation, test (a split of the main corpus or the name of a corpus, or
-    None), beyond (a list of such), share and seed.
+    None), beyond (a list of such), share (or None) and seed.
 
-    Where nothing is named and there are no usual splits, originals are cut by seed: `share` of them
-    to search in, the others to confirm on.
+    Where a share is named, or nothing is and there are no usual splits, originals of the main
+    corpus are cut by seed: a share of them to search in, the others to confirm on.
     """
     wanted = {name: named.get(name) for name in (DISCOVERY, CONFIRMATION, TEST)}
-    if not any(wanted.values()) and {USUAL[DISCOVERY], USUAL[CONFIRMATION]} <= set(splits):
-        wanted = {name: split if split in splits else None for name, split in USUAL.items()}
-    beyond = list(named.get("beyond") or [])
-    if wanted[DISCOVERY] is None or wanted[CONFIRMATION] is None:
-        if wanted[CONFIRMATION] is not None or wanted[DISCOVERY] is not None:
-            key = DISCOVERY if wanted[DISCOVERY] is None else CONFIRMATION
-            if key == DISCOVERY and wanted[CONFIRMATION] in holdouts:
-                chosen = {DISCOVERY: {"corpus": main, "split": None}}
-            else:
-                raise Unusable(
-                    f"analyses.tests.{key}: must be named where the other part is. Name a split of "
-                    f"{main} ({_listed(splits)}) or a corpus ({_listed(holdouts)})."
-                )
-        else:
-            share, seed = named["share"], named["seed"]
-            chosen = {
-                DISCOVERY: {"corpus": main, "share": [0.0, share], "seed": seed},
-                CONFIRMATION: {"corpus": main, "share": [share, 1.0], "seed": seed},
-            }
-    else:
-        chosen = {}
+    known = {*splits, *holdouts}
+    chosen: dict[str, Part] = {}
+    if named.get("share") is not None and (wanted[DISCOVERY] or wanted[CONFIRMATION]):
+        raise Unusable(
+            "analyses.tests.share: cuts the main corpus, so that discovery and confirmation cannot "
+            "be named too. Leave out one or the other."
+        )
+    if named.get("share") is None and not any(wanted.values()) and USUAL[CONFIRMATION] in known:
+        wanted = {name: split if split in known else None for name, split in USUAL.items()}
+    if wanted[DISCOVERY] is None and wanted[CONFIRMATION] in holdouts:
+        chosen[DISCOVERY] = {"corpus": main, "split": None}
+    elif wanted[DISCOVERY] is None and wanted[CONFIRMATION] is None:
+        share, seed = named.get("share") or SHARE, named["seed"]
+        chosen[DISCOVERY] = {"corpus": main, "share": [0.0, share], "seed": seed}
+        chosen[CONFIRMATION] = {"corpus": main, "share": [share, 1.0], "seed": seed}
+    elif wanted[DISCOVERY] is None or wanted[CONFIRMATION] is None:
+        key = DISCOVERY if wanted[DISCOVERY] is None else CONFIRMATION
+        raise Unusable(
+            f"analyses.tests.{key}: must be named where the other part is. Name a split of {main} "
+            f"({_listed(splits)}) or a corpus ({_listed(holdouts)})."
+        )
     for name, value in wanted.items():
         if value is not None:
             chosen[name] = _part(main, splits, holdouts, f"analyses.tests.{name}", value)
-    ordered = {n: chosen[n] for n in (DISCOVERY, CONFIRMATION, TEST) if n in chosen}
-    for value in beyond:
+    ordered = {name: chosen[name] for name in (DISCOVERY, CONFIRMATION, TEST) if name in chosen}
+    for value in named.get("beyond") or []:
         ordered[value] = _part(main, splits, holdouts, "analyses.tests.beyond", value)
     _apart(ordered)
     return ordered

@@ -31,6 +31,11 @@ STAGES = {
     "baselines": "saegrid.stages.baselines:BASELINES",
     "health": "saegrid.stages.health:HEALTH",
     "survey_page": "saegrid.stages.survey_page:SURVEY_PAGE",
+    "nuisances": "saegrid.stages.nuisances:NUISANCES",
+    "analysis_plan": "saegrid.stages.analysis_plan:ANALYSIS_PLAN",
+    "contrasts": "saegrid.stages.contrasts:CONTRASTS",
+    "tests": "saegrid.stages.tests:TESTS",
+    "findings": "saegrid.stages.findings:FINDINGS",
     "summary": "saegrid.stages.summary:SUMMARY",
     "summary_by_corpus": "saegrid.stages.summary_by_corpus:SUMMARY_BY_CORPUS",
     "plot": "saegrid.stages.plot:PLOT",
@@ -38,8 +43,7 @@ STAGES = {
 }
 """Stages by name, in the order in which they run."""
 
-# By the name of the stage: "probe": "saegrid.stages.probe:Settings",
-ANALYSES: dict[str, str] = {}
+ANALYSES: dict[str, str] = {"tests": "saegrid.stages.tests:Settings"}
 """Optional stages, and the class of their section of the config."""
 
 

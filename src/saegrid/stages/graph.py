@@ -213,7 +213,12 @@ class Graph:
 
     def present(self) -> list[Stage]:
         """The stages of this study: analyses that it does not name are left out."""
-        return [s for s in self.stages.values() if not s.config or s in self.analyses]
+        named = {stage.name for stage in self.analyses}
+        return [
+            s
+            for s in self.stages.values()
+            if (s.name in named if s.config else not s.part_of or s.part_of in named)
+        ]
 
 
 def template(graph: Graph, stage: Stage, name: str) -> str | None:

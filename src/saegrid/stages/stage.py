@@ -249,6 +249,9 @@ class Stage:
     study has one. A cell may override it where the jobs are those of cells."""
     ends: Callable[[Plan], Iterable[At]] | None = None
     """The jobs of an analysis; jobs of other stages follow from what is read of them."""
+    part_of: str = ""
+    """The analysis that it belongs to: it is there where a study names that one, and its own `ends`
+    are made with it."""
     everywhere: bool = False
     """Runs for every cell on each corpus of the roles main, holdout and reference; False: on the
     main one, elsewhere where something asks for it."""
@@ -258,7 +261,7 @@ class Stage:
         bad = sorted(RESERVED & {*self.reads, *self.writes})
         if bad:
             raise ValueError(f"Stage {self.name}: Snakemake has its own {bad[0]!r}; rename it.")
-        if bool(self.config) != bool(self.ends):
+        if bool(self.config) != bool(self.ends) and not (self.ends and self.part_of):
             raise ValueError(f"Stage {self.name}: an analysis has both `config` and `ends`.")
         if self.config and self.name not in self.sections:
             object.__setattr__(self, "sections", (self.name, *self.sections))

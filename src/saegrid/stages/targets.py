@@ -88,11 +88,13 @@ def everything(plan: Plan) -> Iterator[Source]:
 
 
 def analysis(stage: Stage) -> Target:
-    """The target of an analysis: all of its jobs."""
+    """The target of an analysis: all of its jobs, and those of stages that belong to it."""
 
     def target(plan: Plan) -> Iterator[Source]:
-        output = next(iter(stage.writes))
-        yield from (Source(f"{stage.name}.{output}", at) for at in stage.ends(plan))
+        for one in plan.graph.present():
+            if one.ends and stage.name in (one.name, one.part_of):
+                output = next(iter(one.writes))
+                yield from (Source(f"{one.name}.{output}", at) for at in one.ends(plan))
 
     return target
 

@@ -1,0 +1,100 @@
+"""Inputs and settings that the stages of the tests share."""
+
+from typing import Any
+
+from saegrid.base.errors import ConfigError
+from saegrid.base.paths import expand
+from saegrid.evidence.contrasts import CONTRASTS
+from saegrid.evidence.parts import CONFIRMATION, TEST, USUAL
+from saegrid.stages.places import cells
+from saegrid.stages.stage import At, Many, Plan, Source
+
+FACTS = "tests.json"
+"""The file of another study in which its tests stand."""
+
+
+def section(plan: Plan) -> Any:
+    """The settings of the analysis."""
+    return plan.study.analyses.tests
+
+
+def corpora(plan: Plan) -> list[str]:
+    """Names of the corpora that the tests read: the main one, those that are named as parts or as
+    control, and holdouts with the usual names where nothing is named."""
+    named = section(plan)
+    parts = [named.discovery, named.confirmation, named.test, *named.beyond]
+    if not any(parts[:3]):
+        holdouts = set(plan.corpora.studied[1:])
+        parts += [USUAL[name] for name in (CONFIRMATION, TEST) if USUAL[name] in holdouts]
+    others = [name for name in [*parts, named.control] if name in plan.study.corpora]
+    return list(dict.fromkeys([plan.main, *others]))
+
+
+def of_each(output: str) -> Many:
+    """An output on each of these corpora."""
+    return Many(lambda plan, at: [Source(output, At(name)) for name in corpora(plan)])
+
+
+def asked() -> dict[str, Many]:
+    """The tables of the texts of these corpora."""
+    return {
+        "texts": of_each("items.table"),
+        "tokens": of_each("tokens.tokens"),
+        "spans": of_each("tokens.spans"),
+    }
+
+
+def codes(plan: Plan, at: At) -> list[Source]:
+    """The codes of every cell on each of these corpora, those of the main one first."""
+    return [
+        Source("encode.features", place._replace(corpus=name))
+        for name in corpora(plan)
+        for place in cells(plan)
+    ]
+
+
+def nuisances(plan: Plan, at: At) -> list[Source]:
+    """The nuisances of each of these corpora."""
+    return [Source("nuisances.table", At(name)) for name in corpora(plan)]
+
+
+def frozen(plan: Plan, cell: str) -> str:
+    """The part of a cell's SAE that stays at its random start: none, decoder, encoder or soft."""
+    if not plan.saes.is_trained(cell):
+        return "none"
+    return getattr(plan.trainings.recipe(cell), "freeze", "none")
+
+
+def reference(plan: Plan) -> str | None:
+    """The corpus of in-distribution text on which features are described, the first one."""
+    named = plan.study.corpora
+    return next((n for n in plan.corpora.studied if named[n].role == "reference"), None)
+
+
+def beside(plan: Plan, at: At) -> list[Source]:
+    """Densities of every cell on the reference corpus."""
+    name = reference(plan)
+    return [Source("density.table", p._replace(corpus=name)) for p in cells(plan) if name]
+
+
+def untrained(plan: Plan) -> dict[str, Any]:
+    """The tests of the study of the untrained model, where these were made: their content."""
+    from pathlib import Path
+
+    from saegrid.base.digest import file_digest
+
+    name = section(plan).untrained
+    if name == plan.study.study:
+        raise ConfigError(
+            f"analyses.tests.untrained: must be another study than {name!r}, one with "
+            "model.weights: random."
+        )
+    path = Path(expand(f"results/{name}/{FACTS}")) if name else None
+    return {"untrained_content": file_digest(str(path)) if path and path.is_file() else None}
+
+
+def code(plan: Plan) -> list[str]:
+    """The modules of the contrasts that a study may ask for."""
+    names = section(plan).contrasts
+    keys = CONTRASTS if names is None else [n.partition(":")[0] for n in names]
+    return sorted(CONTRASTS[key] for key in keys if key in CONTRASTS)

@@ -1,0 +1,35 @@
+"""The page that says in plain words what was found, confirmed and not found."""
+
+from saegrid.stages.places import once
+from saegrid.stages.stage import STUDY, At, Many, Needs, Plan, Source, Stage, Write
+
+
+def classified(plan: Plan, at: At) -> list[Source]:
+    """What classifiers say, where the study names them."""
+    named = {stage.name for stage in plan.graph.analyses}
+    return (
+        [Source("probes_summary.facts", At()), Source("probes_summary.table", At())]
+        if "probes" in named and "probes_summary" in plan.graph.stages
+        else []
+    )
+
+
+FINDINGS = Stage(
+    "findings",
+    reads={
+        "facts": "tests.facts",
+        "summary": "tests.summary",
+        "discoveries": "tests.discoveries",
+        "examples": "tests.examples",
+        "probes": Many(classified),
+    },
+    writes={"page": Write(STUDY + "findings.html", report=("findings", "Findings"))},
+    settings=lambda plan, at: {
+        "study": plan.study.study,
+        "title": plan.study.pages.title,
+        "model": plan.study.model.path,
+    },
+    part_of="tests",
+    ends=once,
+    needs=Needs(memory=2000, minutes=10, group="study"),
+)

@@ -1,0 +1,21 @@
+"""The page that says in plain words what was found, confirmed and not found."""
+
+from saegrid.pages.browser.findings import findings_page
+
+from saegrid.base import io
+from saegrid.job import start
+
+with start(snakemake) as job:
+    inputs, settings = job.input, job.written
+    facts = {name: settings[name] for name in ("study", "title", "model")}
+    probes = inputs.probes
+    page = findings_page(
+        facts | {"spec": job.spec},
+        io.read_json(inputs.facts),
+        io.read_table(inputs.summary),
+        io.read_table(inputs.discoveries),
+        io.read_table(inputs.examples),
+        io.read_json(probes[0]) if probes else None,
+        io.read_table(probes[1]) if probes else None,
+    )
+    io.write_text(job.output.page, page)
