@@ -81,7 +81,8 @@ def test_slurm_groups_are_those_of_the_stages():
     assert groups == {
         name: stage.needs.group for name, stage in stages.items() if stage.needs.group
     }
-    assert stages.keys() - groups.keys() == {"verify_checkpoint", "capture", "fill_store"}
+    alone = {"verify_checkpoint", "capture", "surprisal", "fill_store"}
+    assert stages.keys() - groups.keys() == alone
     assert [rule for rule, group in groups.items() if group == groups["encode"]] == ["encode"]
     of_cells = {name for name, stage in stages.items() if stage.is_of_cells} - {"encode"}
     assert {groups[name] for name in of_cells | {"page"}} == {"cells"}
