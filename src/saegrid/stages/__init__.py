@@ -14,6 +14,7 @@ STAGES = {
     "tokens": "saegrid.stages.tokens:TOKENS",
     "verify_checkpoint": "saegrid.stages.verify_checkpoint:VERIFY_CHECKPOINT",
     "capture": "saegrid.stages.capture:CAPTURE",
+    "surprisal": "saegrid.stages.surprisal:SURPRISAL",
     "fill_store": "saegrid.stages.fill_store:FILL_STORE",
     "begin_store": "saegrid.stages.begin_store:BEGIN_STORE",
     "survey": "saegrid.stages.survey:SURVEY",

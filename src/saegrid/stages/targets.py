@@ -165,7 +165,7 @@ def _unnamed(name: str) -> str:
 
 
 PARTS = {
-    "model": {"capture", "fill_store", "begin_store", "measure", "logit_effects"},
+    "model": {"capture", "surprisal", "fill_store", "begin_store", "measure", "logit_effects"},
     "grid": {"capture", "fill_store", "begin_store", "summary", "health", "survey"},
     "tokenizer": {"tokens", "fill_store", "begin_store", "logit_effects"},
     "cells": {"encode", "summary"},
