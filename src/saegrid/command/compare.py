@@ -1,0 +1,208 @@
+"""saegrid compare: which SAE features tell two sets of texts apart.
+
+It writes a config, runs it, and ends with the path of findings.html. Half of the texts are searched,
+and what is found there is confirmed on the other half.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from saegrid.base.errors import ConfigError
+from saegrid.config.models import Model as Settings
+from saegrid.stages.plan.model import Model
+from saegrid.text.corpora.look import check_file, columns
+from saegrid.text.corpora.rows import CorpusError
+
+USUAL = ("text", "prompt", "headline", "title", "sentence", "content", "body")
+"""Names of columns that hold texts, in the order in which they are tried."""
+ENDINGS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".json": "jsonl", ".parquet": "parquet"}
+PROPER = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    out = argparse.ArgumentParser(
+        prog="saegrid compare",
+        description=(
+            "Which SAE features tell two sets of texts apart? Half of the texts are searched, what "
+            "is found is confirmed on the other half, beside what shuffled labels give."
+        ),
+        epilog=(
+            "example: saegrid compare clickbait.csv factual.csv --model ${SAEGRID_DATA}/stories3M-hf"
+        ),
+    )
+    add = out.add_argument
+    add("files", nargs="+", metavar="FILE", help="two files of texts, or one with --by")
+    add("--by", metavar="COLUMN", help="column of one file whose two values are the sets")
+    add("--column", metavar="NAME", help=f"column of the texts; else {', '.join(USUAL)}")
+    add(
+        "--model", required=True, help="folder of a Hugging Face checkpoint, or its name on the hub"
+    )
+    add("--revision", help="commit of the model on the hub")
+    add(
+        "--sae",
+        default="train",
+        help="folder of a checkpoint, in which {layer} and {position} are filled in; train (the "
+        "default) trains one on the texts",
+    )
+    add("--format", default="sae_lens", help="format of the checkpoint (default: sae_lens)")
+    add("--layers", type=int, nargs="+", help="layers; by default the middle one")
+    add("--position", default="r", help="position in the block (default: r, the residual stream)")
+    add("--expansion", type=int, default=8, help="d_sae / d_model of a trained SAE (default: 8)")
+    add("--k", type=int, default=16, help="active features a token of a trained SAE (default: 16)")
+    add("--name", help="name of the study, its folder in results/")
+    add("--seed", type=int, default=0, help="seed of the halves and of the permutations")
+    add("--cores", type=int, default=os.cpu_count() or 1, help="CPUs (default: all)")
+    add("--config", action="store_true", help="print the config and run nothing")
+    return out
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; its exit status. A mistake is one sentence."""
+    given = parser().parse_args(list(arguments))
+    try:
+        root = repository()
+        config = study(given)
+        text = HEAD + yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
+        if given.config:
+            print(text, end="")
+            return 0
+        path = root / "results" / f"{config['study']}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except (ConfigError, CorpusError, OSError) as mistake:
+        print(f"saegrid compare: {mistake}", file=sys.stderr)
+        return 1
+    target = f"results/{config['study']}/findings.html"
+    command = ["snakemake", "--cores", str(given.cores), "--configfile", str(path), "--", target]
+    program = [sys.executable, "-m", *command]
+    status = subprocess.run(program, cwd=root, check=False).returncode
+    if status == 0:
+        print(f"Open {root / target}")
+    return status
+
+
+HEAD = "# Written by `saegrid compare`; may be changed and run with snakemake --configfile.\n"
+
+
+def repository() -> Path:
+    """The folder of the Snakefile: where the command runs, or where the library lies."""
+    for folder in (Path.cwd(), Path(__file__).resolve().parents[3]):
+        if (folder / "Snakefile").is_file() and (folder / "workflow").is_dir():
+            return folder
+    raise ConfigError(
+        "no Snakefile in this folder: run the command in a clone of the repository of saegrid."
+    )
+
+
+def study(given: argparse.Namespace) -> dict[str, Any]:
+    """The config of a comparison; ConfigError and CorpusError for what cannot be used."""
+    files = [check_file(path).resolve() for path in given.files]
+    if len(files) != (1 if given.by else 2):
+        raise ConfigError(
+            f"two files of texts are compared, or one file with --by; got {len(files)}"
+            f"{' with' if given.by else ' without'} --by."
+        )
+    names = [PROPER.sub("-", path.stem).strip("-") or "texts" for path in files]
+    if len(names) == 2 and names[0] == names[1]:
+        names = [f"{name}-{n}" for name, n in zip(names, "ab", strict=True)]
+    kinds = {kind_of(path) for path in files}
+    if len(kinds) > 1:
+        raise ConfigError(f"the files must be of one kind; got {' and '.join(sorted(kinds))}.")
+    kind = kinds.pop()
+    column = text_column(files, kind, given.column)
+    labels = {given.by: "text"} if given.by else {}
+    name = given.name or "-".join(["compare", *names])[:80]
+    source = {
+        "kind": kind,
+        "files": {n: str(path) for n, path in zip(names, files, strict=True)},
+        "columns": {"id": "auto", "text": column},
+        **({"labels": labels} if labels else {}),
+    }
+    model = {"path": local(given.model), **({"revision": given.revision} if given.revision else {})}
+    return {
+        "study": name,
+        "model": model,
+        "corpora": {"texts": {"role": "main", "source": source, "tokens": {"context": "all"}}},
+        "saes": {"sae": sae(given)},
+        "grid": [
+            {
+                "layers": given.layers or [middle(model)],
+                "positions": [given.position],
+                "saes": ["sae"],
+            }
+        ],
+        "analyses": {
+            "tests": {
+                "contrasts": ["label"],
+                "label": given.by or "split",
+                **({} if given.by else {"classes": names}),
+                "share": 0.5,
+                "seed": given.seed,
+            }
+        },
+        "pages": {"title": " or ".join(names) if not given.by else f"{names[0]} by {given.by}"},
+    }
+
+
+def kind_of(path: Path) -> str:
+    """The kind of a file by its ending."""
+    for ending, kind in ENDINGS.items():
+        if ending in path.suffixes[-2:]:
+            return kind
+    raise ConfigError(f"{path}: must end in {', '.join(ENDINGS)}; rename it by what it holds.")
+
+
+def text_column(files: Sequence[Path], kind: str, named: str | None) -> str:
+    """The column of the texts, the same in all files."""
+    known = [columns(path, kind, {}) for path in files]
+    common = [name for name in known[0] if all(name in other for other in known)]
+    if named is not None:
+        if named not in common:
+            raise ConfigError(
+                f"--column: {named!r} is no column of the files; these have {common}."
+            )
+        return named
+    folded = {name.casefold(): name for name in common}
+    for usual in USUAL:
+        if usual in folded:
+            return folded[usual]
+    if len(common) == 1:
+        return common[0]
+    raise ConfigError(f"--column must name the column of the texts; the files have {common}.")
+
+
+def local(path: str) -> str:
+    """An absolute path where there is such a folder, else as it is."""
+    return str(Path(path).resolve()) if Path(path).is_dir() else path
+
+
+def sae(given: argparse.Namespace) -> dict[str, Any]:
+    """The SAE of the comparison, trained on the texts or read from a checkpoint."""
+    if given.sae == "train":
+        settings = {"k": given.k}
+        return {
+            "source": "train",
+            "recipe": "topk",
+            "expansion": given.expansion,
+            "corpus": "texts",
+            "settings": settings,
+        }
+    path = given.sae if "{" in given.sae else local(given.sae)
+    return {"source": "checkpoint", "format": given.format, "path": path}
+
+
+def middle(model: dict[str, Any]) -> int:
+    """The middle layer of a model; ConfigError where its files do not say how many it has."""
+    sizes = Model(Settings(**model)).sizes
+    if sizes is None:
+        raise ConfigError("--layers must name the layers: the model's files are not here yet.")
+    return int(sizes.n_layers // 2)
