@@ -1,7 +1,7 @@
 """saegrid compare: which SAE features tell two sets of texts apart.
 
-It writes a config, runs it, and ends with the path of findings.html. Half of the texts are searched,
-and what is found there is confirmed on the other half.
+It writes a config, runs it, and ends with the path of findings.html. Half of the texts are
+searched, and what is found there is confirmed on the other half.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
             "is found is confirmed on the other half, beside what shuffled labels give."
         ),
         epilog=(
-            "example: saegrid compare clickbait.csv factual.csv --model ${SAEGRID_DATA}/stories3M-hf"
+            "example: saegrid compare bait.csv factual.csv --model ${SAEGRID_DATA}/stories3M-hf"
         ),
     )
     add = out.add_argument

@@ -39,6 +39,8 @@ class Design(NamedTuple):
     """True where side b is the corpus of the control, item by item."""
     left_out: Mapping[str, int] = {}
     """Texts that were left out by reason."""
+    names: tuple[str, ...] = ()
+    """Names of both sides where the texts have them, as of a label's classes."""
 
     @property
     def n_a(self) -> int:

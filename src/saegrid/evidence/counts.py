@@ -199,12 +199,13 @@ def _described(question: Question, plan: Mapping[str, Any]) -> dict[str, Any]:
     kind, settings = questions.settings_of(plan, question.name)
     design = question.design
     scored = design.kind == SCORES
+    a, b = design.names or (kind.a, kind.b)
     return {
         "name": question.name,
-        "title": kind.title,
-        "question": kind.question,
-        "a": kind.a,
-        "b": kind.b,
+        "title": f"{a} or {b}" if design.names else kind.title,
+        "question": kind.question.format(a=a, b=b),
+        "a": a,
+        "b": b,
         "label": settings["label"] if kind.labelled else None,
         "kind": design.kind,
         "unit": "pairs" if design.kind == PAIRS else "texts",
@@ -219,10 +220,11 @@ def _described(question: Question, plan: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _passed(of: Rows, name: str, plan: Mapping[str, Any]) -> int | None:
-    """Discoveries with a family-wise p of at most alpha on a part; None where it was skipped."""
-    if name in of.skipped:
+    """Discoveries with a family-wise p of at most alpha on a part; None where it was not asked."""
+    p = of.column(f"p_{name}")
+    if name in of.skipped or (len(p) and np.isnan(p).all()):
         return None
-    return int((of.column(f"p_{name}") <= plan["alpha"]).sum())
+    return int((p <= plan["alpha"]).sum())
 
 
 def _of_rows(of: Rows, name: str) -> np.ndarray:

@@ -77,14 +77,17 @@ def design(texts: Texts, chosen: np.ndarray, plan: Mapping[str, Any]) -> Design:
     )
     lost = int(chosen.sum()) - len(item)
     left = {"of neither class": lost} if lost else {}
-    return Design(item, texts.cluster[item], CLASSES, BETWEEN, score, view, left_out=left)
+    names = tuple(pair)
+    return Design(
+        item, texts.cluster[item], CLASSES, BETWEEN, score, view, left_out=left, names=names
+    )
 
 
 CONTRAST = Contrast(
     "Label",
-    "Does it fire more often in texts of one class than in those of the other?",
-    "first class",
-    "second class",
+    "Does it fire more often in texts of {a} than in those of {b}?",
+    "the first class",
+    "the second class",
     design,
     labelled=True,
 )
