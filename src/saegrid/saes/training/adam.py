@@ -1,4 +1,5 @@
-"""The Adam optimiser, and the projections that keep decoder rows at norm one."""
+"""The Adam optimiser, and the projections that keep decoder rows at norm one and near their
+start."""
 
 import torch
 from torch import Tensor
@@ -85,6 +86,26 @@ def normalise(W: Tensor) -> None:
     """Scale the rows of W (feature, d_model) to norm one."""
     for (w,) in zip(*_pieces(W), strict=True):
         w /= w.norm(dim=1, keepdim=True).clamp_min(1e-12)
+
+
+@torch.no_grad()
+def confine(W: Tensor, start: Tensor, cosine: float) -> None:
+    """Turn rows of W (feature, d_model) whose cosine with their row of start is below a bound.
+
+    They get the nearest direction at the bound, c u + sqrt(1 - c^2) v, with u the direction of
+    their start and v that of their part orthogonal to it; their norms stay.
+    """
+    for piece, begun in zip(*_pieces(W, start), strict=True):
+        along = (piece * begun).sum(dim=1)
+        outside = ~(along > cosine * piece.norm(dim=1) * begun.norm(dim=1))
+        w, u = piece[outside], begun[outside]
+        u = u / u.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        norm = w.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        v = w - (w * u).sum(dim=1, keepdim=True) * u
+        # A row that is opposite to its start has an orthogonal part of rounding errors alone.
+        v /= v.norm(dim=1, keepdim=True).maximum(1e-6 * norm)
+        turned = cosine * u + (1 - cosine**2) ** 0.5 * v
+        piece[outside] = turned * (norm / turned.norm(dim=1, keepdim=True).clamp_min(1e-12))
 
 
 def _pieces(*matrices: Tensor) -> list[tuple[Tensor, ...]]:

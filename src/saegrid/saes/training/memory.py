@@ -17,12 +17,14 @@ def held(saes: Iterable[tuple[int, int, Settings]]) -> int:
 
     They hold the weights with the arrays of the optimiser, four arrays (token, feature) of a batch,
     and where activations are whitened the larger of the sample and two float64 copies of the
-    weights.
+    weights. A soft-frozen decoder has its start beside it.
     """
     total = TORCH
     for d_model, d_sae, settings in saes:
         weights = 2 * d_model * d_sae
         total += COPIES * 4 * weights + 4 * 4 * settings.batch * d_sae
+        if settings.freeze == "soft":
+            total += 4 * d_model * d_sae
         if settings.whiten != "none":
             total += max(SAMPLE, 2 * 8 * weights)
     return -(-total // 10**6)

@@ -116,13 +116,16 @@ class Recipe(NamedTuple):
     """Function of the parameters, the scale and the settings that returns the SAE to be written."""
     decoder: str = "W_dec"
     """Name of the parameter whose rows reconstruct."""
+    encoder: str = "W_enc"
+    """Name of the parameter whose rows read the activations."""
     unit_decoder: bool = True
     """True where rows of the decoder keep norm one: the part of a gradient along its row is
     removed."""
     buffers: tuple[str, ...] = ()
     """Names among the parameters that no gradient moves."""
     after: Callable[[Parameters, Moment, Any], None] | None = None
-    """Function that is called after each step, or None."""
+    """Function that is called after each step, or None. It leaves alone what the optimiser does not
+    have: buffers, and what is frozen."""
 
 
 def fold(parameters: Parameters, scale: float, unit: bool) -> Parameters:

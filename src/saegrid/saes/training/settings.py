@@ -82,6 +82,12 @@ class Settings:
     activations need not be positive, for the bias is free."""
     init: Literal["data", "random"] = "random"
     """First directions of the features: `data` (tokens less their mean) or `random`."""
+    freeze: Literal["none", "decoder", "encoder", "soft"] = "none"
+    """Part that stays as it began, which makes the SAE a null beside trained ones (arXiv
+    2602.14111): the matrix of the `decoder` or of the `encoder`, with biases and thresholds
+    learned, or `soft`: decoder rows keep a cosine of 0.8 or more with their first ones. Tied
+    weights are one matrix: `decoder` and `encoder` are the same. With `init: data` first rows are
+    tokens, and no random directions; with `whiten` all this is of x'."""
     dead_after: Whole = 50_000
     """Number of tokens without activation after which a feature counts as dead in training."""
     hold_out: Share = 0.1
@@ -96,6 +102,11 @@ class Settings:
     `hold_out` must be above 0."""
     log_every: Whole = 50
     """Number of steps between two rows of the history."""
+
+    @property
+    def frozen(self) -> bool:
+        """True where the SAE is a null: its directions are not, or hardly, learned."""
+        return self.freeze != "none"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from saegrid.base import io
 from saegrid.base.recorded import recorded_spec
 from saegrid.base.registry import pick
 from saegrid.saes.training import RECIPES
-from saegrid.saes.training.adam import Adam, Astray, normalise, project
+from saegrid.saes.training.adam import Adam, Astray, confine, normalise, project
 from saegrid.saes.training.recipe import Batch, Moment, Outcome, Recipe, Start
 from saegrid.saes.training.settings import Settings, check_width, n_steps, parse
 from saegrid.saes.training.stream import Stream
@@ -24,6 +24,9 @@ BAR = 20
 """Characters of the progress bar."""
 SAMPLE = 1 << 16
 """Largest number of tokens that first directions are drawn from."""
+
+CONE = 0.8
+"""Least cosine of a soft-frozen decoder row with its first one."""
 
 
 class Run(NamedTuple):
@@ -112,7 +115,12 @@ class State:
         self.best: dict[str, Tensor] = {}
         self.idle = torch.zeros(self.d_sae, dtype=torch.int64)
         self.parameters = self._start()
-        trained = {n: p for n, p in self.parameters.items() if n not in self.recipe.buffers}
+        decoder = self.recipe.decoder
+        still = {"decoder": decoder, "encoder": self.recipe.encoder}.get(self.settings.freeze)
+        fixed = {*self.recipe.buffers, still}
+        trained = {n: p for n, p in self.parameters.items() if n not in fixed}
+        soft = self.settings.freeze == "soft"
+        self.first_rows = {decoder: self.parameters[decoder].clone()} if soft else {}
         for parameter in trained.values():
             parameter.requires_grad_()
         self.optimiser = Adam(trained, self.settings.beta1, self.settings.beta2)
@@ -202,7 +210,7 @@ class State:
             seed = self.run.seed * 1_000_003 + self.step
             moment = Moment(self.step, self.steps, seed, self.idle, self.optimiser, self._sample)
             self.recipe.after(self.parameters, moment, settings)
-            if settings.non_negative:
+            if settings.non_negative or self.first_rows:
                 self._keep()
         self._record(outcome, rate, norm)
 
@@ -213,8 +221,8 @@ class State:
             for parameter in self.optimiser.parameters.values():
                 parameter.grad = None
             loss.backward()
-        decoder = self.parameters[self.recipe.decoder]
-        if self.recipe.unit_decoder:
+        decoder = self.optimiser.parameters.get(self.recipe.decoder)
+        if self.recipe.unit_decoder and decoder is not None:
             project(decoder.detach(), decoder.grad)
         norm = self.optimiser.norm()
         clip = self.settings.clip
@@ -223,8 +231,13 @@ class State:
         return norm
 
     def _keep(self) -> None:
-        """Project the decoder onto its constraints: non-negative numbers, rows of norm one."""
-        decoder = self.parameters[self.recipe.decoder]
+        """Project the decoder, unless it is frozen, onto its constraints: near its start,
+        non-negative numbers, rows of norm one. The later ones lead no row out of the earlier."""
+        decoder = self.optimiser.parameters.get(self.recipe.decoder)
+        if decoder is None:
+            return
+        for first in self.first_rows.values():
+            confine(decoder, first, CONE)
         if self.settings.non_negative:
             decoder.detach().clamp_(min=0.0)
         if self.recipe.unit_decoder:
@@ -327,6 +340,7 @@ class State:
         tensors = {f"parameter.{n}": p.detach() for n, p in self.parameters.items()}
         for name, (first, second) in self.optimiser.moments.items():
             tensors |= {f"first.{name}": first, f"second.{name}": second}
+        tensors |= {f"start.{name}": value for name, value in self.first_rows.items()}
         return tensors | {"idle": self.idle}
 
     def save(self) -> None:

@@ -4,9 +4,10 @@
 
 At an eighth, two, three and four eighths of the steps (25,000 to 100,000 of 200,000), features that
 were silent for the last sixteenth (12,500) begin anew: at tokens drawn with a probability that goes
-as the square of their loss. Bricken et al. 2023, "Towards Monosemanticity". Two things
-are ours: the input is scaled, so that l1 means the same for every model (`input_scale: none` leaves
-it out), and a new direction is a token less b_dec, which is what the decoder has to explain.
+as the square of their loss, or, where decoder or encoder is frozen, with the frozen direction for
+both. Bricken et al. 2023, "Towards Monosemanticity". Two things are ours: the input is scaled, so
+that l1 means the same for every model (`input_scale: none` leaves it out), and a new direction is a
+token less b_dec, which is what the decoder has to explain.
 """
 
 from __future__ import annotations
@@ -92,13 +93,36 @@ def after(parameters: Parameters, moment: Moment, settings: Settings) -> None:
 
 
 def resample(parameters: Parameters, moment: Moment, settings: Settings, dead: Tensor) -> None:
-    """Point dead features (n,) at tokens with a large loss, and give them small encoder rows."""
+    """Point dead features (n,) at tokens with a large loss, and give them small encoder rows.
+
+    What is frozen stays: its directions are then those of the other rows.
+    """
+    import torch
+
+    if not len(dead):
+        return
+    learned = moment.optimiser.parameters
+    with torch.no_grad():
+        still = [parameters[name][dead] for name in ("W_dec", "W_enc") if name not in learned]
+        rows = still[0] if still else poorly_explained(parameters, moment, settings, len(dead))
+        rows = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        alive = torch.ones(len(moment.idle), dtype=torch.bool)
+        alive[dead] = False
+        norms = parameters["W_enc"].norm(dim=1)
+        typical = norms[alive].mean() if alive.any() else norms.mean()
+        new = {"W_enc": rows * typical * settings.resample_norm, "b_enc": 0.0, "W_dec": rows}
+        for name in new.keys() & learned.keys():
+            parameters[name][dead] = new[name]
+            moment.optimiser.forget(name, dead)
+        moment.idle[dead] = 0
+
+
+def poorly_explained(parameters: Parameters, moment: Moment, settings: Settings, n: int) -> Tensor:
+    """n tokens (n, d_model) less b_dec, drawn by the square of their loss."""
     import torch
 
     from saegrid.saes.training.dense import Weights, relu_pass
 
-    if not len(dead):
-        return
     with torch.no_grad():
         b_dec = parameters["b_dec"]
         x = moment.sample(min(settings.resample_sample, BYTES // (4 * len(b_dec))), moment.seed)
@@ -113,20 +137,9 @@ def resample(parameters: Parameters, moment: Moment, settings: Settings, dead: T
         generator = torch.Generator().manual_seed(moment.seed)
         # The share of each token on a line, hit at random places.
         line = odds.cumsum(0)
-        hits = torch.rand(len(dead), generator=generator, dtype=torch.float64) * line[-1]
+        hits = torch.rand(n, generator=generator, dtype=torch.float64) * line[-1]
         chosen = torch.searchsorted(line, hits).clamp_max(len(x) - 1)
-        rows = x[chosen] - b_dec
-        rows /= rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        alive = torch.ones(len(moment.idle), dtype=torch.bool)
-        alive[dead] = False
-        norms = parameters["W_enc"].norm(dim=1)
-        typical = norms[alive].mean() if alive.any() else norms.mean()
-        parameters["W_dec"][dead] = rows
-        parameters["W_enc"][dead] = rows * typical * settings.resample_norm
-        parameters["b_enc"][dead] = 0.0
-        for name in ("W_enc", "b_enc", "W_dec"):
-            moment.optimiser.forget(name, dead)
-        moment.idle[dead] = 0
+        return x[chosen] - b_dec
 
 
 def finish(parameters: Parameters, scale: float, settings: Settings) -> Folded:

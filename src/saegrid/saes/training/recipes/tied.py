@@ -82,4 +82,4 @@ def finish(parameters: Parameters, scale: float, settings: Settings) -> Folded:
     return Folded("standard", keys, fold(four, scale, unit=True))
 
 
-RECIPE = Recipe(Settings, start, step, finish, decoder="W", unit_decoder=False)
+RECIPE = Recipe(Settings, start, step, finish, decoder="W", encoder="W", unit_decoder=False)
