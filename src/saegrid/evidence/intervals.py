@@ -27,9 +27,14 @@ def resampled(cluster: np.ndarray, draws: int, rng: np.random.Generator) -> np.n
 
 
 def percentiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of (feature, draw + 1) values, column 0 left out; NaN draws too."""
+    """Percentile interval of (feature, draw + 1) values, column 0 and NaN draws left out; NaN where
+    no draw is left."""
     tail = 100 * (1 - LEVEL) / 2
-    return tuple(np.nanpercentile(values[:, 1:], [tail, 100 - tail], axis=1))
+    drawn = np.array(values[:, 1:], float)
+    none = np.isnan(drawn).all(axis=1)
+    drawn[none] = 0
+    limits = np.nanpercentile(drawn, [tail, 100 - tail], axis=1)
+    return tuple(np.where(none, np.nan, limit) for limit in limits)
 
 
 def ratio(matrix: sparse.csr_matrix, above: np.ndarray, below: np.ndarray) -> np.ndarray:
