@@ -52,8 +52,8 @@ def ranks(matrix: sparse.csc_matrix) -> Ranks:
     scores = np.empty(len(value))
     scores[order] = zeros[owner] + middle - matrix.indptr[owner] - (zeros[owner] + 1) / 2
     sizes = (ends - opens).astype(np.float64)
-    ties = np.bincount(owner[opens], sizes**3 - sizes, matrix.shape[1])
-    ties += zeros.astype(np.float64) ** 3 - zeros
+    ties = zeros.astype(np.float64) ** 3 - zeros
+    ties += np.bincount(owner[opens], sizes**3 - sizes, matrix.shape[1])
     held = sparse.csc_matrix((scores, matrix.indices, matrix.indptr), shape=matrix.shape)
     return Ranks(held, zeros, ties)
 
@@ -105,11 +105,11 @@ class Welch(NamedTuple):
 def welch(matrix: sparse.csc_matrix, in_a: np.ndarray) -> Welch:
     """Welch's t test from sums over nonzeros. It is shown beside, never used: on sparse columns of
     unequal groups it is far from its level (`spec/science.md` C0.5)."""
-    parts = []
+    parts, exact = [], matrix.astype(np.float64)
     for chosen in (in_a, ~in_a):
         n, weight = int(chosen.sum()), chosen.astype(np.float64)
-        mean = matrix.T.astype(np.float64) @ weight / n
-        square = matrix.multiply(matrix).T.astype(np.float64) @ weight
+        mean = exact.T @ weight / n
+        square = exact.multiply(exact).T @ weight
         parts.append((mean, np.maximum(square - n * mean**2, 0) / (n - 1) / n, n))
     (mean_a, var_a, n_a), (mean_b, var_b, n_b) = parts
     total = var_a + var_b

@@ -122,7 +122,7 @@ def checked(question: Question, chosen: Sides, sign: np.ndarray, column: int = 0
     """
     columns = columns_of(question, chosen) * sign.astype(np.float32)[:, None]
     data = columns[:, column : column + 1]
-    single = (columns >= data).mean(axis=1)
+    single = (columns >= maxima.lowered(data)).mean(axis=1)
     largest = columns.max(axis=0, initial=-np.inf)
     return Checked(effects(question, chosen), data[:, 0].astype(np.float64), single, largest)
 
@@ -132,12 +132,8 @@ def together(parts: Sequence[Checked], column: int = 0) -> list[np.ndarray]:
     discovered set): the share of columns, the data among them, that reach it."""
     if not parts:
         return []
-    largest = np.sort(np.max([one.largest for one in parts], axis=0))
-    n = len(largest)
-    return [
-        (n - np.searchsorted(largest, one.statistic.astype(np.float32), side="left")) / n
-        for one in parts
-    ]
+    largest = np.max([one.largest for one in parts], axis=0)
+    return [maxima.reached(one.statistic, largest) for one in parts]
 
 
 def effect_intervals(

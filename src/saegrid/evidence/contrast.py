@@ -81,6 +81,11 @@ def read(name: str) -> tuple[Contrast, str]:
     return pick(CONTRASTS, key, "Contrast"), column
 
 
+def seen(texts: Texts, chosen: np.ndarray) -> np.ndarray:
+    """(item,) bool: the chosen items whose text has a row; no feature can fire on others."""
+    return chosen & texts.views[main_view(texts)].present
+
+
 def label_of(texts: Texts, column: str) -> Any:
     """A label column; Unusable where the items have none such."""
     if column not in texts.labels:
@@ -101,7 +106,7 @@ def numbers_of(texts: Texts, chosen: np.ndarray, column: str) -> np.ndarray:
             f"it as a number (source.labels: {{{column}: number}}), or use the contrast `label`."
         )
     missing = int(np.isnan(values[chosen]).sum())
-    if missing == int(chosen.sum()):
+    if missing and missing == int(chosen.sum()):
         raise Unusable(
             f"analyses.tests.label: {column!r} is missing in all of {missing:,} texts. Name a "
             "column that has numbers, or leave out the contrasts that need grades."

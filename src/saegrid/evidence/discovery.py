@@ -122,9 +122,9 @@ class Sides(NamedTuple):
         return Sides(self.a[:, features], None if self.b is None else self.b[:, features])
 
     def active(self) -> np.ndarray:
-        """(feature,) texts on which each feature fires, on either side."""
-        counts = np.diff(self.a.indptr)
-        return counts if self.b is None else counts + np.diff(self.b.indptr)
+        """(feature,) texts on which each feature fires, on either side or both."""
+        either = self.a if self.b is None else _ones(self.a) + _ones(self.b)
+        return np.diff(either.indptr)
 
     def firing(self) -> sparse.csr_matrix:
         """(feature, text) float32: 1 where it fires; of pairs the difference of both sides."""
@@ -218,6 +218,7 @@ def effects(question: Question, chosen: Sides) -> dict[str, np.ndarray]:
     if design.kind == PAIRS:
         fire_a, fire_b = np.diff(chosen.a.indptr), np.diff(chosen.b.indptr)
         both = np.asarray((_ones(chosen.a).multiply(_ones(chosen.b))).sum(axis=0)).ravel()
+        both = both.astype(np.int64)
         stacked = sparse.vstack([chosen.a, chosen.b]).tocsc()
         stacked.sort_indices()
         in_a = np.repeat([True, False], len(design.item))
@@ -227,7 +228,8 @@ def effects(question: Question, chosen: Sides) -> dict[str, np.ndarray]:
     elif design.kind == CLASSES:
         sorted_a = [design.score == sign for sign in (1, -1)]
         fire_a, fire_b = (
-            np.asarray(_ones(chosen.a)[side].sum(axis=0)).ravel() for side in sorted_a
+            np.asarray(_ones(chosen.a)[side].sum(axis=0)).ravel().astype(np.int64)
+            for side in sorted_a
         )
         compared = design.score != 0
         ranked = classical.mann_whitney(

@@ -17,8 +17,8 @@ SCHEMES = {
     FLIPS: "both sides of all pairs of an original change places together",
 }
 """Schemes of exchange, in words."""
-HELD = 1 << 24
-"""Random numbers that are drawn at a time."""
+HELD = 1 << 22
+"""Random numbers that are drawn at a time; it decides about no byte."""
 
 
 def generator(seed: int, name: str) -> np.random.Generator:
@@ -41,15 +41,19 @@ def exchanged(
         if size == 1 and not between:
             out[members[:, 0], 1:] = members
             continue
-        for begin, end in _ranges(permutations, members.size):
+        first = n * between
+        for begin, end in _ranges(permutations, first + n * size):
             count = end - begin
+            # All that one permutation needs is drawn together, so that ranges do not matter.
+            drawn = rng.random((count, first + n * size * (size > 1)))
             if between:
-                order = np.argsort(rng.random((count, n)), axis=1)
+                order = np.argsort(drawn[:, :n], axis=1)
             else:
                 order = np.broadcast_to(np.arange(n), (count, n))
             source = members[order]  # (permutation, cluster, text of the cluster)
             if size > 1:
-                inside = np.argsort(rng.random((count, n, size)), axis=2)
+                inside = drawn[:, first:].reshape(count, n, size)
+                inside = np.argsort(inside, axis=2)
                 source = np.take_along_axis(source, inside, axis=2)
             out[members.ravel(), begin + 1 : end + 1] = source.reshape(count, -1).T
     return out

@@ -27,14 +27,14 @@ def resampled(cluster: np.ndarray, draws: int, rng: np.random.Generator) -> np.n
 
 
 def percentiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of (feature, draw + 1) values, column 0 and NaN left out; NaN of nothing
-    but NaN."""
+    """Percentile interval of (feature, draw + 1) values, column 0 and NaN draws left out; NaN where
+    no draw is left."""
     tail = 100 * (1 - LEVEL) / 2
-    low, high = np.full((2, len(values)), np.nan)
-    some = ~np.isnan(values[:, 1:]).all(axis=1)
-    if some.any():
-        low[some], high[some] = np.nanpercentile(values[some, 1:], [tail, 100 - tail], axis=1)
-    return low, high
+    drawn = np.array(values[:, 1:], float)
+    none = np.isnan(drawn).all(axis=1)
+    drawn[none] = 0
+    limits = np.nanpercentile(drawn, [tail, 100 - tail], axis=1)
+    return tuple(np.where(none, np.nan, limit) for limit in limits)
 
 
 def ratio(matrix: sparse.csr_matrix, above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -12,14 +12,20 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse, stats
 
-HELD = 1 << 22
-"""Statistics that are held at a time."""
+HELD = 1 << 18
+"""Statistics that are held at a time: what a core keeps at hand, so that a pass over them costs
+little beside the product. It decides about no byte."""
 SHUFFLES = 20
 """Permutations whose large statistics are kept, so that what they discover can be counted."""
 TAIL = 3.0
 """Statistics of these that are kept: no threshold over a hundred features or more is lower."""
 FEW = 10
 """Permutations beyond the data below which the tail of a p is the normal one."""
+TIE = 1e-5
+"""Share by which a statistic may fall short of one that it equals: sums of the same float32 scores
+in other order differ by rounding."""
+DIGIT = 1 << 12
+"""Base in which the counts of two classes are one float32 number, exact below 2**24."""
 
 
 class Tested(NamedTuple):
@@ -39,17 +45,37 @@ class Tested(NamedTuple):
 def adjusted(statistic: np.ndarray, maxima: np.ndarray) -> np.ndarray:
     """(feature,) family-wise p: share of columns, the data among them, whose largest statistic is
     at least as large."""
+    return reached(np.abs(statistic), maxima)
+
+
+def reached(statistic: np.ndarray, maxima: np.ndarray) -> np.ndarray:
+    """(feature,) share of the largest statistics that are at least as large as each statistic."""
     ordered = np.sort(maxima)
-    first = np.searchsorted(ordered, np.abs(statistic).astype(np.float32), side="left")
+    first = np.searchsorted(ordered, lowered(statistic), side="left")
     return (len(ordered) - first) / len(ordered)
 
 
+def lowered(statistic: np.ndarray) -> np.ndarray:
+    """float32: the least of what counts as at least as large as a statistic, see `TIE`."""
+    statistic = np.asarray(statistic).astype(np.float32)
+    return statistic - np.float32(TIE) * np.abs(statistic)
+
+
 def threshold(maxima: np.ndarray, alpha: float) -> float:
-    """The statistic that has a family-wise p of at most alpha: the smallest that is met."""
+    """The smallest statistic (float32) whose family-wise p is at most alpha."""
     ordered = np.sort(maxima)[::-1]
-    allowed = min(int(np.floor(alpha * len(ordered) + 1e-9)), len(ordered) - 1)
-    # The p of a statistic equal to ordered[k] counts all that are as large.
-    return float(np.nextafter(ordered[allowed], np.float32(np.inf), dtype=np.float32))
+    columns = len(ordered)
+    allowed = int(np.floor(alpha * columns))
+    allowed += (allowed + 1) / columns <= alpha
+    if allowed >= columns:
+        return 0.0
+    # The p of what counts as ordered[k] counts all that are as large.
+    least = np.float32(ordered[allowed])
+    while lowered(least) > ordered[allowed]:
+        least = np.nextafter(least, np.float32(-np.inf))
+    while lowered(least) <= ordered[allowed]:
+        least = np.nextafter(least, np.float32(np.inf))
+    return float(least)
 
 
 def z_test(
@@ -100,24 +126,33 @@ def single(statistic: np.ndarray, beyond: np.ndarray, columns: int) -> np.ndarra
 def _z(
     matrix: sparse.csr_matrix, scores: np.ndarray, basis: np.ndarray | None
 ) -> Iterator[tuple[int, np.ndarray]]:
-    inner = outer = None
-    if basis is not None and basis.shape[1]:
-        outer = (basis.T @ scores).astype(np.float32)
-        inner = (matrix.astype(np.float64) @ basis).astype(np.float32)
     n = scores.shape[1]
     # What no permutation moves has no deviation but that of rounding.
-    least = 1e-6 * float(np.abs(scores).max(initial=0))
+    least = 1e-6 * float(max(scores.max(initial=0), -scores.min(initial=0)))
     sizes = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1), np.float64).ravel())
+    if basis is not None and basis.shape[1]:
+        # As further texts of the sparse product, whose rows do not depend on how many there are;
+        # those of a dense one may.
+        inner = (matrix.astype(np.float64) @ basis).astype(np.float32)
+        matrix = sparse.hstack([matrix, sparse.csr_matrix(inner)], format="csr")
+        scores = np.concatenate([scores, -(basis.T @ scores).astype(np.float32)])
     for start, stop in _ranges(matrix.shape[0], n):
         part = matrix[start:stop] @ scores
-        if inner is not None:
-            part -= inner[start:stop] @ outer
-        part -= part.mean(axis=1, dtype=np.float64, keepdims=True)
-        deviation = np.sqrt(np.einsum("ij,ij->i", part, part, dtype=np.float64) / n)
+        part -= part.mean(axis=1, dtype=np.float64, keepdims=True).astype(np.float32)
+        deviation = np.sqrt(_squares(part) / n)
         moved = deviation > least * sizes[start:stop]
         scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=moved)
         part *= scale.astype(np.float32)[:, None]
         yield start, part
+
+
+def _squares(part: np.ndarray) -> np.ndarray:
+    """(feature,) float64 sums of squares, of float32 sums over a few columns each."""
+    sums = np.zeros(len(part))
+    for start in range(0, part.shape[1], 64):
+        few = part[:, start : start + 64]
+        sums += np.einsum("ij,ij->i", few, few)
+    return sums
 
 
 def _deviances(
@@ -125,22 +160,32 @@ def _deviances(
 ) -> Iterator[tuple[int, np.ndarray]]:
     n_a, n_b = int(in_a[:, 0].sum()), int(in_b[:, 0].sum())
     of_a, of_b, of_both = (_entropy(n) for n in (n_a, n_b, n_a + n_b))
-    constant = _times_log(np.array([n_a + n_b]))[0] - of_a[0] - of_b[0]
+    of_a += _times_log(np.array([n_a + n_b]))[0] - _times_log(np.array([n_a]))[0]
+    of_a -= _times_log(np.array([n_b]))[0]
+    coded = in_a * np.float32(DIGIT)
+    coded += in_b
+    wide = np.diff(matrix.indptr) >= DIGIT
     for start, stop in _ranges(matrix.shape[0], 2 * in_a.shape[1]):
         rows = matrix[start:stop]
-        a = (rows @ in_a).astype(np.int32)
-        b = (rows @ in_b).astype(np.int32)
-        both = a + b
-        g = of_a[a]
-        g += of_b[b]
-        g -= of_both[both]
-        g += constant
+        if wide[start:stop].any():
+            a = (rows @ in_a).astype(np.int32)
+            b = (rows @ in_b).astype(np.int32)
+        else:
+            b = (rows @ coded).astype(np.int32)
+            a = b // DIGIT
+            b -= a * DIGIT
+        g = of_a.take(a)
+        g += of_b.take(b)
+        g -= of_both.take(a + b)
+        g *= 2
         np.maximum(g, 0, out=g)
-        np.sqrt(2 * g, out=g)
+        np.sqrt(g, out=g)
+        part = g.astype(np.float32)
         # a / n_a < b / n_b, in whole numbers.
-        below = a.astype(np.int64) * n_b < b.astype(np.int64) * n_a
-        np.negative(g, out=g, where=below)
-        yield start, g.astype(np.float32)
+        kind = np.int32 if n_a * n_b < 1 << 31 else np.int64
+        below = a.astype(kind, copy=False) * kind(n_b) < b.astype(kind, copy=False) * kind(n_a)
+        np.negative(part, out=part, where=below)
+        yield start, part
 
 
 def _entropy(n: int) -> np.ndarray:
@@ -165,7 +210,7 @@ def _gathered(parts: Iterator[tuple[int, np.ndarray]], n: int) -> Tested:
         kept = shuffled[feature, column]
         tails.append(np.stack([column + 1, feature + start, kept], axis=1).astype(np.float64))
         np.abs(part, out=part)
-        beyond[start:stop] = (part >= part[:, :1]).sum(axis=1)
+        beyond[start:stop] = np.count_nonzero(part >= lowered(part[:, :1]), axis=1)
         largest, columns = part.max(axis=0), part.shape[1]
         maxima = largest if maxima is None else np.maximum(maxima, largest)
     if maxima is None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import rankdata
 
-from saegrid.evidence.contrast import PAIRS, Design
+from saegrid.evidence.contrast import PAIRS, WITHIN, Design
 
 ENDINGS = ("ing", "ed", "ly", "ion", "er", "s")
 """Endings that tell categories of words apart where no lexicon does; the longest match counts."""
@@ -71,7 +71,8 @@ def basis(
     """(text, q) float64 an orthonormal basis of the nuisances of a contrast, and their names.
 
     Of pairs the differences of both sides, which change sign with them; else the numbers of the
-    text and a constant. Columns that add nothing are left out.
+    text and a constant, less their means over the original where labels move inside it. Columns
+    that add nothing are left out.
     """
     if design.kind == PAIRS:
         if b is None:
@@ -79,7 +80,25 @@ def basis(
         columns = _differences(design.item, a, b, groups)
     else:
         columns = _levels(design.item, a, groups)
+    if design.scheme == WITHIN:
+        columns = centred(columns, design.cluster)
+    if not columns:
+        return np.empty((len(design.item), 0)), []
     return orthonormal(columns), list(columns)
+
+
+def centred(columns: Mapping[str, np.ndarray], cluster: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns less their means over each cluster, without those that are the same in all texts of
+    every cluster. A score that is centred so is explained by these alone: what differs between
+    clusters would only blur them."""
+    _, number = np.unique(cluster, return_inverse=True)
+    size = np.bincount(number)
+    kept = {}
+    for name, values in columns.items():
+        inside = values - (np.bincount(number, values) / size)[number]
+        if np.abs(inside).max(initial=0) > 1e-9 * np.abs(values).max(initial=0):
+            kept[name] = inside
+    return kept
 
 
 def orthonormal(columns: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -105,15 +124,20 @@ def explained(score: np.ndarray, basis: np.ndarray) -> float:
     return 1 - float(np.square(residuals(centred, basis)).sum()) / total if total else 0.0
 
 
-def same_word(words: Sequence[str], score: np.ndarray) -> dict[str, np.ndarray]:
+def same_word(
+    words: Sequence[str], score: np.ndarray, cluster: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Columns of the question "more than the word?": the mean score of the same word's other texts,
-    0 with a column of its own where it has none."""
+    0 with a column of its own where it has none. cluster: (text,), where labels move inside the
+    original, to centre them within."""
     _, code = np.unique([word.casefold() for word in words], return_inverse=True)
     count = np.bincount(code)[code] - 1
     total = np.bincount(code, score)[code] - score
     has = count > 0
     mean = np.where(has, total / np.maximum(count, 1), 0.0)
-    return {"constant": np.ones(len(score)), "word": mean, "word unknown": (~has).astype(float)}
+    unknown = (~has).astype(float)
+    columns = {"constant": np.ones(len(score)), "word": mean, "word unknown": unknown}
+    return columns if cluster is None else centred(columns, cluster)
 
 
 def _levels(item: np.ndarray, a: Numbers, groups: Sequence[str]) -> dict[str, np.ndarray]:
@@ -123,7 +147,7 @@ def _levels(item: np.ndarray, a: Numbers, groups: Sequence[str]) -> dict[str, np
         columns["frequency zero"] = (a.frequency[item] == 0).astype(float)
     if "form" in groups:
         n = a.n_tokens[item]
-        if n.max(initial=0) > 8:
+        if np.nanmax(n, initial=0) > 8:
             columns |= _curve("tokens", n)
         else:
             columns |= {f"tokens {k}": (n == k).astype(float) for k in (2, 3)}
@@ -131,7 +155,7 @@ def _levels(item: np.ndarray, a: Numbers, groups: Sequence[str]) -> dict[str, np
         columns |= _curve("length", a.length[item])
         columns |= _curve("position", a.position[item])
         columns["first"] = (a.position[item] == 0).astype(float)
-        columns["capital"] = a.capital[item]
+        columns["capital"] = (a.capital[item] == 1).astype(float)
     if "category" in groups:
         for k, ending in enumerate(ENDINGS, 1):
             columns[f"-{ending}"] = (a.ending[item] == k).astype(float)

@@ -56,11 +56,13 @@ def parts(
     for name, value in wanted.items():
         if value is not None:
             chosen[name] = _part(main, splits, holdouts, f"analyses.tests.{name}", value)
-    ordered = {name: chosen[name] for name in (DISCOVERY, CONFIRMATION, TEST) if name in chosen}
+    names = [name for name in wanted if name in chosen]
+    ordered = [(name, f"analyses.tests.{name}", chosen[name]) for name in names]
     for value in named.get("beyond") or []:
-        ordered[value] = _part(main, splits, holdouts, "analyses.tests.beyond", value)
+        key = "analyses.tests.beyond"
+        ordered.append((value, key, _part(main, splits, holdouts, key, value)))
     _apart(ordered)
-    return ordered
+    return {name: part for name, _, part in ordered}
 
 
 def chosen(texts: Texts, part: Part) -> np.ndarray:
@@ -86,17 +88,26 @@ def _part(main: str, splits: Sequence[str], holdouts: Sequence[str], key: str, v
     )
 
 
-def _apart(ordered: Mapping[str, Part]) -> None:
-    """Unusable where two parts are the same texts."""
-    seen: dict[str, str] = {}
-    for name, part in ordered.items():
-        here = repr(sorted(part.items(), key=str))
-        if here in seen:
-            raise Unusable(
-                f"analyses.tests.{name}: has the texts of {seen[here]}; a finding is confirmed on "
-                "texts that it was not found in. Name another split or corpus."
-            )
-        seen[here] = name
+def _apart(named: Sequence[tuple[str, str, Part]]) -> None:
+    """Unusable where two parts, each with its key, have texts in common."""
+    for place, (_, key, part) in enumerate(named):
+        for before, _, other in named[:place]:
+            if _meet(part, other):
+                raise Unusable(
+                    f"{key}: has texts of {before}; a finding is confirmed on texts that it was "
+                    "not found in. Name another split or corpus."
+                )
+
+
+def _meet(part: Part, other: Part) -> bool:
+    """True if two parts may have a text in common."""
+    if part["corpus"] != other["corpus"]:
+        return False
+    if "share" in part and "share" in other and part["seed"] == other["seed"]:
+        (low, high), (begin, end) = part["share"], other["share"]
+        return low < end and begin < high
+    split, another = part.get("split"), other.get("split")
+    return split is None or another is None or split == another
 
 
 def _listed(names: Sequence[str]) -> str:

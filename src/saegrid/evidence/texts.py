@@ -169,17 +169,18 @@ def _drawn(view: View, seed: int, n: int) -> View:
 
 
 def _numbers(of: Mapping[str, np.ndarray], n: int, start: str, stop: str) -> dict[str, np.ndarray]:
-    """Numbers of each item's first span."""
-    item, first = np.unique(of["item"], return_index=True)
+    """Numbers of each item, over all lines of its text: in those before an edit it is an empty
+    span at the end, in those after it one at the beginning."""
     values = {
         "n_tokens": of[stop] - of[start],
         "position": of[start] - of["start"],
         "length": of["stop"] - of["start"],
     }
+    absent = np.bincount(of["item"], minlength=n) == 0
     numbers = {}
     for name, value in values.items():
-        numbers[name] = np.full(n, np.nan)
-        numbers[name][item] = value[first]
+        total = np.bincount(of["item"], value, n).astype(float)
+        numbers[name] = np.where(absent, np.nan, total)
     return numbers
 
 

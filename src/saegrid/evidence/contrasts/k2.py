@@ -10,9 +10,11 @@ from saegrid.evidence.contrast import (
     CLASSES,
     Contrast,
     Design,
+    Unusable,
     classes_of,
     main_view,
     numbers_of,
+    seen,
 )
 from saegrid.evidence.texts import Texts
 
@@ -21,6 +23,12 @@ def design(texts: Texts, chosen: np.ndarray, plan: Mapping[str, Any]) -> Design:
     """All labelled texts: those between both thresholds belong to no side, and their labels are
     exchanged with the others', since a permutation moves whole originals."""
     column, high, low = plan["label"], plan["high"], plan["low"]
+    if not high > low:
+        raise Unusable(
+            f"analyses.tests.high: must be above low, {low:g}, for no text can be on both sides of "
+            f"k2; got {high:g}."
+        )
+    chosen = seen(texts, chosen)
     values = numbers_of(texts, chosen, column)
     item = np.flatnonzero(chosen & ~np.isnan(values))
     value = values[item]

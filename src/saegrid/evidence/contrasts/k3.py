@@ -15,6 +15,7 @@ from saegrid.evidence.contrast import (
     classes_of,
     main_view,
     numbers_of,
+    seen,
 )
 from saegrid.evidence.texts import Texts
 
@@ -28,6 +29,7 @@ def design(texts: Texts, chosen: np.ndarray, plan: Mapping[str, Any]) -> Design:
             f"analyses.tests.same_high: must be above same_low, {low:g}, for no text can be on "
             f"both sides of k3; got {high:g}."
         )
+    chosen = seen(texts, chosen)
     values = numbers_of(texts, chosen, column)
     usable = chosen & ~np.isnan(values)
     top, bottom = usable & (values >= high), usable & (values <= low)
@@ -47,7 +49,14 @@ def design(texts: Texts, chosen: np.ndarray, plan: Mapping[str, Any]) -> Design:
         "Set analyses.tests.same_high and same_low nearer to each other, or leave k3 out.",
     )
     centre = np.bincount(cluster, sign, size) / np.maximum(np.bincount(cluster, minlength=size), 1)
-    return Design(item, cluster, SCORES, WITHIN, sign - centre[cluster], main_view(texts))
+    lost = {
+        f"without {column}": int((chosen & ~usable).sum()),
+        "between both thresholds": int((usable & ~top & ~bottom).sum()),
+        "without a counterpart on the same original": int((top | bottom).sum()) - len(item),
+    }
+    left = {reason: count for reason, count in lost.items() if count}
+    score = sign - centre[cluster]
+    return Design(item, cluster, SCORES, WITHIN, score, main_view(texts), left_out=left)
 
 
 CONTRAST = Contrast(

@@ -13,12 +13,14 @@ from saegrid.evidence.contrast import (
     main_view,
     numbers_of,
     scores_of,
+    seen,
 )
 from saegrid.evidence.texts import Texts
 
 
 def design(texts: Texts, chosen: np.ndarray, plan: Mapping[str, Any]) -> Design:
     """The texts of originals with two or more labelled edits."""
+    chosen = seen(texts, chosen)
     values = numbers_of(texts, chosen, plan["label"])
     usable = chosen & ~np.isnan(values)
     size = int(texts.cluster.max(initial=-1)) + 1
@@ -26,9 +28,15 @@ def design(texts: Texts, chosen: np.ndarray, plan: Mapping[str, Any]) -> Design:
     item = np.flatnonzero(usable & (count[texts.cluster] > 1))
     cluster = texts.cluster[item]
     mean = np.bincount(cluster, values[item], size) / np.maximum(count, 1)
-    score = values[item] - mean[cluster]
+    # Rounded, so that what is equal but for the last bits of a mean stays equal.
+    score = np.round(values[item] - mean[cluster], 9) + 0.0
     scores_of("k3g", item, score)
-    return Design(item, cluster, SCORES, WITHIN, score, main_view(texts))
+    lost = {
+        f"without {plan['label']}": int((chosen & ~usable).sum()),
+        "the only labelled text of its original": int(usable.sum()) - len(item),
+    }
+    left = {reason: count for reason, count in lost.items() if count}
+    return Design(item, cluster, SCORES, WITHIN, score, main_view(texts), left_out=left)
 
 
 CONTRAST = Contrast(

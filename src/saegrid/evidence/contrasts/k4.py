@@ -13,12 +13,14 @@ from saegrid.evidence.contrast import (
     main_view,
     numbers_of,
     scores_of,
+    seen,
 )
 from saegrid.evidence.texts import Texts
 
 
 def design(texts: Texts, chosen: np.ndarray, plan: Mapping[str, Any]) -> Design:
     """All labelled texts."""
+    chosen = seen(texts, chosen)
     values = numbers_of(texts, chosen, plan["label"])
     item = np.flatnonzero(chosen & ~np.isnan(values))
     lost = int(chosen.sum()) - len(item)

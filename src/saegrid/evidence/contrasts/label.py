@@ -16,6 +16,7 @@ from saegrid.evidence.contrast import (
     label_of,
     main_view,
     scores_of,
+    seen,
 )
 from saegrid.evidence.texts import Texts
 
@@ -57,12 +58,15 @@ def design(texts: Texts, chosen: np.ndarray, plan: Mapping[str, Any]) -> Design:
     """The texts of both classes, or all that have a number."""
     column = plan["label"]
     values, view = label_of(texts, column), main_view(texts)
+    chosen = seen(texts, chosen)
     pair = classes(texts, chosen, column, plan.get("classes") or [])
     is_number = isinstance(values, np.ndarray)
     if not pair:
         item = np.flatnonzero(chosen & ~np.isnan(values))
         score = scores_of("label", item, values[item])
-        return Design(item, texts.cluster[item], SCORES, BETWEEN, score, view)
+        lost = int(chosen.sum()) - len(item)
+        left = {f"without {column}": lost} if lost else {}
+        return Design(item, texts.cluster[item], SCORES, BETWEEN, score, view, left_out=left)
     named = [f"{v:g}" for v in values] if is_number else values
     score = np.array([(v == pair[0]) * 1.0 - (v == pair[1]) for v in named])
     item = np.flatnonzero(chosen & (score != 0))
