@@ -16,7 +16,6 @@ def settings(plan: Plan, at: At) -> Settings:
         "holdouts": plan.corpora.studied[1:],
         "grade": grades.mean if grades else None,
         "tests": {key: value for key, value in named.items() if key != "untrained"},
-        "cells": [str(cell) for cell in plan.cells],
     }
 
 

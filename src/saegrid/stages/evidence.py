@@ -1,9 +1,12 @@
 """Inputs and settings that the stages of the tests share."""
 
+from pathlib import Path
 from typing import Any
 
+from saegrid.base.digest import file_digest
 from saegrid.base.errors import ConfigError
 from saegrid.base.paths import expand
+from saegrid.base.registry import entry, nearest
 from saegrid.evidence.contrasts import CONTRASTS
 from saegrid.evidence.parts import CONFIRMATION, TEST, USUAL
 from saegrid.stages.places import cells
@@ -22,6 +25,12 @@ def corpora(plan: Plan) -> list[str]:
     """Names of the corpora that the tests read: the main one, those that are named as parts or as
     control, and holdouts with the usual names where nothing is named."""
     named = section(plan)
+    if named.control and named.control not in plan.study.corpora:
+        known = list(plan.study.corpora)
+        raise ConfigError(
+            f"analyses.tests.control: {named.control!r} is no corpus of the study."
+            f"{nearest(named.control, known)} Known: {', '.join(known)}."
+        )
     parts = [named.discovery, named.confirmation, named.test, *named.beyond]
     if not any(parts[:3]):
         holdouts = set(plan.corpora.studied[1:])
@@ -79,10 +88,6 @@ def beside(plan: Plan, at: At) -> list[Source]:
 
 def untrained(plan: Plan) -> dict[str, Any]:
     """The tests of the study of the untrained model, where these were made: their content."""
-    from pathlib import Path
-
-    from saegrid.base.digest import file_digest
-
     name = section(plan).untrained
     if name == plan.study.study:
         raise ConfigError(
@@ -96,5 +101,8 @@ def untrained(plan: Plan) -> dict[str, Any]:
 def code(plan: Plan) -> list[str]:
     """The modules of the contrasts that a study may ask for."""
     names = section(plan).contrasts
-    keys = CONTRASTS if names is None else [n.partition(":")[0] for n in names]
-    return sorted(CONTRASTS[key] for key in keys if key in CONTRASTS)
+    keys = CONTRASTS if names is None else [name.partition(":")[0] for name in names]
+    try:
+        return sorted({entry(CONTRASTS, key, "Contrast") for key in keys})
+    except ValueError as problem:
+        raise ConfigError(f"analyses.tests.contrasts: {problem}") from None
