@@ -7,11 +7,20 @@ import numpy as np
 import pyarrow as pa
 
 from saegrid.base.words import Cell
-from saegrid.evidence import confirmation, exchange, maxima, multiplicity, parts, questions
+from saegrid.evidence import (
+    CONFIRMATION,
+    DISCOVERY,
+    TEST,
+    confirmation,
+    exchange,
+    maxima,
+    multiplicity,
+    parts,
+    questions,
+)
 from saegrid.evidence.contrast import PAIRS, SCORES
 from saegrid.evidence.discovery import PLAIN, Question
 from saegrid.evidence.nuisances import explained
-from saegrid.evidence.parts import CONFIRMATION, DISCOVERY, TEST
 from saegrid.evidence.records import FROZEN, NEW_WORDS, RESULT, Grid, Inputs, Rows, Searched, joined
 
 BINS = 20

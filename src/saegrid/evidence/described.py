@@ -8,10 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from saegrid.base.words import EDITED, ORIGINAL, Cell
-from saegrid.evidence import confirmation, questions
+from saegrid.evidence import CONFIRMATION, DISCOVERY, TEST, confirmation, questions
 from saegrid.evidence.discovery import Question, Sides
 from saegrid.evidence.examples import examples
-from saegrid.evidence.parts import CONFIRMATION, DISCOVERY, TEST
 from saegrid.evidence.questions import Corpus
 from saegrid.evidence.records import (
     NEW_WORDS,

@@ -9,13 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from saegrid.base.words import EDITED
-from saegrid.evidence import confirmation, questions
+from saegrid.evidence import CONFIRMATION, DISCOVERY, TEST, confirmation, questions
 from saegrid.evidence.confirmation import Checked
 from saegrid.evidence.counts import facts, summary
 from saegrid.evidence.described import described, discoveries
 from saegrid.evidence.discovery import Question, Sides
 from saegrid.evidence.examples import SCHEMA as EXAMPLES
-from saegrid.evidence.parts import CONFIRMATION, DISCOVERY, TEST
 from saegrid.evidence.questions import Asked, Corpus
 from saegrid.evidence.records import (
     FROZEN,

@@ -5,13 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from saegrid.evidence import CONFIRMATION, DISCOVERY, TEST, USUAL
 from saegrid.evidence.contrast import Unusable
 from saegrid.evidence.texts import Texts
 from saegrid.text.split import mix
-
-DISCOVERY, CONFIRMATION, TEST = "discovery", "confirmation", "test"
-USUAL = {DISCOVERY: "train", CONFIRMATION: "dev", TEST: "test"}
-"""Splits that are taken where the config names none and the main corpus has the first two."""
 
 SHARE = 0.7
 """Share of the originals that is searched where nothing is named."""

@@ -12,9 +12,16 @@ import numpy as np
 from saegrid.base import io
 from saegrid.base.digest import digest
 from saegrid.base.registry import nearest
-from saegrid.evidence import nuisance_table, nuisances, parts, questions, texts
+from saegrid.evidence import (
+    CONFIRMATION,
+    DISCOVERY,
+    nuisance_table,
+    nuisances,
+    parts,
+    questions,
+    texts,
+)
 from saegrid.evidence.contrast import Unusable, numbers_of, read
-from saegrid.evidence.parts import CONFIRMATION, DISCOVERY
 from saegrid.evidence.questions import Corpus
 from saegrid.evidence.texts import Texts
 

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from saegrid.codes.sparse import Features
-from saegrid.evidence import discovery, questions
-from saegrid.evidence.parts import DISCOVERY
+from saegrid.evidence import DISCOVERY, discovery, questions
 from saegrid.evidence.questions import Corpus
 
 

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from saegrid.evidence import confirmation, maxima, questions
+from saegrid.evidence import CONFIRMATION, confirmation, maxima, questions
 from saegrid.evidence.discovery import PLAIN, Question
-from saegrid.evidence.parts import CONFIRMATION
 from saegrid.evidence.records import RESULT, Grid, sides_of
 
 

@@ -7,8 +7,8 @@ from saegrid.base.digest import file_digest
 from saegrid.base.errors import ConfigError
 from saegrid.base.paths import expand
 from saegrid.base.registry import entry, nearest
+from saegrid.evidence import CONFIRMATION, TEST, USUAL
 from saegrid.evidence.contrasts import CONTRASTS
-from saegrid.evidence.parts import CONFIRMATION, TEST, USUAL
 from saegrid.stages.places import cells
 from saegrid.stages.stage import At, Many, Plan, Source
 
