@@ -239,15 +239,16 @@ def test_a_cells_own_corpus_is_checked_as_any():
     assert "overrides.L2R-8x.train.corpus must name a corpus of role train, main or" in said
 
 
-def test_saes_learn_from_any_corpus_but_a_holdout():
-    for role in ("train", "reference"):
-        more = SMALL["corpora"] | {"x": {"role": role, "source": {"kind": "text"}}}
-        for name in ("h", "x"):
-            study = changed(("corpora",), more)
-            study["saes"]["8x"]["corpus"] = name
-            assert resolve(study).saes["8x"].corpus == name
-    unseen = SMALL["corpora"] | {"x": {"role": "holdout", "source": {"kind": "text"}}}
-    refused = ": x has the role holdout, and what is held out is not learned from. Name another"
+REFUSED = {
+    "holdout": ": x has the role holdout, and what is held out is not learned from. Name another",
+    "control": ": x has the role control, and what others are compared with is not learned from.",
+}
+
+
+@pytest.mark.parametrize("role", REFUSED)
+def test_saes_learn_from_no_holdout_and_no_control(role):
+    unseen = SMALL["corpora"] | {"x": {"role": role, "source": {"kind": "text"}}}
+    refused = REFUSED[role]
     for path, value in (
         (("saes", "8x", "corpus"), "x"),
         (("overrides",), {"L2R-8x": {"train": {"corpus": "x"}}}),
@@ -259,6 +260,15 @@ def test_saes_learn_from_any_corpus_but_a_holdout():
         key = "saes.8x.corpus" if path[0] == "saes" else "overrides.L2R-8x.train.corpus"
         assert str(error.value).startswith(key + refused)
         assert len(str(error.value).splitlines()) == 1
+
+
+def test_saes_learn_from_other_corpora():
+    for role in ("train", "reference"):
+        more = SMALL["corpora"] | {"x": {"role": role, "source": {"kind": "text"}}}
+        for name in ("h", "x"):
+            study = changed(("corpora",), more)
+            study["saes"]["8x"]["corpus"] = name
+            assert resolve(study).saes["8x"].corpus == name
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])

@@ -21,6 +21,9 @@ def test_the_studies_that_are_shipped_and_need_nothing_have_no_mistakes():
 HEADLINES, TEXT = {"all": "resources/toy/headlines.csv"}, {"id": "id", "text": "original"}
 SWEEP = {"base": TINY["saes"]["8x"], "over": {"k": [4, 8]}}
 CORPUS = "corpora__headlines__"
+PAIRS = {"id": "id", "original": "original", "edit": "edit"}
+RANDOM = {"kind": "random_edits", "of": "csv", "files": HEADLINES, "columns": PAIRS}
+CONTROL = {"role": "control", "source": RANDOM | {"labels": {"meanGrade": "number"}}}
 NAN, INF = float("nan"), float("inf")
 
 ONE_MISTAKE = [
@@ -283,6 +286,35 @@ ONE_MISTAKE = [
         },
         "corpora.h2.source: The data set a/b needs `revision`",
     ),
+    # random edits
+    (
+        {"corpora__c": CONTROL | {"source": RANDOM | {"of": None}}},
+        "corpora.c.source.of: a source of kind random_edits needs the kind of the real edits, ",
+    ),
+    (
+        {"corpora__c": CONTROL | {"source": RANDOM | {"of": "hub"}}},
+        "corpora.c.source.of must be 'csv', 'jsonl' or 'parquet'; got 'hub'.",
+    ),
+    (
+        {"corpora__c": CONTROL | {"source": RANDOM | {"columns": TEXT}}},
+        "corpora.c.source.columns: random edits stand in the place of a marker: map `original` and",
+    ),
+    (
+        {"corpora__c": CONTROL | {"filter": TINY["corpora"]["headlines"]["filter"]}},
+        "corpora.c.filter: labels of the real edits say nothing of random ones, so that they are",
+    ),
+    (
+        {"corpora__c": CONTROL | {"source": RANDOM | {"columns": PAIRS | {"edit": "edti"}}}},
+        "has no column 'edti', which columns.edit asks for. Did you mean 'edit'?",
+    ),
+    (
+        {"corpora__headlines__source__of": "csv"},
+        "corpora.headlines.source.of: it says what a source of kind random_edits is made of; ",
+    ),
+    (
+        {"corpora__c": CONTROL, "saes__8x__corpus": "c"},
+        "saes.8x.corpus: c has the role control, and what others are compared with is not learned",
+    ),
     (
         {"saes__8x__corpus": "genrated"},
         "saes.8x.corpus must name a corpus of role train, main or reference; got",
@@ -333,6 +365,11 @@ def test_one_sentence_for_one_mistake(keys, sentence, monkeypatch):
         assert found
     else:
         assert len(found) == 1 and sentence in found[0], found
+
+
+def test_random_edits_of_pairs_have_no_mistakes():
+    """Their labels may stay in the config, as where one source is laid over another."""
+    assert told(changed(corpora__c=CONTROL)) == []
 
 
 def test_all_mistakes_are_told_at_once_and_none_that_follows_from_another(tmp_path):

@@ -24,7 +24,7 @@ from asking import (
 )
 from saegrid.stages.settled import is_settled, to_do
 from saegrid.stages.stage import At
-from studies import TEXTS, compared, tiny
+from studies import TARGETS, TEXTS, compared, tiny
 
 pytestmark = pytest.mark.usefixtures("beside_repository")
 CELLS = ("L1A-8x", "L1R-8x")
@@ -140,6 +140,54 @@ def test_figures_of_edits_are_drawn_where_the_main_corpus_has_some():
     other = changed(plan, swap)
     assert drawn - {Path(path).stem for path in files(other, "plot.figures")} == {"edit_lengths"}
     assert "edit_lengths" not in json.loads(spec(other, "index"))["figures"]
+
+
+# --- a control ---------------------------------------------------------------------------------
+
+
+def controlled(base=tiny):
+    """A study with a control corpus of its main pairs with random edits."""
+    study = base()
+    pairs = study["corpora"]["headlines"]["source"]
+    source = pairs | {"kind": "random_edits", "of": pairs["kind"], "seed": 0}
+    study["corpora"]["random"] = {"role": "control", "source": source}
+    return study
+
+
+def test_a_control_adds_no_job_to_any_target():
+    for base in (tiny, compared):
+        before, plan = plan_of(base()), plan_of(controlled(base))
+        assert mistakes(plan, *TARGETS) == []
+        assert rerun(plan, before) == {}
+        assert named(jobs_of(plan, *TARGETS)) == named(jobs_of(before, *TARGETS))
+        assert "random" not in plan.corpora.studied and "random" not in plan.used_corpora()
+        assert plan.corpora.encoded == [*plan.corpora.studied, "random"]
+
+
+def test_a_control_is_captured_and_encoded_where_something_asks():
+    plan = plan_of(controlled())
+    path = "results/tiny/random/cells/L1R-8x/features.safetensors"
+    jobs = {(one.stage.name, one.at.corpus) for one in jobs_of(plan, path)}
+    own = {(stage, "random") for stage in ("items", "tokens", "selection", "capture", "encode")}
+    assert (
+        own - {("selection", "random")}
+        <= jobs
+        <= own | {(stage, corpus) for stage, corpus in jobs if corpus in ("generated", "")}
+    )
+    assert ("capture", "headlines") not in jobs
+    (source,) = inputs(plan, "items", "source", At("random"))
+    assert source == "resources/toy/headlines.csv"
+
+
+def test_stale_features_of_a_control_keep_what_its_sae_learns_from_unsettled():
+    """Those of a corpus that is studied do, and these lead there as well."""
+    plan = plan_of(controlled())
+    finish(plan, jobs_of(plan))
+    assert is_settled(plan.graph, "L1R-8x")
+    write(files(plan, "encode.features", cell_at("random", "L1R-8x"))[0], "another spec")
+    plan = plan_of(controlled())
+    assert not is_settled(plan.graph, "L1R-8x")
+    assert is_settled(plan.graph, "L1R-8x", corpora=["headlines"])
 
 
 # --- one corpus that is studied and learned from ------------------------------------------------

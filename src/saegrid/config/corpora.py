@@ -54,6 +54,10 @@ class Source(Strict):
     """The origin of a corpus: files, a grammar, or a repository on the hub."""
 
     kind: Annotated[str, helped("saegrid.text.corpora:CORPORA")]
+    of: Literal["csv", "jsonl", "parquet"] | None = None
+    """random_edits: kind of the real edits, whose settings stand beside. Each edit is replaced by a
+    random word of its form that was taken out of another original: a control for what any odd word
+    would do. Labels are not carried."""
     files: Annotated[
         dict[str, str | list[str]], BeforeValidator(_by_split, json_schema_input_type=Files)
     ] = {}
@@ -91,7 +95,7 @@ class Source(Strict):
     n: Many | None = None
     """generated, text, and streamed texts of any kind: number of texts."""
     seed: Seed = 0
-    """generated: seed."""
+    """generated, random_edits: seed."""
 
 
 class Filter(Strict):
@@ -192,10 +196,12 @@ class Store(Strict):
 class Corpus(Strict):
     """A corpus and its role."""
 
-    role: Literal["main", "train", "reference", "holdout"]
+    role: Literal["main", "train", "reference", "holdout", "control"]
     """main: the study's text, with pages and figures; holdout, reference: other text, captured once
-    and described by the same tables beside it; train: text that SAEs learn from and nothing else.
-    SAEs may learn from the main and from reference corpora too, never from a holdout."""
+    and described by the same tables beside it; control: text that is captured and encoded only
+    where an analysis asks for it, with no tables and pages; train: text that SAEs learn from and
+    nothing else. SAEs may learn from the main and from reference corpora too, never from a holdout
+    or a control."""
     source: Source
     """Origin of its texts."""
     strip: Literal["both", "left", "none"] = "both"

@@ -24,6 +24,8 @@ RESERVED = ("saes", "figures", "survey", "store", "effects", "logs")
 LONGEST = 100
 """Letters of a name: it becomes the name of a file."""
 MOST_CELLS = 100_000
+NEVER = {"holdout": "what is held out", "control": "what others are compared with"}
+"""Roles of corpora that no SAE learns from, and their texts in words."""
 
 
 def names_mistakes(study: Study) -> Iterator[Mistake]:
@@ -126,20 +128,20 @@ def _placeholder_mistakes(key: str, text: str) -> Iterator[Mistake]:
 def _learned_mistakes(
     study: Study, key: str, name: str, lost: Collection[str]
 ) -> Iterator[Mistake]:
-    """SAEs learn from any corpus but a holdout."""
+    """SAEs learn from any corpus but a holdout or a control."""
     if name in lost:
         return
     roles = {corpus: entry.role for corpus, entry in study.corpora.items()}
     if name not in roles:
-        hint = nearest(name, [corpus for corpus, role in roles.items() if role != "holdout"])
+        hint = nearest(name, [corpus for corpus, role in roles.items() if role not in NEVER])
         yield _mistake_of(
             key, f" must name a corpus of role train, main or reference; got {shown(name)}.{hint}"
         )
-    elif roles[name] == "holdout":
+    elif roles[name] in NEVER:
         yield _mistake_of(
             key,
-            f": {name} has the role holdout, and what is held out is not learned from. Name "
-            "another corpus, or give this one the role train.",
+            f": {name} has the role {roles[name]}, and {NEVER[roles[name]]} is not learned from. "
+            "Name another corpus, or give this one the role train.",
         )
 
 

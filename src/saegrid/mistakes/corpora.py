@@ -16,7 +16,8 @@ from saegrid.text.corpora.form import check_encoding, is_packed
 from saegrid.text.corpora.generated import GrammarError, files, load
 from saegrid.text.corpora.items import items, problems
 from saegrid.text.corpora.look import check_file, check_head, own_columns_problems
-from saegrid.text.corpora.rows import NO_SPLIT, CorpusError
+from saegrid.text.corpora.random_edits import problems as random_edits_problems
+from saegrid.text.corpora.rows import NO_SPLIT, RANDOM_EDITS, CorpusError, as_read
 from saegrid.text.selection import report
 from saegrid.text.split import held_out
 
@@ -70,14 +71,23 @@ def _settings_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
             f"corpora.{name}.{'' if key == head else 'source.'}{problem}",
             f"corpora.{name}.{key}",
         )
-    kind = corpus.source.kind
+    kind, plain = corpus.source.kind, as_read(source)["kind"]
+    if kind == RANDOM_EDITS:
+        yield from _random_edits_mistakes(name, corpus)
+    elif source["of"] is not None:
+        yield _mistake(
+            name,
+            "source.of",
+            f"it says what a source of kind {RANDOM_EDITS} is made of; one of kind {kind} is made "
+            "of nothing else. Leave it out.",
+        )
     for key, kinds in FORMS.items():
-        if source[key] is not None and kind not in (*kinds, "hub"):
+        if source[key] is not None and plain not in (*kinds, "hub", None):
             yield _mistake(
                 name,
                 f"source.{key}",
-                f"it says how a source of kind {' or '.join(kinds)} is written; one of kind {kind} "
-                "has none. Leave it out.",
+                f"it says how a source of kind {' or '.join(kinds)} is written; one of kind "
+                f"{plain} has none. Leave it out.",
             )
     if source["encoding"] is not None:
         try:
@@ -111,9 +121,24 @@ def _settings_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
     yield from _filter_mistakes(name, corpus)
 
 
+def _random_edits_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
+    """Settings with which no edit can be replaced, and those that ask for labels."""
+    for problem in random_edits_problems(corpus.source.model_dump()):
+        key, _, text = problem.partition(": ")
+        yield _mistake(name, f"source.{key}", text)
+    for key in ("filter", "grades"):
+        if getattr(corpus, key) is not None:
+            yield _mistake(
+                name,
+                key,
+                "labels of the real edits say nothing of random ones, so that they are not carried "
+                "and nothing can ask for them. Leave it out.",
+            )
+
+
 def _filter_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
     chosen, labels = corpus.filter, corpus.source.labels
-    if chosen is None:
+    if chosen is None or corpus.source.kind == RANDOM_EDITS:
         return
     if labels.get(chosen.column) != "number":
         numbers = [label for label, how in labels.items() if how == "number"]
@@ -148,13 +173,16 @@ def _files_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
         if source.grammar:
             yield from _grammar_mistakes(name, source.grammar)
         return
+    kind = as_read(source.model_dump())["kind"]
+    if kind is None:
+        return  # told by its settings
     for split, paths in source.files.items():
         for path in [paths] if isinstance(paths, str) else paths:
             try:
                 # Of a stream's thousands of files one may well be empty.
                 matches = [check_file(f, "*" in path) for f in _matches(corpus, expand(path))]
                 for file in [match for match in matches if match.stat().st_size][:HEADS]:
-                    check_head(_wanted(corpus), source.kind, file)
+                    check_head(_wanted(corpus), kind, file)
             except (CorpusError, PathError) as problem:
                 if not str(problem).startswith("encoding: "):  # told where settings are
                     yield _mistake(name, f"source.files.{split}", str(problem))

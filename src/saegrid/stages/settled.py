@@ -75,9 +75,9 @@ def is_settled(
     and would overlook files that are missing there.
 
     measured: its numbers count too, which a study may have of earlier settings and not ask for.
-    corpora: those whose tables count; without any, all on which features are described.
+    corpora: those whose tables count; without any, all on which features may stand.
     """
-    key = cell, measured, tuple(corpora or graph.plan.corpora.studied)
+    key = cell, measured, tuple(corpora or graph.plan.corpora.encoded)
     if key not in graph.settled:
         graph.settled[key] = _is_settled(graph, *key)
     return graph.settled[key]

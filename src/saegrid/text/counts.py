@@ -12,6 +12,7 @@ from saegrid.base.registry import pick
 from saegrid.base.words import ORIGINAL
 from saegrid.text.corpora import CORPORA
 from saegrid.text.corpora.items import Bad, both_texts
+from saegrid.text.corpora.rows import as_read
 
 CHARACTERS = 4.0
 """Guessed number of characters a token; English has between 4 and 4.5."""
@@ -101,7 +102,7 @@ def sampled(
         total = float(seen)
     elif source["kind"] == "generated":
         total = source["n"]
-    elif source["kind"] == "parquet":
+    elif as_read(source)["kind"] == "parquet":
         total = sum(pq.read_metadata(path).num_rows for path in files)
     else:
         total = max(seen, stored * seen / read)

@@ -41,6 +41,12 @@ class Corpora:
         beside = [n for n, c in self._corpora.items() if c.settings.role in BESIDE]
         return [self.main, *beside]
 
+    @cached_property
+    def encoded(self) -> list[str]:
+        """Names of the corpora on which features may stand: those studied, and the controls."""
+        controls = [n for n, c in self._corpora.items() if c.settings.role == "control"]
+        return [*self.studied, *controls]
+
     def in_shards(self) -> list[str]:
         """Names of the corpora that are cut."""
         return [name for name, corpus in self._corpora.items() if corpus.shards[0]]

@@ -11,5 +11,6 @@ CORPORA = {
     "text": "saegrid.text.corpora.text:rows",
     "hub": "saegrid.text.corpora.hub:rows",
     "generated": "saegrid.text.corpora.sampled:rows",
+    "random_edits": "saegrid.text.corpora.random_edits:rows",
 }
 """Readers of rows, by the `kind` of a source."""

@@ -15,7 +15,15 @@ from saegrid.base.registry import nearest, pick
 from saegrid.text.corpora import CORPORA, facts, hub
 from saegrid.text.corpora.form import Form
 from saegrid.text.corpora.look import COLUMNS, ID, id_column
-from saegrid.text.corpora.rows import BY_ITSELF, CorpusError, Row, files, numbered
+from saegrid.text.corpora.rows import (
+    BY_ITSELF,
+    RANDOM_EDITS,
+    CorpusError,
+    Row,
+    as_read,
+    files,
+    numbered,
+)
 
 MARKER = re.compile(r"<([^<>]*)/>")
 """The words of an original text that its edit replaces: `Vows to Cut <Taxes/>`."""
@@ -91,7 +99,9 @@ def items(
     reader = pick(CORPORA, source["kind"], "Corpus kind")
     source = with_ids(source)
     columns = {"id": NUMBER, **source["columns"]}
-    builder, bad, seen = _Builder(columns, source["labels"]), [], set()
+    # Labels of random edits are those of the real ones.
+    labels = {} if source["kind"] == RANDOM_EDITS else source["labels"]
+    builder, bad, seen = _Builder(columns, labels), [], set()
     keep = frozenset(map(str, keep_space))
     read = reader(source)
     rows = list(numbered(read, NUMBER) if columns["id"] == NUMBER else read)
@@ -117,13 +127,13 @@ def items(
 
 def with_ids(source: Mapping[str, Any]) -> dict[str, Any]:
     """The source with a column of ids, or none, in place of `columns.id: auto`."""
-    columns = dict(source["columns"])
+    columns, plain = dict(source["columns"]), as_read(source)
     if columns.get("id") == BY_ITSELF:
-        if source["kind"] == "hub":
+        if plain["kind"] == "hub":
             listed = hub.local_files(source)
         else:
-            listed = [path for _, path in files(source)] if source["kind"] in COLUMNS else []
-        columns["id"] = id_column(source, listed) if listed else ID
+            listed = [path for _, path in files(source)] if plain["kind"] in COLUMNS else []
+        columns["id"] = id_column(plain, listed) if listed else ID
     return {**source, "columns": {key: name for key, name in columns.items() if name}}
 
 
@@ -240,7 +250,7 @@ class _Builder:
         if row.problem:
             raise Bad(row.problem)
         named = {key: _present(row, name) for key, name in self.columns.items()}
-        labels = {name: _label(row, name, how) for name, how in self.labels.items()}
+        labels = {name: label_of(row, name, how) for name, how in self.labels.items()}
         original, edited, edit = both_texts(named)
         if not named["id"].strip():
             raise Bad("empty id")
@@ -316,7 +326,8 @@ def _filled(value: str, what: str) -> str:
     return value
 
 
-def _label(row: Row, column: str, how: str) -> str | float:
+def label_of(row: Row, column: str, how: str) -> str | float:
+    """The label of a row in a column that is read as text or number; Bad where it has none."""
     value = _present(row, column)
     if how == "text":
         return value

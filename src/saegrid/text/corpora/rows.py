@@ -67,6 +67,15 @@ Reader = Callable[[Path, Mapping[str, Any]], Read]
 """Reads one file of a source; the columns needed are there or it raises CorpusError."""
 
 
+RANDOM_EDITS = "random_edits"
+"""The kind of sources whose files are read as those of another kind, `of`."""
+
+
+def as_read(source: Mapping[str, Any]) -> dict[str, Any]:
+    """The source by which its files are read: of random edits that of the real ones."""
+    return {**source, "kind": source.get("of")} if source["kind"] == RANDOM_EDITS else {**source}
+
+
 def needed(source: Mapping[str, Any]) -> dict[str, str]:
     """The columns that a source asks for, each with the key that names it."""
     columns = {
