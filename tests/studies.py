@@ -100,8 +100,25 @@ def hub():
     return tiny(saes={"8x": sae | {"revision": "0" * 40}})
 
 
+def tested():
+    """The tiny study with contrasts of its texts."""
+    return tiny(analyses={"tests": {"permutations": 50}})
+
+
 STUDIES = {
     one.__name__: one
-    for one in (tiny, judged, sharded, compared, streamed, beside, together, swept, checkpoint, hub)
+    for one in (
+        tiny,
+        judged,
+        sharded,
+        compared,
+        streamed,
+        beside,
+        together,
+        swept,
+        checkpoint,
+        hub,
+        tested,
+    )
 }
 TARGETS = ("all", "metrics", "layers", "corpus", "activations", "saes", "cells", "pages", "figures")

@@ -26,6 +26,7 @@ WHERE = {
     "verify_checkpoint": ("checkpoint", "all"),
     **dict.fromkeys(("measure", "baselines", "health"), ("judged", "all")),
     "summary_by_corpus": ("compared", "all"),
+    **dict.fromkeys(("nuisances", "analysis_plan", "contrasts", "findings"), ("tested", "all")),
     "surprisal": ("tiny", "results/tiny/headlines/surprisal.parquet"),
     **dict.fromkeys(("survey", "base_rates", "survey_page"), ("tiny", "layers")),
 }

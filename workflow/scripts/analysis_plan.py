@@ -9,6 +9,5 @@ with start(snakemake) as job:
     corpora = read_corpora(inputs.texts, inputs.tokens, inputs.spans, settings["tests"]["seed"])
     plan = checked_plan(settings, corpora)
     plan["changes"] = keep_former(job.output.plan, plan)
-    for change in plan["changes"]:
-        print(change)
+    print(*plan["changes"], sep="\n")
     io.write_json(job.output.plan, plan, job.spec)

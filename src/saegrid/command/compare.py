@@ -67,12 +67,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; its exit status. A mistake is one sentence."""
-    given = parser().parse_args(list(arguments))
+    options = parser().parse_args(list(arguments))
     try:
         root = repository()
-        config = study(given)
+        config = study(options)
         text = HEAD + yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
-        if given.config:
+        if options.config:
             print(text, end="")
             return 0
         path = root / "results" / f"{config['study']}.yaml"
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"saegrid compare: {mistake}", file=sys.stderr)
         return 1
     target = f"results/{config['study']}/findings.html"
-    command = ["snakemake", "--cores", str(given.cores), "--configfile", str(path), "--", target]
+    command = ["snakemake", "--cores", str(options.cores), "--configfile", str(path), "--", target]
     program = [sys.executable, "-m", *command]
     status = subprocess.run(program, cwd=root, check=False).returncode
     if status == 0:
@@ -103,13 +103,13 @@ def repository() -> Path:
     )
 
 
-def study(given: argparse.Namespace) -> dict[str, Any]:
+def study(options: argparse.Namespace) -> dict[str, Any]:
     """The config of a comparison; ConfigError and CorpusError for what cannot be used."""
-    files = [check_file(path).resolve() for path in given.files]
-    if len(files) != (1 if given.by else 2):
+    files = [check_file(path).resolve() for path in options.files]
+    if len(files) != (1 if options.by else 2):
         raise ConfigError(
             f"two files of texts are compared, or one file with --by; got {len(files)}"
-            f"{' with' if given.by else ' without'} --by."
+            f"{' with' if options.by else ' without'} --by."
         )
     names = [PROPER.sub("-", path.stem).strip("-") or "texts" for path in files]
     if len(names) == 2 and names[0] == names[1]:
@@ -118,38 +118,41 @@ def study(given: argparse.Namespace) -> dict[str, Any]:
     if len(kinds) > 1:
         raise ConfigError(f"the files must be of one kind; got {' and '.join(sorted(kinds))}.")
     kind = kinds.pop()
-    column = text_column(files, kind, given.column)
-    labels = {given.by: "text"} if given.by else {}
-    name = given.name or "-".join(["compare", *names])[:80]
+    column = text_column(files, kind, options.column)
+    labels = {options.by: "text"} if options.by else {}
+    name = options.name or "-".join(["compare", *names])[:80]
     source = {
         "kind": kind,
         "files": {n: str(path) for n, path in zip(names, files, strict=True)},
         "columns": {"id": "auto", "text": column},
         **({"labels": labels} if labels else {}),
     }
-    model = {"path": local(given.model), **({"revision": given.revision} if given.revision else {})}
+    model = {
+        "path": local(options.model),
+        **({"revision": options.revision} if options.revision else {}),
+    }
     return {
         "study": name,
         "model": model,
         "corpora": {"texts": {"role": "main", "source": source, "tokens": {"context": "all"}}},
-        "saes": {"sae": sae(given)},
+        "saes": {"sae": sae(options)},
         "grid": [
             {
-                "layers": given.layers or [middle(model)],
-                "positions": [given.position],
+                "layers": options.layers or [middle(model)],
+                "positions": [options.position],
                 "saes": ["sae"],
             }
         ],
         "analyses": {
             "tests": {
                 "contrasts": ["label"],
-                "label": given.by or "split",
-                **({} if given.by else {"classes": names}),
+                "label": options.by or "split",
+                **({} if options.by else {"classes": names}),
                 "share": 0.5,
-                "seed": given.seed,
+                "seed": options.seed,
             }
         },
-        "pages": {"title": " or ".join(names) if not given.by else f"{names[0]} by {given.by}"},
+        "pages": {"title": " or ".join(names) if not options.by else f"{names[0]} by {options.by}"},
     }
 
 
@@ -185,19 +188,19 @@ def local(path: str) -> str:
     return str(Path(path).resolve()) if Path(path).is_dir() else path
 
 
-def sae(given: argparse.Namespace) -> dict[str, Any]:
+def sae(options: argparse.Namespace) -> dict[str, Any]:
     """The SAE of the comparison, trained on the texts or read from a checkpoint."""
-    if given.sae == "train":
-        settings = {"k": given.k}
+    if options.sae == "train":
+        settings = {"k": options.k}
         return {
             "source": "train",
             "recipe": "topk",
-            "expansion": given.expansion,
+            "expansion": options.expansion,
             "corpus": "texts",
             "settings": settings,
         }
-    path = given.sae if "{" in given.sae else local(given.sae)
-    return {"source": "checkpoint", "format": given.format, "path": path}
+    path = options.sae if "{" in options.sae else local(options.sae)
+    return {"source": "checkpoint", "format": options.format, "path": path}
 
 
 def middle(model: dict[str, Any]) -> int:

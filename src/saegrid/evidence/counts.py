@@ -61,7 +61,7 @@ def summary(grid: Grid) -> pa.Table:
     lines = []
     for kind, cells in grid.kinds.items():
         for name in grid.plan["contrasts"]:
-            numbers = {one.searched.cell: made for one, made in grid.rows[kind][name].pairs()}
+            numbers = {one.searched.cell: numbers for one, numbers in grid.rows[kind][name].pairs()}
             p = [one.table["p"].to_numpy()[one.rows(name)] for one in cells]
             simes = np.array([multiplicity.simes(values) for values in p])
             selected = multiplicity.hierarchy(simes, grid.plan["q"])
@@ -162,7 +162,7 @@ def _facts(grid: Grid, question: Question, lines: Sequence[Mapping[str, Any]]) -
         joined([table[key].to_numpy() for table, _ in tables])
         for key in ("statistic", "effect", "p")
     )
-    found = joined([own["discovered"] for _, own in tables]) == 1
+    hits = joined([own["discovered"] for _, own in tables]) == 1
     confirmed, sign = of.column("confirmed") == 1, joined([one.sign for one in of.of])
     limit = maxima.threshold(family[PLAIN], plan["alpha"]) if PLAIN in family else None
     others = [part for part in plan["parts"] if part not in (DISCOVERY, CONFIRMATION, TEST)]
@@ -170,8 +170,8 @@ def _facts(grid: Grid, question: Question, lines: Sequence[Mapping[str, Any]]) -
         **_described(question, plan),
         "n_tested": len(statistic),
         "threshold": limit,
-        "n_discovered": int(found.sum()),
-        "n_discovered_up": int((found & (statistic > 0)).sum()),
+        "n_discovered": int(hits.sum()),
+        "n_discovered_up": int((hits & (statistic > 0)).sum()),
         "n_same_sign": int((of.column("statistic_confirm") > 0).sum()),
         "n_confirmed": int(confirmed.sum()),
         "n_confirmed_up": int((confirmed & (sign > 0)).sum()),
@@ -184,7 +184,7 @@ def _facts(grid: Grid, question: Question, lines: Sequence[Mapping[str, Any]]) -
         "n_cells_selected": sum(row["selected"] for row in lines),
         "n_hierarchy": sum(row["n_hierarchy"] for row in lines),
         "pi0": multiplicity.null_share(p),
-        **_forms(tables, found, family, plan),
+        **_forms(tables, hits, family, plan),
         "r2_nuisances": _r2(question),
         "shrinkage": confirmation.shrinkage(_of_rows(of, "effect"), of.column("effect_confirm")),
         "frozen": _null(grid, name),
@@ -242,7 +242,7 @@ def _of_rows(of: Rows, name: str) -> np.ndarray:
 
 def _forms(
     tables: Sequence[tuple[pa.Table, Mapping[str, np.ndarray]]],
-    found: np.ndarray,
+    hits: np.ndarray,
     family: Mapping[str, np.ndarray],
     plan: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -253,7 +253,7 @@ def _forms(
             counts |= {f"n_{form}": None, f"n_{form}_kept": None}
             continue
         hit = joined([c[f"p_maxt_{form}"] for _, c in tables]) <= plan["alpha"]
-        counts |= {f"n_{form}": int(hit.sum()), f"n_{form}_kept": int((hit & found).sum())}
+        counts |= {f"n_{form}": int(hit.sum()), f"n_{form}_kept": int((hit & hits).sum())}
     return counts
 
 

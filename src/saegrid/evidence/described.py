@@ -51,7 +51,7 @@ def described(grid: Grid, kind: str) -> Iterator[Described]:
     for question in grid.asked.questions:
         of = grid.rows[kind][question.name]
         weights = weights_of(plan, question) if of.n else None
-        for one, made in of.pairs():
+        for one, checked in of.pairs():
             cell = one.searched.cell
             features = one.feature
             sides = sides_of(
@@ -61,13 +61,13 @@ def described(grid: Grid, kind: str) -> Iterator[Described]:
             low, high = confirmation.effect_intervals(question, short, weights)
             beside = inputs.beside(cell)
             numbers = {
-                **made,
+                **checked,
                 "low": _filled(low, one),
                 "high": _filled(high, one),
                 **_rates(plan, question, short, weights, one, corpus),
                 **_densities(beside, features),
             }
-            shown = np.flatnonzero(made.get("confirmed", np.zeros(1)) == 1)[:SHOWN]
+            shown = np.flatnonzero(checked.get("confirmed", np.zeros(1)) == 1)[:SHOWN]
             yield Described(
                 question.name,
                 one,

@@ -1,6 +1,6 @@
 """The files that the tests of a study are made from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from saegrid.base import io
 from saegrid.base.paths import expand
 from saegrid.codes.sparse import Features, read_features
 from saegrid.evidence.planning import plan_digest, read_all
-from saegrid.evidence.records import Beside, Inputs, Searched
+from saegrid.evidence.records import Beside, Inputs, Outcome, Searched
 from saegrid.evidence.search import from_tensors
 
 
@@ -71,6 +71,12 @@ def read_inputs(files: Any, settings: Mapping[str, Any]) -> Inputs:
         head,
         _untrained(settings["untrained"]),
     )
+
+
+def write_cells(paths: Sequence[str], outcome: Outcome, spec: str) -> None:
+    """Write tests.parquet of each cell, whose names are folders of the paths."""
+    for path in paths:
+        io.write_table(path, outcome.cells[Path(path).parent.name], spec)
 
 
 def _untrained(study: str | None) -> dict[str, Any]:
