@@ -9,6 +9,7 @@ import pyarrow as pa
 from saegrid.pages.browser.panels import columns as headings
 from saegrid.pages.browser.panels import linked
 from saegrid.pages.browser.render import Column, render_study, require
+from saegrid.pages.browser.sentences import Line
 
 REQUIRED = ("study", "model", "corpus", "spec")
 """Keys that `study_facts` must hold."""
@@ -49,6 +50,7 @@ def index(
     columns: Sequence[Sequence[str]] = (),
     panels: Sequence[Mapping[str, Any]] = (),
     compared: pa.Table | None = None,
+    findings: Sequence[Line] = (),
 ) -> str:
     """The text of index.html. The same arguments give the same bytes.
 
@@ -64,6 +66,7 @@ def index(
     panels: name, heading, words and rows, see `panels`.
     compared: corpus, role and the columns of `cells`, one row a cell and corpus, where a study has
       holdout or reference corpora; the rows of a cell stand together.
+    findings: what the tests of the study found, see `answers.answers`; the page opens with it.
     ValueError where facts or columns are missing, or a figure's path leaves the study's folder.
     """
     require(study_facts, REQUIRED, "The facts of a study's page")
@@ -84,6 +87,7 @@ def index(
         study_facts,
         study_facts["study"],
         figures,
+        findings=list(findings),
         grids=[(name, *_grid(of_corpus)) for name, of_corpus in _by(rows, "corpus").items()],
         columns=[*_columns(cells.column_names, of_main), *further],
         compared=_compared(compared, study_facts["corpus"]),

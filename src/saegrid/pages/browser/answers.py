@@ -1,0 +1,288 @@
+"""The findings of a study in plain sentences: the opening of its findings and of its front page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from saegrid.pages.browser.classifiers import Probe, classifiers
+from saegrid.pages.browser.sentences import (
+    JSON,
+    Contrast,
+    Line,
+    Number,
+    Part,
+    Sentence,
+    Term,
+    contrasts,
+    count,
+    gain,
+    is_number,
+    listed,
+    of_study,
+    primary,
+    sentence,
+)
+
+SHORT = "In short"
+CONFIRMED, LUCK, UNCONFIRMED, NOTHING = "confirmed", "luck", "unconfirmed", "nothing"
+
+
+def state(contrast: Contrast) -> str:
+    """The outcome of a contrast.
+
+    confirmed: more features than under the luckiest shuffle; luck: some, but no more than that;
+    unconfirmed: discovered ones alone; nothing: none.
+    """
+    if not contrast["n_discovered"]:
+        return NOTHING
+    if not contrast["n_confirmed"]:
+        return UNCONFIRMED
+    return CONFIRMED if contrast["n_confirmed"] > max(contrast.shuffles(), default=0) else LUCK
+
+
+def answers(
+    tests: Mapping[str, Any],
+    probes: Mapping[str, Any] | None = None,
+    summary: pa.Table | None = None,
+) -> list[Line]:
+    """The findings in plain sentences; the first line is the verdict.
+
+    tests: tests.json; probes, summary: probes.json and probes_summary.parquet, None where there
+    are no classifiers. `str` of a sentence is its text. Links of numbers are within findings.html.
+    """
+    main = primary(tests)
+    named = len(main) > 1
+    of_probes = classifiers(probes, summary, tests.get("frozen_cells") or ())
+    lines = [Line(SHORT, (verdict(main),))]
+    if changes := tests.get("plan_changes"):
+        words = sentence(
+            "The plan of the analysis was changed ",
+            Number(count(len(changes)), f"number of {JSON}: plan_changes[*]", "#plan"),
+            " time after it was first written:"
+            if len(changes) == 1
+            else " times after it was first written:",
+        )
+        lines.append(Line("Plan changed", (words, *(sentence(str(one)) for one in changes))))
+    lines.append(Line("Found", tuple(_found(tests, one, named) for one in main)))
+    lines.append(Line("Confirmed", tuple(_confirmed(tests, one, named) for one in main)))
+    lines.append(Line("Not found", tuple(_missed(one, named) for one in main)))
+    lines.append(Line("By chance", tuple(_chance(one, named) for one in main)))
+    lines.append(Line("Against words", _against(of_probes)))
+    if further := [
+        one
+        for one in contrasts(tests)
+        if one not in main and one.name not in {own.name for own in main}
+    ]:
+        lines.append(Line("Also asked", tuple(_brief(one) for one in further)))
+    return lines
+
+
+def verdict(main: list[Contrast]) -> Sentence:
+    """One line on the main questions of the plan."""
+    holding = [one for one in main if state(one) == CONFIRMED]
+    others = [one for one in main if state(one) != CONFIRMED]
+    parts: list[Part] = []
+    if holding:
+        told_apart = [[_features(one), *_apart(one)] for one in holding]
+        parts += [*listed(told_apart), ", also in texts that were kept aside."]
+    for kind, words in (
+        (LUCK, "No more features than chance gives tell "),
+        (UNCONFIRMED, "What seemed to tell "),
+        (NOTHING, "No feature was seen to tell "),
+    ):
+        alike = [one for one in others if state(one) == kind]
+        if not alike:
+            continue
+        parts += [" " if parts else "", words, *listed([_sides(one) for one in alike], " or ")]
+        parts.append(" did not hold in texts that were kept aside." if kind == UNCONFIRMED else ".")
+    return sentence(*parts)
+
+
+def _features(one: Contrast) -> Number:
+    number = one.number("n_confirmed")
+    noun = "feature" if one["n_confirmed"] == 1 else "features"
+    return number._replace(text=f"{number.text} {noun}")
+
+
+def _apart(one: Contrast) -> list[Part]:
+    return [" tells " if one["n_confirmed"] == 1 else " tell ", *_sides(one)]
+
+
+def _sides(one: Contrast) -> list[Part]:
+    a, b = one.sides
+    return [a, " from ", b]
+
+
+def _name(one: Contrast, named: bool) -> list[Part]:
+    """The title of a contrast with a colon, where a line speaks of several."""
+    return [Term(one["title"]), ": "] if named else []
+
+
+def _found(tests: Mapping[str, Any], one: Contrast, named: bool) -> Sentence:
+    a, b = one.sides
+    parts: list[Part] = [
+        *_name(one, named),
+        "of ",
+        one.number("n_tested"),
+        " features of ",
+        of_study(tests, "n_cells"),
+        " SAE that were tested, " if tests.get("n_cells") == 1 else " SAEs that were tested, ",
+        one.number("n_discovered"),
+    ]
+    if one["n_discovered"]:
+        parts += [
+            " stand out: ",
+            one.number("n_discovered_up"),
+            " lean to ",
+            a,
+            ", the others to ",
+            b,
+            ".",
+        ]
+    else:
+        parts.append(" stand out.")
+    return sentence(*_begun(parts))
+
+
+def _confirmed(tests: Mapping[str, Any], one: Contrast, named: bool) -> Sentence:
+    if not one["n_discovered"]:
+        return sentence(*_begun([*_name(one, named), "nothing was there to be confirmed."]))
+    parts: list[Part] = [
+        *_name(one, named),
+        "in ",
+        of_study(tests, "parts.confirmation.n"),
+        " texts that the search had not seen, ",
+        one.number("n_confirmed"),
+        " of these stand out again",
+    ]
+    if one["n_confirmed"]:
+        parts += [" (", one.share("n_confirmed", "n_discovered"), ")"]
+    if one["n_confirmed"] and one.has("n_confirmed_new_words"):
+        parts += [
+            "; where also the words are new, ",
+            one.number("n_confirmed_new_words"),
+            " still do" if one["n_confirmed_new_words"] != 1 else " still does",
+        ]
+    if one["n_confirmed"] and one.has("n_tested_once"):
+        parts += [
+            "; in ",
+            of_study(tests, "parts.test.n"),
+            " test texts, opened once, ",
+            one.number("n_tested_once"),
+        ]
+    return sentence(*_begun([*parts, "."]))
+
+
+def _missed(one: Contrast, named: bool) -> Sentence:
+    smallest = one.smallest()
+    parts = _name(one, named)
+    if state(one) != CONFIRMED:
+        a, b = one.sides
+        parts += ["no feature is shown to tell ", a, " from ", b, ". That does not show that "
+                  "there is none: "]  # fmt: skip
+        parts += ["an effect below about ", *smallest, " would have been missed."]
+    else:
+        parts += ["features with an effect below about ", *smallest, " would have been missed."]
+    return sentence(*_begun(parts))
+
+
+def _chance(one: Contrast, named: bool) -> Sentence:
+    parts = _name(one, named)
+    if not one.shuffles():
+        return sentence(*_begun([*parts, "shuffled labels were not tried."]))
+    parts += [
+        "with labels shuffled, ",
+        one.shuffled("mean"),
+        " features are confirmed on average and ",
+        one.shuffled("largest"),
+        " at most (",
+        one.n_shuffles(),
+        " shuffles), where we have ",
+        one.number("n_confirmed"),
+    ]
+    for key, words in (
+        ("untrained", "; of the untrained model "),
+        ("frozen", "; of SAEs with a frozen part "),
+    ):
+        if one.has(f"{key}.n_confirmed"):
+            parts += [
+                words,
+                one.number(f"{key}.n_confirmed"),
+                " of ",
+                one.number(f"{key}.n_tested"),
+                " features",
+            ]
+    return sentence(*_begun([*parts, "."]))
+
+
+def _against(of_probes: list[Probe]) -> tuple[Sentence, ...]:
+    if not of_probes:
+        return (
+            sentence(
+                "SAE features were not held against words and their surprisal: name probes among "
+                "the analyses of the study, and the classifiers stand here."
+            ),
+        )
+    return tuple(_against_words(probe) for probe in of_probes)
+
+
+def _against_words(probe: Probe) -> Sentence:
+    best, words = probe.best(), probe.words
+    name: list[Part] = [Term(probe.title), ": "]
+    if best is None or words is None:
+        return sentence(*name, "there are no scores to compare.")
+    parts: list[Part] = [
+        *name,
+        "a classifier that knows the words and their surprisal alone reaches "
+        f"{_article(probe.metric)} {probe.metric} of ",
+        probe.number(words),
+        "; one that reads ",
+        Number(count(best["k"]), probe.number(best, "k").source, probe.number(best).href),
+        " features of the best SAE " if best["k"] != 1 else " feature of the best SAE ",
+        probe.number(best),
+        ". ",
+    ]
+    low, high = best.get("gain_low"), best.get("gain_high")
+    if not (is_number(low) and is_number(high)):
+        return sentence(*parts, "How sure the difference is was not worked out.")
+    interval: list[Part] = [
+        "(",
+        probe.number(best, "gain", gain),
+        ", 95 % interval ",
+        probe.number(best, "gain_low", gain),
+        " to ",
+        probe.number(best, "gain_high", gain),
+        ").",
+    ]
+    outcome = (
+        "The features know something that the words do not "
+        if low > 0
+        else "The features do worse than the words "
+        if high < 0
+        else "The features do not beat the words "
+    )
+    return sentence(*parts, outcome, *interval)
+
+
+def _article(word: str) -> str:
+    return "an" if word[:1].lower() in "aeiour" else "a"
+
+
+def _brief(one: Contrast) -> Sentence:
+    return sentence(
+        Term(one["title"]),
+        ": ",
+        one.number("n_confirmed"),
+        " of ",
+        one.number("n_discovered"),
+        " discovered features are confirmed; with labels shuffled at most ",
+        one.shuffled("largest"),
+        ".",
+    )
+
+
+def _begun(parts: list[Part]) -> list[Part]:
+    """Parts of which the first begins with a capital, if it is of words."""
+    first, *rest = parts
+    return [first[:1].upper() + first[1:], *rest] if isinstance(first, str) else parts
