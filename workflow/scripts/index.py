@@ -2,6 +2,7 @@
 
 from saegrid.base import io
 from saegrid.job import start
+from saegrid.pages.browser.answers import read_answers
 from saegrid.pages.browser.facts import corpus_facts, study_facts
 from saegrid.pages.browser.index import index
 from saegrid.pages.browser.panels import read_panels
@@ -31,5 +32,6 @@ with start(snakemake) as job:
         settings.get("columns", ()),
         read_panels(settings.get("panels", ()), files.panels),
         io.read_table(files.compared[0]) if files.compared else None,
+        findings=read_answers(files.answers),
     )
     io.write_text(job.output.page, page)

@@ -23,6 +23,11 @@ from saegrid.evidence.discovery import PLAIN, Question
 from saegrid.evidence.nuisances import explained
 from saegrid.evidence.records import FROZEN, NEW_WORDS, RESULT, Grid, Inputs, Rows, Searched, joined
 
+UNTRAINED = (
+    "not run: make a study of the same texts with `model: {weights: random}`, and name it in "
+    "`analyses.tests.untrained`"
+)
+"""Words for a null that another study makes."""
 BINS = 20
 """Bins of a histogram of p."""
 POINTS = 400
@@ -145,6 +150,7 @@ def facts(grid: Grid, shuffled: Mapping[str, list[list[int]]], by_cell: pa.Table
         "n_features": sum(one["n_tested"] for one in contrasts),
         "base_high": _base(grid.inputs),
         "contrasts": contrasts,
+        "untrained_words": UNTRAINED,
         "unanswered": {**grid.plan.get("unanswered", {}), **grid.asked.skipped},
     }
 
@@ -176,7 +182,7 @@ def _facts(grid: Grid, question: Question, lines: Sequence[Mapping[str, Any]]) -
         "n_confirmed": int(confirmed.sum()),
         "n_confirmed_up": int((confirmed & (sign > 0)).sum()),
         "n_confirmed_new_words": _passed(of, NEW_WORDS, plan),
-        "n_confirmed_test": _passed(of, TEST, plan) if TEST in plan["parts"] else None,
+        "n_tested_once": _passed(of, TEST, plan) if TEST in plan["parts"] else None,
         "beyond": {part: _passed(of, part, plan) for part in others},
         "skipped": of.skipped,
         "n_bh": sum(row["n_bh"] for row in lines),
@@ -246,15 +252,15 @@ def _forms(
     family: Mapping[str, np.ndarray],
     plan: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Discoveries of the other forms of a test: all, and those that firing alone discovers too."""
+    """Discoveries of the other forms of a test: those that firing alone discovers too, and all."""
     counts: dict[str, Any] = {}
     for form in confirmation.VARIANTS:
         if form not in family:
-            counts |= {f"n_{form}": None, f"n_{form}_kept": None}
+            counts |= {f"n_{form}": None, f"n_{form}_all": None}
             continue
         hit = joined([c[f"p_maxt_{form}"] for _, c in tables]) <= plan["alpha"]
-        counts |= {f"n_{form}": int(hit.sum()), f"n_{form}_kept": int((hit & hits).sum())}
-    return counts
+        counts |= {f"n_{form}": int((hit & hits).sum()), f"n_{form}_all": int(hit.sum())}
+    return counts | {"n_magnitude": counts["n_magnitude_all"]}
 
 
 def _r2(question: Question) -> float | None:

@@ -116,7 +116,7 @@ def _confirm(
                     chosen = of.chosen(at, confirmed_only)
                     if len(chosen):
                         places[question.name] = (at, chosen)
-        mine = [question for question in asked.questions if question.name in places]
+        present = [question for question in asked.questions if question.name in places]
 
         def features(
             name: str, places: Mapping[str, tuple[int, np.ndarray]] = places
@@ -124,7 +124,7 @@ def _confirm(
             at, chosen = places[name]
             return rows[name].of[at].feature[chosen]
 
-        for contrast, sides in sides_of(inputs, mine, cell, part, features).items():
+        for contrast, sides in sides_of(inputs, present, cell, part, features).items():
             at, chosen = places[contrast]
             question = asked.named(contrast)
             sign = rows[contrast].of[at].sign[chosen]

@@ -144,7 +144,7 @@ def read(table: pa.Table, n: int) -> tuple[dict[str, Numbers], dict[str, list[st
 
 
 def facts_of(source: str, surprisal: Mapping[str, Any]) -> dict[str, Any]:
-    """Where frequencies and surprisals come from, in words."""
+    """The origins of frequencies and surprisals, in words."""
     return {
         "frequency_source": source,
         "surprisal": surprisal.get("because") or "of the model itself",

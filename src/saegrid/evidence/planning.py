@@ -254,8 +254,8 @@ def _change(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> str:
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     changes = [f"{key} was {_short(old.get(key))} and is {_short(new.get(key))}" for key in keys]
     return (
-        f"The plan was changed after its numbers had been made: {'; '.join(changes)}. The results of "
-        f"the plan before are kept in {FORMER}/{name[:12]}."
+        f"The plan was changed after its numbers had been made: {'; '.join(changes)}. The results "
+        f"of the plan before are kept in {FORMER}/{name[:12]}."
     )
 
 

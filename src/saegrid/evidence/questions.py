@@ -105,7 +105,7 @@ def _allowed(part: Mapping[str, Any], corpus: Corpus) -> np.ndarray:
 def _bases(
     design: Design, corpus: Corpus, corpora: Mapping[str, Corpus], plan: Mapping[str, Any]
 ) -> Bases:
-    """What is projected out of a contrast: of pairs of single tokens nothing is known."""
+    """The bases that are projected out of a contrast; none of pairs of single tokens."""
     groups, paired = plan["nuisances"], design.kind == PAIRS
     if not paired:
         side = EDITED if corpus.texts.is_paired else TEXT

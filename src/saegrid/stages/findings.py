@@ -5,7 +5,7 @@ from saegrid.stages.stage import STUDY, At, Many, Needs, Plan, Source, Stage, Wr
 
 
 def classified(plan: Plan, at: At) -> list[Source]:
-    """What classifiers say, where the study names them."""
+    """The files of classifiers, where the study names them."""
     named = {stage.name for stage in plan.graph.analyses}
     return (
         [Source("probes_summary.facts", At()), Source("probes_summary.table", At())]

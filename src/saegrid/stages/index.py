@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from saegrid.stages.findings import classified
 from saegrid.stages.places import of_every_corpus
 from saegrid.stages.plot import figures
 from saegrid.stages.stage import STUDY, At, Column, Many, Needs, Panel, Plan, Source, Stage, Write
@@ -16,6 +17,13 @@ def panels(plan: Plan) -> list[Panel]:
 def compared(plan: Plan, at: At) -> list[Source]:
     """The numbers of all corpora, where there are several."""
     return [Source("summary_by_corpus.table", At())] if beside(plan) else []
+
+
+def answered(plan: Plan, at: At) -> list[Source]:
+    """The tests, and what classifiers say, where the study names them."""
+    if "tests" not in {stage.name for stage in plan.graph.analyses}:
+        return []
+    return [Source("tests.facts", At()), *classified(plan, at)]
 
 
 def settings(plan: Plan, at: At) -> dict[str, Any]:
@@ -44,6 +52,7 @@ INDEX = Stage(
         "selections": of_every_corpus("selection.selection"),
         "summary": "summary.summary",
         "compared": Many(compared),
+        "answers": Many(answered),
         "figures": Many(lambda plan, at: [Source("plot.figures", at)]),
         "panels": Many(lambda plan, at: [Source(panel.table, at) for panel in panels(plan)]),
     },

@@ -25,7 +25,7 @@ Part = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Settings(Strict):
-    """Which features tell two sets of texts apart."""
+    """Contrasts of texts, tested on every feature of every cell."""
 
     contrasts: list[str] | None = None
     """Contrasts: k1 edited or original word, k2 high or low label, k3 the same for edits of one
@@ -41,9 +41,10 @@ class Settings(Strict):
     low: Number | None = None
     """Label up to which a text counts as low, k2. null: the lower quartile of discovery."""
     same_high: Number | None = None
-    """As `high`, of k3; null: `high`."""
+    """Label from which a text counts as high, k3. null: `high`."""
     same_low: Number | None = None
-    """As `low`, of k3; null: the median of discovery where that is below `same_high`, or `low`."""
+    """Label up to which a text counts as low, k3. null: the median of discovery where that is below
+    `same_high`, else `low`."""
     control: str | None = None
     """Corpus of role control (kind random_edits), for k6."""
     discovery: Part | None = None

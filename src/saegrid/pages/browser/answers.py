@@ -1,10 +1,11 @@
 """The findings of a study in plain sentences: the opening of its findings and of its front page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from saegrid.base.io import read_json, read_table
 from saegrid.pages.browser.classifiers import Probe, classifiers
 from saegrid.pages.browser.sentences import (
     JSON,
@@ -76,6 +77,17 @@ def answers(
     ]:
         lines.append(Line("Also asked", tuple(_brief(one) for one in further)))
     return lines
+
+
+def read_answers(paths: Sequence[str]) -> list[Line]:
+    """The findings from their files: tests.json and, where there are classifiers, probes.json and
+    probes_summary.parquet; none of no files."""
+    if not paths:
+        return []
+    tests, *probes = paths
+    if not probes:
+        return answers(read_json(tests))
+    return answers(read_json(tests), read_json(probes[0]), read_table(probes[1]))
 
 
 def verdict(main: list[Contrast]) -> Sentence:
