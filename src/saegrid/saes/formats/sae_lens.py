@@ -122,7 +122,7 @@ def view(
     check_known(path, cfg, kwargs, reading)
     check_folded(path, said, site)
     centred = is_centred(path, said, site, reading)
-    normalisation, factor, front = normalisation_of(path, cfg, writes, centred, reading)
+    normalisation, factor, front = normalisation_of(path, cfg, site, writes, centred, reading)
     check_written(path, said, writes, centred, reading)
     unit = flag(path, cfg, "rescale_acts_by_decoder_norm", False)
     if unit and kind.gate not in ("topk", "batch"):
