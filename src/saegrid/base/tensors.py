@@ -123,7 +123,11 @@ def _raw_header(path: Path) -> tuple[bytes, int, int]:
         raise CheckpointError(f"{path}: the file is not there.") from None
     if not S_ISREG(stat.st_mode):
         raise CheckpointError(f"{path}: a safetensors file was expected; this is no file.")
-    with path.open("rb") as file:
+    try:
+        file = path.open("rb")
+    except OSError as problem:
+        raise CheckpointError(f"{path}: the file cannot be read: {problem.strerror}.") from None
+    with file:
         length = int.from_bytes(file.read(8), "little")
         if stat.st_size < 8 or length > min(stat.st_size - 8, MAX_HEADER):
             raise CheckpointError(

@@ -83,6 +83,8 @@ def read_facts(path: Path) -> dict[str, Any]:
         facts = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: the file is not there.") from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: the file cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: this is no JSON: {error}.") from None
     if not isinstance(facts, dict):

@@ -90,6 +90,8 @@ def _read(path: Path) -> dict[str, Any]:
         cfg = read_yaml(path)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: the file is not there.") from None
+    except OSError as problem:
+        raise CheckpointError(f"{path}: the file cannot be read: {problem.strerror}.") from None
     except (yaml.YAMLError, ValueError) as problem:
         raise CheckpointError(f"{path}: this is no YAML: {problem}.") from None
     if not isinstance(cfg, dict):
