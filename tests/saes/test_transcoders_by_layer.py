@@ -48,6 +48,14 @@ def test_transcoders(tmp_path, open_one):
     assert sae.site == Site(7, "I") and sae.writes == Site(7, "M")
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, "a: [1\n, 2", "\x00"])
+def test_a_config_that_is_no_yaml(tmp_path, text):
+    write(tmp_path)
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(CheckpointError, match=r"^\S+config\.yaml: this is no YAML: [^\n]+\.$"):
+        open_checkpoint(tmp_path, reading=LAYER_7)
+
+
 def test_thresholds_and_a_skip(tmp_path):
     threshold = np.abs(tensors()["threshold"])
     more = {"activation_function.threshold": threshold, "W_skip": SKIP}
