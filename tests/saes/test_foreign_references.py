@@ -86,6 +86,27 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path):
         import_sae(sae, cell, place / "reference.json", place / "norms.safetensors")
 
 
+@pytest.mark.parametrize("size", ["D", "F"])
+@pytest.mark.parametrize("name", [name for name in foreign.MAKERS if name != "llamascopium"])
+def test_no_features_or_no_channels(tmp_path, name, size, monkeypatch):
+    monkeypatch.setattr(foreign, size, 0)
+    cell, sae = section(tmp_path, name)
+    monkeypatch.undo()
+    words = "no features or no channels; it needs one" if name != "sparsify" or size == "D" else "0"
+    with pytest.raises(CheckpointError, match=words):
+        look(sae, cell)
+
+
+@pytest.mark.parametrize("d_in, d_sae", [(0, 5), (5, 0)])
+def test_no_features_or_no_channels_of_sae_lens(tmp_path, d_in, d_sae):
+    shapes = {"W_enc": (d_in, d_sae), "b_enc": d_sae, "W_dec": (d_sae, d_in), "b_dec": d_in}
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    cfg = sae_lens.config("standard", Site(1, "R"), d_in, d_sae)
+    sae_lens.write_sae_lens(tmp_path, cfg, tensors)
+    with pytest.raises(CheckpointError, match="no features or no channels"):
+        look({"format": "sae_lens", "path": str(tmp_path)}, "L1R-x")
+
+
 # --- damaged files ----------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from saegrid.base.matrix import Matrix
 from saegrid.base.npz import open_npz
 from saegrid.base.pickles import open_pickle
 from saegrid.base.tensors import Tensors, dtype_name, open_tensors, widen
-from saegrid.saes.checkpoint import finite
+from saegrid.saes.checkpoint import finite, matrix
 from saegrid.saes.fronts import GEMMA_EPS, Front
 from saegrid.saes.norms import column_norms, pick_columns, project, row_norms
 from saegrid.saes.sae import Decoder, Encoder
@@ -74,7 +74,7 @@ def shape_of(tensors: Tensors, name: str, turned: bool) -> tuple[int, int]:
 def weights(tensors: Tensors, name: str, d_sae: int, d_model: int, turned: bool) -> Weights:
     """The matrix of that name, checked; `turned`: it is stored as (d_model, d_sae)."""
     shape = (d_model, d_sae) if turned else (d_sae, d_model)
-    return Weights(tensors.matrix(name, shape), turned)
+    return Weights(matrix(tensors, name, shape), turned)
 
 
 def vector(tensors: Tensors, name: str, n: int) -> np.ndarray:
