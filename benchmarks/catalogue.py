@@ -60,7 +60,6 @@ class Row(NamedTuple):
 
 
 CLT = "cross-layer transcoder: it writes to several layers"
-BEFORE_GAIN = "transcoder of Gemma Scope: it reads before the gain of the MLP's norm, no site"
 
 
 def by_layer(position: str, pattern: str = r"(?:layer_?|\bl|L)(\d+)") -> Callable[[Entry], Place]:
@@ -115,7 +114,7 @@ def nowhere(reason: str) -> Callable[[Entry], Place]:
 LOADERS = {
     "sae_lens": Loader("sae_lens", sae_lens),
     "gemma_2": Loader("gemma_scope", gemma_2),
-    "gemma_2_transcoder": Loader("gemma_scope", nowhere(BEFORE_GAIN)),
+    "gemma_2_transcoder": Loader("gemma_scope", by_layer("H")),
     "gemma_3": Loader("gemma_scope_2", gemma_3),
     "llama_scope": Loader("llama_scope", llama_scope),
     "llama_scope_r1_distill": Loader("llamascopium", llama_scope),

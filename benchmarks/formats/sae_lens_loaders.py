@@ -157,6 +157,7 @@ GEMMA = "google/gemma-scope-2b-pt-"
 NEWER = "google/gemma-scope-2-1b-pt"
 AE = {"format": "dictionary_learning", "site": "L7R"}
 TC = {"site": "L7I", "writes": "m"}
+NORMALIZED = "ln2.hook_normalized"
 # name: writer, loader, repository, folder, sizes that the loader takes from the model, case.json
 CASES: dict[str, tuple[Any, str, str, str, dict[str, int], dict[str, str]]] = {
     **{
@@ -170,6 +171,14 @@ CASES: dict[str, tuple[Any, str, str, str, dict[str, int], dict[str, str]]] = {
         )
         for end, site in {"res": "L7R", "mlp": "L7M", "att": "L7Z"}.items()
     },
+    "gemma-scope-transcoders": (
+        gemma_2,
+        "gemma_2_transcoder",
+        GEMMA + "transcoders",
+        "layer_7/width_16k/average_l0_9",
+        SIZES | {"d_out": D},
+        {"format": "gemma_scope", "site": "L7H", "writes": "m"},
+    ),
     **{
         f"gemma-scope-2-{name}{'-affine' * affine}": (
             gemma_3(name, affine),
@@ -274,6 +283,9 @@ def read(folder: Path, out: Path) -> None:
         _, *how, _ = CASES[case.name]
         sae = load(case / "checkpoint", *how)
         x = torch.from_numpy(np.load(case / "x.npy")).double()
+        if sae.cfg.metadata.hook_name.endswith(NORMALIZED):
+            # Its hook point has what Gemma's norm gives before its gain; x is the norm's input.
+            x = x / (x.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt()
         z = sae.encode(x)
         x_hat = sae(x) if hasattr(sae, "W_skip") else sae.decode(z)
         (out / case.name).mkdir(parents=True)

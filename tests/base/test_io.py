@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import safetensors.numpy
+import yaml
 
 from saegrid.base import io
 from saegrid.base.recorded import recorded_spec
@@ -21,6 +22,19 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError("in the middle")
     assert io.read_json(path) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["facts.json"]
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
+def test_yaml_that_is_too_deep_is_one_sentence(tmp_path, opening):
+    """At 100,000 levels the C library would take the interpreter down."""
+    (tmp_path / "deep.yaml").write_text(opening * 100_000)
+    with pytest.raises(yaml.YAMLError, match=r"^more than 100 sections stand within each other$"):
+        io.read_yaml(tmp_path / "deep.yaml")
+    (tmp_path / "deep.yaml").write_text("[" * 99 + "]" * 99)
+    assert io.read_yaml(tmp_path / "deep.yaml") != []
+    (tmp_path / "deep.yaml").write_text("[a\n, b")
+    with pytest.raises(yaml.YAMLError, match=r"^while parsing a flow sequence[^\n]+$"):
+        io.read_yaml(tmp_path / "deep.yaml")
 
 
 def test_every_kind_of_file_records_its_spec(tmp_path):

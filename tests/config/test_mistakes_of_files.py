@@ -39,6 +39,26 @@ def checkpoints(path="sae", **more):
     return changed(saes={"x": CHECKPOINT | {"path": path} | more}, grid=grid)
 
 
+def test_a_transcoder_before_the_gain_of_gemmas_norms(tmp_path):
+    """It may not read a model with other norms: neither another kind nor another addend."""
+    rng = np.random.default_rng(0)
+    shapes = {"W_enc": (64, 16), "W_dec": (16, 64), "b_enc": 16, "b_dec": 64, "threshold": 16}
+    (tmp_path / "sae").mkdir()
+    arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    np.savez(tmp_path / "sae" / "params.npz", **arrays)
+    grid = [{"layers": [1], "positions": ["h"], "saes": ["x"]}]
+    study = checkpoints(format="gemma_scope", writes="m") | {"grid": grid}
+    (text,) = told(study, "sae:x")
+    assert "by sqrt(mean square + 1e-06), and the model has model_type 'llama'" in text
+    sizes = shutil.copytree(study["model"]["path"], tmp_path / "gemma")
+    facts = json.loads((sizes / "config.json").read_text()) | {"model_type": "gemma2"}
+    study["model"]["path"] = str(sizes)
+    for eps in (1e-6, 1e-5):
+        (sizes / "config.json").write_text(json.dumps(facts | {"rms_norm_eps": eps}))
+        other = ["the model has rms_norm_eps 1e-05" in text for text in told(study, "sae:x")]
+        assert other == ([] if eps == 1e-6 else [True])
+
+
 def test_checkpoints_are_looked_at_by_facts_and_headers(tmp_path):
     write_sae(tmp_path / "sae")
     assert told(checkpoints()) == []

@@ -15,11 +15,14 @@ from saegrid.metrics.measure import metrics_of
 from saegrid.metrics.metric import MetricsError, Subject
 from saegrid.metrics.sources import Captured
 from saegrid.metrics.spliced import spliced
+from saegrid.models.forward import capture
 from saegrid.models.hooks import editing
+from saegrid.models.tiles import rows_of
 from saegrid.saes import sae as reference
 from saegrid.saes.fronts import CONSTANT_NORM, LAYER_NORM
+from saegrid.saes.reference import NORMS, REFERENCE, described, import_sae, open_sae
 from subjects import RNG, TOKENS, X, identity_sae, random_sae, sae_of, written
-from toys import toy_llama
+from toys import TOYS, random_rows, tokens_table, toy_llama
 
 TOKEN = np.flatnonzero(~TOKENS["special"].to_numpy())
 MIXED = RNG(3).normal(size=(16, 16))
@@ -110,6 +113,67 @@ def test_a_transcoder_is_spliced_in_where_it_writes():
             loss -= float(log_p[at, ids[0, at + 1]])
             n += 1
     assert values["ce_spliced"].value == pytest.approx(loss / n, rel=1e-5)
+
+
+def test_a_transcoder_of_gemma_scope_in_its_model(tmp_path):
+    """Codes and metrics in a tiny Gemma 2, by a hook on its norm: x / rms, which is what the norm
+    gives without its gain 1 + weight."""
+    model, d, m, layer = TOYS["gemma2"](), 32, 96, 1
+    norm, after = (model.part(layer, f"{name}_feedforward_layernorm") for name in ("pre", "post"))
+    values = {
+        "W_enc": RNG(1).normal(size=(d, m)) / 3,
+        "W_dec": RNG(2).normal(size=(m, d)) / 9,
+        "b_enc": RNG(3).normal(size=m) / 4,
+        "b_dec": RNG(4).normal(size=d),
+        "threshold": RNG(5).uniform(-0.2, 1, m),
+    }
+    values = {name: value.astype(np.float32) for name, value in values.items()}
+    np.savez(tmp_path / "params.npz", **values)
+    table, _ = tokens_table(random_rows([24] * 12))
+    rows, wanted = rows_of(table), np.flatnonzero(~table["special"].to_numpy())
+    seen = {}
+    handles = [
+        norm.register_forward_hook(lambda _, x, y: seen.update(stream=x[0], normal=y)),
+        after.register_forward_hook(lambda _, x, y: seen.update(written=y)),
+    ]
+    with torch.inference_mode():
+        model.output(torch.from_numpy(rows.ids.reshape(12, 24)))
+    for handle in handles:
+        handle.remove()
+    names = ("stream", "normal", "written")
+    stream, normal, y = (seen[name].reshape(-1, d)[wanted].double().numpy() for name in names)
+    bare = stream / np.sqrt((stream**2).mean(axis=1, keepdims=True) + 1e-6)
+    gain = 1 + norm.weight.double().numpy()
+    np.testing.assert_allclose(bare * gain, normal, rtol=1e-5, atol=1e-6)
+    pre = bare @ values["W_enc"].astype(np.float64) + values["b_enc"]
+    expected = np.where(pre > np.maximum(values["threshold"], 0), pre, 0)
+
+    reads, writes = Site(layer, "H"), Site(layer, "M")
+    place = tmp_path / "saes" / f"{reads}-tc"
+    section = {"format": "gemma_scope", "path": str(tmp_path), "writes": "m"}
+    import_sae(section, place.name, place / REFERENCE, place / NORMS)
+    assert "the norm before its gain" in described(place / REFERENCE)
+    x = capture(model, rows, wanted, [reads, writes])
+    with open_sae(place) as sae:
+        z = dense_of(encode(x[reads].numpy(), np.arange(len(wanted)), sae.encoder))
+        np.testing.assert_array_equal(z > 0, expected > 0)
+        np.testing.assert_allclose(z, expected, rtol=1e-4, atol=1e-5)
+        assert (z > 0).mean() > 0.1
+        for name in ("x", "y"):
+            (tmp_path / name).mkdir()
+        source, target = (
+            Captured(written(tmp_path / name, x[site].numpy(), wanted), table)
+            for name, site in (("x", reads), ("y", writes))
+        )
+        settings = {**SETTINGS, "cell": place.name}
+        facts = metrics_of(sae, source, settings, 2000, target=target)
+    kept = source.split(0.3, 5, 1, 1).measured
+    y_hat = expected @ values["W_dec"].astype(np.float64) + values["b_dec"]
+    error, spread = ((y - y_hat)[kept] ** 2).sum(), ((y[kept] - y[kept].mean(axis=0)) ** 2).sum()
+    found = {name: entry["value"] for name, entry in facts["metrics"].items()}
+    assert found["fvu"] == pytest.approx(error / spread, rel=1e-5)
+    assert found["l0"] == pytest.approx((expected[kept] > 0).sum(axis=1).mean())
+    assert facts["writes"] == str(writes)
 
 
 # --- normalised inputs -------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def test_places_reasons_and_the_share(catalogue, monkeypatch):
         "hook point 'blocks.3.attn.hook_q' is no site",
         "",
         "",
-        catalogue.BEFORE_GAIN,
+        "",
         "",
         catalogue.CLT,
         f"no format: {catalogue.CLT}",
@@ -52,7 +52,7 @@ def test_places_reasons_and_the_share(catalogue, monkeypatch):
         "loader 'brand_new' is not known",
     ]
     text = "\n".join(catalogue.table(rows))
-    assert "5 of 11 SAEs: 45.45%" in text
+    assert "6 of 11 SAEs: 54.55%" in text
     assert "     1  meta-llama/Llama-3.1-8B: no family: llama" in text
 
 
@@ -61,7 +61,7 @@ def test_sites(catalogue):
         catalogue.LOADERS[entry.loader].place(entry).site if entry.loader != "brand_new" else None
         for entry in catalogue.entries(yaml.safe_load(CATALOGUE))
     ]
-    expected = ["L7R", "L3M", None, "L4Z", "L0B", None, "L5I", None, None, "L5A", None]
+    expected = ["L7R", "L3M", None, "L4Z", "L0B", "L4H", "L5I", None, None, "L5A", None]
     assert places == [Site.parse(text) if text else None for text in expected]
 
 

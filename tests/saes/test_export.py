@@ -9,6 +9,7 @@ import pytest
 from test_formats import MAKERS
 from test_sae_lens_kinds import CENTRED, HOOK, MLP, X, written
 
+import foreign
 from checkpoints import llama_scope
 from saegrid.base.errors import CheckpointError
 from saegrid.base.io import read_tensors
@@ -18,6 +19,7 @@ from saegrid.saes.cfg import SCALER
 from saegrid.saes.checkpoint import READ, Reading
 from saegrid.saes.export import export, main
 from saegrid.saes.formats import FORMATS
+from saegrid.saes.formats.gemma_scope import open_checkpoint as open_gemma
 from saegrid.saes.formats.llama_scope import open_checkpoint as open_llama_scope
 from saegrid.saes.formats.sae_lens import open_checkpoint
 from saegrid.saes.known import words
@@ -158,6 +160,24 @@ def test_llama_scope_for_sae_lens(tmp_path):
         read_tensors(tmp_path / "to" / "sae_weights.safetensors")["W_dec"], axis=1
     )
     np.testing.assert_allclose(norms, 1, rtol=1e-6)
+
+
+def test_a_transcoder_before_the_gain_of_a_norm(tmp_path):
+    """SAELens names the hook point, which has the norm's numbers; here they are the site H."""
+    source, x = MAKERS["gemma_scope"](tmp_path / "from"), foreign.X
+    sae = open_gemma(source, reading=Reading(site=Site(7, "H"), writes=Site(7, "M")))
+    z = encode(sae.encoder, x)
+    export(sae, tmp_path / "to")
+    normalised = x / np.sqrt((x**2).mean(axis=1, keepdims=True) + 1e-6)
+    expected, y_hat = by_sae_lens(tmp_path / "to", normalised)
+    np.testing.assert_array_equal(expected > 0, z > 0)
+    np.testing.assert_allclose(y_hat, as_written(sae, x, decode(sae, z)), rtol=1e-4, atol=1e-4)
+    cfg = json.loads((tmp_path / "to" / "cfg.json").read_text())
+    assert cfg["metadata"]["hook_name"] == "blocks.7.ln2.hook_normalized"
+    assert cfg["normalize_activations"] == "none"
+    again = open_checkpoint(tmp_path / "to")
+    assert (again.site, again.writes) == (sae.site, sae.writes) == (Site(7, "H"), Site(7, "M"))
+    np.testing.assert_allclose(encode(again.encoder, x), z, rtol=1e-5, atol=1e-5)
 
 
 def test_what_sae_lens_has_not_is_not_exported(tmp_path):

@@ -1,6 +1,7 @@
 """Checkpoints of other libraries from an SAE's section in the config to a cell's encoder."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,6 +84,92 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path):
     place = tmp_path / "saes"
     with pytest.raises(CheckpointError, match="NaN or infinity"):
         import_sae(sae, cell, place / "reference.json", place / "norms.safetensors")
+
+
+@pytest.mark.parametrize("name", ["circuit_tracer", "gemma_scope", "qwen_scope"])
+def test_an_encoder_that_is_not_finite_is_refused(tmp_path, name, monkeypatch):
+    """Of these no product with a bias would tell it."""
+    values = foreign.tensors()
+    values["W_enc"][3, 17] = np.inf
+    monkeypatch.setattr(foreign, "tensors", lambda: values)
+    cell, sae = section(tmp_path, name)
+    place = tmp_path / "saes"
+    words = r"layers\.3/\S+: the encoder's row of feature 17 holds NaN or infinity\. Fetch it"
+    with pytest.raises(CheckpointError, match=words):
+        import_sae(sae, cell, place / "reference.json", place / "norms.safetensors")
+
+
+@pytest.mark.parametrize("size", ["D", "F"])
+@pytest.mark.parametrize("name", [name for name in foreign.MAKERS if name != "llamascopium"])
+def test_no_features_or_no_channels(tmp_path, name, size, monkeypatch):
+    monkeypatch.setattr(foreign, size, 0)
+    cell, sae = section(tmp_path, name)
+    monkeypatch.undo()
+    words = "no features or no channels; it needs one" if name != "sparsify" or size == "D" else "0"
+    with pytest.raises(CheckpointError, match=words):
+        look(sae, cell)
+
+
+@pytest.mark.parametrize("d_in, d_sae", [(0, 5), (5, 0)])
+def test_no_features_or_no_channels_of_sae_lens(tmp_path, d_in, d_sae):
+    shapes = {"W_enc": (d_in, d_sae), "b_enc": d_sae, "W_dec": (d_sae, d_in), "b_dec": d_in}
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    cfg = sae_lens.config("standard", Site(1, "R"), d_in, d_sae)
+    sae_lens.write_sae_lens(tmp_path, cfg, tensors)
+    with pytest.raises(CheckpointError, match="no features or no channels"):
+        look({"format": "sae_lens", "path": str(tmp_path)}, "L1R-x")
+
+
+# --- damaged files ----------------------------------------------------------------------------
+
+
+def damaged(raw, rng):
+    """A file that was cut, of which a part is zero, or some bytes of which are others."""
+    raw, n = bytearray(raw), len(raw)
+    at, kind = int(rng.integers(n)), rng.integers(4)
+    if kind == 0:
+        return bytes(raw[:at])
+    if kind == 1:
+        raw[at : at + 2000] = bytes(len(raw[at : at + 2000]))
+    else:
+        places = rng.integers(n, size=30) if kind == 2 else [n - 1 - int(rng.integers(min(n, 900)))]
+        for place in places:
+            raw[place] = rng.integers(256)
+    return bytes(raw)
+
+
+@pytest.mark.parametrize("name", foreign.MAKERS)
+def test_a_damaged_file_ends_in_one_sentence_or_is_read(tmp_path, name):
+    """Whatever was damaged: nothing but a sentence that names the file, or numbers."""
+    cell, sae = section(tmp_path, name)
+    told = 0
+    for path in sorted((tmp_path / "layers.3").iterdir()):
+        raw, rng = path.read_bytes(), np.random.default_rng(3)
+        for _ in range(60):
+            path.write_bytes(damaged(raw, rng))
+            try:
+                reading = Reading.of(sae, Site.parse(cell.partition("-")[0]))
+                pick(FORMATS, name, "format").open(sae["path"], reading=reading)
+            except CheckpointError as problem:
+                assert path.name in str(problem) and "\n" not in str(problem)
+                told += 1
+        path.write_bytes(raw)
+    assert told > 20
+
+
+@pytest.mark.parametrize("name", ["config.json", "sae_weights.safetensors"])
+def test_a_file_that_may_not_be_read(tmp_path, name, monkeypatch):
+    cell, sae = section(tmp_path, "llamascopium")
+    whole = Path.open
+
+    def refused(self, *args, **more):
+        if self.name == name:
+            raise PermissionError(13, "Permission denied")
+        return whole(self, *args, **more)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(CheckpointError, match=rf"{name}: the file cannot be read: Permission den"):
+        look(sae, cell)
 
 
 # --- from the hub -----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from test_encode import STORED, dense, draw, make_encoder, same
 from saegrid.base.tensors import widen
 from saegrid.codes import screen as screens
 from saegrid.codes.encode import encode
-from saegrid.saes.fronts import CONSTANT_NORM, LAYER_NORM
+from saegrid.saes.fronts import CONSTANT_NORM, LAYER_NORM, RMS_NORM
 from saegrid.saes.sae import as_read, gate
 
 
@@ -39,7 +39,15 @@ def test_constant_norm_of_a_token():
     )
 
 
-@pytest.mark.parametrize("front", [LAYER_NORM, CONSTANT_NORM])
+def test_root_mean_square_of_a_token():
+    """(1, 7) has the mean square 25; 1e-6 is added to it, which small tokens show."""
+    x = np.array([[1.0, 7], [0, 0.001]])
+    expected = [[0.2, 1.4], [0, 0.001 / np.sqrt(1.5e-6)]]
+    np.testing.assert_allclose(RMS_NORM.apply(x), expected, rtol=1e-7)
+    np.testing.assert_allclose(RMS_NORM.undo(x, RMS_NORM.apply(x)), x, rtol=1e-6)
+
+
+@pytest.mark.parametrize("front", [LAYER_NORM, CONSTANT_NORM, RMS_NORM])
 def test_a_token_alone_decides_on_its_bits(front):
     x = np.random.default_rng(0).normal(size=(700, 24))
     whole = front.apply(x)

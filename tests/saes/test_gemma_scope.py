@@ -13,7 +13,7 @@ from saegrid.base.words import Site
 from saegrid.saes.checkpoint import Reading
 from saegrid.saes.formats.gemma_scope import open_checkpoint
 from saegrid.saes.formats.gemma_scope_2 import open_checkpoint as open_2
-from saegrid.saes.sae import decode, encode
+from saegrid.saes.sae import as_written, decode, encode
 
 AT = Reading(site=Site(5, "R"))
 
@@ -92,9 +92,48 @@ def test_only_headers_are_read_of_a_hollow_file(tmp_path):
     assert sae.encoder.d_sae == F and not sae.encoder.rows(0, F).any()
 
 
-def test_transcoders_of_gemma_scope_read_what_is_no_site(tmp_path):
-    asked = Reading(site=Site(5, "I"), writes=Site(5, "M"))
-    with pytest.raises(CheckpointError, match="before the gain of its norm"):
+TRANSCODES = Reading(site=Site(5, "H"), writes=Site(5, "M"))
+
+
+def test_a_transcoder_by_hand(tmp_path):
+    """The token (1, 7) has the mean square 25, and is 0.2, 1.4 before the gain of the norm."""
+    values = {
+        "W_enc": [[1, 0, 5], [0, 1, 0]],
+        "W_dec": [[1, 0], [0, 2], [3, 3]],
+        "b_enc": [0, -1, -0.5],
+        "b_dec": [10, 20],
+        "threshold": [0.25, 0.25, 0],
+    }
+    values = {name: np.array(value, np.float32) for name, value in values.items()}
+    sae = open_checkpoint(npz(tmp_path, values), reading=TRANSCODES)
+    x, z = np.array([[1.0, 7.0]]), [[0, 0.4, 0.5]]
+    np.testing.assert_allclose(encode(sae.encoder, x), z, atol=1e-6)
+    y_hat = as_written(sae, x, decode(sae, np.array(z)))
+    np.testing.assert_allclose(y_hat, [[11.5, 22.3]], rtol=1e-6)
+    assert (sae.site, sae.writes) == (TRANSCODES.site, TRANSCODES.writes)
+    (folded,) = sae.facts["folded"]
+    assert folded == "stream divided by sqrt(mean square + 1e-06), the norm before its gain"
+
+
+def test_transcoders_of_gemma_scope(tmp_path):
+    """Small tokens too, on which the addend to the mean square shows."""
+    x = X * np.where(np.arange(len(X)) % 3, 1, 1e-3)[:, None]
+    normalised = x / np.sqrt((x**2).mean(axis=1, keepdims=True) + 1e-6)
+    sae = open_checkpoint(npz(tmp_path, tensors()), reading=TRANSCODES)
+    agree(sae, *reference(tensors(), normalised), x)
+
+
+@pytest.mark.parametrize(
+    "site, writes, words",
+    [
+        ("L5I", "L5M", "I is behind it.*the config has L5I and writes L5M"),
+        ("L5H", "L5R", "has L5H and writes L5R"),
+        ("L5H", None, "at H this format has transcoders alone. Set `writes: m`"),
+    ],
+)
+def test_other_places_of_a_transcoder(tmp_path, site, writes, words):
+    asked = Reading(site=Site.parse(site), writes=Site.parse(writes) if writes else None)
+    with pytest.raises(CheckpointError, match=words):
         open_checkpoint(npz(tmp_path, tensors()), reading=asked)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from saegrid.base.words import POSITIONS, Site
-from saegrid.saes.hooks import SUFFIXES, hook_of, site_of
+from saegrid.saes.hooks import SUFFIXES, before_gain, hook_of, site_of
 
 
 @pytest.mark.parametrize("position", POSITIONS)
@@ -133,6 +133,10 @@ def test_an_rmsnorm_gives_its_hook_point_what_lacks_its_scale():
     assert site_of(name, "google/gemma-2-2b") is site_of(name, "meta-llama/Llama-3.1-8B") is None
     assert site_of(name, "my/model") is None
     assert str(site_of(name, "gpt2")) == "L3I"
+    assert str(before_gain(name, "google/gemma-2-2b")) == "L3H"
+    assert before_gain(name, "meta-llama/Llama-3.1-8B") is before_gain(name, "gpt2") is None
+    assert before_gain("blocks.3.mlp.hook_in", "google/gemma-2-2b") is None
+    assert hook_of(Site(3, "H"), normalised=True) == name
 
 
 def test_token_embeddings_are_the_stream_where_nothing_is_added_to_them():

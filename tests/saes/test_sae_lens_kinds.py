@@ -151,6 +151,36 @@ def test_transcoders(tmp_path, skip, jump):
     assert (str(sae.site), str(sae.writes), sae.decoder.d_model) == ("L7I", "L7M", D_OUT)
 
 
+@pytest.mark.parametrize("model", ["gpt2-small", "gemma-2-2b", "meta-llama/Llama-3.1-8B"])
+def test_what_a_norm_gives_its_hook_point(tmp_path, model):
+    """The site I with LayerNorm; of Gemma H, normalised; nothing where the addend is not known."""
+    names = MLP | {"model_name": model}
+    more = {"apply_b_dec_to_input": False}
+    w = written(tmp_path, "transcoder", D_OUT, (), names, **more)
+    if "llama" in model:
+        assert open_checkpoint(tmp_path).site is None
+        return
+    gemma = "gemma" in model
+    x = X / np.sqrt((X**2).mean(axis=1, keepdims=True) + 1e-6) if gemma else X
+    z = np.maximum(x @ w["W_enc"] + w["b_enc"], 0)
+    sae = open_checkpoint(tmp_path)
+    same(sae, z, z @ w["W_dec"] + w["b_dec"], 1e-5 if gemma else 1e-9)
+    assert (str(sae.site), str(sae.writes)) == ("L7H" if gemma else "L7I", "L7M")
+    assert sae.facts["normalisation"] == ("rms_norm" if gemma else "none")
+
+
+def test_an_sae_before_the_gain_gives_the_stream_back(tmp_path):
+    names = {"hook_name": MLP["hook_name"], "model_name": "gemma-2-2b"}
+    w = written(tmp_path, "jumprelu", more=("threshold",), metadata=names)
+    rms = np.sqrt((X**2).mean(axis=1, keepdims=True) + 1e-6)
+    h = (X / rms - w["b_dec"]) @ w["W_enc"] + w["b_enc"]
+    z = np.where(h > np.maximum(w["threshold"], 0), h, 0)
+    same(open_checkpoint(tmp_path), z, (z @ w["W_dec"] + w["b_dec"]) * rms, 1e-5)
+    written(tmp_path, metadata=names, normalize_activations="layer_norm")
+    with pytest.raises(CheckpointError, match="normalize_activations is 'layer_norm'; supported"):
+        open_checkpoint(tmp_path)
+
+
 def test_old_transcoders_have_a_bias_at_each_end(tmp_path):
     """z = relu((x - b_dec) @ W_enc + b_enc), x_hat = z @ W_dec + b_dec_out."""
     w = written(tmp_path, "transcoder", more=("b_dec_out",), metadata=HOOK | MLP)

@@ -33,12 +33,12 @@ def write(folder, more=None, **changed):
     return folder
 
 
-def reference(threshold=None, skip=False):
+def reference(threshold=None, skip=False, x=X):
     w = wide(tensors())
-    pre = X @ w["W_enc"] + w["b_enc"]
+    pre = x @ w["W_enc"] + w["b_enc"]
     z = relu(pre) if threshold is None else jump(pre, threshold.astype(np.float64))
     y_hat = z @ w["W_dec"] + w["b_dec"]
-    return z, y_hat + X @ SKIP.T.astype(np.float64) if skip else y_hat
+    return z, y_hat + x @ SKIP.T.astype(np.float64) if skip else y_hat
 
 
 @pytest.mark.parametrize("open_one", [open_checkpoint, open_alone])
@@ -46,6 +46,14 @@ def test_transcoders(tmp_path, open_one):
     sae = open_one(write(tmp_path), reading=LAYER_7)
     agree(sae, *reference())
     assert sae.site == Site(7, "I") and sae.writes == Site(7, "M")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "a: [1\n, 2", "\x00"])
+def test_a_config_that_is_no_yaml(tmp_path, text):
+    write(tmp_path)
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(CheckpointError, match=r"^\S+config\.yaml: this is no YAML: [^\n]+\.$"):
+        open_checkpoint(tmp_path, reading=LAYER_7)
 
 
 def test_thresholds_and_a_skip(tmp_path):
@@ -62,6 +70,15 @@ def test_one_threshold_for_all(tmp_path):
 def test_streams_are_read_in_the_middle_of_the_block(tmp_path):
     sae = open_checkpoint(write(tmp_path, feature_input_hook="hook_resid_mid"), reading=LAYER_7)
     assert sae.site == Site(7, "H")
+
+
+def test_gemmas_norm_before_its_gain(tmp_path):
+    names = {"feature_input_hook": "ln2.hook_normalized", "feature_output_hook": "hook_mlp_out"}
+    folder = write(tmp_path, {"W_skip": SKIP}, model_name="google/gemma-2-2b", **names)
+    sae = open_checkpoint(folder, reading=LAYER_7)
+    normalised = X / np.sqrt((X**2).mean(axis=1, keepdims=True) + 1e-6)
+    agree(sae, *reference(skip=True, x=normalised))
+    assert sae.site == Site(7, "H") and sae.writes == Site(7, "M")
 
 
 @pytest.mark.parametrize(

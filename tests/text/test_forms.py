@@ -213,6 +213,22 @@ def test_quotes_in_tables_with_tabs(tmp_path: Path) -> None:
     assert read(path, quoted.replace("\t", ",")).facts["forms"][0]["quotes"] is True
 
 
+def test_quotes_that_come_behind_the_head_of_a_table_with_tabs(tmp_path: Path) -> None:
+    """The head of a file does not show them: rows that they may swallow are told with lines."""
+    plain = "id\ttext\n" + "".join(f"p{n}\t{'word ' * 200}\n" for n in range(1100))
+    path = tmp_path / "a.tsv"
+    assert len(plain) > HEAD
+    letters = plain + '1\t"a\n2\tb"\n3\tc\n'
+    assert f"{path}, lines 1102 to 1103: quotes in them may stand around" in refusal(path, letters)
+    assert read(path, letters + "\n\n", quotes=False).table["edited"].to_pylist()[1100:] == [
+        *('"a', 'b"', "c")
+    ]
+    assert read(path, letters, quotes=True).table.num_rows == 1102
+    quoted = plain + '1\t"a\nb"\n2\t"c ""d"""\n'
+    assert read(path, quoted).table["edited"].to_pylist()[1100:] == ["a\nb", 'c "d"']
+    assert read(tmp_path / "a.csv", letters.replace("\t", ",")).table.num_rows == 1102
+
+
 def test_mixed_decimal_marks_are_set_aside(tmp_path: Path) -> None:
     text = "id;text;n\n" + "".join(f"{n};a;1.5\n" for n in range(30)) + "x;a;1,5\n"
     found = read(tmp_path / "a.csv", text, labels={"n": "number"})

@@ -15,7 +15,7 @@ from saegrid.base import registry
 from saegrid.text.layouts import LAYOUTS
 from saegrid.text.layouts.placement import Plan
 from saegrid.text.tokenizer import Encoder, Special, load
-from saegrid.text.tokens import Tokens, tokens
+from saegrid.text.tokens import Tokens, remarks, tokens
 from saegrid.text.wrapped import Around
 
 END = "<|endoftext|>"
@@ -114,6 +114,26 @@ def test_ids_from_settings_and_from_the_model_win_in_this_order(tmp_path: Path) 
     assert load(folder).prefix == (Special(256, END),)
     assert load(folder).eos == Special(256, END)
     assert load(folder, ids={"bos": 0}).prefix == (Special(0, "!"),)
+
+
+def test_a_name_that_the_vocabulary_does_not_have_is_told(tmp_path: Path) -> None:
+    """The role has no token then, whatever config.json gives, and nobody guesses one in silence."""
+    folder = save(tmp_path, byte_tokenizer(), bos_token="<s>", eos_token=END, pad_token="[PAD]")
+    (folder / "config.json").write_text(json.dumps({"bos_token_id": 256}))
+    encoder = load(folder)
+    assert encoder.prefix == () and encoder.absent == {"bos_token": "<s>", "pad_token": "[PAD]"}
+    found = tokens(table((None, "ab")), None, encoder, "headline", "difference")
+    assert found.facts["absent"] == encoder.absent
+    told = [line for line in remarks(found.facts) if "vocabulary" in line]
+    assert told == [
+        f"the tokenizer's files name {name!r} as {key}, which its vocabulary does not have; "
+        "there is no such token here"
+        for key, name in encoder.absent.items()
+    ]
+    assert encoder.describe().endswith("; ".join(told))
+    given = load(folder, ids={"bos": 0, "pad": 1})
+    found = tokens(table((None, "ab")), None, given, "headline", "difference")
+    assert "absent" not in found.facts
 
 
 def test_a_special_written_in_a_text_is_text(gpt2: Path) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile, is_zipfile
 
@@ -26,16 +25,20 @@ def open_pickle(path: str | Path) -> Tensors:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: the file is not there.")
-    mapped = is_zipfile(path)  # files of torch before 1.6 are none, and are read whole
     try:
+        mapped = is_zipfile(path)  # files of torch before 1.6 are none, and are read whole
+        members = _members(path) if mapped else []
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except (UnpicklingError, RuntimeError, ValueError, EOFError, LookupError) as problem:
+    except MemoryError:
+        raise
+    except Exception as problem:  # damage can make any of them: a pickle is a program
         # The rest of torch's own text advises to run what the file holds.
         asked = re.search(r"GLOBAL (\S+)", str(problem))
+        what = f"it asks for {asked[1]}" if asked else getattr(problem, "strerror", None)
         raise CheckpointError(
             f"{path}: this is no file of plain tensors by torch.save, or it is damaged"
-            f"{f' (it asks for {asked[1]})' if asked else ''}; what else a pickle may hold is not "
-            "read. Fetch it again, or save the state_dict alone."
+            f"{f' ({what})' if what else ''}; what else a pickle may hold is not read. Fetch it "
+            "again, or save the state_dict alone."
         ) from None
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise CheckpointError(
@@ -43,19 +46,23 @@ def open_pickle(path: str | Path) -> Tensors:
             f"{type(content).__name__}."
         )
     arrays = {name: _array(path, name, value) for name, value in content.items()}
-    return Tensors(path, arrays, _places(path, content) if mapped and not is_hollow() else {})
+    return Tensors(path, arrays, {} if is_hollow() else _places(members, content))
 
 
-def _places(path: Path, content: dict[str, Any]) -> dict[str, int]:
+def _members(path: Path) -> list[int]:
+    """First bytes of the storages in a zip file, ascending."""
+    with ZipFile(path) as file:
+        held = [one for one in file.infolist() if "/data/" in one.filename and one.file_size]
+    return sorted(begin(path, one) for one in held if one.compress_type == ZIP_STORED)
+
+
+def _places(at: list[int], content: dict[str, Any]) -> dict[str, int]:
     """First byte of each contiguous tensor in a mapped file; empty where that is not certain.
 
     Torch does not say where it has mapped the file. The members of the zip do: in the order of
     memory their sizes and distances must be those of the storages.
     """
     storages = {value.untyped_storage().data_ptr(): value for value in content.values()}
-    with ZipFile(path) as file:
-        members = [one for one in file.infolist() if "/data/" in one.filename and one.file_size]
-    at = sorted(begin(path, one) for one in members if one.compress_type == ZIP_STORED)
     if not storages or len(at) != len(storages):
         return {}
     first = min(storages) - at[0]

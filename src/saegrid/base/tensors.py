@@ -58,6 +58,13 @@ def widen(raw: np.ndarray) -> np.ndarray:
     return bits.view(np.float32)
 
 
+def all_finite(raw: np.ndarray) -> bool:
+    """Return True if no stored number is NaN or infinite; uint16 holds the bits of bfloat16."""
+    if raw.dtype == np.uint16:  # both have an exponent of ones
+        return bool((raw & 0x7FFF).max(initial=0) < 0x7F80)
+    return bool(np.isfinite(raw).all())
+
+
 class Entry(NamedTuple):
     """A tensor in a safetensors file."""
 
@@ -123,7 +130,11 @@ def _raw_header(path: Path) -> tuple[bytes, int, int]:
         raise CheckpointError(f"{path}: the file is not there.") from None
     if not S_ISREG(stat.st_mode):
         raise CheckpointError(f"{path}: a safetensors file was expected; this is no file.")
-    with path.open("rb") as file:
+    try:
+        file = path.open("rb")
+    except OSError as problem:
+        raise CheckpointError(f"{path}: the file cannot be read: {problem.strerror}.") from None
+    with file:
         length = int.from_bytes(file.read(8), "little")
         if stat.st_size < 8 or length > min(stat.st_size - 8, MAX_HEADER):
             raise CheckpointError(
@@ -297,8 +308,6 @@ def not_finite(path: str | Path) -> str | None:
     for name, array in open_tensors(path).arrays.items():
         flat = array.reshape(-1)
         for start in range(0, len(flat), BLOCK):
-            part = flat[start : start + BLOCK]
-            numbers = widen(part) if part.dtype == np.uint16 else part
-            if not np.isfinite(numbers).all():
+            if not all_finite(flat[start : start + BLOCK]):
                 return name
     return None

@@ -14,6 +14,8 @@ from saegrid.config.references import key_of_sae
 from saegrid.mistakes.model import Facts
 from saegrid.mistakes.names import overridden
 from saegrid.saes.formats import FORMATS
+from saegrid.saes.fronts import GEMMA_EPS, RMS_NORM
+from saegrid.saes.hooks import GEMMA
 from saegrid.saes.reference import look
 from saegrid.saes.training.settings import check_width, parse, problems
 
@@ -89,6 +91,11 @@ def checkpoint_problem(name: str, sae: CheckpointSae, cell: Cell, facts: Facts) 
             f"{folder}: this is no checkpoint of the format {sae.format}: "
             f"{type(problem).__name__}: {problem}."
         )
+    if checkpoint.encoder.front is RMS_NORM and (other := _other_norm(facts)):
+        return "path", (
+            f"{folder}: the SAE reads {cell.site} as the norms of Gemma divide it, by sqrt(mean "
+            f"square + {GEMMA_EPS:g}), and the model {other}. Take an SAE of this model."
+        )
     width = facts.width(cell.site)
     if width and checkpoint.encoder.d_model != width:
         return "path", (
@@ -103,6 +110,18 @@ def checkpoint_problem(name: str, sae: CheckpointSae, cell: Cell, facts: Facts) 
             f"the model has {width:,}. Take an SAE of this model."
         )
     return "", ""
+
+
+def _other_norm(facts: Facts) -> str:
+    """The fact by which a model has other norms than Gemma; empty where it has those, or nobody
+    knows."""
+    if facts.config is None:
+        return ""
+    config = facts.config.get("text_config", facts.config)
+    kind, eps = str(config.get("model_type")), config.get("rms_norm_eps", GEMMA_EPS)
+    if not GEMMA.match(kind):
+        return f"has model_type {kind!r}"
+    return "" if eps == GEMMA_EPS else f"has rms_norm_eps {eps!r}"
 
 
 def _checkpoint_mistakes(

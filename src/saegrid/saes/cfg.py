@@ -15,8 +15,8 @@ from saegrid.base.errors import CheckpointError
 from saegrid.base.words import Site
 from saegrid.saes.centring import FOLDED, KEY, KWARGS, is_centred
 from saegrid.saes.checkpoint import Reading, check_keys, read_facts, require, supported
-from saegrid.saes.fronts import CONSTANT_NORM, LAYER_NORM, Front
-from saegrid.saes.hooks import hook_of, site_of
+from saegrid.saes.fronts import CONSTANT_NORM, LAYER_NORM, RMS_NORM, Front
+from saegrid.saes.hooks import before_gain, hook_of, site_of
 from saegrid.saes.known import FROM_PRETRAINED, SAE_LENS, words
 
 SCALER = "activation_scaler.json"
@@ -181,7 +181,7 @@ def site_read(path: Path, said: dict[str, Any], hook: str | None, reading: Readi
         return site
     if hook is None:
         return reading.site
-    site = site_of(hook, model)
+    site = site_of(hook, model) or before_gain(hook, model)
     _check_other_name(path, said, "hook_name", hook, site, model)
     return site
 
@@ -261,10 +261,19 @@ def check_known(path: Path, cfg: dict[str, Any], kwargs: dict[str, Any], reading
 
 
 def normalisation_of(
-    path: Path, cfg: dict[str, Any], writes: Site | None, centred: bool, reading: Reading
+    path: Path,
+    cfg: dict[str, Any],
+    site: Site | None,
+    writes: Site | None,
+    centred: bool,
+    reading: Reading,
 ) -> tuple[str, float, Front | None]:
     """The normalisation of what goes in: its name, the one number that it multiplies every token
-    with, and what it does to each token by the token's own numbers."""
+    with, and what it does to each token by the token's own numbers.
+
+    Where the hook point has what the norm of the stream at `site` gives before its gain, that is
+    the normalisation, and there is no other.
+    """
     key = "normalize_activations"
     name = cfg.get(key)
     if name is None or isinstance(name, bool):  # older versions say whether there is any
@@ -291,6 +300,9 @@ def normalisation_of(
                 f"{path}: {number} is {cfg[number]!r}, but {key} is {name!r}. Correct the one that "
                 "is wrong."
             )
+    if site is not None and hook_name(path, cfg) == hook_of(site, True) and site.position == "H":
+        supported(path, key, name, "none")
+        return RMS_NORM.name, 1.0, RMS_NORM
     if name == AVERAGE:
         return name, _average(path, cfg, reading), None
     if name == SCALAR:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from saegrid.base.errors import CheckpointError
+from saegrid.base.matrix import Matrix
 from saegrid.base.registry import nearest
 from saegrid.base.tensors import Tensors
 from saegrid.base.words import Site
@@ -83,6 +84,8 @@ def read_facts(path: Path) -> dict[str, Any]:
         facts = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: the file is not there.") from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: the file cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: this is no JSON: {error}.") from None
     if not isinstance(facts, dict):
@@ -154,6 +157,17 @@ def finite(tensors: Tensors, name: str, values: np.ndarray) -> np.ndarray:
             f"{tensors.path}: the tensor {name!r} holds NaN or infinity. Fetch it again."
         )
     return values
+
+
+def matrix(tensors: Tensors, name: str, shape: tuple[int, int]) -> Matrix:
+    """The matrix of that name and shape; CheckpointError where it is missing, differs or is
+    empty."""
+    if not all(shape):
+        raise CheckpointError(
+            f"{tensors.path}: the tensor {name!r} must have shape {shape}, by which this SAE has "
+            "no features or no channels; it needs one of each at least. Fetch it again."
+        )
+    return tensors.matrix(name, shape)
 
 
 def check_tensors(tensors: Tensors, known: Collection[str]) -> None:

@@ -16,6 +16,7 @@ from saegrid.base.errors import CheckpointError
 from saegrid.base.tensors import widen
 from saegrid.saes.centring import KEY, KWARGS
 from saegrid.saes.formats.sae_lens import config, write_sae_lens
+from saegrid.saes.fronts import RMS_NORM
 from saegrid.saes.hooks import hook_of
 from saegrid.saes.reference import open_sae
 from saegrid.saes.sae import SAE, blocks
@@ -67,7 +68,8 @@ def _config(sae: SAE) -> dict[str, Any]:
     """
     encoder, site = sae.encoder, sae.site
     assert site is not None
-    hooks: dict[str, Any] = {"hook_name": hook_of(site)}
+    normalised = encoder.front is RMS_NORM
+    hooks: dict[str, Any] = {"hook_name": hook_of(site, normalised)}
     more: dict[str, Any] = {"apply_b_dec_to_input": False}
     architecture = "jumprelu" if encoder.k is None else "topk"
     function: dict[str, Any] = {"activation_fn_str": "relu", "activation_fn_kwargs": {}}
@@ -78,7 +80,7 @@ def _config(sae: SAE) -> dict[str, Any]:
         architecture = TRANSCODERS[sae.skip is not None]
         hooks["hook_name_out"] = hook_of(sae.writes)
         more["d_out"] = sae.decoder.d_model
-    if encoder.front is not None:
+    if encoder.front is not None and not normalised:
         more["normalize_activations"] = encoder.front.name
     if site.position == "Z":
         more["reshape_activations"] = "hook_z"

@@ -62,5 +62,16 @@ def _constant_norm(x: np.ndarray) -> Numbers:
     return Numbers(np.zeros_like(norm), norm, norm)
 
 
+def _rms_norm(x: np.ndarray) -> Numbers:
+    """Root mean square over channels, as Gemma's norms take it."""
+    rms = np.sqrt(np.add.reduce(x * x, axis=1, keepdims=True) / x.shape[1] + GEMMA_EPS)
+    return Numbers(np.zeros_like(rms), rms, rms)
+
+
+GEMMA_EPS = 1e-6
+"""Addend to the mean square in the norms of Gemma 1 to 3 (rms_norm_eps)."""
 LAYER_NORM = Front("layer_norm", _layer_norm)
 CONSTANT_NORM = Front("constant_norm_rescale", _constant_norm)
+RMS_NORM = Front("rms_norm", _rms_norm)
+"""Gemma's norm before it multiplies with its gain 1 + weight: an SAE that reads there reads the
+stream with this in front, and needs no weight of the model."""

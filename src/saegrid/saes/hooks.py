@@ -20,11 +20,12 @@ SUFFIXES = {
     "H": "hook_resid_mid",
 }
 """Suffix after `blocks.{layer}.` for each position (llama-scope.md 1.4)."""
+NORMALIZED = "ln2.hook_normalized"
 HOOKS = {suffix: position for position, suffix in SUFFIXES.items()} | {
     "hook_in": "B",
     "hook_out": "R",
     "hook_mlp_in": "H",
-    "ln2.hook_normalized": "I",
+    NORMALIZED: "I",
     "attn.o.hook_in": "Z",
 }
 """Position of each suffix; those of SUFFIXES first, then other names of the same places."""
@@ -58,6 +59,10 @@ RMS_NORM = re.compile(
 NORMS_BEHIND = re.compile(r"gemma-?[23](?!b)|olmo-?[23](?!b)")
 """Models that normalise what attention and MLP write before it is added to the stream."""
 
+GEMMA = re.compile(r"gemma")
+"""Models whose norms divide by sqrt(mean square + 1e-6) before they multiply, which is known of
+these alone."""
+
 HOOK = re.compile(r"blocks\.(\d+)\.(\S+)")
 MODULE = re.compile(
     r"(?:(?:model|language_model|transformer|gpt_neox|decoder|encoder|bert|roberta)\.)*"
@@ -65,9 +70,12 @@ MODULE = re.compile(
 )
 
 
-def hook_of(site: Site) -> str:
-    """The hook point's name of a site: L15R is `blocks.15.hook_resid_post`."""
-    return f"blocks.{site.layer}.{SUFFIXES[site.position]}"
+def hook_of(site: Site, normalised: bool = False) -> str:
+    """The hook point's name of a site: L15R is `blocks.15.hook_resid_post`.
+
+    normalised: that of `before_gain`, for the stream in the middle of a block.
+    """
+    return f"blocks.{site.layer}.{NORMALIZED if normalised else SUFFIXES[site.position]}"
 
 
 def site_of(name: str, model: str = "") -> Site | None:
@@ -91,6 +99,20 @@ def site_of(name: str, model: str = "") -> Site | None:
     return None
 
 
+def before_gain(name: str, model: str = "") -> Site | None:
+    """The stream whose normalised numbers a hook point has before the norm's gain; None for others.
+
+    They are no site, and are what `fronts.RMS_NORM` makes of that one.
+
+    Args:
+        name: `blocks.3.ln2.hook_normalized`, or another hook point.
+        model: name of the model.
+    """
+    match = HOOK.fullmatch(name)
+    normalized = match is not None and match[2] == NORMALIZED
+    return Site(int(match[1]), "H") if normalized and GEMMA.search(model.lower()) else None
+
+
 def _stream(layer: int, position: str) -> Site | None:
     if position == "B" and layer > 0:
         return Site(layer - 1, "R")
@@ -100,10 +122,10 @@ def _stream(layer: int, position: str) -> Site | None:
 def _of_hook(suffix: str, model: str) -> str:
     """The position that a suffix of TransformerLens means, empty for none.
 
-    What its RMSNorm gives to ln2.hook_normalized lacks the norm's scale, so that it is no site;
-    what its LayerNorm gives is the MLP's input.
+    What its RMSNorm gives to ln2.hook_normalized lacks the norm's scale, so that it is no site, see
+    `before_gain`; what its LayerNorm gives is the MLP's input.
     """
-    if suffix == "ln2.hook_normalized" and not LAYER_NORM.search(model):
+    if suffix == NORMALIZED and not LAYER_NORM.search(model):
         return ""
     return HOOKS.get(suffix, "")
 

@@ -11,7 +11,8 @@ from saegrid.base.matrix import Matrix
 from saegrid.base.npz import open_npz
 from saegrid.base.pickles import open_pickle
 from saegrid.base.tensors import Tensors, dtype_name, open_tensors, widen
-from saegrid.saes.checkpoint import finite
+from saegrid.saes.checkpoint import finite, matrix
+from saegrid.saes.fronts import GEMMA_EPS, Front
 from saegrid.saes.norms import column_norms, pick_columns, project, row_norms
 from saegrid.saes.sae import Decoder, Encoder
 
@@ -73,7 +74,7 @@ def shape_of(tensors: Tensors, name: str, turned: bool) -> tuple[int, int]:
 def weights(tensors: Tensors, name: str, d_sae: int, d_model: int, turned: bool) -> Weights:
     """The matrix of that name, checked; `turned`: it is stored as (d_model, d_sae)."""
     shape = (d_model, d_sae) if turned else (d_sae, d_model)
-    return Weights(tensors.matrix(name, shape), turned)
+    return Weights(matrix(tensors, name, shape), turned)
 
 
 def vector(tensors: Tensors, name: str, n: int) -> np.ndarray:
@@ -97,6 +98,7 @@ def encoder(
     k: int | None = None,
     scale: np.ndarray | float = 1.0,
     before: np.ndarray | None = None,
+    front: Front | None = None,
 ) -> Encoder:
     """The encoder: pre_i = scale_i * (W_i . (x - before)) + bias_i.
 
@@ -107,6 +109,7 @@ def encoder(
         k: number of features that stay; None where the threshold decides.
         scale: of each feature or of all.
         before: (channel,) vector that is subtracted from x, for which it is folded into the bias.
+        front: normalisation of each token, which gives x.
     """
     scale = np.full(rows.d_sae, scale, np.float64) if np.ndim(scale) == 0 else scale
     if before is not None:
@@ -123,6 +126,7 @@ def encoder(
         dtype_name(rows.matrix),
         rows.read,
         fill=rows.read,
+        front=front,
     )
 
 
@@ -174,5 +178,6 @@ def _gate(encoder: Encoder) -> str:
 
 SUBTRACTED = "b_dec taken off the input in the encoder's bias"
 SKIPPED = "skip added to the output"
+BEFORE_GAIN = f"stream divided by sqrt(mean square + {GEMMA_EPS:g}), the norm before its gain"
 RECTIFIED = "negative thresholds at 0, as the ReLU has it"
 """Changes that several formats make."""

@@ -10,12 +10,11 @@ HF_ENDPOINT and the login of `hf auth login` count.
 
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from saegrid.base.io import write_text
+from saegrid.base.io import read_yaml, write_text
 from saegrid.base.words import Cell
 from saegrid.config.check import cells, resolve
 from saegrid.config.checkpoints import fill_in, location
@@ -96,7 +95,7 @@ def pins(
 
 def write(config: str, model: str, overlay: str) -> Mapping[str, Any]:
     """Look up and write the overlay of a config file; what was written."""
-    study = resolve(yaml.safe_load(Path(config).read_text(encoding="utf-8")))
+    study = resolve(read_yaml(config))
     pinned = pins(study, model)
     head = HEAD.format(config=config, overlay=overlay)
     write_text(overlay, head + yaml.safe_dump(pinned, sort_keys=True))
@@ -108,5 +107,5 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     try:
         print(yaml.safe_dump(write(*sys.argv[1:])))
-    except (ValueError, OSError) as mistake:
+    except (ValueError, OSError, yaml.YAMLError) as mistake:
         sys.exit(str(mistake))

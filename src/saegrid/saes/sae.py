@@ -222,11 +222,13 @@ def as_written(sae: SAE, x: np.ndarray, x_hat: np.ndarray) -> np.ndarray:
     `as_compared`.
 
     x: raw activations (token, d_model) as numbers; x_hat (token, d_out): what `decode` gives of
-    their codes. The skip of a transcoder is added, and a front is undone.
+    their codes. The skip of a transcoder is added. A front is undone, but for a transcoder, whose
+    output is in the units of another place.
     """
     if sae.skip is not None:
         x_hat = x_hat + as_read(sae.encoder, x) @ widen(sae.skip).astype(np.float64).T
-    return sae.encoder.front.undo(x, x_hat) if sae.encoder.front else x_hat
+    front = sae.encoder.front if sae.writes is None else None
+    return x_hat if front is None else front.undo(x, x_hat)
 
 
 def as_compared(sae: SAE, x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:

@@ -88,6 +88,9 @@ class Encoder(NamedTuple):
     """The chat template; None where the tokenizer has none."""
     names: Mapping[str, str] = {}
     """Names of special tokens by role, `bos_token` and others, for a chat template."""
+    absent: Mapping[str, str] = {}
+    """Names of special tokens, by key, that the vocabulary does not have, so that their role has
+    none."""
 
     @property
     def opening(self) -> dict[str, Any]:
@@ -110,7 +113,8 @@ class Encoder(NamedTuple):
     def describe(self) -> str:
         """One line: what opens a row, what closes it, and why."""
         closing = f"; they close with {spelled(self.suffix)}" if self.suffix else ""
-        return f"rows open with {spelled(self.prefix)}: {self.because}{closing}"
+        missing = "".join(f"; {words}" for words in lacking(self.absent))
+        return f"rows open with {spelled(self.prefix)}: {self.because}{closing}{missing}"
 
     @property
     def eos(self) -> Special | None:
@@ -169,6 +173,15 @@ def described(tokens: Sequence[Special], because: str) -> dict[str, Any]:
     """Special tokens and the reason for them, as JSON values."""
     names, ids = [token.text for token in tokens], [token.id for token in tokens]
     return {"tokens": names, "ids": ids, "because": because}
+
+
+def lacking(absent: Mapping[str, str]) -> list[str]:
+    """A sentence for each name of a special token that the vocabulary does not have, by key."""
+    return [
+        f"the tokenizer's files name {shown(name)} as {key}, which its vocabulary does not have; "
+        "there is no such token here"
+        for key, name in absent.items()
+    ]
 
 
 def spelled(tokens: Sequence[Special]) -> str:
@@ -414,6 +427,8 @@ def load(
     tokenizer.no_padding()
     side = SideFiles.read(path.parent)
     named = _named(tokenizer, side, ids or {})
+    names = {role: side.token(role) for role in ROLES if role not in named}
+    absent = {f"{role}_token": name for role, name in names.items() if name}
     # However it was added: what has a role is special, so that texts can spell it plainly.
     added = tokenizer.get_added_tokens_decoder()
     plain = [s.text for s in named.values() if s.id in added and not added[s.id].special]
@@ -426,7 +441,9 @@ def load(
         before, because = (named["bos"],), "ids: bos"
     else:
         before, because = _opening(before, named, side)
-    return Encoder(tokenizer, before, after, named, because, parses, side.template, side.names)
+    return Encoder(
+        tokenizer, before, after, named, because, parses, side.template, side.names, absent
+    )
 
 
 def strings(encoder: Encoder) -> list[str]:

@@ -13,7 +13,7 @@ from saegrid.text import chat as chats
 from saegrid.text.layouts import LAYOUTS
 from saegrid.text.layouts.placement import Placement, Plan
 from saegrid.text.pairs import Texts, find_edits, gather_texts, set_aside
-from saegrid.text.tokenizer import Encoded, Encoder, Special, described, spelled
+from saegrid.text.tokenizer import Encoded, Encoder, Special, described, lacking, spelled
 from saegrid.text.wrapped import Around, Wrapped
 
 SHOWN = 8
@@ -216,6 +216,7 @@ def rows_facts(
 ) -> dict[str, Any]:
     """The tokens that open a row, that close it and that pad it, each with the reason."""
     facts = {"opening": encoder.opening, "closing": encoder.closing, "padding": encoder.padding}
+    facts |= {"absent": dict(encoder.absent)} if encoder.absent else {}
     if chat is None:
         return facts
     because = f"the tokenizer's chat template writes it around a turn of the {chat['role']}"
@@ -224,11 +225,13 @@ def rows_facts(
 
 
 def remarks(facts: Mapping[str, Any]) -> Iterator[str]:
-    """The choice of the tokens around a text, and special tokens written in texts, a line each."""
+    """The choice of the tokens around a text, names of special tokens that are none, and special
+    tokens written in texts, a line each."""
     opening, closing = facts["opening"], facts["closing"]
     yield f"rows open with {_few(opening)}: {opening['because']}"
     if closing["tokens"]:
         yield f"rows close with {_few(closing)}: {closing['because']}"
+    yield from lacking(facts.get("absent", {}))
     written = facts["special_in_texts"]
     if written["texts"]:
         counts = ", ".join(f"{name} {n:,}" for name, n in written["counts"].items())

@@ -31,7 +31,8 @@ from saegrid.saes.checkpoint import (
     supported,
 )
 from saegrid.saes.formats.gemma_scope import refuse_centred
-from saegrid.saes.hooks import NORMS_BEHIND
+from saegrid.saes.fronts import RMS_NORM, Front
+from saegrid.saes.hooks import NORMS_BEHIND, before_gain
 from saegrid.saes.known import words
 from saegrid.saes.sae import SAE
 
@@ -42,8 +43,8 @@ DECIDES = words("model_kind model_name feature_input_hook feature_output_hook")
 NEUTRAL = words("scan transcoders repo_id revision subfolder")
 READS = {"mlp.hook_in": "I", "hook_resid_mid": "H", "hook_mlp_in": "H"}
 WRITES = {"mlp.hook_out": "M", "hook_mlp_out": "M"}
-"""Positions by the hook point's name in a block; what ln2.hook_normalized is, before the gain of
-the norm, is no site."""
+"""Positions by the hook point's name in a block. What ln2.hook_normalized has, before the gain of
+the norm, is no site, and is read of Gemma alone, at H through `fronts.RMS_NORM`."""
 
 
 def open_checkpoint(
@@ -65,10 +66,12 @@ def open_checkpoint(
     supported(path, "model_kind", kind, "transcoder_set")
     check_keys(path, cfg, DECIDES, NEUTRAL, reading)
     layer = _layer(file)
-    site = _site(path, cfg, "feature_input_hook", READS, layer)
+    model, hook = str(cfg.get("model_name")), str(cfg.get("feature_input_hook"))
+    normalised = before_gain(f"blocks.{layer}.{hook}", model)
+    site = normalised or _site(path, cfg, "feature_input_hook", READS, layer)
     writes = _site(path, cfg, "feature_output_hook", WRITES, layer)
-    names = ("circuit_tracer", cfg["feature_input_hook"])
-    return _view(file, names, norms, reading, site, writes)
+    front = RMS_NORM if normalised else None
+    return _view(file, ("circuit_tracer", hook), norms, reading, site, writes, front)
 
 
 def open_alone(folder: str | Path, norms: np.ndarray | None = None, reading: Reading = READ) -> SAE:
@@ -87,6 +90,8 @@ def _read(path: Path) -> dict[str, Any]:
         cfg = read_yaml(path)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: the file is not there.") from None
+    except OSError as problem:
+        raise CheckpointError(f"{path}: the file cannot be read: {problem.strerror}.") from None
     except (yaml.YAMLError, ValueError) as problem:
         raise CheckpointError(f"{path}: this is no YAML: {problem}.") from None
     if not isinstance(cfg, dict):
@@ -123,6 +128,7 @@ def _view(
     reading: Reading,
     site: Site,
     writes: Site,
+    front: Front | None = None,
 ) -> SAE:
     """The transcoder of a file of weights; `names`: of the format, and of where it reads."""
     refuse_centred(file, reading)
@@ -137,10 +143,12 @@ def _view(
         parts.weights(tensors, "W_enc", d_sae, d_in, turned=False),
         parts.vector(tensors, "b_enc", d_sae),
         threshold=threshold,
+        front=front,
     )
     decoder = parts.decoder(parts.weights(tensors, "W_dec", d_sae, d_out, turned=False), norms)
     skip = tensors.get(SKIP, (d_out, d_in)) if SKIP in tensors.arrays else None
-    facts = parts.facts(*names, encoder, {parts.SKIPPED: skip is not None})
+    folded = {parts.SKIPPED: skip is not None, parts.BEFORE_GAIN: front is RMS_NORM}
+    facts = parts.facts(*names, encoder, folded)
     return SAE(
         encoder, decoder, parts.vector(tensors, "b_dec", d_out), False, facts, site, writes, skip
     )

@@ -8,7 +8,10 @@ believed: residual stream R, MLP output M after its norm, outputs of the heads Z
 `-att`). The SAE of the embeddings, site L0B, reads them before they are multiplied with
 sqrt(d_model), the stream after that: both of its sides are scaled.
 
-Its transcoders read the MLP's input before the gain of the norm, which is no site, and are refused.
+Its transcoders read what the norm before the MLP makes of the stream H before it multiplies with
+its gain, x / sqrt(mean(x^2) + 1e-6), and write the MLP's output M after its norm. They belong to
+cells at H with `writes: m`, and are fed with the stream through `fronts.RMS_NORM`.
+
 The same tensors as safetensors, in small letters, are those of Gemma Scope 2: with
 `file: params.safetensors` a folder without a config is read.
 """
@@ -23,6 +26,7 @@ from saegrid.base.tensors import Tensors, is_hollow
 from saegrid.base.words import Site
 from saegrid.saes import parts
 from saegrid.saes.checkpoint import READ, Format, Reading, check_tensors
+from saegrid.saes.fronts import RMS_NORM, Front
 from saegrid.saes.sae import SAE
 
 WEIGHTS = "params.npz"
@@ -48,16 +52,32 @@ def open_checkpoint(
     """
     path = reading.weights(folder, WEIGHTS)
     newer = path.suffix == ".safetensors"
-    if reading.writes is not None and not newer:
-        raise CheckpointError(
-            f"{path}: the transcoders of Gemma Scope read the MLP's input before the gain of its "
-            "norm, which is no site here (I is behind it); take out `writes`, or take a "
-            "transcoder of another release."
-        )
+    if not newer:
+        _check_places(path, reading)
     refuse_centred(path, reading)
     names, tensors = ("gemma_scope", "as the config says"), parts.open_weights(path)
     embeddings = reading.site == EMBEDDINGS and not newer
-    return view(tensors, names, norms, reading.site, reading.writes, embeddings)
+    front = RMS_NORM if reading.writes and not newer else None
+    return view(tensors, names, norms, reading.site, reading.writes, embeddings, front)
+
+
+def _check_places(path: Path, reading: Reading) -> None:
+    """CheckpointError unless the config has an SAE, or a transcoder from H to M.
+
+    SAEs of this release are at no H, so that one is a transcoder without its `writes`.
+    """
+    at, to = (site and site.position for site in (reading.site, reading.writes))
+    if to is None and at == "H":
+        raise CheckpointError(
+            f"{path}: at H this format has transcoders alone. Set `writes: m` at this SAE in the "
+            "config."
+        )
+    if to is not None and (at, to) != ("H", "M"):
+        raise CheckpointError(
+            f"{path}: the transcoders of Gemma Scope read the stream H, normalised before the gain "
+            f"of the MLP's norm (I is behind it), and write M; the config has {reading.site} and "
+            f"writes {reading.writes}. Ask for cells at H with `writes: m`."
+        )
 
 
 def refuse_centred(path: Path, reading: Reading) -> None:
@@ -76,6 +96,7 @@ def view(
     site: Site | None,
     writes: Site | None,
     embeddings: bool = False,
+    front: Front | None = None,
 ) -> SAE:
     """The SAE of tensors under names in capitals or in small letters.
 
@@ -86,6 +107,7 @@ def view(
         site: the site that it reads.
         writes: the site that it writes, of a transcoder.
         embeddings: x is sqrt(d_model) times what the SAE was trained on.
+        front: normalisation of each token before the encoder.
     """
     tensors = _capital(tensors)
     check_tensors(tensors, {*NAMES, TUNED, SKIP} if writes else {*NAMES, TUNED})
@@ -110,6 +132,7 @@ def view(
         parts.vector(tensors, "b_enc", d_sae),
         threshold=np.maximum(stored, 0.0),
         scale=1 / scale if scale else 1.0,
+        front=front,
     )
     decoder = parts.decoder(
         parts.weights(tensors, "W_dec", d_sae, d_out, turned=False), norms, scale
@@ -120,6 +143,7 @@ def view(
         parts.RECTIFIED: bool((stored < 0).any()),
         f"embeddings divided by {scale}, output times it": embeddings,
         parts.SKIPPED: skip is not None,
+        parts.BEFORE_GAIN: front is RMS_NORM,
     }
     facts = parts.facts(*names, encoder, folded)
     return SAE(encoder, decoder, b_dec, False, facts, site, writes, skip)

@@ -26,6 +26,7 @@ from saegrid.saes.checkpoint import (
     Reading,
     check_keys,
     check_tensors,
+    matrix,
     read_facts,
     require,
     supported,
@@ -112,8 +113,8 @@ def open_checkpoint(
     s_in, s_out = _scales(path, facts, d_model)
     tensors = open_tensors(Path(folder) / WEIGHTS)
     check_tensors(tensors, TENSORS)
-    weight = tensors.matrix("encoder.weight", (d_sae, d_model))
-    columns = tensors.matrix("decoder.weight", (d_model, d_sae))
+    weight = matrix(tensors, "encoder.weight", (d_sae, d_model))
+    columns = matrix(tensors, "decoder.weight", (d_model, d_sae))
     _same_dtype(tensors.path, facts, weight, columns)
     if norms is None:
         norms = column_norms(columns)

@@ -61,6 +61,7 @@ from saegrid.saes.checkpoint import (
     Reading,
     check_tensors,
     finite,
+    matrix,
     read_facts,
     require,
     supported,
@@ -122,7 +123,7 @@ def view(
     check_known(path, cfg, kwargs, reading)
     check_folded(path, said, site)
     centred = is_centred(path, said, site, reading)
-    normalisation, factor, front = normalisation_of(path, cfg, writes, centred, reading)
+    normalisation, factor, front = normalisation_of(path, cfg, site, writes, centred, reading)
     check_written(path, said, writes, centred, reading)
     unit = flag(path, cfg, "rescale_acts_by_decoder_norm", False)
     if unit and kind.gate not in ("topk", "batch"):
@@ -135,7 +136,7 @@ def view(
     _check_names(tensors, kind)
     decoder = _decoder(path, tensors, norms, (d_sae, d_out), factor, tuned)
     b_dec, shift = _biases(path, cfg, tensors, kind, d_in, d_out)
-    columns = tensors.matrix("W_enc", (d_in, d_sae))
+    columns = matrix(tensors, "W_enc", (d_in, d_sae))
     read = columns.columns
     away = project(read, d_sae, shift)
     scale, bias, threshold = _gate(tensors, kind, d_sae, factor, away)
@@ -241,7 +242,7 @@ def _decoder(
         )
     if scale != 1:
         factor = (np.ones(d_sae) if factor is None else factor) / scale
-    rows = tensors.matrix("W_dec", shape)
+    rows = matrix(tensors, "W_dec", shape)
 
     def measure() -> np.ndarray:
         if norms is not None:

@@ -48,10 +48,14 @@ def read(file: Path, source: Mapping[str, Any]) -> Read:
     line.
     """
     written = form(file, source)
-    return Read(written, _rows(file, written, needed(source), numbers(source)))
+    guessed = source.get("quotes") is None and written.delimiter == "\t"
+    return Read(written, _rows(file, written, needed(source), numbers(source), guessed))
 
 
-def _rows(file: Path, form: Form, wanted: Needed, numeric: Sequence[str]) -> Iterator[Record]:
+def _rows(
+    file: Path, form: Form, wanted: Needed, numeric: Sequence[str], guessed: bool
+) -> Iterator[Record]:
+    """The rows; `guessed`: the head alone decided that cells may stand in quotes."""
     # Whole books may stand in one field; the module's own limit is 131,072 characters.
     csv.field_size_limit(LONGEST_FIELD)
     # newline="" keeps line ends within quotes as they are.
@@ -61,7 +65,9 @@ def _rows(file: Path, form: Form, wanted: Needed, numeric: Sequence[str]) -> Ite
     _, first = next(rows, (0, []))
     header = names(file, first)
     check_columns(file, header, wanted)
-    for start, cells in rows:
+    for start, stop, cells in _spans(rows, len(lines)):
+        if guessed and cells and _swallows(lines[start:stop], header, form):
+            raise CorpusError(_either(f"{file}, lines {start + 1} to {stop}", "them"))
         if cells is None:
             yield Record(start + 1, {RAW: lines[start]}, "stray quote")
         elif is_header(cells, first):
@@ -173,11 +179,38 @@ def _quoted(file: Path, head: str, delimiter: str) -> bool:
     stops = [start for start, _ in rows[1:]] + [len(lines)]
     for (start, cells), stop in zip(rows, stops, strict=True):
         if cells is not None and stop - start > 1 and {*counts[start:stop]} == {width}:
-            raise CorpusError(
-                f"{file}: quotes in it may stand around cells of several lines, or be letters of "
-                "cells of one. Set source.quotes to true for the first, to false for the second."
-            )
+            raise CorpusError(_either(str(file), "it"))
     return True
+
+
+def _either(where: str, held: str) -> str:
+    """The sentence that both readings of quotes fit."""
+    return (
+        f"{where}: quotes in {held} may stand around cells of several lines, or be letters of "
+        "cells of one. Set source.quotes to true for the first, to false for the second."
+    )
+
+
+def _spans(
+    rows: Iterable[tuple[int, list[str] | None]], n: int
+) -> Iterator[tuple[int, int, list[str] | None]]:
+    """Rows with the index behind their last line, of n; empty lines count to the row before."""
+    held: tuple[int, list[str] | None] | None = None
+    for start, cells in rows:
+        if held is not None:
+            yield held[0], start, held[1]
+        held = start, cells
+    if held is not None:
+        yield held[0], n, held[1]
+
+
+def _swallows(lines: Sequence[str], header: Sequence[str], form: Form) -> bool:
+    """Return True if a row of several lines may be as many rows, the quotes of which are letters:
+    each has as many cells as the header."""
+    if len(lines) == 1 or form.delimiter is None or not form.quotes:
+        return False
+    counts = [line.count(form.delimiter) for line in lines if line.strip()]
+    return len(counts) > 1 and {*counts} == {max(len(header) - 1, 1)}
 
 
 def _decimal(file: Path, head: str, form: Form, numeric: Sequence[str]) -> str:
