@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from saegrid.base.errors import CheckpointError
-from saegrid.base.tensors import BITS, all_finite, header, open_tensors, widen
+from saegrid.base.tensors import BITS, header, open_tensors
 
 
 def written(path, described, data=bytes(16), raw=None):
@@ -129,17 +129,6 @@ def test_a_header_larger_than_the_library_reads_is_refused_unread(tmp_path):
     assert not library_reads(path)
     with pytest.raises(CheckpointError, match="no safetensors file"):
         header(path)
-
-
-def test_bits_of_numbers_that_are_none():
-    """Each bfloat16 there is, and one number in others."""
-    bits = np.arange(1 << 16, dtype=np.uint16)
-    finite = np.isfinite(widen(bits))
-    assert [all_finite(bits[n : n + 1]) for n in range(len(bits))] == finite.tolist()
-    assert all_finite(bits[finite]) and not all_finite(bits)
-    for dtype in (np.float16, np.float32):
-        assert all_finite(np.ones((2, 3), dtype)) and all_finite(np.ones((0, 3), dtype))
-        assert not all_finite(np.array([[1, -np.inf]], dtype))
 
 
 def test_types_have_the_librarys_sizes(tmp_path):

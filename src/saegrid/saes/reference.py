@@ -26,13 +26,13 @@ from saegrid.base.io import (
 )
 from saegrid.base.paths import expand
 from saegrid.base.registry import pick
-from saegrid.base.tensors import all_finite, hollow, not_finite, widen
+from saegrid.base.tensors import hollow, not_finite, widen
 from saegrid.base.words import Cell
 from saegrid.saes.cache import Cache, Lease, name_of
 from saegrid.saes.cache.download import Remote, describe, describe_if_there
 from saegrid.saes.checkpoint import Format, Reading
 from saegrid.saes.formats import FORMATS
-from saegrid.saes.sae import SAE, blocks
+from saegrid.saes.sae import SAE
 
 REFERENCE, NORMS = "reference.json", "decoder_norms.safetensors"
 AGAIN = (
@@ -174,19 +174,11 @@ def _is_finite(sae: SAE) -> bool:
 
 
 def _check_finite(sae: SAE, path: Path) -> None:
-    """CheckpointError names the file, and the tensor or the feature that holds NaN or infinity."""
+    """CheckpointError names the file and the tensor that holds NaN or infinity."""
     if not _is_finite(sae):
         name = not_finite(path) if path.suffix == ".safetensors" else None
         where = f"the tensor {name!r} holds" if name else "its tensors and facts together give"
         raise CheckpointError(f"{path}: {where} NaN or infinity. Fetch it again.")
-    for start, stop in blocks(sae.encoder.d_sae):
-        rows = sae.encoder.rows(start, stop)
-        if not all_finite(rows):
-            feature = start + int(np.argmin(np.isfinite(widen(rows)).all(axis=1)))
-            raise CheckpointError(
-                f"{path}: the encoder's row of feature {feature} holds NaN or infinity. Fetch it "
-                "again."
-            )
 
 
 def files_of(reference: Mapping[str, Any], folder: str | Path | None = None) -> tuple[str, ...]:

@@ -28,11 +28,10 @@ def threads(plan: Plan, at: At) -> int:
 
 
 def weighs(sizes: Sizes, at: At) -> Weight:
-    """Norms of the decoder's rows, which are read once as the encoder's are; a checkpoint from the
-    hub beside."""
+    """Norms of the decoder's rows, which are read once; a checkpoint from the hub beside."""
     sae, plan = sizes.sae(at.cell), sizes.plan
     fetched = plan.saes.from_hub(at.cell) * round(plan.study.hub.budget_gb * 10**9)
-    return Weight(write=4 * sae.d_sae, read=2 * sae.matrix, passing=fetched)
+    return Weight(write=4 * sae.d_sae, read=sae.matrix, passing=fetched)
 
 
 IMPORT_SAE = Stage(
