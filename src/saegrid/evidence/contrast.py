@@ -54,7 +54,11 @@ class Design(NamedTuple):
 
 
 class Contrast(NamedTuple):
-    """A comparison, in words and as a function that finds its texts."""
+    """A comparison, in words and as a function that finds its texts.
+
+    Entries of the plan (label, high, low and others) may stand in braces in the words; in title and
+    question also {a} and {b}, the names of both sides.
+    """
 
     title: str
     question: str

@@ -214,11 +214,12 @@ def _described(question: Question, plan: Mapping[str, Any]) -> dict[str, Any]:
     kind, settings = questions.settings_of(plan, question.name)
     design = question.design
     scored = design.kind == SCORES
-    a, b = design.names or (kind.a, kind.b)
+    a, b = design.names or (kind.a.format(**settings), kind.b.format(**settings))
+    words = {**settings, "a": a, "b": b}
     return {
         "name": question.name,
-        "title": f"{a} or {b}" if design.names else kind.title,
-        "question": kind.question.format(a=a, b=b),
+        "title": kind.title.format(**words),
+        "question": kind.question.format(**words),
         "a": a,
         "b": b,
         "label": settings["label"] if kind.labelled else None,

@@ -251,13 +251,29 @@ def _archive(folder: Path, name: str) -> None:
 
 
 def _change(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> str:
-    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-    changes = [f"{key} was {_short(old.get(key))} and is {_short(new.get(key))}" for key in keys]
+    before, after = ({**one, **_parts(one)} for one in (old, new))
+    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    changes = [
+        f"{key} was {_short(before.get(key))} and is {_short(after.get(key))}" for key in keys
+    ]
     return (
         f"The plan was changed after its numbers had been made: {'; '.join(changes)}. The results "
         f"of the plan before are kept in {FORMER}/{name[:12]}."
     )
 
 
+def _parts(plan: Mapping[str, Any]) -> dict[str, str]:
+    """The parts of a plan in words, each by its name."""
+    words: dict[str, str] = {"parts": ""}
+    for name, part in plan["parts"].items():
+        if "share" in part:
+            low, high = part["share"]
+            words[name] = f"the originals of {part['corpus']} from {low:.0%} to {high:.0%}"
+        else:
+            split = f" of {part['corpus']}" if part["split"] else part["corpus"]
+            words[name] = f"{part['split']}{split}" if part["split"] else f"all of {split}"
+    return words
+
+
 def _short(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else "none" if value is None else json.dumps(value)

@@ -21,7 +21,7 @@ def settings(plan: Plan, at: At) -> Settings:
 
 ANALYSIS_PLAN = Stage(
     "analysis_plan",
-    reads=asked(),
+    reads=asked(corpora),
     writes={"plan": STUDY + "analysis_plan.json"},
     settings=settings,
     code=lambda plan, at: code(plan),

@@ -1,5 +1,6 @@
 """Inputs and settings that the stages of the tests share."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +40,26 @@ def corpora(plan: Plan) -> list[str]:
     return list(dict.fromkeys([plan.main, *others]))
 
 
-def of_each(output: str) -> Many:
-    """An output on each of these corpora."""
-    return Many(lambda plan, at: [Source(output, At(name)) for name in corpora(plan)])
+def searched(plan: Plan) -> list[str]:
+    """Those that the search alone reads: the main one, that of discovery, and the control."""
+    named = section(plan)
+    return [n for n in corpora(plan) if n in (plan.main, named.discovery, named.control)]
 
 
-def asked() -> dict[str, Many]:
-    """The tables of the texts of these corpora."""
+Names = Callable[[Plan], list[str]]
+
+
+def of_each(output: str, names: Names) -> Many:
+    """An output on each of some corpora."""
+    return Many(lambda plan, at: [Source(output, At(name)) for name in names(plan)])
+
+
+def asked(names: Names) -> dict[str, Many]:
+    """The tables of the texts of some corpora."""
     return {
-        "texts": of_each("items.table"),
-        "tokens": of_each("tokens.tokens"),
-        "spans": of_each("tokens.spans"),
+        "texts": of_each("items.table", names),
+        "tokens": of_each("tokens.tokens", names),
+        "spans": of_each("tokens.spans", names),
     }
 
 
@@ -60,11 +70,6 @@ def codes(plan: Plan, at: At) -> list[Source]:
         for name in corpora(plan)
         for place in cells(plan)
     ]
-
-
-def nuisances(plan: Plan, at: At) -> list[Source]:
-    """The nuisances of each of these corpora."""
-    return [Source("nuisances.table", At(name)) for name in corpora(plan)]
 
 
 def frozen(plan: Plan, cell: str) -> str:

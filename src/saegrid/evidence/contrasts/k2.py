@@ -49,10 +49,10 @@ def design(texts: Texts, chosen: np.ndarray, plan: Mapping[str, Any]) -> Design:
 
 
 CONTRAST = Contrast(
-    "High or low label",
-    "Does it fire more often in texts with a high label than in those with a low one?",
-    "high label",
-    "low label",
+    "High or low {label}",
+    "Does it fire more often in texts with a high {label} than in those with a low one?",
+    "{label} of {high:g} or more",
+    "{label} of {low:g} or less",
     design,
     labelled=True,
 )

@@ -60,10 +60,10 @@ def design(texts: Texts, chosen: np.ndarray, plan: Mapping[str, Any]) -> Design:
 
 
 CONTRAST = Contrast(
-    "Same original, high or low label",
-    "Of two edits of one original, does it fire more often on that with the high label?",
-    "high label",
-    "low label",
+    "Same original, high or low {label}",
+    "Of two edits of one original, does it fire more often on that with the high {label}?",
+    "{label} of {same_high:g} or more",
+    "{label} of {same_low:g} or less",
     design,
     labelled=True,
     paired=True,

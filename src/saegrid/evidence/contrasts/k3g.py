@@ -41,9 +41,9 @@ def design(texts: Texts, chosen: np.ndarray, plan: Mapping[str, Any]) -> Design:
 
 CONTRAST = Contrast(
     "Same original, graded",
-    "Of the edits of one original, does it fire more often on those with the higher label?",
-    "higher label than the original's other edits",
-    "lower label",
+    "Of the edits of one original, does it fire more often on those with the higher {label}?",
+    "higher {label} than the original's other edits",
+    "lower {label}",
     design,
     labelled=True,
     paired=True,

@@ -36,10 +36,10 @@ def design(texts: Texts, chosen: np.ndarray, plan: Mapping[str, Any]) -> Design:
 
 
 CONTRAST = Contrast(
-    "Graded label",
-    "Does it fire more often in texts with a higher label?",
-    "higher label",
-    "lower label",
+    "Graded {label}",
+    "Does it fire more often in texts with a higher {label}?",
+    "higher {label}",
+    "lower {label}",
     design,
     labelled=True,
 )

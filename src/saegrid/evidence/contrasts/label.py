@@ -88,7 +88,7 @@ def design(texts: Texts, chosen: np.ndarray, plan: Mapping[str, Any]) -> Design:
 
 
 CONTRAST = Contrast(
-    "Label",
+    "{a} or {b}",
     "Does it fire more often in texts of {a} than in those of {b}?",
     "the first class",
     "the second class",

@@ -245,7 +245,12 @@ def _shrinkage(one: Contrast) -> Sentence | None:
     return sentence(
         "In the texts kept aside the effects are ",
         one.number("shrinkage", percent),
-        " of what they were in the search: what is chosen for being large was also lucky.",
+        " of what they were in the search"
+        + (
+            ": what is chosen for being large was also lucky."
+            if one["shrinkage"] < 0.95
+            else ": they were not large by luck."
+        ),
     )
 
 
