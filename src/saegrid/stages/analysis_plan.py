@@ -1,6 +1,6 @@
 """The plan of the tests, checked against the texts and written before any number."""
 
-from saegrid.stages.evidence import asked, code, corpora, section
+from saegrid.stages.evidence import asked, code, corpora, grade, section
 from saegrid.stages.places import once
 from saegrid.stages.stage import STUDY, At, Needs, Plan, Settings, Stage
 
@@ -8,13 +8,12 @@ from saegrid.stages.stage import STUDY, At, Needs, Plan, Settings, Stage
 def settings(plan: Plan, at: At) -> Settings:
     """The settings of the tests, and the corpora that they may name."""
     named = section(plan).model_dump(mode="json")
-    grades = plan.study.corpora[plan.main].grades
     return {
         "study": plan.study.study,
         "main": plan.main,
         "names": corpora(plan),
         "holdouts": plan.corpora.studied[1:],
-        "grade": grades.mean if grades else None,
+        "grade": grade(plan),
         "tests": {key: value for key, value in named.items() if key != "untrained"},
     }
 

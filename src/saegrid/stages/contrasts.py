@@ -1,6 +1,7 @@
 """The contrasts of a study on the features of a cell, on the texts that are searched."""
 
-from saegrid.stages.evidence import asked, code, of_each, searched, section
+from saegrid.evidence import CONFIRMATION, USUAL
+from saegrid.stages.evidence import asked, code, corpora, grade, of_each, searched, section
 from saegrid.stages.stage import CELL, At, Many, Needs, One, Plan, Settings, Source, Stage, Weight
 
 LATER = {"confirmation", "test", "beyond", "alpha", "q", "primary", "bootstrap", "untrained"}
@@ -18,8 +19,9 @@ def settings(plan: Plan, at: At) -> Settings:
     return {
         "corpora": searched(plan),
         "tests": named.model_dump(mode="json", exclude=LATER),
-        # Where parts are named, the share of the originals is of no use, and the other way round.
-        "is_cut": named.confirmation is None,
+        "grade": grade(plan),
+        # Which texts are searched depends on whether others are there to confirm.
+        "is_cut": named.confirmation is None and USUAL[CONFIRMATION] not in corpora(plan),
     }
 
 

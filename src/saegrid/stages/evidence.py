@@ -46,6 +46,12 @@ def searched(plan: Plan) -> list[str]:
     return [n for n in corpora(plan) if n in (plan.main, named.discovery, named.control)]
 
 
+def grade(plan: Plan) -> str | None:
+    """The column of the mean grade of the main corpus, the label where none is named."""
+    grades = plan.study.corpora[plan.main].grades
+    return grades.mean if grades else None
+
+
 Names = Callable[[Plan], list[str]]
 
 
