@@ -3,6 +3,7 @@
 python3 make.py toy     set up, then run the embedded study to results/toy/index.html
 python3 make.py test    set up, then pass all tests but the slow ones (some minutes)
 python3 make.py slow    set up, then pass the slow tests
+python3 make.py whole   set up, then pass all tests
 python3 make.py check   set up, then lint, and pass the tests that a change may concern (a minute)
 python3 make.py lint    set up, then run the linters
 python3 make.py faults  set up, then kill runs at random moments and compare how they end (1 hour)
@@ -62,6 +63,11 @@ def slow() -> None:
     run("python", "tests/suite.py", "slow")
 
 
+def whole() -> None:
+    """All tests."""
+    run("python", "tests/suite.py", "whole")
+
+
 def check() -> None:
     """The linters of the code, and the tests whose imports have changed since they passed."""
     lint_code()
@@ -97,6 +103,7 @@ COMMANDS = {
     "toy": toy,
     "test": test,
     "slow": slow,
+    "whole": whole,
     "check": check,
     "lint": lint,
     "faults": faults,

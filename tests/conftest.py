@@ -4,6 +4,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import surroundings
@@ -108,6 +109,19 @@ def beside_repository(monkeypatch, tmp_path) -> None:
     for part in ("resources", "workflow"):
         (tmp_path / part).symlink_to(REPOSITORY / part)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def few_headlines(beside_repository) -> None:
+    """The same with some of the headlines, of which each look at a config reads all."""
+    toy, here = REPOSITORY / "resources/toy", Path("resources/toy")
+    Path("resources").unlink()
+    here.mkdir(parents=True)
+    for path in toy.iterdir():
+        (here / path.name).symlink_to(path)
+    (here / "headlines.csv").unlink()
+    with (toy / "headlines.csv").open(newline="") as file:
+        (here / "headlines.csv").write_text("".join(islice(file, 200)), newline="")
 
 
 @pytest.fixture(scope="session")

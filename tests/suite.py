@@ -1,7 +1,8 @@
-"""Run the tests: the quick ones, the slow ones, or those that a change may concern.
+"""Run the tests: the quick ones, the slow ones, all, or those that a change may concern.
 
 python tests/suite.py test     all but the slow ones
 python tests/suite.py slow     the slow ones
+python tests/suite.py whole    all of them, in one go
 python tests/suite.py check    files whose imports have changed since they last passed
 """
 
@@ -21,6 +22,7 @@ PASSED = ROOT / ".pytest_cache/saegrid-passed.json"
 WORKERS = 2
 SECONDS = 40
 """Seconds of tests that `check` begins, on all workers together: 20 on two."""
+LONGEST = ("--durations", "15")
 QUICK = "not slow and not workflow and not browser"
 GUESS = 4
 """Seconds of a file that has not been run yet."""
@@ -68,13 +70,22 @@ def test() -> int:
     if outcome and status in (0, 1):
         remember(before, outcome)
     n = outcome.get("slow", "The")
-    print(f"{n} slow tests were left out; they take about 10 minutes: python3 make.py slow")
+    print(f"{n} slow tests were left out; they take some minutes: python3 make.py slow")
     return status
 
 
 def slow() -> int:
     """The slow ones."""
-    return pytest("-m", "slow", "--durations", "15", "tests")[0]
+    return pytest("-m", "slow", *LONGEST, "tests")[0]
+
+
+def whole() -> int:
+    """All of them, in one session: workers import once, and only at its end does one wait."""
+    before = {file: contents(file) for file in files_of()}
+    status, outcome = pytest(*LONGEST, "tests")
+    if outcome and status in (0, 1):
+        remember(before, outcome)
+    return status
 
 
 def check() -> int:
@@ -108,7 +119,7 @@ def check() -> int:
 
 
 if __name__ == "__main__":
-    commands = {"test": test, "slow": slow, "check": check}
+    commands = {"test": test, "slow": slow, "whole": whole, "check": check}
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     sys.exit(commands[sys.argv[1]]())

@@ -9,17 +9,15 @@ from saegrid.pages.figures.judged import read_judged
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def tab(visit, tmp_path):
-    files, baselines = write_metrics(tmp_path), write_baselines(tmp_path)
-    draw_all(
-        read_judged(table_of(files, baselines), baselines, []),
-        tmp_path / "figures",
-        HEALTH_FIGURES,
-    )
-    path = tmp_path / "health.html"
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("health")
+    files, baselines = write_metrics(folder), write_baselines(folder)
+    judged = read_judged(table_of(files, baselines), baselines, [])
+    draw_all(judged, folder / "figures", HEALTH_FIGURES)
+    path = folder / "health.html"
     path.write_text(page_of(files, baselines), encoding="utf-8")
-    return visit(path)
+    return path
 
 
 def first_cells(tab):

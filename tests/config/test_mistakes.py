@@ -10,7 +10,7 @@ from mistaken import CHECKPOINT, REPOSITORY, TINY, changed, told
 from saegrid.config.check import ConfigError, resolve
 from saegrid.mistakes import all_mistakes, mistakes
 
-pytestmark = pytest.mark.usefixtures("beside_repository")
+pytestmark = pytest.mark.usefixtures("few_headlines")
 
 
 def test_the_studies_that_are_shipped_and_need_nothing_have_no_mistakes():

@@ -17,7 +17,7 @@ from saegrid.saes.reference import NORMS, REFERENCE, import_sae
 RIGHT = {"grid_dup_blocks.yaml"}
 """Blocks of a grid may overlap: each cell is made once."""
 
-pytestmark = pytest.mark.usefixtures("beside_repository")
+pytestmark = pytest.mark.usefixtures("few_headlines")
 
 
 # --- checkpoints ------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from asking import cell_at, files, inputs, plan_of, spec, wants
+from cached import REPO, SIZE, noise, wanted
 from checkpoints import llama_scope
 from loopback import COMMIT, environment, serve, use
 from saegrid.base.errors import CheckpointError
@@ -27,9 +28,6 @@ from saegrid.saes.reference import NORMS, REFERENCE, import_sae, open_sae, resol
 from saegrid.stages.stage import At
 
 ROOT = Path(__file__).parents[2]
-REPO = "some/saes"
-SIZE = 100_000
-"""Bytes of a checkpoint made of zeros and ones."""
 
 
 @pytest.fixture
@@ -48,18 +46,6 @@ def publish(hub, path, content):
     file = hub.root / REPO / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
-
-
-def noise(seed, size=SIZE):
-    return np.random.default_rng(seed).bytes(size)
-
-
-def wanted(name):
-    """Name in the cache and files of the checkpoint that is one file in a folder."""
-    return (
-        name_of(REPO, name, COMMIT, ["w"]),
-        lambda: {"w": describe(REPO, f"{name}/w", COMMIT)},
-    )
 
 
 def there(cache):
@@ -207,8 +193,7 @@ def test_what_a_later_job_needs_stays_while_others_read(hub, cache, capsys):
 HOLD = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, "tests/saes")
-from test_checkpoint_cache import wanted
+from cached import wanted
 from saegrid.saes.cache import Cache
 cache = Cache(Path(sys.argv[1]), int(sys.argv[2]), grace=0.3, poll=0.02)
 with cache.lease(*wanted(sys.argv[3])) as lease:
@@ -296,8 +281,7 @@ def test_two_that_want_the_same_fetch_it_once(hub, cache):
 WORK = """
 import random, sys, time
 from pathlib import Path
-sys.path.insert(0, "tests/saes")
-from test_checkpoint_cache import noise, wanted
+from cached import noise, wanted
 from saegrid.saes.cache import Cache
 cache = Cache(Path(sys.argv[1]), int(sys.argv[2]), grace=0.05, poll=0.01)
 choose = random.Random(int(sys.argv[3]))

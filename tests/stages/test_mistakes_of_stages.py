@@ -14,7 +14,7 @@ from saegrid.stages.graph import Graph, Job
 from saegrid.stages.stage import At, Many, One
 from studies import STUDIES
 
-pytestmark = pytest.mark.usefixtures("beside_repository")
+pytestmark = pytest.mark.usefixtures("few_headlines")
 NAMES = [stage.name for stage in load().values() if not stage.config]
 """Stages but for analyses, whose settings are not known here: see test_analyses.py."""
 WHERE = {

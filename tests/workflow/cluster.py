@@ -107,7 +107,7 @@ class Cluster:
             found = [job for job, what in self.jobs("RUNNING").items() if name in what]
             if found:
                 return found[0]
-            time.sleep(0.2)
+            time.sleep(0.5)
         raise AssertionError(f"no job of {name} ran within {seconds} s: {self.jobs()}")
 
     def empty(self, seconds: float = 300) -> None:
@@ -115,7 +115,7 @@ class Cluster:
         end = time.monotonic() + seconds
         while self.jobs("PENDING,RUNNING,COMPLETING"):
             assert time.monotonic() < end, self.jobs("PENDING,RUNNING,COMPLETING")
-            time.sleep(0.2)
+            time.sleep(0.5)
 
 
 def _write(folder: Path) -> None:

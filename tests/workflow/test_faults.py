@@ -6,18 +6,8 @@ import time
 import pytest
 from faults import Trial, faults, trials
 from finished import finished as study_of
-from killing import (
-    FINISHED,
-    WHOM,
-    again,
-    finished,
-    jobs,
-    log_of,
-    run_and_kill,
-    unlock,
-    wait_for_orphans,
-)
-from pipeline import TINY, checkout, results_of_cells
+from killing import FINISHED, WHOM, finished, jobs, log_of, run_and_kill, wait_for_orphans
+from pipeline import TINY, checkout, results_of_cells, run, snakemake
 
 SEED, PATIENCE = 0, 300
 LOG = """
@@ -92,10 +82,9 @@ def test_killed_three_times_and_ended_with_the_same_bytes(tmp_path):
         assert killed, f"the run was over before the kill of the {whom}"
         assert not done & killed.finished
         done |= killed.finished
-        unlock(work, TINY)
-    last = again(work, 2, TINY)
-    log = last.stdout + last.stderr
-    assert last.returncode == 0, log[-6000:]
-    assert not done & set(jobs(log).values())
+        snakemake(work, "--unlock").check_returncode()
+    run(work)
+    left = set(jobs(log_of(work)).values())
+    assert done and left and not done & left
     wait_for_orphans(killed.session, PATIENCE)
     assert faults(work, results_of_cells(study_of("tiny"))) == []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import yaml
-from pipeline import ROOT, checkout, command, planned
+from pipeline import ROOT, checkout, planned, snakemake
 
 from checkpoints import llama_scope
 from loopback import COMMIT, environment, serve
@@ -71,8 +71,7 @@ def test_each_checkpoint_is_fetched_once(tmp_path, monkeypatch, scheduler):
             monkeypatch.setenv(name, value)
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.delenv(name, raising=False)
-        # The command itself: which hub there is, is read when its library is imported.
-        done = command(folder, "cells", "--cores", "2", "--scheduler", scheduler, study=STUDY)
+        done = snakemake(folder, "cells", "--cores", "2", "--scheduler", scheduler, study=STUDY)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
         fetched = hub.fetched()
     assert set(fetched.values()) == {1}

@@ -2,20 +2,20 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import impatient
 import pytest
 from cluster import Cluster, missing, slurm
-from finished import finished
-from pipeline import ROOT, TINY, checkout, edit, planned, results, results_of_cells
-
-from saegrid.base import io
+from faults import TEMPORARY
+from finished import copy
+from pipeline import ROOT, TINY, checkout, edit, planned, results
+from pipeline import run as run_here
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
@@ -68,7 +68,7 @@ class Run:
         self.process.kill()
         self.process.wait()
 
-    def finish(self, seconds: float = 600) -> str:
+    def finish(self, seconds: float = 1200) -> str:
         """Its output, once it has come to a good end."""
         try:
             status = self.process.wait(seconds)
@@ -90,87 +90,15 @@ def on(cluster: Cluster, folder: Path) -> Iterator[Run]:
         run.kill()
 
 
-def last(cluster: Cluster) -> int:
-    """The number of the latest job."""
-    return max(map(int, cluster.jobs()), default=0)
+def names(cluster: Cluster) -> dict[str, str]:
+    """The name of each job: of its rule, or of its group."""
+    return {job: re.match(r"rule_([a-z]+)", comment)[1] for job, comment in cluster.jobs().items()}
 
 
-def names(cluster: Cluster, since: int) -> dict[str, str]:
-    """The name of each job of a later number than `since`: of its rule, or of its group."""
-    return {
-        job: re.match(r"rule_([a-z]+)", comment)[1]
-        for job, comment in cluster.jobs().items()
-        if int(job) > since
-    }
-
-
-def inodes(folder: Path, *patterns: str) -> dict[str, int]:
-    """The inode of each result of these patterns: one that is written anew is another file."""
-    found = [p for pattern in patterns for p in (folder / "results/tiny").glob(pattern)]
-    return {str(p): p.stat().st_ino for p in found if p.is_file()}
-
-
-def values(folder: Path) -> dict[str, object]:
-    """Tensors and tables of the cells and of what they are made of, without their specs."""
-    found: dict[str, object] = {}
-    for name in results_of_cells(folder):
-        path = folder / "results" / name
-        if path.suffix == ".safetensors":
-            found[name] = {k: v.tobytes() for k, v in io.read_tensors(path).items()}
-        elif path.suffix == ".parquet":
-            found[name] = io.read_table(path).replace_schema_metadata(None)
-    assert len(found) > 20
-    return found
-
-
-FINISHED = ("*/*.parquet", "*/*.json", "*/activations/*/*", "saes/*/*", "*/cells/L1A-8x/*")
-"""Patterns of the files that are there once the SAE of cell L1R-8x has been trained again."""
-
-
-@pytest.fixture(scope="module")
-def done(cluster, tmp_path_factory):
-    """A run in which one job was killed and another lacked memory: its folder, the number of the
-    job that was killed, and what Snakemake printed."""
-    folder = study(tmp_path_factory.mktemp("tiny") / "saegrid")
-    edit(folder / "src/saegrid/job.py", *HUNGRY)
-    with on(cluster, folder) as run:
-        # A node that dies takes its job with it.
-        killed = cluster.running("capture")
-        cluster("scancel", "--signal=KILL", "--full", killed)
-        return folder, killed, run.finish()
-
-
-def test_jobs_that_fail_are_retried_with_more(cluster, done):
-    folder, killed, said = done
-    jobs = names(cluster, 0)
-    # Two cells are seven submissions; two of these were needed twice, and nothing else.
-    once = ["capture", "corpus", "encoders", "study", "trainings"]
-    assert sorted(jobs.values()) == sorted([*once, *["capture"] * 2, *["cells"] * 2])
-    facts = {job: cluster.facts(job) for job in jobs}
-    first, second = (facts[job] for job in jobs if jobs[job] == "cells")
-    assert {j for j in jobs if facts[j]["JobState"] != "COMPLETED"} == {killed, first["JobId"]}
-    # Members of a group take turns: the most memory of one and the time of all, of two cells.
-    assert (first["MinMemoryNode"], second["MinMemoryNode"]) == ("8000M", "16000M")
-    assert (first["TimeLimit"], second["TimeLimit"]) == ("01:30:00", "03:00:00")
-    assert {facts[job]["NumCPUs"] for job in jobs} == {"1"}
-    assert "too little memory" in said
-    assert planned(folder) == {}
-
-
-def test_only_capture_and_encode_run_on_gpu_nodes(cluster, done):
-    for job, name in names(cluster, 0).items():
-        facts = cluster.facts(job)
-        gpu = name in ("capture", "encoders")
-        found = (facts["Partition"], facts.get("TresPerJob"))
-        assert found == (("gpu", "gres:gpu:1") if gpu else ("cpu", None)), name
-
-
-def test_every_job_has_a_log_and_failed_ones_that_of_slurm(done):
-    folder, *_ = done
-    jobs = [path.with_suffix(".log") for path in (folder / "logs/tiny").rglob("*.tsv")]
-    assert len(jobs) == 23
-    assert all(path.is_file() for path in jobs)
-    assert len(list((folder / "logs/slurm").rglob("*.log"))) == 2
+def inodes(folder: Path) -> dict[str, int]:
+    """The inode of each result: one that is written anew is another file."""
+    paths = [folder / "results" / name for name in results(folder) if not TEMPORARY.search(name)]
+    return {str(path.relative_to(folder)): path.stat().st_ino for path in paths}
 
 
 def recover(cluster: Cluster, folder: Path) -> None:
@@ -186,37 +114,106 @@ def recover(cluster: Cluster, folder: Path) -> None:
     subprocess.run(["bash", "-ec", command], cwd=folder, env=environment, check=True)
 
 
-def test_a_killed_coordinator_goes_on(cluster, done, tmp_path):
-    folder = tmp_path / "saegrid"
-    shutil.copytree(done[0], folder)
-    edit(folder / "src/saegrid/job.py", *reversed(HUNGRY))
-    # One cell is to be made again, of which the other must see nothing.
-    for lost in ("saes/L1R-8x", "headlines/cells/L1R-8x"):
-        shutil.rmtree(folder / "results/tiny" / lost)
-    before = last(cluster)
+class Done(NamedTuple):
+    """A study in which much went wrong, and that came to a good end."""
+
+    folder: Path
+    """Its checkout."""
+    killed: str
+    """The job that was killed, as if its node had died."""
+    cancelled: str
+    """The job that was cancelled after the death of Snakemake."""
+    kept: dict[str, int]
+    """Inodes of what was there when Snakemake was started for the second time."""
+    said: str
+    """The output of the third Snakemake."""
+
+
+@pytest.fixture(scope="module")
+def done(cluster, tmp_path_factory):
+    """A study in which a job was killed, another lacked memory, and Snakemake was killed twice."""
+    folder = study(tmp_path_factory.mktemp("tiny") / "saegrid")
+    edit(folder / "src/saegrid/job.py", *HUNGRY)
     with on(cluster, folder) as run:
+        # A node that dies takes its job with it.
+        killed = cluster.running("capture")
+        cluster("scancel", "--signal=KILL", "--full", killed)
         cluster.running("trainings")
         run.kill()
     # What runs on the cluster goes on without it; what has finished by then is not done again.
     cluster.empty()
-    kept = inodes(folder, *FINISHED)
+    kept = inodes(folder)
     recover(cluster, folder)
     with on(cluster, folder) as run:
-        cluster.running("encoders")
+        cancelled = cluster.running("encoders")
         run.kill()
     # What still runs is cancelled, for Snakemake would submit it a second time.
     recover(cluster, folder)
     assert not cluster.jobs("PENDING,RUNNING,COMPLETING")
     with on(cluster, folder) as run:
-        run.finish()
-    jobs = list(names(cluster, before).values())
-    assert jobs == ["trainings", "encoders", "encoders", "cells", "study"], jobs
-    assert inodes(folder, *FINISHED) == kept
-    assert planned(folder) == {}
-    assert results(folder) == results(done[0])
-    # Specs of files know that the model may run on a GPU.
-    found, without = values(folder), values(finished("tiny"))
-    assert {path for path in found if found[path] != without[path]} == set()
-    # What finished unseen is on record now: a changed setting is noticed.
-    edit(folder / TINY[1], "steps: 40", "steps: 41")
-    assert planned(folder)["train_sae"] == 2
+        return Done(folder, killed, cancelled, kept, run.finish())
+
+
+def test_jobs_that_fail_are_retried_with_more(cluster, done):
+    jobs = names(cluster)
+    # Two cells are seven submissions; three of these were needed twice, and nothing else.
+    once = ["corpus", "study", "trainings"]
+    twice = ["capture", "cells", "encoders"]
+    assert sorted(jobs.values()) == sorted([*once, *twice, *twice, "capture"])
+    facts = {job: cluster.facts(job) for job in jobs}
+    first, second = (facts[job] for job in jobs if jobs[job] == "cells")
+    ended = {job: facts[job]["JobState"] for job in jobs if facts[job]["JobState"] != "COMPLETED"}
+    assert ended.keys() == {done.killed, done.cancelled, first["JobId"]}
+    assert ended[done.cancelled] == "CANCELLED"
+    # Members of a group take turns: the most memory of one and the time of all, of two cells.
+    assert (first["MinMemoryNode"], second["MinMemoryNode"]) == ("8000M", "16000M")
+    assert (first["TimeLimit"], second["TimeLimit"]) == ("01:30:00", "03:00:00")
+    assert {facts[job]["NumCPUs"] for job in jobs} == {"1"}
+    assert "too little memory" in done.said
+
+
+def test_only_capture_and_encode_run_on_gpu_nodes(cluster, done):
+    for job, name in names(cluster).items():
+        facts = cluster.facts(job)
+        gpu = name in ("capture", "encoders")
+        found = (facts["Partition"], facts.get("TresPerJob"))
+        assert found == (("gpu", "gres:gpu:1") if gpu else ("cpu", None)), name
+
+
+def test_every_job_has_a_log_and_failed_ones_that_of_slurm(cluster, done):
+    jobs = [path.with_suffix(".log") for path in (done.folder / "logs/tiny").rglob("*.tsv")]
+    assert len(jobs) == 23
+    assert all(path.is_file() for path in jobs)
+    kept = {path.stem for path in (done.folder / "logs/slurm").rglob("*.log")}
+    jobs = names(cluster)
+    first, second = (job for job in jobs if jobs[job] == "cells")
+    assert kept >= {done.killed, done.cancelled, first}
+    # Snakemake was there when these had finished.
+    assert not kept & {second, *(job for job in jobs if jobs[job] in ("corpus", "study"))}
+
+
+def test_what_had_finished_when_snakemake_was_killed_is_not_done_again(done):
+    root = "results/tiny/"
+    captures = sorted((done.folder / root).glob("*/activations/*/*.safetensors"))
+    assert len(captures) == 4
+    assert done.kept.keys() >= {
+        *(f"{root}{corpus}/tokens.parquet" for corpus in ("headlines", "generated")),
+        *(f"{root}saes/L1{place}-8x/sae_weights.safetensors" for place in "AR"),
+        *(str(path.relative_to(done.folder)) for path in captures),
+    }
+    after = inodes(done.folder)
+    assert {path for path in done.kept if after[path] != done.kept[path]} == set()
+
+
+def test_it_ends_in_the_bytes_of_an_undisturbed_run_elsewhere(done, tmp_path):
+    assert planned(done.folder) == {}
+    here = study(tmp_path / "saegrid")
+    run_here(here)
+    assert results(done.folder) == results(here)
+
+
+def test_what_finished_unseen_is_on_record(done, tmp_path):
+    """A changed setting is noticed."""
+    work = copy(done.folder, tmp_path / "saegrid")
+    edit(work / TINY[1], "steps: 40", "steps: 41")
+    assert planned(work)["train_sae"] == 2

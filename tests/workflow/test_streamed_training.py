@@ -23,12 +23,13 @@ def test_trainings_fill_the_store_beside(tmp_path, together, cores):
     theirs are the same."""
     before = finished("streamed")
     folder = streamed(tmp_path / "saegrid", together=together, beside=True)
-    jobs = planned(folder, "saes", study=STREAMED)
+    jobs = jobs_to_run(folder, study=STREAMED, targets=("saes",))
     assert jobs["begin_store"] == 1 and "fill_store" not in jobs
-    assert jobs == jobs_to_run(folder, study=STREAMED, targets=("saes",))
-    assert re.search(r"^ *begin_store +1 ", run(folder, "estimate", study=STREAMED), re.M)
+    if together is None:
+        assert planned(folder, "saes", study=STREAMED) == jobs
+        assert re.search(r"^ *begin_store +1 ", run(folder, "estimate", study=STREAMED), re.M)
     run(folder, "saes", "--cores", cores, study=STREAMED)
-    assert planned(folder, "saes", study=STREAMED) == {}
+    assert jobs_to_run(folder, study=STREAMED, targets=("saes",)) == {}
     assert weights(folder) == weights(before)
     assert len(weights(folder)) == 2
     stores = [next(f.glob("results/streamed/generated/store/*")) for f in (before, folder)]

@@ -13,14 +13,19 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
-COMMAND = ("pandas", "pydantic", "snakemake.cli", "snakemake.persistence.file")
+COMMAND = (
+    *("snakemake.cli", "snakemake.persistence.file", "snakemake.report.html_reporter"),
+    *("snakemake_executor_plugin_slurm", "snakemake_executor_plugin_slurm_jobstep"),
+    *("smart_open", "platformdirs", "graphlib", "difflib", "jinja2", "threadpoolctl"),
+    *("pandas", "pydantic", "pyarrow.parquet", "safetensors", "tokenizers"),
+)
 SCRIPTS = (
     *("numpy", "pandas", "pyarrow.compute", "pyarrow.parquet", "scipy.sparse", "scipy.special"),
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
@@ -103,6 +108,18 @@ def _command(place: str, arguments: list[str], folder: str, environment: dict, p
     main()
 
 
+def _hub(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that the library of the hub reads when it is imported."""
+    return {name: value for name, value in environment.items() if name.startswith("HF_")}
+
+
+def _forget_hub() -> None:
+    """Let the next import of this library read them anew."""
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "huggingface_hub":
+            del sys.modules[name]
+
+
 def _script(connection: socket.socket) -> int:
     """The status of a script that a shim asks for; it is killed with its shim."""
     length, descriptors, *_ = socket.recv_fds(connection, 8, 3)
@@ -112,6 +129,8 @@ def _script(connection: socket.socket) -> int:
     if not child:
         for descriptor, inherited in enumerate(descriptors):
             os.dup2(inherited, descriptor)
+        if _hub(environment) != _hub(os.environ):
+            _forget_hub()
         _become(arguments, folder, environment)
         sys.path.insert(0, str(Path(arguments[0]).parent))
         main = sys.modules["__main__"] = ModuleType("__main__")
