@@ -39,6 +39,32 @@ PAIR = {
 """Two SAEs of a site that are trained together."""
 STREAMED = ("--configfile", "config/streamed.yaml")
 COMPARED = (*TINY, "config/compared.yaml")
+TESTED = (*TINY, "config/tested.yaml")
+CONTRASTS = {
+    "corpora": {
+        "random": {
+            "role": "control",
+            "source": {
+                "kind": "random_edits",
+                "of": "csv",
+                "files": {"all": "resources/toy/headlines.csv"},
+                "columns": {"id": "id", "original": "original", "edit": "edit"},
+                "split_column": "split",
+            },
+            "tokens": {"original": False, "context": 0},
+        },
+    },
+    "analyses": {
+        "tests": {
+            "contrasts": ["k1", "k2", "k3g", "k4", "k5", "k6"],
+            "label": "meanGrade",
+            "control": "random",
+            "permutations": 50,
+            "bootstrap": 20,
+        },
+    },
+}
+"""Contrasts of the texts of the tiny study."""
 OTHERS = {
     "corpora": {
         "unseen": {
@@ -96,6 +122,13 @@ def _compared(folder: Path) -> None:
     run(folder, study=COMPARED)
 
 
+def _tested(folder: Path) -> None:
+    """The tiny study as it was, with contrasts of its texts."""
+    copy(finished("tiny"), folder)
+    (folder / TESTED[-1]).write_text(yaml.safe_dump(CONTRASTS))
+    run(folder, study=TESTED)
+
+
 def _streamed(folder: Path) -> None:
     """A study that learns from a store, with its metrics."""
     streamed(folder)
@@ -113,6 +146,7 @@ STUDIES: dict[str, Callable[[Path], None]] = {
     "pair": _pair,
     "together": _together,
     "compared": _compared,
+    "tested": _tested,
     "streamed": _streamed,
     "disk": _disk,
 }
