@@ -23,10 +23,10 @@ class Corpus(NamedTuple):
     """A corpus as probes read it."""
 
     texts: Texts
-    words: Mapping[str, Sequence[str]] = {}
-    """(item,) the words of each view."""
     numbers: Mapping[str, Numbers] = {}
     """Frequency, form and surprisal of each view."""
+    words: Mapping[str, Sequence[str]] = {}
+    """(item,) the words of each view."""
 
 
 class Split(NamedTuple):
