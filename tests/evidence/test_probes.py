@@ -6,7 +6,7 @@ from scipy import sparse, stats
 
 from saegrid.evidence.contrast import Unusable
 from saegrid.evidence.exchange import BETWEEN, FLIPS
-from saegrid.evidence.probes import ceiling, fits, scores, table
+from saegrid.evidence.probes import ceiling, fits, scores, study, summing, table
 from saegrid.evidence.probes.classify import ALL, DIFFERENCE, SPARSE, classify
 from saegrid.evidence.probes.material import Activations, Material
 from saegrid.evidence.probes.problem import Corpus, Problem, folds, problem
@@ -430,3 +430,47 @@ def test_registries_hold_what_they_name():
         assert representation.of in ("texts", "site", "cell")
         assert representation.definition
         assert set(representation.methods) <= {SPARSE, ALL, DIFFERENCE}
+
+
+# --- a study --------------------------------------------------------------------------------
+
+
+def test_the_words_of_a_pair_are_those_that_differ():
+    of = made_texts(2, original=["A big deal", "No wars"], edited=["A fat lie", "No cats"])
+    assert study.spoken(of) == {"edited": ["fat lie", "cats"], "original": ["big deal", "wars"]}
+    plain = made_texts(1, paired=False, edited=["All of it"])
+    assert study.spoken(plain) == {"text": ["All of it"]}
+
+
+def test_files_are_taken_in_lists_of_given_lengths():
+    assert study.counted(["a", "b", "c"], [2, 1]) == [["a", "b"], ["c"]]
+    assert study.counted([], []) == []
+
+
+def quiver_of(good, confirmed=True):
+    """The quiver of two classifiers, one of them of a cell; good: how well this one tells."""
+    rng = np.random.default_rng(0)
+    y = np.tile([0.0, 1.0], 200)
+    guess = {0: y + 2 * rng.standard_normal(400), 1: good * y + rng.standard_normal(400)}
+    part = np.repeat([0, 1], 200)
+    rows = [
+        {"representation": name, "site": "L1R", "cell": cell, "method": ALL, "k": None,
+         "score": scores.auc(guess[n][:200], y[:200], np.ones((200, 1)))[0],
+         "low": None, "high": None}
+        for n, (name, cell) in enumerate([("x", None), ("codes", "L1R-8x")])
+    ]  # fmt: skip
+    parts = {"discovery": 200, **({"confirmation": 200} if confirmed else {})}
+    facts = {"name": "a", "kind": CLASSES, "parts": parts}
+    texts = {"a/y": y, "a/part": part, "a/cluster": np.arange(400) // 2}
+    return summing.quiver(rows, [0, 1], guess, facts, texts, {"seed": 0, "draws": 100})
+
+
+def test_a_set_of_classifiers_gains_by_one_that_is_better_on_discovery_and_by_no_other():
+    one = quiver_of(good=3)
+    assert one["gain"] == pytest.approx(one["with"] - one["without"])
+    assert 0.1 < one["low"] < one["gain"] < one["high"]
+    assert one["with_method"]["cell"] == "L1R-8x"
+    other = quiver_of(good=0)
+    assert (other["gain"], other["low"], other["high"]) == (0, 0, 0)
+    assert other["with_method"] == other["without_method"]
+    assert quiver_of(good=3, confirmed=False) is None
