@@ -13,7 +13,7 @@ from saegrid.evidence.probes.representations import BASELINES, REPRESENTATIONS
 from saegrid.evidence.probes.targets import PROBES as TARGETS
 from saegrid.stages import evidence
 from saegrid.stages.places import all_activations
-from saegrid.stages.stage import CORPUS, At, Many, Needs, Plan, Sizes, Source, Stage, Weight
+from saegrid.stages.stage import CORPUS, At, Many, Needs, One, Plan, Sizes, Source, Stage, Weight
 
 
 class Settings(Strict):
@@ -92,10 +92,16 @@ def of_each(output: str) -> Many:
     return Many(lambda plan, at: [Source(output, At(name)) for name in corpora(plan)])
 
 
+def planned(plan: Plan, at: At) -> Source:
+    """The plan of the tests."""
+    check(plan)
+    return Source("analysis_plan.plan", At())
+
+
 def asked() -> dict[str, Any]:
     """The plan, and the tables of the texts."""
     return {
-        "plan": "analysis_plan.plan",
+        "plan": One(planned),
         "texts": of_each("items.table"),
         "tokens": of_each("tokens.tokens"),
         "spans": of_each("tokens.spans"),
@@ -141,7 +147,7 @@ def neurons(plan: Plan, at: At) -> list[list[Source]]:
 
 
 def cells(plan: Plan, at: At) -> list[str]:
-    """The cells of the job's site; none of a transcoder's output."""
+    """The cells of the job's site."""
     return [str(cell) for cell in plan.cells if str(cell.site) == at.site]
 
 
@@ -183,7 +189,7 @@ PROBES = Stage(
     reads={
         **asked(),
         "base": "probes_texts.tensors",
-        "activations": Many(lambda plan, at: _flat(activations(plan, at)), settled=False),
+        "activations": Many(lambda plan, at: _flat(activations(plan, at))),
         "neurons": Many(lambda plan, at: _flat(neurons(plan, at))),
         "features": Many(features),
     },
