@@ -101,8 +101,8 @@ def hub():
 
 
 def tested():
-    """The tiny study with contrasts of its texts."""
-    return tiny(analyses={"tests": {"permutations": 50}})
+    """The tiny study with contrasts and classifiers of its texts."""
+    return tiny(analyses={"tests": {"permutations": 50}, "probes": {}})
 
 
 STUDIES = {

@@ -27,6 +27,7 @@ WHERE = {
     **dict.fromkeys(("measure", "baselines", "health"), ("judged", "all")),
     "summary_by_corpus": ("compared", "all"),
     **dict.fromkeys(("nuisances", "analysis_plan", "contrasts", "findings"), ("tested", "all")),
+    **dict.fromkeys(("probes_texts", "probes_summary"), ("tested", "all")),
     "surprisal": ("tiny", "results/tiny/headlines/surprisal.parquet"),
     **dict.fromkeys(("survey", "base_rates", "survey_page"), ("tiny", "layers")),
 }

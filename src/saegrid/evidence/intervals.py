@@ -1,13 +1,15 @@
 """Intervals of rates and differences."""
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse
 
 LEVEL = 0.95
 
 
 def exact(k: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Clopper and Pearson's interval of k of n at 95 %; [0, 1] where n is 0."""
+    from scipy import stats  # takes a second to load, which other functions here do not need
+
     k, n = np.asarray(k, float), np.asarray(n, float)
     tail = (1 - LEVEL) / 2
     with np.errstate(invalid="ignore"):

@@ -36,6 +36,9 @@ STAGES = {
     "analysis_plan": "saegrid.stages.analysis_plan:ANALYSIS_PLAN",
     "contrasts": "saegrid.stages.contrasts:CONTRASTS",
     "tests": "saegrid.stages.tests:TESTS",
+    "probes_texts": "saegrid.stages.probes_texts:PROBES_TEXTS",
+    "probes": "saegrid.stages.probes:PROBES",
+    "probes_summary": "saegrid.stages.probes_summary:PROBES_SUMMARY",
     "findings": "saegrid.stages.findings:FINDINGS",
     "summary": "saegrid.stages.summary:SUMMARY",
     "summary_by_corpus": "saegrid.stages.summary_by_corpus:SUMMARY_BY_CORPUS",
@@ -44,7 +47,10 @@ STAGES = {
 }
 """Stages by name, in the order in which they run."""
 
-ANALYSES: dict[str, str] = {"tests": "saegrid.stages.tests:Settings"}
+ANALYSES: dict[str, str] = {
+    "tests": "saegrid.stages.tests:Settings",
+    "probes": "saegrid.stages.probes:Settings",
+}
 """Optional stages, and the class of their section of the config."""
 
 

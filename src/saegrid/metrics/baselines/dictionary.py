@@ -24,21 +24,21 @@ def dictionary(fit: Fit, wanted: list[Wanted]) -> Iterator[Described]:
         rows = random_rows(one.d_sae, fit.d_model, fit.seed)
         x, r = fit.sample - fit.mean, np.empty(fit.sample.shape)
         for start, stop in blocks(len(x), TILE):
-            r[start:stop] = _codes(x[start:stop], rows, one.k) @ rows
+            r[start:stop] = largest_products(x[start:stop], rows, one.k) @ rows
         power = float(np.einsum("td,td->", r, r))
         g = float(np.einsum("td,td->", x, r)) / power if power else 0.0
 
         def describe(
             x: np.ndarray, rows: np.ndarray = rows, k: int = one.k, g: float = g
         ) -> tuple[np.ndarray, csr_array]:
-            parts = [_codes(x[a:b] - fit.mean, rows, k) for a, b in blocks(len(x), TILE)]
+            parts = [largest_products(x[a:b] - fit.mean, rows, k) for a, b in blocks(len(x), TILE)]
             x_hat = np.concatenate([fit.mean + g * (z @ rows) for z in parts])
             return x_hat, vstack(parts)
 
         yield Described(one, len(rows), describe, DEFINITION.format(g))
 
 
-def _codes(x: np.ndarray, rows: np.ndarray, k: int) -> csr_array:
+def largest_products(x: np.ndarray, rows: np.ndarray, k: int) -> csr_array:
     """Codes z (token, direction) float64: the k largest positive products of each token."""
     z = x.astype(np.float32) @ rows.T
     k = min(k, z.shape[1])
