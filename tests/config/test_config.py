@@ -53,10 +53,12 @@ def test_shipped_configs_are_valid(path):
 
 def test_the_published_20_cells_and_all_150():
     study = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    seed20 = [str(cell) for cell in cells(resolve(study))]
+    seed20 = [str(cell) for cell in cells(resolve({**study, "grid": "seed20"}))]
     attention = [f"L{n}A-{e}" for n in (7, 15, 16, 23, 24, 31) for e in ("8x", "32x")]
     others = [f"L{n}{p}-32x" for n in (7, 15, 23, 31) for p in "MR"]
     assert sorted(seed20) == sorted(attention + others)
+    # The embedded study has a null beside them.
+    assert {str(cell) for cell in cells(resolve(study))} - {*seed20} == {"L15R-frozen"}
     full = cells(resolve({**study, "grid": "full"}))
     assert len(full) == len(set(full)) == 150
     assert {cell.site.layer for cell in full} == set(range(7, 32))

@@ -312,7 +312,7 @@ def test_the_jobs_of_a_target(target):
 
 def test_the_published_20_cells_and_all_150():
     for grid, cells, sites in (("seed20", 20, 14), ("full", 150, 75)):
-        plan = plan_of(config("config") | {"grid": grid})
+        plan = plan_of(config("config") | {"grid": grid, "analyses": {}})
         counts = Counter(job.stage.name for job in jobs_of(plan, "all", "metrics"))
         assert [counts[stage] for stage in ("train_sae", *OF_A_CELL, "measure")] == [cells] * 7
         assert counts["baselines"] == sites

@@ -24,11 +24,14 @@ def clean(tmp_path_factory):
 
 
 @pytest.mark.workflow
-def test_the_published_20_cells(clean):
+def test_the_published_20_cells_and_a_null(clean):
     jobs = planned(clean, study=())
-    cells = {"train_sae", "encode", "density", "top_tokens", "logit_effects", "page"}
+    cells = {"train_sae", "encode", "density", "top_tokens", "logit_effects", "page", "contrasts"}
     assert jobs == {
-        **dict.fromkeys(cells, 20),
+        **dict.fromkeys(cells, 21),
+        "probes": 14,
+        **dict.fromkeys(("surprisal", "nuisances", "analysis_plan", "tests", "findings"), 1),
+        **dict.fromkeys(("probes_texts", "probes_summary"), 1),
         **dict.fromkeys(("items", "selection", "tokens", "capture"), 2),
         **dict.fromkeys(("summary", "plot", "index"), 1),
     }
@@ -44,7 +47,7 @@ def test_all_150_cells_share_their_captures(clean):
 
 def test_metrics_come_when_they_are_asked_for(clean):
     jobs = jobs_to_run(clean, study=(), targets=("metrics",))
-    assert jobs["measure"] == jobs["train_sae"] == 20
+    assert jobs["measure"] == jobs["train_sae"] == 21
     assert jobs["baselines"] == 14, "one a site"
     # Of a trained SAE the held-out texts of its own corpus are measured: the main one is not read.
     assert jobs["capture"] == jobs["tokens"] == 1

@@ -86,7 +86,8 @@ def test_a_change_makes_what_follows_from_it(done, tmp_path):
     after = {"tests": 1, "findings": 1, "index": 1}
     assert jobs() == {}
     assert jobs(alpha=0.1) == {"analysis_plan": 1, **after}
-    assert jobs(permutations=60) == {"analysis_plan": 1, "contrasts": 2, **after}
+    searched = {"contrasts": 2, "summary": 1, "plot": 1}
+    assert jobs(permutations=60) == {"analysis_plan": 1, **searched, **after}
     grid = [{"layers": [1], "positions": ["a", "m", "r"], "saes": ["8x"]}]
     more = jobs_to_run(work, {"grid": grid}, study=TESTED)
     assert more["contrasts"] == more["density"] == more["train_sae"] == 1

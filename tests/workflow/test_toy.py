@@ -1,6 +1,6 @@
-"""The embedded study in six of its cells: what it finds, and what its controls do not find.
+"""The embedded study in seven of its cells: what it finds, and what its controls do not find.
 
-That it is 20 cells, and which jobs these are, is told by test_dag.py.
+That it is 21 cells, and which jobs these are, is told by test_dag.py.
 """
 
 import json
@@ -25,9 +25,10 @@ LISTS = read_lists(ROOT / "resources/toy/topics.yaml")
 FEWER = [
     {"layers": [7, 31], "positions": ["a"], "saes": ["8x", "32x"]},
     {"layers": [15], "positions": ["m", "r"], "saes": ["32x"]},
+    {"layers": [15], "positions": ["r"], "saes": ["frozen"]},
 ]
 """Cells that are trained here: the first layer, one in the middle and the last of them, each
-position, and each size."""
+position, each size, and the null."""
 CONTROL = [
     {"layers": [7], "positions": ["a"], "saes": ["8x"]},
     {"layers": [15], "positions": ["m", "r"], "saes": ["32x"]},
@@ -68,12 +69,13 @@ def test_a_second_run_does_nothing(toy):
 def test_its_cells_are_some_of_the_20(toy):
     """The rest of the study is to be made, by the same command without an option."""
     jobs = jobs_to_run(toy, study=())
-    assert jobs["train_sae"] == jobs["encode"] == jobs["page"] == 20 - 6
+    assert jobs["train_sae"] == jobs["encode"] == jobs["page"] == 21 - 7
     assert jobs["capture"] == 2 and not jobs.keys() & {"items", "selection", "tokens"}
 
 
 def test_each_topic_has_a_feature_in_the_median_cell(toy):
     cells = judged(toy)
+    cells.pop("L15R-frozen")
     assert len(cells) == 6
     found = {cell: {row["topic"] for row in rows if row["found"]} for cell, rows in cells.items()}
     counts = {topic: sum(topic in topics for topics in found.values()) for topic in LISTS}
@@ -130,6 +132,73 @@ def test_an_untrained_model_has_no_topics(untrained):
     ]
 
 
+FUNNY = ("food", "sex")
+"""Topics whose edits are funnier, by 0.8 and 0.35 of a grade (see the recipe of the toy world)."""
+LABELLED = ("k2", "k3", "k3g", "k4")
+
+
+def contrasts(folder: Path, study: str = "toy") -> dict[str, dict]:
+    """The facts of each contrast of a study."""
+    facts = io.read_json(folder / "results" / study / "tests.json")
+    return {one["name"]: one for one in facts["contrasts"]}
+
+
+def test_the_planted_effect_is_found_and_confirmed(toy):
+    """Features of funny topics stand out among the confirmed ones that prefer a high grade, in each
+    contrast of the grade, and stay so with the nuisances out."""
+    table = io.read_table(toy / "results/toy/discoveries.parquet").to_pandas()
+    topics = {word: topic for topic, words in LISTS.items() for word in words}
+    for name in LABELLED:
+        own = table[(table.contrast == name) & (table.frozen == "none") & (table.sign > 0)]
+        own = own[own.confirmed == True]  # noqa: E712
+        assert len(own) > 0, name
+        shares = []
+        for words in own.words:
+            counts = [word.rsplit(" ", 1) for word in words.split(", ")]
+            total = sum(int(n) for _, n in counts)
+            shares.append(sum(int(n) for w, n in counts if topics.get(w) in FUNNY) / total)
+        assert statistics.median(shares) >= 0.5, (name, sorted(shares))
+        assert (own.p_maxt_nuisances <= 0.05).any(), name
+        assert own.high_given_fires.median() > 0.45, "of all edits .37 have a grade of 1.2 or more"
+
+
+def test_form_is_not_told_as_humor(toy):
+    """A feature of spelling that prefers a high grade does not stay with the nuisances out."""
+    table = io.read_table(toy / "results/toy/discoveries.parquet").to_pandas()
+    forms = {
+        (cell, row["feature"])
+        for cell, rows in judged(toy).items()
+        for row in rows
+        if row["form"] and not row["found"]
+    }
+    told = table[table.contrast.isin(LABELLED) & (table.sign > 0) & (table.confirmed == True)]  # noqa: E712
+    told = told[(told.p_maxt_nuisances <= 0.05) & (told.p_maxt_word <= 0.05)]
+    assert not forms & set(zip(told.cell, told.feature, strict=True))
+
+
+def test_shuffled_labels_and_a_frozen_sae_give_less(toy):
+    facts = contrasts(toy)
+    print(
+        {name: (one["n_confirmed"], one["shuffled"], one["frozen"]) for name, one in facts.items()}
+    )
+    for name, one in facts.items():
+        assert sum(confirmed for _, confirmed in one["shuffled"]) <= 1, name
+        frozen = one["frozen"]
+        assert frozen["n_cells"] == 1
+        share = one["n_confirmed"] / one["n_tested"]
+        assert frozen["n_confirmed"] / max(frozen["n_tested"], 1) <= max(1.5 * share, 0.01), name
+
+
+def test_an_untrained_model_confirms_less(toy, untrained):
+    trained, control = contrasts(toy), contrasts(untrained, "untrained")
+    for name in LABELLED:
+        share, null = (
+            one[name]["n_confirmed"] / one[name]["n_tested"] for one in (trained, control)
+        )
+        print(name, share, null)
+        assert null < 0.5 * share, name
+
+
 def test_the_summary_and_the_index_tell_the_same(toy):
     rows = io.read_table(toy / "results/toy/summary.parquet").to_pylist()
     cells = judged(toy)
@@ -139,7 +208,7 @@ def test_the_summary_and_the_index_tell_the_same(toy):
         assert row["n_shown"] == len(mine)
     text = (toy / "results/toy/index.html").read_text()
     links = set(re.findall(r'href="(headlines/cells/[^"#]+)"', text))
-    assert links == {f"headlines/cells/{row['cell']}/features.html" for row in rows}
+    assert links >= {f"headlines/cells/{row['cell']}/features.html" for row in rows}
     assert all((toy / "results/toy" / link).is_file() for link in links)
 
 
@@ -171,7 +240,7 @@ def test_every_page_opens_offline(toy):
     if chromium is None:
         pytest.skip("needs Chromium (apt-get install chromium)")
     pages = sorted((toy / "results/toy/headlines/cells").glob("*/features.html"))
-    assert len(pages) == 6
+    assert len(pages) == 7
     flags = [
         "--no-sandbox",
         "--disable-gpu",
