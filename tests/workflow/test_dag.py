@@ -115,7 +115,7 @@ def test_mistakes_stop_snakemake_before_anything_runs(clean, old, new, message):
 def test_only_jobs_with_the_model_or_an_encoder_ask_for_a_gpu():
     """The stages say who needs a GPU; profiles say which."""
     asking = {name for name, stage in load().items() if stage.needs.gpu}
-    model = {"capture", "encode", "fill_store", "measure", "verify_checkpoint"}
+    model = {"capture", "surprisal", "encode", "fill_store", "measure", "verify_checkpoint"}
     # These only where they fill a store beside.
     assert asking == model | {"train_sae", "train_together"}
 

@@ -41,7 +41,7 @@ def corpora(plan: Plan) -> list[str]:
 
 
 def searched(plan: Plan) -> list[str]:
-    """Those that the search alone reads: the main one, that of discovery, and the control."""
+    """The corpora that the search alone reads: the main one, that of discovery, and the control."""
     named = section(plan)
     return [n for n in corpora(plan) if n in (plan.main, named.discovery, named.control)]
 
