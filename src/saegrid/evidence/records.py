@@ -15,7 +15,7 @@ from saegrid.evidence.questions import Asked, Corpus
 RESULT, FROZEN = "result", "frozen"
 NEW_WORDS = "new_words"
 """Name of the texts of confirmation whose edit words do not stand in discovery."""
-SHORTLIST = 2000
+SHORTLIST = 300
 """Discoveries of a contrast and cell that get intervals and rates, the largest statistics first."""
 Chosen = Callable[[str], np.ndarray]
 
