@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from scipy.stats import norm
+from scipy.stats import t as student
 
 from saegrid.evidence import contrast, discovery, maxima
 from saegrid.evidence.discovery import Bases, Question, Sides
@@ -135,3 +136,31 @@ def per_text(question: Question) -> Question:
     alone = question.design._replace(cluster=np.arange(len(question.design.item)))
     permutations = question.moved.shape[1] - 1
     return discovery.question(question.name, alone, Bases(), permutations, 1, "alone")
+
+
+def two_sided(statistic: np.ndarray) -> np.ndarray:
+    """Normal p of statistics."""
+    return 2 * norm.sf(np.abs(statistic))
+
+
+def by_formula(
+    question: Question, chosen: Sides, nulls: int, alpha: float = 0.05, seed: int = 999
+) -> dict[str, float]:
+    """Share of data sets with exchanged labels of two classes in which Bonferroni's correction of
+    Welch's test, or of the pooled test of two rates, finds anything."""
+    design = question.design
+    other = discovery.question("null", design, Bases(), nulls, seed, "nulls")
+    firing = chosen.firing()
+    a, b = (np.asarray(firing @ side[:, 1:], np.float64) for side in other.classes())
+    n_a, n_b = design.n_a, design.n_b
+    rate_a, rate_b, rate = a / n_a, b / n_b, (a + b) / (n_a + n_b)
+    pooled = rate * (1 - rate) * (1 / n_a + 1 / n_b)
+    z = (rate_a - rate_b) / np.sqrt(np.maximum(pooled, 1e-12))
+    var_a = rate_a * (1 - rate_a) / (n_a - 1)
+    var_b = rate_b * (1 - rate_b) / (n_b - 1)
+    t = (rate_a - rate_b) / np.sqrt(np.maximum(var_a + var_b, 1e-12))
+    below = var_a**2 / (n_a - 1) + var_b**2 / (n_b - 1)
+    df = (var_a + var_b) ** 2 / np.maximum(below, 1e-30)
+    p = {"pooled z": two_sided(z), "Welch": 2 * student.sf(np.abs(t), np.maximum(df, 1))}
+    level = alpha / firing.shape[0]
+    return {name: float((values.min(axis=0) <= level).mean()) for name, values in p.items()}

@@ -19,8 +19,6 @@ SHUFFLES = 20
 """Permutations whose large statistics are kept, so that what they discover can be counted."""
 TAIL = 3.0
 """Statistics of these that are kept: no threshold over a hundred features or more is lower."""
-FEW = 10
-"""Permutations beyond the data below which the tail of a p is the normal one."""
 TIE = 1e-5
 """Share by which a statistic may fall short of one that it equals: sums of the same float32 scores
 in other order differ by rounding."""
@@ -116,11 +114,12 @@ def deviance_columns(matrix: sparse.csr_matrix, in_a: np.ndarray, in_b: np.ndarr
 
 def single(statistic: np.ndarray, beyond: np.ndarray, columns: int) -> np.ndarray:
     """(feature,) two-sided p of single features: the share of columns, the data among them, with an
-    absolute statistic at least as large; where fewer than `FEW` are, the normal tail if that is
-    smaller, since a share has no value below one of all columns."""
+    absolute statistic at least as large. Where that is the data alone, the normal tail if it is
+    smaller: a share has no value below one of all columns. To take the smaller one wherever few are
+    would make twice as many p below .001 as there should be."""
     share = beyond / columns
     tail = 2 * stats.norm.sf(np.abs(statistic))
-    return np.where(beyond < FEW, np.minimum(share, tail), share)
+    return np.where(beyond <= 1, np.minimum(share, tail), share)
 
 
 def _z(
