@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT / "tests")]
 from clustered import by_formula, kept, null_maxima, per_text  # noqa: E402
 from saegrid.base import io  # noqa: E402
 from saegrid.codes.sparse import read_features  # noqa: E402
-from saegrid.evidence import contrast, discovery, maxima, nuisances, texts  # noqa: E402
+from saegrid.evidence import contrast, discovery, exchange, maxima, nuisances, texts  # noqa: E402
 from saegrid.evidence.discovery import Bases, Question  # noqa: E402
 from saegrid.evidence.nuisances import Numbers, basis, ending_of, replaced, word_of  # noqa: E402
 
@@ -124,9 +124,11 @@ def main() -> None:
                     one = joint.setdefault(words, ([], []))
                     one[0].append(found.maxima[key])
                     one[1].append(nulls)
+            if question.design.scheme == exchange.WITHIN:
+                continue
             alone = per_text(question)
             wrong = discovery.discover([alone], {name: pooled}, 0).maxima[name]
-            if question.design.scheme == "flips":
+            if question.design.scheme == exchange.FLIPS:
                 firing = pooled.firing()
                 deviation = np.sqrt(np.asarray(firing.multiply(firing).sum(axis=1))).ravel()
                 other = discovery.question("n", question.design, Bases(), options.nulls, 9, NULLS)

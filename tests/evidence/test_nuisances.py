@@ -138,6 +138,7 @@ def test_the_mean_score_of_the_same_word_leaves_the_text_out():
     found = same_word(words, score)
     assert found["word"].tolist() == [4, 3.5, 0, 1.5, 0]
     assert found["word unknown"].tolist() == [0, 0, 1, 0, 1]
+    assert same_word(["", ""], np.array([1.0, 2]))["word unknown"].tolist() == [1, 1]
     inside = same_word(words, score, np.array([0, 0, 0, 1, 1]))
     assert "constant" not in inside
     assert inside["word"] == pytest.approx([1.5, 1, -2.5, 0.75, -0.75])
