@@ -196,6 +196,19 @@ def test_scores_of_residuals_have_norm_one_after_projection(cell):
         assert question.scores().shape == (n, 21)
 
 
+@pytest.mark.parametrize("name", ["k1", "k2", "k4"])
+def test_what_nuisances_explain_of_the_labels_alone_is_no_discovery(cell, name):
+    texts, edited, original = cell
+    question = asked(name, texts, 199)
+    basis = orthonormal({"y": question.scores()[:, 0].astype(float)})
+    question = question._replace(bases=Bases(nuisances=basis))
+    chosen = kept(sides(edited, question.design, original))
+    assert np.array_equal(question.scores(basis)[:, 0], np.zeros(len(question.design.item)))
+    found = discover([question], {name: chosen}, 10)
+    statistic = np.array(rows(found.table, name)["statistic_nuisances"])
+    assert (maxima.adjusted(statistic, found.maxima[f"{name}/nuisances"]) > 0.9).all()
+
+
 def test_a_question_depends_on_seed_and_part_and_not_on_the_cell(cell):
     texts = cell[0]
     one, same = asked("k4", texts, 30), asked("k4", texts, 30)

@@ -110,7 +110,11 @@ def numbers_of(texts: Texts, chosen: np.ndarray, column: str) -> np.ndarray:
             f"it as a number (source.labels: {{{column}: number}}), or use the contrast `label`."
         )
     missing = int(np.isnan(values[chosen]).sum())
-    if missing and missing == int(chosen.sum()):
+    if not chosen.any():
+        raise Unusable(
+            "analyses.tests: there are no texts to compare. Name splits or corpora that have some."
+        )
+    if missing == int(chosen.sum()):
         raise Unusable(
             f"analyses.tests.label: {column!r} is missing in all of {missing:,} texts. Name a "
             "column that has numbers, or leave out the contrasts that need grades."

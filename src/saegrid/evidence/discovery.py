@@ -71,19 +71,24 @@ class Question(NamedTuple):
 
     def scores(self, basis: np.ndarray | None = None) -> np.ndarray:
         """(text, permutation + 1) float32 the exchanged scores; with a basis those of residuals,
-        each column of norm one after projection."""
+        each column of norm one after projection, or 0 where nothing is left of it."""
         if self.design.kind == PAIRS:
             columns = self.moved.astype(np.float32)
         else:
             score = _balanced(self.design.score) if self.is_classes else self.design.score
             if basis is not None:
-                score = residuals(score, basis)
+                rest = residuals(score, basis)
+                score = rest * (rest @ rest > 1e-12 * (score @ score))
             columns = score.astype(np.float32)[self.moved]
         if basis is not None and basis.shape[1]:
             inner = basis.T @ columns
             total = np.einsum("ij,ij->j", columns, columns, dtype=np.float64)
-            left = np.sqrt(np.maximum(total - (inner**2).sum(axis=0), 1e-12))
-            columns /= left.astype(np.float32)
+            left = total - (inner**2).sum(axis=0)
+            # Scores that the basis explains wholly leave nothing but rounding, which counts as 0.
+            some = left > 1e-6 * total
+            scale = np.zeros(len(left))
+            scale[some] = 1 / np.sqrt(left[some])
+            columns *= scale.astype(np.float32)
         return columns
 
     @property

@@ -49,10 +49,9 @@ def table(
     row = np.array(list(first.values()))
     order = np.lexsort((side[row], spans["item"].to_numpy()[row]))
     row = row[order]
+    at = {keys[r]: place for place, r in enumerate(row)}
+    place = _places(spans, side, np.array([at[key] for key in keys], int))
     item, side = spans["item"].to_numpy()[row], side[row]
-    place = {
-        name: spans[name].to_numpy()[row] for name in ("start", "stop", "edit_start", "edit_stop")
-    }
     plain = (side != EDITED) & (side != ORIGINAL)
     own = [
         "" if is_plain else words[one][i]
@@ -70,16 +69,12 @@ def table(
             strict=True,
         )
     }
-    begin = np.where(plain, place["start"], place["edit_start"])
-    end = np.where(plain, place["stop"], place["edit_stop"])
     columns = {
         "item": item,
         "side": [TEXT if is_plain else str(one) for one, is_plain in zip(side, plain, strict=True)],
         "word": own,
         "frequency": means,
-        "n_tokens": end - begin,
-        "position": begin - place["start"],
-        "length": place["stop"] - place["start"],
+        **place,
         "capital": [
             (edited[i] if is_plain else word)[:1].isupper()
             for i, word, is_plain in zip(item, own, plain, strict=True)
@@ -91,6 +86,17 @@ def table(
     }
     arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in SCHEMA]
     return pa.Table.from_arrays(arrays, schema=SCHEMA), words_of_source
+
+
+def _places(spans: pa.Table, side: np.ndarray, at: np.ndarray) -> dict[str, np.ndarray]:
+    """Tokens of each span, before it and of its text, over all lines of the text. at: (line,) the
+    row of each; lines before an edit end with an empty span, those after it begin with one."""
+    names = ("start", "stop", "edit_start", "edit_stop")
+    start, stop, first, last = (spans[name].to_numpy() for name in names)
+    plain = (side != EDITED) & (side != ORIGINAL)
+    begin, end = np.where(plain, start, first), np.where(plain, stop, last)
+    values = {"n_tokens": end - begin, "position": begin - start, "length": stop - start}
+    return {name: np.bincount(at, value).astype(int) for name, value in values.items()}
 
 
 def _spoken(

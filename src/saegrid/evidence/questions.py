@@ -121,7 +121,8 @@ def _bases(
     word = None
     if not paired and corpus.texts.is_paired:
         words = [corpus.words[EDITED][i] for i in design.item]
-        word = nuisances.orthonormal(nuisances.same_word(words, design.score))
+        inside = design.cluster if design.scheme == exchange.WITHIN else None
+        word = nuisances.orthonormal(nuisances.same_word(words, design.score, inside))
     return Bases(own if groups else None, word)
 
 
