@@ -240,4 +240,5 @@ def test_edits_that_differ_from_originals_by_a_nuisance_alone_give_no_discovery_
         if seed < 50:
             plain.append(maxima.z_test(firing, question.scores()))
     assert rate_of(plain) > 0.9
-    assert 0.03 <= rate_of(without) <= 0.07
+    # Residuals of pairs are exchanged by approximation, which is a little careful here.
+    assert 0.02 <= rate_of(without) <= 0.07
