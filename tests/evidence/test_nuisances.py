@@ -14,7 +14,7 @@ from saegrid.evidence.nuisances import (
     orthonormal,
     replaced,
     residuals,
-    same_word,
+    word_codes,
     word_of,
 )
 
@@ -133,15 +133,10 @@ def test_residuals_and_shares_by_hand():
     assert explained(np.ones(4), found) == 0
 
 
-def test_the_mean_score_of_the_same_word_leaves_the_text_out():
-    words, score = ["Hair", "hair", "pie", "hair", "dog"], np.array([1.0, 2, 5, 6, 7])
-    found = same_word(words, score)
-    assert found["word"].tolist() == [4, 3.5, 0, 1.5, 0]
-    assert found["word unknown"].tolist() == [0, 0, 1, 0, 1]
-    assert same_word(["", ""], np.array([1.0, 2]))["word unknown"].tolist() == [1, 1]
-    inside = same_word(words, score, np.array([0, 0, 0, 1, 1]))
-    assert "constant" not in inside
-    assert inside["word"] == pytest.approx([1.5, 1, -2.5, 0.75, -0.75])
+def test_texts_of_a_word_have_its_number():
+    code = word_codes(["Hair", "hair", "pie", "", "", "hair"])
+    assert code[0] == code[1] == code[5] != code[2]
+    assert len(set(code.tolist())) == 4, "texts without a word stand alone"
 
 
 def test_centring_by_hand():

@@ -18,7 +18,7 @@ VARIANTS = {
     PLAIN: "firing alone",
     MAGNITUDE: "ranks of the activations in the place of firing (of pairs their differences)",
     NUISANCES: "firing, with the nuisances projected out",
-    WORD: "firing, with the mean score of the same word's other texts projected out",
+    WORD: "firing, of scores less their mean over the texts of one word, exchanged among these",
 }
 """Forms of the test of a contrast."""
 SCHEMA = pa.schema(
@@ -57,7 +57,15 @@ class Bases(NamedTuple):
     """Orthonormal bases (text, q) that are projected out of a contrast; None where it has none."""
 
     nuisances: np.ndarray | None = None
-    word: np.ndarray | None = None
+
+
+class Words(NamedTuple):
+    """The texts of the same words, for the question whether a contrast is more than the word."""
+
+    code: np.ndarray
+    """(text,) number of the word."""
+    moved: np.ndarray
+    """(text, permutation + 1) exchange among the texts of a word."""
 
 
 class Question(NamedTuple):
@@ -68,6 +76,20 @@ class Question(NamedTuple):
     bases: Bases
     moved: np.ndarray
     """(text, permutation + 1): indices of texts, or signs of pairs."""
+    words: Words | None = None
+    """None of pairs and of unpaired texts."""
+
+    def within_words(self) -> np.ndarray:
+        """(text, permutation + 1) float32 the scores less their mean over the texts of the same
+        word, exchanged among these.
+
+        What follows the word alone is gone, however few texts a word has; the mean of the word's
+        other texts, projected out, leaves much of it. Originals do not move as a whole here.
+        """
+        score = _balanced(self.design.score) if self.is_classes else self.design.score
+        _, code = np.unique(self.words.code, return_inverse=True)
+        rest = score - (np.bincount(code, score) / np.bincount(code))[code]
+        return rest.astype(np.float32)[self.words.moved]
 
     def scores(self, basis: np.ndarray | None = None) -> np.ndarray:
         """(text, permutation + 1) float32 the exchanged scores; with a basis those of residuals,
@@ -200,9 +222,11 @@ def _variants(question: Question, chosen: Sides) -> dict[str, maxima.Tested]:
         tested = {PLAIN: maxima.z_test(firing, scores)}
     tested[MAGNITUDE] = maxima.z_test(chosen.magnitude(), scores)
     del scores
-    for variant, basis in ((NUISANCES, question.bases.nuisances), (WORD, question.bases.word)):
-        if basis is not None and basis.shape[1]:
-            tested[variant] = maxima.z_test(firing, question.scores(basis), basis)
+    basis = question.bases.nuisances
+    if basis is not None and basis.shape[1]:
+        tested[NUISANCES] = maxima.z_test(firing, question.scores(basis), basis)
+    if question.words is not None:
+        tested[WORD] = maxima.z_test(firing, question.within_words())
     return tested
 
 
@@ -213,7 +237,9 @@ def columns_of(question: Question, chosen: Sides, variant: str = PLAIN) -> np.nd
     firing = chosen.firing()
     if variant == PLAIN and question.is_classes:
         return maxima.deviance_columns(firing, *question.classes())
-    basis = getattr(question.bases, variant) if variant else None
+    if variant == WORD:
+        return maxima.z_columns(firing, question.within_words())
+    basis = question.bases.nuisances if variant else None
     return maxima.z_columns(firing, question.scores(basis), basis)
 
 

@@ -124,26 +124,11 @@ def explained(score: np.ndarray, basis: np.ndarray) -> float:
     return 1 - float(np.square(residuals(centred, basis)).sum()) / total if total else 0.0
 
 
-def same_word(
-    words: Sequence[str], score: np.ndarray, cluster: np.ndarray | None = None
-) -> dict[str, np.ndarray]:
-    """Columns of the question "more than the word?": the mean score of the same word's other texts,
-    0 with a column of its own where it has none, or is no word.
-
-    A mean of few texts is a noisy stand-in for the word, so that part of what the word explains
-    stays: where firing and scores follow words of two or three texts each and share nothing else,
-    one half of all data sets still has a discovery (without these columns nearly all have).
-
-    cluster: (text,), where labels move inside the original, to centre them within.
-    """
+def word_codes(words: Sequence[str]) -> np.ndarray:
+    """(text,) int64: a number for each word, casefolded; a text without a word has its own."""
     _, code = np.unique([word.casefold() for word in words], return_inverse=True)
-    count = np.bincount(code)[code] - 1
-    total = np.bincount(code, score)[code] - score
-    has = (count > 0) & np.array([bool(word) for word in words], bool)
-    mean = np.where(has, total / np.maximum(count, 1), 0.0)
-    unknown = (~has).astype(float)
-    columns = {"constant": np.ones(len(score)), "word": mean, "word unknown": unknown}
-    return columns if cluster is None else centred(columns, cluster)
+    without = np.array([not word for word in words], bool)
+    return np.where(without, len(words) + np.arange(len(words)), code)
 
 
 def _levels(item: np.ndarray, a: Numbers, groups: Sequence[str]) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ from saegrid.base.words import EDITED, ORIGINAL
 from saegrid.codes.sparse import Features
 from saegrid.evidence import contrast, discovery, exchange, nuisances, parts
 from saegrid.evidence.contrast import PAIRS, Design, Unusable
-from saegrid.evidence.discovery import Bases, Question, Sides
+from saegrid.evidence.discovery import Bases, Question, Sides, Words
 from saegrid.evidence.texts import TEXT, Texts
 
 WORDS = "new words"
@@ -74,6 +74,7 @@ def ask(
     if seen is not None:
         part = {**part, "without": seen}
     moved: dict[tuple[str, bytes], np.ndarray] = {}
+    same: dict[bytes, Words | None] = {}
     questions, skipped = [], {}
     for one, design in designs({**plan, "contrasts": _wanted(plan, only)}, part, corpus, name):
         if isinstance(design, Unusable):
@@ -86,7 +87,11 @@ def ask(
             one, design, bases, 0 if key in moved else plan["permutations"], plan["seed"], name
         )
         moved.setdefault(key, asked.moved)
-        questions.append(asked._replace(moved=moved[key]))
+        words = design.item.tobytes()
+        if words not in same:
+            same[words] = _words(design, corpus, plan, name)
+        own = None if design.kind == PAIRS else same[words]
+        questions.append(asked._replace(moved=moved[key], words=own))
     return Asked(questions, skipped)
 
 
@@ -118,12 +123,16 @@ def _bases(
             corpora[plan["control"]].numbers[EDITED] if design.control else corpus.numbers[ORIGINAL]
         )
     own, _ = nuisances.basis(design, numbers, other, groups)
-    word = None
-    if not paired and corpus.texts.is_paired:
-        words = [corpus.words[EDITED][i] for i in design.item]
-        inside = design.cluster if design.scheme == exchange.WITHIN else None
-        word = nuisances.orthonormal(nuisances.same_word(words, design.score, inside))
-    return Bases(own if groups else None, word)
+    return Bases(own if groups else None)
+
+
+def _words(design: Design, corpus: Corpus, plan: Mapping[str, Any], name: str) -> Words | None:
+    """The texts of the same edit words, with their exchange; None of pairs and unpaired texts."""
+    if design.kind == PAIRS or not corpus.texts.is_paired:
+        return None
+    code = nuisances.word_codes([corpus.words[EDITED][i] for i in design.item])
+    rng = exchange.generator(plan["seed"], f"words {name}")
+    return Words(code, exchange.exchanged(code, plan["permutations"], rng, between=False))
 
 
 def pooled(

@@ -131,8 +131,8 @@ CELLS: dict[str, Defined] = {
     "n_confirmed": Defined("confirmed", "count", "of these with p_confirm at or below alpha"),
     "n_nuisances": Defined("nuisances out", "count", "discovered ones that stay so with nuisances "
                            "accounted for"),
-    "n_word": Defined("word out", "count", "discovered ones that stay so with the same word's mean "
-                      "label accounted for"),
+    "n_word": Defined("word out", "count", "discovered ones that stay so where labels are "
+                      "exchanged among the texts of one word alone"),
     "n_bh": Defined("BH", "count", "features at q by Benjamini and Hochberg in this cell"),
     "n_by": Defined("BY", "count", "the same by Benjamini and Yekutieli"),
     "selected": Defined("selected", "text", "the cell passes the first step of the hierarchy"),

@@ -175,7 +175,7 @@ def _word(one: Contrast) -> Sentence | None:
         one.number("n_word"),
         " of the ",
         one.number("n_discovered"),
-        " stay when the mean label of the same word’s other texts is accounted for too. This is a "
+        " stay when labels are compared and exchanged among the texts of one word alone. This is a "
         "strict question: a meaning that the word itself carries goes with it.",
     )
 
