@@ -150,7 +150,6 @@ def facts(grid: Grid, shuffled: Mapping[str, list[list[int]]], by_cell: pa.Table
         "n_features": sum(one["n_tested"] for one in contrasts),
         "base_high": _base(grid.inputs),
         "contrasts": contrasts,
-        "untrained_words": UNTRAINED,
         "unanswered": {**grid.plan.get("unanswered", {}), **grid.asked.skipped},
     }
 
@@ -195,6 +194,7 @@ def _facts(grid: Grid, question: Question, lines: Sequence[Mapping[str, Any]]) -
         "shrinkage": confirmation.shrinkage(_of_rows(of, "effect"), of.column("effect_confirm")),
         "frozen": _null(grid, name),
         "untrained": grid.inputs.untrained.get(name),
+        "untrained_words": UNTRAINED,
         "smallest_detectable": _detectable(statistic, effect, limit),
         "p_histogram": np.histogram(p, bins=BINS, range=(0, 1))[0].tolist(),
         "volcano": _volcano(of, effect, p),

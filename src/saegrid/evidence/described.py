@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from saegrid.base.words import EDITED, ORIGINAL, Cell
 from saegrid.evidence import CONFIRMATION, DISCOVERY, TEST, confirmation, questions
-from saegrid.evidence.discovery import Question, Sides
+from saegrid.evidence.discovery import SCHEMA, Question, Sides
 from saegrid.evidence.examples import examples
 from saegrid.evidence.questions import Corpus
 from saegrid.evidence.records import (
@@ -186,9 +186,20 @@ COPIED = (
 
 def discoveries(details: Sequence[Described], plan: Mapping[str, Any]) -> pa.Table:
     """discoveries.parquet: one row a contrast, cell and feature."""
-    numbers = _numbers(plan)
-    parts = [_table(one, numbers) for one in details]
-    return pa.concat_tables(parts) if parts else pa.table({})
+    names = _numbers(plan)
+    parts = [_table(one, names) for one in details]
+    return pa.concat_tables([schema(names).empty_table(), *parts])
+
+
+def schema(names: Sequence[str]) -> pa.Schema:
+    """The columns of discoveries.parquet. names: of the numbers that were made for discoveries."""
+    text = ("contrast", "cell", "position", "sae", "frozen", "words")
+    kinds = {name: pa.string() for name in text}
+    kinds |= {"layer": pa.int32(), "sign": pa.int8(), "confirmed": pa.bool_()}
+    kinds |= {field.name: field.type for field in SCHEMA if field.name not in kinds}
+    order = ("contrast", "cell", "layer", "position", "sae", "frozen", "feature", "sign", *COPIED)
+    order += ("lift", *names, "confirmed", *(f"p_maxt{form}" for form in FORMS), "q", "words")
+    return pa.schema([(name, kinds.get(name, pa.float64())) for name in order])
 
 
 def _numbers(plan: Mapping[str, Any]) -> list[str]:

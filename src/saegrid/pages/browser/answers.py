@@ -225,7 +225,17 @@ def _chance(one: Contrast, named: bool) -> Sentence:
                 one.number(f"{key}.n_tested"),
                 " features",
             ]
+    if _as_much(one):
+        parts.append(", as large a share: it takes no learned dictionary to find such features")
     return sentence(*_begun([*parts, "."]))
+
+
+def _as_much(one: Contrast) -> bool:
+    """True if at least as large a share of the features of frozen SAEs is confirmed."""
+    if not one.has("frozen.n_confirmed") or not one["n_confirmed"]:
+        return False
+    frozen = one["frozen"]
+    return frozen["n_confirmed"] * one["n_tested"] >= one["n_confirmed"] * frozen["n_tested"]
 
 
 def _against(of_probes: list[Probe]) -> tuple[Sentence, ...]:
@@ -244,10 +254,11 @@ def _against_words(probe: Probe) -> Sentence:
     name: list[Part] = [Term(probe.title), ": "]
     if best is None or words is None:
         return sentence(*name, "there are no scores to compare.")
+    metric = probe.metric.partition(":")[0]
     parts: list[Part] = [
         *name,
         "a classifier that knows the words and their surprisal alone reaches "
-        f"{_article(probe.metric)} {probe.metric} of ",
+        f"{_article(metric)} {metric} of ",
         probe.number(words),
         "; one that reads ",
         Number(count(best["k"]), probe.number(best, "k").source, probe.number(best).href),

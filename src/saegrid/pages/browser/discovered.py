@@ -42,6 +42,14 @@ def with_lifts(table: pa.Table) -> pa.Table:
     return table
 
 
+def results(table: pa.Table) -> pa.Table:
+    """The rows of SAEs of which nothing was frozen."""
+    if "frozen" not in table.column_names:
+        return table
+    kept = [value == "none" for value in table["frozen"].to_pylist()]
+    return table.filter(pa.array(kept, pa.bool_()))
+
+
 def ranked(table: pa.Table) -> np.ndarray:
     """Rows in the order of the page: confirmed ones first, contrasts taking turns, those with the
     surest lift first in each.
@@ -85,8 +93,9 @@ def data(
     further: Sequence[str],
     most: int = MOST,
 ) -> dict[str, Any]:
-    """Discovered features as the script of the page reads them."""
-    every = with_lifts(discoveries)
+    """Discovered features as the script of the page reads them; those of frozen SAEs, which are a
+    null, are left out."""
+    every = with_lifts(results(discoveries))
     table = every.take(pa.array(ranked(every)[:most]))
     names = [contrast.name for contrast in contrasts]
     shown = groups(table.column_names, further)
@@ -113,6 +122,7 @@ def data(
                 "a": str(contrast["a"]),
                 "b": str(contrast["b"]),
                 "rates": contrast.is_of_rates,
+                "primary": bool(contrast.get("primary")),
             }
             for contrast in contrasts
         ],

@@ -259,7 +259,10 @@
   if (!n) { $("#filters").hidden = true; $("#rows").hidden = true; $("#legend").hidden = true; }
   // Where nothing is confirmed, the discovered ones are shown.
   else if (!col.confirmed.some((value) => value === true)) $("#by-state").value = "all";
-  if (n && values("contrast").length > 1) $("#by-contrast").value = col.contrast[0]; // one question at a time
+  if (n && values("contrast").length > 1) { // one question at a time, the main one first
+    const main = values("contrast").find((k) => study.contrasts[k].primary);
+    $("#by-contrast").value = main ?? col.contrast[0];
+  }
   relist();
   reveal();
 })();

@@ -11,7 +11,7 @@ from saegrid.pages.browser import charts, nulls, outcomes
 from saegrid.pages.browser.answers import answers
 from saegrid.pages.browser.classifiers import classifiers
 from saegrid.pages.browser.defined import CELLS, HEADS, groups
-from saegrid.pages.browser.discovered import MOST, data, script
+from saegrid.pages.browser.discovered import MOST, data, results, script
 from saegrid.pages.browser.render import render_study, require
 from saegrid.pages.browser.sentences import (
     NONE,
@@ -58,6 +58,7 @@ def findings_page(
     where the study has no classifiers. most: discovered features that the page carries.
     """
     require(facts, REQUIRED, "The facts of a page of findings")
+    discoveries = results(discoveries)
     main = primary(tests)
     every = [*main, *(one for one in contrasts(tests) if one.name not in {x.name for x in main})]
     frozen = tests.get("frozen_cells") or ()
