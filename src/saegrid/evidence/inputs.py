@@ -61,6 +61,7 @@ def read_inputs(files: Any, settings: Mapping[str, Any]) -> Inputs:
             **io.table_facts(files.nuisances[0]),
         },
         "reference": settings["reference"],
+        "reconstruction": [_reconstruction(path) for path in files.measured],
     }
     return Inputs(
         plan,
@@ -71,6 +72,17 @@ def read_inputs(files: Any, settings: Mapping[str, Any]) -> Inputs:
         head,
         _untrained(settings["untrained"]),
     )
+
+
+RECONSTRUCTION = ("l0", "fvu", "ce_recovered")
+"""Metrics of a cell that stand on the main and on the reference corpus."""
+
+
+def _reconstruction(path: str) -> dict[str, Any]:
+    """Reconstruction of a cell on a corpus, from its metrics.json; null of what it has not."""
+    facts = io.read_json(path)
+    values = {name: facts["metrics"].get(name, {}).get("value") for name in RECONSTRUCTION}
+    return {"cell": facts["cell"], "corpus": facts["corpus"], "n": facts["tokens"]["n"], **values}
 
 
 def write_cells(paths: Sequence[str], outcome: Outcome, spec: str) -> None:

@@ -97,6 +97,21 @@ def beside(plan: Plan, at: At) -> list[Source]:
     return [Source("density.table", p._replace(corpus=name)) for p in cells(plan) if name]
 
 
+def measured(plan: Plan, at: At) -> list[Source]:
+    """Reconstruction of every cell on the main and on the reference corpus, where there is one;
+    left out where a cell has learned from these texts."""
+    name = reference(plan)
+    sources = []
+    for place in cells(plan) if name else []:
+        for corpus in (plan.main, name):
+            try:
+                plan.judged.check(place.cell, corpus)
+            except ConfigError:
+                continue
+            sources.append(Source("measure.metrics", At(corpus, place.cell)))
+    return sources
+
+
 def untrained(plan: Plan) -> dict[str, Any]:
     """The tests of the study of the untrained model, where these were made: their content."""
     name = section(plan).untrained

@@ -15,6 +15,7 @@ from saegrid.stages.evidence import (
     codes,
     corpora,
     frozen,
+    measured,
     of_each,
     reference,
     untrained,
@@ -109,6 +110,7 @@ TESTS = Stage(
         "densities": places.of_every_cell("density.table"),
         "top_tokens": places.of_every_cell("top_tokens.top"),
         "reference": Many(beside),
+        "measured": Many(measured),
     },
     writes={
         "facts": STUDY + "tests.json",
