@@ -17,7 +17,7 @@ from saegrid.pages.browser.findings import findings_page
 TESTS = {
     **dict.fromkeys(["label", "control", "confirmation", "test", "primary", "discovery"]),
     **dict.fromkeys(["same_high", "same_low"]),
-    "contrasts": ["k2", "k4"],
+    "contrasts": ["k1", "k2", "k4"],
     "classes": [],
     "high": 1.4,
     "low": 0.4,
@@ -118,6 +118,8 @@ def test_a_planted_feature_is_found_and_confirmed_in_its_cell():
         (made.cells["L0R-8x"].to_pandas().query("contrast == 'k4'").confirmed == True).sum()  # noqa: E712
         + (made.cells["L1R-8x"].to_pandas().query("contrast == 'k4'").confirmed == True).sum()  # noqa: E712
     )
+    # Pairs have no label to compare among the texts of a word; the others do.
+    assert [one["n_word"] is None for one in facts.values()] == [True, False, False]
     kinds = made.examples.to_pandas().query("contrast == 'k4' and feature == 0").kind
     assert set(kinds) == {"strongest", "random", "miss"}
     assert "k4" in page_of(made)

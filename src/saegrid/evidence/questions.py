@@ -74,7 +74,7 @@ def ask(
     if seen is not None:
         part = {**part, "without": seen}
     moved: dict[tuple[str, bytes], np.ndarray] = {}
-    same: dict[bytes, Words | None] = {}
+    same: dict[bytes, Words] = {}
     questions, skipped = [], {}
     for one, design in designs({**plan, "contrasts": _wanted(plan, only)}, part, corpus, name):
         if isinstance(design, Unusable):
@@ -87,10 +87,11 @@ def ask(
             one, design, bases, 0 if key in moved else plan["permutations"], plan["seed"], name
         )
         moved.setdefault(key, asked.moved)
-        words = design.item.tobytes()
-        if words not in same:
-            same[words] = _words(design, corpus, plan, name)
-        own = None if design.kind == PAIRS else same[words]
+        own, texts = None, design.item.tobytes()
+        if design.kind != PAIRS and corpus.texts.is_paired:
+            if texts not in same:
+                same[texts] = _words(design, corpus, plan, name)
+            own = same[texts]
         questions.append(asked._replace(moved=moved[key], words=own))
     return Asked(questions, skipped)
 
@@ -126,10 +127,8 @@ def _bases(
     return Bases(own if groups else None)
 
 
-def _words(design: Design, corpus: Corpus, plan: Mapping[str, Any], name: str) -> Words | None:
-    """The texts of the same edit words, with their exchange; None of pairs and unpaired texts."""
-    if design.kind == PAIRS or not corpus.texts.is_paired:
-        return None
+def _words(design: Design, corpus: Corpus, plan: Mapping[str, Any], name: str) -> Words:
+    """The texts of the same edit words, with their exchange."""
     code = nuisances.word_codes([corpus.words[EDITED][i] for i in design.item])
     rng = exchange.generator(plan["seed"], f"words {name}")
     return Words(code, exchange.exchanged(code, plan["permutations"], rng, between=False))
