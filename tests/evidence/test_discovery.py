@@ -7,7 +7,7 @@ from scipy import sparse, stats
 
 from clustered import PLAN, asked, clusters, codes, grades, kept, sides, texts_of
 from saegrid.codes.sparse import from_pairs
-from saegrid.evidence import discovery, exchange, maxima
+from saegrid.evidence import discovery, exchange, maxima, multiplicity
 from saegrid.evidence.contrast import PAIRS
 from saegrid.evidence.discovery import SCHEMA, Bases, Sides, Words, columns_of, discover, effects
 from saegrid.evidence.nuisances import orthonormal, word_codes
@@ -304,3 +304,26 @@ def test_the_level_holds_where_grades_follow_words_of_few_texts():
         statistic = found.table["statistic_word"].to_numpy()
         hits += (maxima.adjusted(statistic, found.maxima["k4/word"]) <= 0.05).any()
     assert 0.02 <= hits / sets <= 0.09
+
+
+@pytest.mark.slow
+def test_false_discoveries_stay_below_their_rate():
+    """Of mixed truth: 20 of 200 features follow the grade (D7 v)."""
+    shares, hits = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        cluster = clusters(rng, 300)
+        grade = grades(rng, cluster)
+        dense = codes(rng, cluster, 200, least=0.03).toarray()
+        for feature in range(0, 200, 10):
+            level = 0.5 * (grade - grade.mean()) / grade.std() + rng.standard_normal(len(grade))
+            dense[:, feature] = np.where(level > 1, 1, 0)
+        question = asked("k4", texts_of(cluster, {"grade": grade}), 999, seed)
+        matrix = sparse.csc_matrix(dense.astype(np.float32))
+        table = discover([question], {"k4": sides(matrix, question.design)}, 10).table
+        chosen = multiplicity.adjusted(table["p"].to_numpy()) <= 0.1
+        planted = table["feature"].to_numpy() % 10 == 0
+        shares.append((chosen & ~planted).sum() / max(chosen.sum(), 1))
+        hits.append((chosen & planted).sum() / planted.sum())
+    assert np.mean(shares) <= 0.1 + 2 * np.std(shares) / np.sqrt(len(shares))
+    assert np.mean(hits) > 0.8
