@@ -112,8 +112,9 @@ def test_a_changed_plan_is_told_and_nothing_is_lost(done, tmp_path):
 def test_a_label_of_one_class_is_one_sentence_and_leaves_results(done, tmp_path):
     work = copy(done, tmp_path / "saegrid")
     before = {p: p.read_bytes() for p in (work / "results/tiny").rglob("*.parquet")}
-    settings = "analyses={tests: {contrasts: ['label'], label: split, discovery: train}}"
-    failed = snakemake(work, "--config", settings, study=TESTED)
+    named = "contrasts: ['label'], label: split, discovery: train, confirmation: dev"
+    settings = f"analyses={{tests: {{{named}}}}}"
+    failed = snakemake(work, "--cores", "2", "--config", settings, study=TESTED)
     assert failed.returncode != 0
     said = failed.stdout + failed.stderr
     assert "'split' must have two classes, or be a number; it has 1: 'train'." in said
