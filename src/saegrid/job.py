@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
+from saegrid.base.errors import CheckpointError, ConfigError
 from saegrid.base.paths import expand_all
 
 SCRIPT = getattr(sys.modules["__main__"], "snakemake", None)
@@ -75,6 +76,10 @@ def start(snakemake: Any) -> Iterator[Job]:
                 f"done: {wall:.2f} s, {used:.2f} CPU s in the library, "
                 f"{time.process_time():.2f} CPU s in all"
             )
+        except (ConfigError, CheckpointError) as mistake:
+            # Of the config or of what it names: the sentence says how to mend it, and no more.
+            print(mistake, file=log)
+            raise SystemExit(1) from None
         except BaseException:
             traceback.print_exc(file=log)
             raise

@@ -43,6 +43,16 @@ def test_a_script_that_fails_says_why_and_ends_as_others_do(tmp_path):
     assert "ValueError: no such row" in log
 
 
+def test_a_mistake_of_the_user_is_its_sentence_and_no_traceback(tmp_path):
+    work = """
+    from saegrid.base.errors import ConfigError
+    raise ConfigError("the.key: mend it so.")
+"""
+    status, said, log = script(tmp_path, work)
+    assert (status, said) == (1, "taken apart\n")
+    assert log == "the.key: mend it so.\n"
+
+
 def test_arrays_load_no_pandas_but_who_asks_for_it_gets_it(tmp_path):
     work = """
     table = pa.table({"a": pa.array([1, 2])})

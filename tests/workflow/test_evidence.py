@@ -118,4 +118,5 @@ def test_a_label_of_one_class_is_one_sentence_and_leaves_results(done, tmp_path)
     assert failed.returncode != 0
     said = failed.stdout + failed.stderr
     assert "'split' must have two classes, or be a number; it has 1: 'train'." in said
+    assert "Traceback" not in said
     assert {p: p.read_bytes() for p in before} == before

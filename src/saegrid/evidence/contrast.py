@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from saegrid.base.errors import ConfigError
 from saegrid.base.registry import pick
 from saegrid.evidence.exchange import BETWEEN, FLIPS, WITHIN
 from saegrid.evidence.texts import Texts
@@ -14,7 +15,7 @@ LEAST = 10
 """Texts that a class must have, and pairs or scored texts a contrast."""
 
 
-class Unusable(ValueError):
+class Unusable(ConfigError):
     """An error of a contrast that the texts cannot answer; one sentence with the key and a mend."""
 
 
