@@ -1,9 +1,8 @@
 """The page that says in plain words what was found, confirmed and not found."""
 
-from saegrid.pages.browser.findings import findings_page
-
 from saegrid.base import io
 from saegrid.job import start
+from saegrid.pages.browser.findings import findings_page
 
 with start(snakemake) as job:
     inputs, settings = job.input, job.written
