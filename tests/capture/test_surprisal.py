@@ -199,7 +199,7 @@ def test_the_same_bytes_in_any_company():
 
 
 def test_logits_are_float32_where_the_model_is_not():
-    """Those of a head in bfloat16 would be off by more."""
+    """Surprisals from a head in bfloat16 would be off by more."""
     model, (rows, wanted) = toy_llama(dtype=torch.bfloat16), some_rows()
     nats = []
     for start, stop in pairwise(rows.starts):

@@ -290,7 +290,7 @@ def test_what_follows_the_word_alone_is_not_more_than_the_word(cell):
 
 @pytest.mark.slow
 def test_the_level_holds_where_grades_follow_words_of_few_texts():
-    """Of features that follow the words alone, one data set in twenty has a discovery."""
+    """One data set in twenty has a discovery among features that follow the words alone."""
     rng, hits, sets = np.random.default_rng(11), 0, 300
     for number in range(sets):
         cluster = np.arange(400)
@@ -308,7 +308,7 @@ def test_the_level_holds_where_grades_follow_words_of_few_texts():
 
 @pytest.mark.slow
 def test_false_discoveries_stay_below_their_rate():
-    """Of mixed truth: 20 of 200 features follow the grade (D7 v)."""
+    """Twenty of 200 features follow the grade, the others nothing (D7 v)."""
     shares, hits = [], []
     for seed in range(40):
         rng = np.random.default_rng(seed)

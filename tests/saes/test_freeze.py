@@ -164,7 +164,7 @@ def test_what_is_written_says_so_and_can_be_read(tmp_path, recipe, freeze):
 
 
 def test_frozen_directions_find_nothing():
-    """Of the planted dictionary no more than random directions do; trained ones find it."""
+    """Frozen directions match the planted dictionary as random ones do; trained ones find it."""
     best = {
         kind: (DIRECTIONS @ quick("topk", steps=200, freeze=kind).tensors["W_dec"].T).max(axis=1)
         for kind in ("none", "decoder", "soft")

@@ -180,7 +180,7 @@ def test_a_control_is_captured_and_encoded_where_something_asks():
 
 
 def test_stale_features_of_a_control_keep_what_its_sae_learns_from_unsettled():
-    """Those of a corpus that is studied do, and these lead there as well."""
+    """Stale features of a studied corpus do so, and those of a control lead there as well."""
     plan = plan_of(controlled())
     finish(plan, jobs_of(plan))
     assert is_settled(plan.graph, "L1R-8x")

@@ -51,7 +51,7 @@ PartitionName=gpu Nodes={host} MaxTime=2-0 State=UP
 
 
 def missing() -> str:
-    """What this machine lacks; empty: nothing."""
+    """The programs that this machine lacks, in words; empty where it has all."""
     found = [name for name in PROGRAMS if shutil.which(name, path=PATH) is None]
     return f"needs {', '.join(found)} (apt-get install slurm-wlm munge)" if found else ""
 
@@ -83,7 +83,7 @@ class Cluster:
         }
 
     def __call__(self, *command: str, check: bool = True) -> str:
-        """What a command of SLURM's prints."""
+        """The output of a command of SLURM's."""
         done = subprocess.run(
             command, env=self.environment, capture_output=True, text=True, timeout=60, check=False
         )
@@ -96,7 +96,7 @@ class Cluster:
         return dict(line.split(" ", 1) for line in lines)
 
     def facts(self, job: str) -> dict[str, str]:
-        """What SLURM knows of a job: NumCPUs, MinMemoryNode, TimeLimit, Partition, JobState, ..."""
+        """The facts of a job that SLURM knows: NumCPUs, MinMemoryNode, TimeLimit, Partition, JobState, ..."""
         words = self("scontrol", "show", "job", "-o", job).split()
         return dict(word.split("=", 1) for word in words if "=" in word)
 

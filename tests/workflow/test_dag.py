@@ -124,7 +124,7 @@ SLURM = ("--workflow-profile", "slurm")
 
 
 def listed(folder: Path, *arguments: str, study: tuple[str, ...]) -> str:
-    """What a dry run of the SLURM profile prints. It needs no SLURM."""
+    """The output of a dry run of the SLURM profile, which needs no SLURM."""
     done = snakemake(folder, *SLURM, "--dry-run", *arguments, study=study)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""What importing a module or a script loads: read from the sources, tried in one interpreter."""
+"""Modules that an import loads: read from the sources, tried in one interpreter."""
 
 import ast
 import subprocess
@@ -26,7 +26,7 @@ def file_of(module: str) -> Path | None:
 
 
 def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """What is run on import: no bodies of functions, nothing that is for type checkers alone."""
+    """The statements that run on import: no bodies of functions, nothing that is for type checkers alone."""
     for node in body:
         yield node
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
