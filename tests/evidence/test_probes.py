@@ -15,6 +15,8 @@ from saegrid.evidence.probes.selection import strengths, strongest
 from saegrid.evidence.probes.target import CLASSES, NUMBER
 from saegrid.evidence.probes.targets import PROBES
 from saegrid.evidence.texts import Texts, View
+from saegrid.stages.probes import Settings as Probes
+from saegrid.stages.tests import Settings as OfTests
 
 SETTINGS = {"ks": [1, 5], "l2": [1e-3], "shuffles": 1, "draws": 100, "seed": 0, "folds": 5}
 
@@ -372,11 +374,11 @@ def test_classes_are_those_at_least_high_and_at_most_low():
 @pytest.mark.parametrize(
     ("name", "labels", "words"),
     [
-        ("high", {}, "analyses.probes.label: the items have no column 'grade'; they have split. "),
+        ("high", {}, "analyses.tests.label: the items have no column 'grade'; they have split. "),
         ("high", {"grade": np.full(60, np.nan)}, "'grade' is missing in all of 48 texts. "),
         ("high", {"grade": np.full(60, 3.0)}, "high has 0 texts with grade <= 1; at least 10 are "),
         ("grade", {"grade": np.full(60, 3.0)}, "grade has grade = 3 in all 48 texts: "),
-        ("grade", {"grade": ["a"] * 60}, "'grade' holds texts, where the probe grade needs "),
+        ("grade", {"grade": ["a"] * 60}, "'grade' holds texts, where numbers are needed. "),
         ("label", {"grade": ["a"] * 60}, "must have two classes, or be a number; it has 1: 'a'. "),
         ("label", {"grade": ["a", "b"] + ["a"] * 58}, "label has 1 texts with grade 'b'; "),
     ],
@@ -385,7 +387,10 @@ def test_what_cannot_be_predicted_is_told_in_one_sentence(name, labels, words):
     with pytest.raises(Unusable) as error:
         asked(name, made_texts(60, **labels))
     assert words in str(error.value)
-    assert str(error.value).startswith("analyses.probes.")
+    # The label is that of the tests, and a message names a key that there is.
+    _, analysis, key = str(error.value).partition(":")[0].split(".")
+    sections = {"tests": OfTests, "probes": Probes}
+    assert key in sections[analysis].model_fields
 
 
 def test_unpaired_texts_have_no_edits():

@@ -96,7 +96,7 @@ class Cluster:
         return dict(line.split(" ", 1) for line in lines)
 
     def facts(self, job: str) -> dict[str, str]:
-        """The facts of a job that SLURM knows: NumCPUs, MinMemoryNode, TimeLimit, Partition, JobState, ..."""
+        """The facts of a job that SLURM knows: NumCPUs, MinMemoryNode, TimeLimit, JobState, ..."""
         words = self("scontrol", "show", "job", "-o", job).split()
         return dict(word.split("=", 1) for word in words if "=" in word)
 

@@ -26,7 +26,7 @@ def file_of(module: str) -> Path | None:
 
 
 def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements that run on import: no bodies of functions, nothing that is for type checkers alone."""
+    """The statements that run on import: no bodies of functions, nothing for type checkers."""
     for node in body:
         yield node
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):

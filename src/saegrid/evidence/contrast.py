@@ -107,8 +107,8 @@ def numbers_of(texts: Texts, chosen: np.ndarray, column: str) -> np.ndarray:
     values = label_of(texts, column)
     if not isinstance(values, np.ndarray):
         raise Unusable(
-            f"analyses.tests.label: {column!r} holds texts, where a contrast needs numbers. Read "
-            f"it as a number (source.labels: {{{column}: number}}), or use the contrast `label`."
+            f"analyses.tests.label: {column!r} holds texts, where numbers are needed. Read it as "
+            f"a number (source.labels: {{{column}: number}}), or ask for `label` instead."
         )
     missing = int(np.isnan(values[chosen]).sum())
     if not chosen.any():

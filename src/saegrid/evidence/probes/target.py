@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from saegrid.evidence.contrast import LEAST, Unusable
+from saegrid.evidence.contrast import LEAST, Unusable, label_of, numbers_of
 from saegrid.evidence.exchange import BETWEEN
 from saegrid.evidence.texts import Texts
 
@@ -50,36 +50,20 @@ class Probe(NamedTuple):
     """Needs a label."""
 
 
-def column(texts: Texts, chosen: np.ndarray, name: str | None, probe: str) -> np.ndarray | list:
-    """A label column; Unusable where none is named, or the items have none such, or it is empty."""
+def column(texts: Texts, name: str | None, probe: str) -> np.ndarray | list:
+    """A label column; Unusable where none is named, or the items have none such."""
     if name is None:
         raise Unusable(
-            f"analyses.probes.label: the probe {probe} predicts a label. Name a column of the "
+            f"analyses.tests.label: the probe {probe} predicts a label. Name a column of the "
             f"items, or leave {probe} out of analyses.probes.probes."
         )
-    if name not in texts.labels:
-        known = ", ".join(sorted(texts.labels))
-        raise Unusable(
-            f"analyses.probes.label: the items have no column {name!r}; they have {known}. Name "
-            "the column under source.labels of the main corpus."
-        )
-    return texts.labels[name]
+    return label_of(texts, name)
 
 
 def numbers(texts: Texts, chosen: np.ndarray, name: str | None, probe: str) -> np.ndarray:
     """(item,) float64 a label of numbers, NaN where there is none; Unusable where all are."""
-    values = column(texts, chosen, name, probe)
-    if not isinstance(values, np.ndarray):
-        raise Unusable(
-            f"analyses.probes.label: {name!r} holds texts, where the probe {probe} needs numbers. "
-            f"Read it as a number (source.labels: {{{name}: number}}), or leave {probe} out."
-        )
-    if np.isnan(values[chosen]).all():
-        raise Unusable(
-            f"analyses.probes.label: {name!r} is missing in all of {int(chosen.sum()):,} texts. "
-            f"Name a column that has numbers, or leave {probe} out of analyses.probes.probes."
-        )
-    return values
+    column(texts, name, probe)
+    return numbers_of(texts, chosen, name)
 
 
 def check_classes(probe: str, y: np.ndarray, a: str, b: str, mend: str) -> None:
