@@ -107,6 +107,7 @@ def _discoveries(rng: np.random.Generator, name: str, n: int) -> pa.Table:
     fire_b = (fire_a * np.exp(-rng.gamma(2, 0.4, n))).astype(int)
     fire_a, fire_b = np.where(sign > 0, fire_a, fire_b), np.where(sign > 0, fire_b, fire_a)
     rate_a, rate_b = fire_a / n_a, fire_b / n_b
+    lift = (rate_a + 0.5 / n_a) / (rate_b + 0.5 / n_b)
     effect = rng.normal(0.05, 0.02, n) * sign if graded else rate_a - rate_b
     shrunk = effect * rng.uniform(0.5, 1.1, n)
     width = np.abs(effect) * rng.uniform(0.2, 0.9, n)
@@ -130,7 +131,9 @@ def _discoveries(rng: np.random.Generator, name: str, n: int) -> pa.Table:
         "effect": effect,
         "low": effect - width,
         "high": effect + width,
-        "lift": null if graded else (rate_a + 0.5 / n_a) / (rate_b + 0.5 / n_b),
+        "lift": null if graded else lift,
+        "lift_low": null if graded else lift * 0.8,
+        "lift_high": null if graded else lift * 1.3,
         "auroc": 0.5 + effect / 2,
         "n_a": np.full(n, n_a),
         "n_b": null if graded else np.full(n, n_b),

@@ -12,6 +12,7 @@ from saegrid.evidence.classical import (
     mann_whitney,
     mcnemar_mid_p,
     ranks,
+    signed_rank,
     spearman,
     welch,
 )
@@ -66,6 +67,18 @@ def test_sparse_mann_whitney_is_scipys(seed):
     expected = stats.mannwhitneyu(exact[in_a], exact[~in_a], method="asymptotic")
     assert np.allclose(found.u, expected.statistic, rtol=1e-12, atol=0)
     assert np.allclose(found.p, expected.pvalue, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_signed_ranks_of_sparse_pairs_are_scipys(seed):
+    dense = sparse_columns(seed) - sparse_columns(seed + 10)
+    p = signed_rank(sparse.csc_matrix(dense))
+    for column, value in zip(dense.T.astype(float), p, strict=True):
+        assert value == pytest.approx(stats.wilcoxon(column, method="approx").pvalue, rel=1e-10)
+
+
+def test_pairs_without_a_difference_have_p_one():
+    assert signed_rank(sparse.csc_matrix(np.zeros((5, 2)))).tolist() == [1, 1]
 
 
 def test_sparse_welch_is_scipys():

@@ -13,14 +13,14 @@ from saegrid.evidence.confirmation import (
     Family,
     checked,
     discovered,
-    effect_intervals,
+    drawn_intervals,
     family,
     rates,
     shrinkage,
     table_of_cell,
     together,
 )
-from saegrid.evidence.discovery import SCHEMA, Sides, columns_of, discover
+from saegrid.evidence.discovery import SCHEMA, Sides, columns_of, discover, effects
 
 
 def of(largest, statistic):
@@ -164,7 +164,7 @@ def test_intervals_hold_the_effect_and_are_those_of_the_data(name):
     question = asked(name, texts, 1)
     few = sides(matrix, question.design, other)
     weights = intervals.resampled(question.design.cluster, 400, np.random.default_rng(1))
-    low, high = effect_intervals(question, few, weights)
+    low, high, *lifts = drawn_intervals(question, few, weights)
     effect = checked(question, few, np.ones(30)).effects["effect"]
     assert ((low < effect) & (effect < high)).all()
     # The half width is near that of the textbook where texts share nothing.
@@ -173,6 +173,11 @@ def test_intervals_hold_the_effect_and_are_those_of_the_data(name):
         n_a, n_b = question.design.n_a, question.design.n_b
         half = 1.96 * np.sqrt(rate * (1 - rate) * (1 / n_a + 1 / n_b))
         assert np.median((high - low) / 2 / half) == pytest.approx(1, abs=0.15)
+        of_class = (question.design.score[:, None] == [1, -1]).T.astype(int)
+        fires = of_class @ (few.a.toarray() > 0) + 0.5
+        half = 1.96 * np.sqrt((1 / fires - 1 / np.array([[n_a], [n_b]])).sum(axis=0))
+        wide = np.log(lifts[1] / lifts[0]) / 2
+        assert np.median(wide / half) == pytest.approx(1, abs=0.15)
 
 
 def test_the_effect_of_column_zero_is_the_effect():
@@ -180,9 +185,22 @@ def test_the_effect_of_column_zero_is_the_effect():
     question = asked("k4", texts, 1)
     few = kept(sides(matrix, question.design))
     same = np.ones((texts.n, 3), np.float32)
-    low, high = effect_intervals(question, few, same)
+    low, high, *_ = drawn_intervals(question, few, same)
     effect = checked(question, few, np.ones(30)).effects["effect"]
     assert low == pytest.approx(effect) and high == pytest.approx(effect)
+
+
+@pytest.mark.parametrize("name", ["k1", "k2"])
+def test_the_lift_of_column_zero_is_the_ratio_of_rates_with_half_a_text_more(name):
+    texts, matrix = part(4)
+    other = codes(np.random.default_rng(8), texts.cluster, 30)
+    question = asked(name, texts, 1)
+    few = kept(sides(matrix, question.design, other))
+    drawn = drawn_intervals(question, few, np.ones((len(question.design.item), 3), np.float32))
+    known = effects(question, few)
+    rates = [(known[f"fire_{side}"] + 0.5) / (known[f"n_{side}"] + 1) for side in ("a", "b")]
+    assert drawn.lift_low == pytest.approx(rates[0] / rates[1], rel=1e-6)
+    assert drawn.lift_high == pytest.approx(drawn.lift_low)
 
 
 def test_p_of_ties_counts_both_orders():

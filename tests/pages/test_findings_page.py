@@ -21,7 +21,7 @@ from saegrid.pages.browser.answers import (
     answers,
     state,
 )
-from saegrid.pages.browser.discovered import ROOM, ranked, with_lifts
+from saegrid.pages.browser.discovered import ROOM, ranked
 from saegrid.pages.browser.index import index
 from saegrid.pages.browser.sentences import Contrast, at
 
@@ -266,7 +266,7 @@ def test_a_study_without_discoveries_has_a_page(study):
 
 
 def test_discovered_features_come_by_lift_and_confirmed_ones_first(study):
-    table = with_lifts(study.discoveries)
+    table = study.discoveries
     rows = table.take(pa.array(ranked(table))).to_pylist()
     confirmed = [row["confirmed"] for row in rows]
     assert confirmed == sorted(confirmed, reverse=True)

@@ -84,6 +84,26 @@ def mann_whitney(ranked: Ranks, in_a: np.ndarray) -> Ranked:
     return Ranked(u, u / (n_a * n_b), p)
 
 
+def signed_rank(difference: sparse.csc_matrix) -> np.ndarray:
+    """(feature,) two-sided p of Wilcoxon's signed-rank test of differences (pair, feature), normal
+    with tie correction; differences of 0 are left out, and 1 stands where none is left."""
+    held = difference.copy()
+    held.eliminate_zeros()
+    own = np.repeat(np.arange(held.shape[1]), np.diff(held.indptr))
+    of_size = sparse.csc_matrix((np.abs(held.data), held.indices, held.indptr), shape=held.shape)
+    ranked = ranks(of_size)
+    zeros = ranked.zeros.astype(np.float64)
+    n = held.shape[0] - zeros
+    # From ranks among all pairs to ranks among those that differ.
+    rank = ranked.scores.data - (zeros[own] - 1) / 2
+    positive = np.bincount(own, rank * (held.data > 0), held.shape[1])
+    ties = ranked.ties - (zeros**3 - zeros)
+    deviation = np.sqrt(n * (n + 1) * (2 * n + 1) / 24 - ties / 48)
+    constant = deviation <= 0
+    z = (positive - n * (n + 1) / 4) / np.where(constant, 1, deviation)
+    return np.where(constant, 1.0, np.minimum(1.0, 2 * stats.norm.sf(np.abs(z))))
+
+
 def spearman(ranked: Ranks, score: np.ndarray) -> np.ndarray:
     """(feature,) Spearman's rho with a score of each text, ties averaged; 0 of constant columns."""
     n = len(score)

@@ -136,25 +136,39 @@ def together(parts: Sequence[Checked], column: int = 0) -> list[np.ndarray]:
     return [maxima.reached(one.statistic, largest) for one in parts]
 
 
-def effect_intervals(
-    question: Question, chosen: Sides, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cluster-bootstrap intervals of the effect: (feature,) low, high.
+class Drawn(NamedTuple):
+    """Cluster-bootstrap intervals (feature,) of effects, and of lifts where rates are compared."""
 
-    weights: (text, draw + 1), see `intervals.resampled`. Of classes and pairs the difference of
-    rates, of scores Spearman's rho (of ranks that stay as they are, with weights).
+    low: np.ndarray
+    high: np.ndarray
+    lift_low: np.ndarray
+    lift_high: np.ndarray
+
+
+def drawn_intervals(question: Question, chosen: Sides, weights: np.ndarray) -> Drawn:
+    """The intervals of the effects of some features.
+
+    weights: (text, draw + 1), see `intervals.resampled`. Of classes and pairs the effect is the
+    difference of rates, of scores Spearman's rho (of ranks that stay as they are, with weights).
     """
     design = question.design
+    if design.kind not in (PAIRS, CLASSES):
+        drawn = _correlations(chosen, design.score, weights.astype(np.float64))
+        none = np.full(chosen.a.shape[1], np.nan)
+        return Drawn(*intervals.percentiles(drawn), none, none)
     if design.kind == PAIRS:
-        return intervals.percentiles(chosen.firing() @ weights / weights.sum(axis=0))
-    if design.kind == CLASSES:
-        firing = chosen.firing()
-        rates = []
-        for sign in (1, -1):
-            drawn = weights * (design.score == sign).astype(np.float32)[:, None]
-            rates.append(firing @ drawn / np.maximum(drawn.sum(axis=0), 1e-12))
-        return intervals.percentiles(rates[0] - rates[1])
-    return intervals.percentiles(_correlations(chosen, design.score, weights.astype(np.float64)))
+        sides = [(chosen.a, weights), (chosen.b, weights)]
+    else:
+        sides = [
+            (chosen.a, weights * (design.score == sign).astype(np.float32)[:, None])
+            for sign in (1, -1)
+        ]
+    fires = [Sides(matrix, None).firing() @ drawn for matrix, drawn in sides]
+    texts = [drawn.sum(axis=0) for _, drawn in sides]
+    a, b = (of / np.maximum(n, 1) for of, n in zip(fires, texts, strict=True))
+    # A half is added to the counts of every draw, as to those of the data (Haldane).
+    above, below = ((of + 0.5) / (n + 1) for of, n in zip(fires, texts, strict=True))
+    return Drawn(*intervals.percentiles(a - b), *intervals.percentiles(above / below))
 
 
 def _correlations(chosen: Sides, score: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -58,12 +58,11 @@ def described(grid: Grid, kind: str) -> Iterator[Described]:
                 inputs, [question], cell, DISCOVERY, lambda name, features=features: features
             )[question.name]
             short = sides.of(np.arange(min(len(features), SHORTLIST)))
-            low, high = confirmation.effect_intervals(question, short, weights)
+            drawn = confirmation.drawn_intervals(question, short, weights)
             beside = inputs.beside(cell)
             numbers = {
                 **checked,
-                "low": _filled(low, one),
-                "high": _filled(high, one),
+                **{name: _filled(values, one) for name, values in drawn._asdict().items()},
                 **_rates(plan, question, short, weights, one, corpus),
                 **_densities(beside, features),
             }
@@ -211,7 +210,7 @@ def _numbers(plan: Mapping[str, Any]) -> list[str]:
         for kind in ("effect", "statistic", "p_single", "p")
     ]
     return [
-        *("low", "high", "low_confirm", "high_confirm", *checked),
+        *("lift_low", "lift_high", "low", "high", "low_confirm", "high_confirm", *checked),
         *("n_fires", "n_high_fires", "high_given_fires", "high_low", "high_high"),
         *("high_cluster_low", "high_cluster_high", "fires_given_high", "label_difference"),
         *("density_in_edit", "density_context", "density_reference", "lift_reference"),

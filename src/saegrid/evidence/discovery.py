@@ -48,8 +48,8 @@ n_a, n_b: texts of both sides; of scores all of them, n_b null. fire_a, fire_b: 
 feature fires. rate_a, rate_b: their shares. auroc: of activations between the classes, of pairs
 between both sides, of scores the chance that a text on which it fires has the higher score. effect:
 rate_a - rate_b; of scores Spearman's rho. statistic, p: of firing alone. p_firing: Fisher's or
-McNemar's mid-p. p_rank: Mann-Whitney's p. Others: statistics of the other `VARIANTS`, null where
-the contrast has none such.
+McNemar's mid-p. p_rank: Mann-Whitney's p, of pairs that of Wilcoxon's signed ranks. Others:
+statistics of the other `VARIANTS`, null where the contrast has none such.
 """
 
 
@@ -255,6 +255,7 @@ def effects(question: Question, chosen: Sides) -> dict[str, np.ndarray]:
         in_a = np.repeat([True, False], len(design.item))
         ranked = classical.mann_whitney(classical.ranks(stacked), in_a)
         p_firing = classical.mcnemar_mid_p(fire_a - both, fire_b - both)
+        p_rank = classical.signed_rank((chosen.a - chosen.b).tocsc())
         n_b = len(design.item)
     elif design.kind == CLASSES:
         sorted_a = [design.score == sign for sign in (1, -1)]
@@ -267,6 +268,7 @@ def effects(question: Question, chosen: Sides) -> dict[str, np.ndarray]:
             classical.ranks(_rows(chosen.a, compared)), sorted_a[0][compared]
         )
         p_firing = classical.fisher_mid_p(fire_a, design.n_a, fire_b, design.n_b)
+        p_rank = ranked.p
         n_b = design.n_b
     else:
         fire_a = np.diff(chosen.a.indptr)
@@ -294,7 +296,7 @@ def effects(question: Question, chosen: Sides) -> dict[str, np.ndarray]:
         "auroc": ranked.auroc,
         "effect": rate_a - rate_b,
         "p_firing": p_firing,
-        "p_rank": ranked.p,
+        "p_rank": p_rank,
     }
 
 

@@ -49,6 +49,10 @@ def examples(
     _, settings = settings_of(plan, question.name)
     label = corpus.texts.labels.get(settings["label"]) if settings["label"] else None
     item, matrix = question.design.item, sides.a
+    # Words by number, in the order of the alphabet: of equally common ones the first is taken.
+    code = None
+    if words is not None:
+        _, code = np.unique([words[i].casefold() for i in item], return_inverse=True)
     for place in chosen:
         part = slice(matrix.indptr[place], matrix.indptr[place + 1])
         rows, values = matrix.indices[part], matrix.data[part]
@@ -56,12 +60,12 @@ def examples(
             continue
         best = int(np.argmax(values))
         drawn = int(_draw(int(feature[place])) % np.uint64(len(rows)))
-        silent = np.setdiff1d(np.arange(len(item)), rows)
-        if words is not None and len(silent):
-            said = [words[i].casefold() for i in item[rows]]
-            common = max(sorted(set(said)), key=said.count)
-            same = [r for r in silent if words[item[r]].casefold() == common]
-            silent = np.array(same) if same else silent
+        is_silent = np.ones(len(item), bool)
+        is_silent[rows] = False
+        silent = np.flatnonzero(is_silent)
+        if code is not None:
+            same = np.flatnonzero(is_silent & (code == np.argmax(np.bincount(code[rows]))))
+            silent = same if len(same) else silent
         shown = [("strongest", rows[best], values[best]), ("random", rows[drawn], values[drawn])]
         if len(silent):
             miss = silent[int(_draw(int(feature[place]) + 1) % np.uint64(len(silent)))]

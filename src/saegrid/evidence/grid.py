@@ -159,7 +159,7 @@ def _interval(inputs: Inputs, question: Question, sides: Sides) -> dict[str, np.
     n = sides.a.shape[1]
     first = np.arange(min(n, SHORTLIST))
     weights = weights_of(inputs.plan, question)
-    low, high = confirmation.effect_intervals(question, sides.of(first), weights)
+    low, high, *_ = confirmation.drawn_intervals(question, sides.of(first), weights)
     fill = np.full(n - len(first), np.nan)
     return {"low": np.append(low, fill), "high": np.append(high, fill)}
 

@@ -36,7 +36,9 @@ DISCOVERIES: dict[str, dict[str, Defined]] = {
         "lift": Defined(
             "lift", "lift", "how many times as often it fires on side a: rate_a / rate_b, half a "
             "text added to each count"),
-        "lift_low": Defined("95 % interval from", "lift", "lower end of the lift's interval"),
+        "lift_low": Defined(
+            "95 % interval from", "lift", "lower end of the lift's interval: originals are drawn "
+            "anew with all of their texts (cluster bootstrap)"),
         "lift_high": Defined("to", "lift", "upper end of it"),
         "auroc": Defined(
             "AUROC", "auc", "chance that a text of side a has a larger activation than one of "

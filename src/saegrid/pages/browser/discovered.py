@@ -21,25 +21,6 @@ AROUND = 160
 ROOM = 4_000_000
 """Bytes of examples that the page carries at most."""
 KEYS = ("contrast", "cell", "feature")
-NORMAL = 1.959964
-"""Quantile of the normal law of 95 % intervals."""
-
-
-def with_lifts(table: pa.Table) -> pa.Table:
-    """The table with `lift_low` and `lift_high`, where it has none: by the normal law of the
-    logarithm, which takes texts for independent."""
-    if "lift_low" in table.column_names or "lift" not in table.column_names:
-        return table
-    fire_a, n_a, fire_b, n_b = (
-        _floats(table, name) + 0.5 for name in ("fire_a", "n_a", "fire_b", "n_b")
-    )
-    lift = _floats(table, "lift")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.sqrt(np.maximum(1 / fire_a - 1 / n_a + 1 / fire_b - 1 / n_b, 0))
-        ends = lift * np.exp(-NORMAL * error), lift * np.exp(NORMAL * error)
-    for name, values in zip(("lift_low", "lift_high"), ends, strict=True):
-        table = table.append_column(name, pa.array(values, from_pandas=True))
-    return table
 
 
 def results(table: pa.Table) -> pa.Table:
@@ -55,7 +36,8 @@ def ranked(table: pa.Table) -> np.ndarray:
     surest lift first in each.
 
     The surest lift has the interval whose nearer end is farthest from 1, either way; where there is
-    no lift, the surest effect likewise. By p, wide features with small effects would come first.
+    no interval of it, the surest effect likewise. By p, wide features with small effects would come
+    first.
     """
     low, high = _floats(table, "lift_low"), _floats(table, "lift_high")
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -95,7 +77,7 @@ def data(
 ) -> dict[str, Any]:
     """Discovered features as the script of the page reads them; those of frozen SAEs, which are a
     null, are left out."""
-    every = with_lifts(results(discoveries))
+    every = results(discoveries)
     table = every.take(pa.array(ranked(every)[:most]))
     names = [contrast.name for contrast in contrasts]
     shown = groups(table.column_names, further)

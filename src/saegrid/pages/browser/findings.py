@@ -103,7 +103,7 @@ def findings_page(
             (f"discoveries.parquet: {name}", words) for name, words in HEADS.items()
         ] + [
             (f"discoveries.parquet: {name}", one.definition)
-            for _, of in groups([*discoveries.column_names, "lift_low", "lift_high"], further)
+            for _, of in groups(discoveries.column_names, further)
             for name, one in of.items()
         ] + [(f"tests.parquet: {name}", one.definition) for name, one in CELLS.items()],
     )  # fmt: skip
