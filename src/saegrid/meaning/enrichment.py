@@ -1,0 +1,225 @@
+"""Enrichment of concepts among the word types on which a feature fires most strongly.
+
+Of N word types of a corpus K belong to a concept. Of the first n types of a feature, by the largest
+activation on any occurrence of each, k do: p = P(X >= k), X hypergeometric (N, K, n). The statistic
+of a feature and a concept is the smallest p over the prefixes n of `PREFIXES`; types and not
+occurrences count, so that one word that stands in a corpus many times is no evidence. How small it
+gets by chance, over all concepts and features, say lexicons whose memberships are dealt to the
+types anew (`null`): what concepts share and how large they are stays as it is.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from scipy.special import gammaln
+
+PREFIXES = (3, 5, 8, 12, 20, 30, 50)
+"""Numbers of word types, those with the largest activations first, that are looked at."""
+MOST = PREFIXES[-1]
+BLOCK = 2048
+"""Features whose counts are held at once."""
+EVEN = 1e-9
+"""log10 of p by which values count as equal: rounding, not evidence."""
+
+
+class Ranked(NamedTuple):
+    """The word types of features, the strongest first, at most `MOST` of each."""
+
+    feature: np.ndarray
+    """(row,) feature ids, ascending."""
+    indptr: np.ndarray
+    """(row + 1,) where the types of each feature begin in `type`."""
+    type: np.ndarray
+    """(entry,) numbers of word types."""
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """(row,) number of types of each feature."""
+        return np.diff(self.indptr)
+
+
+def ranked(feature: np.ndarray, type_: np.ndarray, value: np.ndarray) -> Ranked:
+    """The word types of features from their occurrences, in any order.
+
+    feature, type_, value: (occurrence,) of each feature and occurrence on which it fires. Of equal
+    activations the smaller type number comes first.
+    """
+    order = np.lexsort((type_, -value, feature))
+    feature, type_ = feature[order], type_[order]
+    width = int(type_.max(initial=0)) + 1
+    # Of each type the first, which is the strongest, in the order of activation.
+    _, first = np.unique(feature.astype(np.int64) * width + type_, return_index=True)
+    first.sort()
+    feature, type_ = feature[first], type_[first]
+    known, counts = np.unique(feature, return_counts=True)
+    place = np.arange(len(feature)) - np.repeat(np.cumsum(counts) - counts, counts)
+    kept = place < MOST
+    indptr = np.concatenate([[0], np.cumsum(np.minimum(counts, MOST))]).astype(np.int64)
+    return Ranked(known, indptr, type_[kept])
+
+
+class Tails(NamedTuple):
+    """log10 P(X >= k) of hypergeometric X, for prefixes n and concepts by their size."""
+
+    n_types: int
+    table: np.ndarray
+    """(n, size, k) float64, n and k from 0 to `MOST`."""
+    size: np.ndarray
+    """(concept,) place of the size of each concept in the table."""
+
+    def of(self, n: np.ndarray, concept: np.ndarray, k: np.ndarray) -> np.ndarray:
+        """log10 p, of arrays that broadcast."""
+        return self.table[n, self.size[concept], k]
+
+
+def tails(n_types: int, sizes: np.ndarray) -> Tails:
+    """The tails for concepts of some sizes among so many types."""
+    known, place = np.unique(sizes, return_inverse=True)
+    n, size, k = np.meshgrid(np.arange(MOST + 1), known, np.arange(MOST + 1), indexing="ij")
+    log = _choose(size, k) + _choose(n_types - size, n - k) - _choose(n_types, n)
+    # Sums from the far end: the smallest terms first.
+    above = np.logaddexp.accumulate(log[..., ::-1], axis=2)[..., ::-1]
+    return Tails(n_types, np.minimum(above / np.log(10), 0.0), place)
+
+
+def _choose(n: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """log of n over k; -inf where there is no way to choose."""
+    n, k = np.broadcast_arrays(np.asarray(n, float), np.asarray(k, float))
+    out = np.full(n.shape, -np.inf)
+    some = (k >= 0) & (k <= n)
+    out[some] = gammaln(n[some] + 1) - gammaln(k[some] + 1) - gammaln(n[some] - k[some] + 1)
+    return out
+
+
+class Enriched(NamedTuple):
+    """The best prefix of each feature and concept."""
+
+    log10_p: np.ndarray
+    """(row, concept) float64, 0 where no type of the prefixes belongs to the concept."""
+    n: np.ndarray
+    """(row, concept) uint8: the prefix."""
+    k: np.ndarray
+    """(row, concept) uint8: types of the concept in it."""
+
+
+def enrichment(of: Ranked, member: np.ndarray, law: Tails) -> Enriched:
+    """The smallest p of each feature and concept over the prefixes; of equal p the shorter prefix.
+
+    member: (type, concept) bool. A feature with fewer types than a prefix is looked at whole.
+    """
+    shape = (len(of.feature), member.shape[1])
+    best, best_n, best_k = np.zeros(shape), np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    concept = np.arange(member.shape[1])
+    for rows, n, k in _counts(of, packed(member)[: _width(of)]):
+        k = k[:, : member.shape[1]]
+        p = law.of(n[:, None], concept[None, :], k)
+        better = p < best[rows] - EVEN
+        at = rows[:, None]
+        best[rows] = np.where(better, p, best[rows])
+        best_n[rows] = np.where(better, n[:, None], best_n[at, concept])
+        best_k[rows] = np.where(better, k, best_k[at, concept])
+    return Enriched(best, best_n, best_k)
+
+
+def _counts(of: Ranked, member: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows, their number of types looked at, and (row, concept) uint8 how many belong to each
+    concept, for every prefix, block by block of rows. member: see `packed`."""
+    for rows, steps in _blocks(of):
+        total = np.zeros((len(rows), member.shape[1]), np.int64)
+        sizes = of.sizes[rows]
+        for stop, step in steps:
+            total += step @ member
+            k = total.view(np.uint8)
+            # A feature that ended before this prefix was looked at whole at an earlier one.
+            before = PREFIXES[PREFIXES.index(stop) - 1] if stop != PREFIXES[0] else 0
+            some = sizes > before
+            yield rows[some], np.minimum(sizes[some], stop), k[some]
+
+
+def _width(of: Ranked) -> int:
+    """Number of word types up to the largest that a feature has."""
+    return int(of.type.max(initial=-1)) + 1
+
+
+def _blocks(of: Ranked) -> Iterator[tuple[np.ndarray, list[tuple[int, sparse.csr_matrix]]]]:
+    """Rows by number of types, and for each prefix the (row, type) matrix of what it adds."""
+    order = np.argsort(of.sizes, kind="stable")
+    width = _width(of)
+    for start in range(0, len(order), BLOCK):
+        rows = order[start : start + BLOCK]
+        sizes, steps, before = of.sizes[rows], [], 0
+        for stop in PREFIXES:
+            counts = np.clip(sizes, before, stop) - before
+            if not counts.any():
+                break
+            indptr = np.concatenate([[0], np.cumsum(counts)])
+            within = np.arange(indptr[-1]) - np.repeat(indptr[:-1], counts)
+            entry = np.repeat(of.indptr[rows] + before, counts) + within
+            ones = np.ones(len(entry), np.int64)
+            shape = (len(rows), width)
+            steps.append((stop, sparse.csr_matrix((ones, of.type[entry], indptr), shape=shape)))
+            before = stop
+        yield rows, steps
+
+
+def packed(member: np.ndarray) -> np.ndarray:
+    """(type, words) int64: the memberships (type, concept) as bytes, eight to a number. Sums of up
+    to 255 of these hold the count of each concept in its byte, and take an eighth of the work."""
+    n, concepts = member.shape
+    wide = np.zeros((n, -(-concepts // 8) * 8), np.uint8)
+    wide[:, :concepts] = member
+    return wide.view(np.int64)
+
+
+def null(of: Ranked, member: np.ndarray, law: Tails, dealt: np.ndarray) -> np.ndarray:
+    """(permutation,) float64 the smallest log10 p over all features, concepts and prefixes where
+    memberships are dealt to the types anew.
+
+    dealt: (permutation, type) for each type the one whose concepts it gets; of one study the same
+    in every cell, so that minima over cells are those of the whole grid.
+
+    p falls with k: of all features that look at n types the one with the most types of a concept
+    has the smallest p of it, so that largest counts are all that is kept of a permutation.
+    """
+    words, width = packed(member), _width(of)
+    most = np.zeros((len(dealt), MOST + 1, words.shape[1] * 8), np.uint8)
+    for rows, steps in _blocks(of):
+        sizes = of.sizes[rows]
+        opens = [_groups(sizes, stop) for stop, _ in steps]
+        for at, types in enumerate(dealt):
+            mixed = words[types[:width]]
+            total = np.zeros((len(rows), words.shape[1]), np.int64)
+            for (_, step), (first, starts, n) in zip(steps, opens, strict=True):
+                total += step @ mixed
+                if len(starts):
+                    largest = np.maximum.reduceat(total[first:].view(np.uint8), starts, axis=0)
+                    most[at, n] = np.maximum(most[at, n], largest)
+    n, concept = np.arange(MOST + 1)[:, None], np.arange(member.shape[1])[None, :]
+    return np.array([law.of(n, concept, k[:, : member.shape[1]]).min(initial=0) for k in most])
+
+
+def _groups(sizes: np.ndarray, stop: int) -> tuple[int, np.ndarray, np.ndarray]:
+    """The rows that look at something new at a prefix: the first one, where in them each number of
+    types begins, and these numbers. sizes: ascending."""
+    before = PREFIXES[PREFIXES.index(stop) - 1] if stop != PREFIXES[0] else 0
+    first = int(np.searchsorted(sizes, before, "right"))
+    n, starts = np.unique(np.minimum(sizes[first:], stop), return_index=True)
+    return first, starts, n
+
+
+def deals(n_types: int, permutations: int, seed: int) -> np.ndarray:
+    """(permutation, type) the dealt types of `null`, by seed and number of types alone."""
+    rng = np.random.default_rng([seed, n_types])
+    return np.array([rng.permutation(n_types) for _ in range(permutations)]).reshape(-1, n_types)
+
+
+def adjusted(log10_p: np.ndarray, smallest: np.ndarray) -> np.ndarray:
+    """Family-wise p: the share of permutations, the data among them, whose smallest p is as small.
+
+    smallest: (permutation,) of `null`, without the data.
+    """
+    ordered = np.sort(smallest)
+    reached = np.searchsorted(ordered, np.asarray(log10_p) + EVEN, side="right")
+    return (reached + 1) / (len(ordered) + 1)

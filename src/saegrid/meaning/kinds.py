@@ -1,0 +1,185 @@
+"""Form: what the words on which a feature fires most share besides meaning.
+
+Of the strongest occurrences of a feature (rows) are counted those whose word has its commonest
+first letter, its commonest ending, the same place in the text, and those on which the same token is
+the strongest one. A feature of the piece `ur` fires on hamburgers, turnips and returns: it is none
+of food. What a form explains is no concept, so that form is judged first.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from saegrid.meaning.occurrences import Fired, Occurrences
+from saegrid.text.wordlists import normal
+
+LENGTHS = (2, 3, 4)
+"""Letters of an ending. One letter would name every plural."""
+MIN_STEM = 2
+"""Letters that a word must have before its ending."""
+BEGINNING = 4
+"""Letters by which words of one first letter are told apart: dance and dancer are one beginning."""
+NEED_FORM = 0.9
+"""Share of the rows that a first letter, an ending or a place in the text must have to be one."""
+NEED_TOKEN = 0.8
+"""Share of the rows whose strongest token is the same, or whose word is, to be a feature of it."""
+NEED_DIFFERENT = 6
+"""Distinct words that bear a form: dance, dancer and dancing do not show a letter."""
+LEAST = 5
+"""Rows from which a form can be told."""
+PLACES = {"start": "first word of the text", "stop": "last word of the text"}
+
+
+class Spelled(NamedTuple):
+    """Words and tokens of occurrences as codes, -1 of none."""
+
+    word: np.ndarray
+    """(occurrence,) the word, case-folded, without marks."""
+    words: list[str]
+    type: np.ndarray
+    """(occurrence,) its word type."""
+    letter: np.ndarray
+    """(word,) its first letter."""
+    letters: list[str]
+    beginning: np.ndarray
+    """(word,) its first `BEGINNING` letters."""
+    endings: tuple[np.ndarray, ...]
+    """(word,) its last letters, by `LENGTHS`."""
+    names: list[str]
+    """Endings by code."""
+
+
+def spelled(of: Occurrences, type_: np.ndarray) -> Spelled:
+    """The words of occurrences as codes. type_: (occurrence,) word types."""
+    every, word = _codes([normal(word) for word in of.word])
+    letters, letter = _codes([word[:1] if word[:1].isalpha() else "" for word in every])
+    _, beginning = _codes([word[:BEGINNING] for word in every])
+    ends = [_ending(word, length) for length in LENGTHS for word in every]
+    names, code = _codes(ends)
+    return Spelled(
+        word, every, type_, letter, letters, beginning, tuple(np.split(code, len(LENGTHS))), names
+    )
+
+
+def _codes(texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Distinct texts in the order of the alphabet, and each text as a number, -1 of empty ones."""
+    known = sorted(set(texts) - {""})
+    place = {text: number for number, text in enumerate(known)} | {"": -1}
+    return known, np.array([place[text] for text in texts], np.int64)
+
+
+def _ending(word: str, length: int) -> str:
+    """The last letters of a word; nothing where they are no letters or leave too short a stem."""
+    ending = word[-length:]
+    return ending if len(word) >= length + MIN_STEM and ending.isalpha() else ""
+
+
+class Commonest(NamedTuple):
+    """The commonest value of the rows of each feature."""
+
+    code: np.ndarray
+    """(row,) -1 where no row has one; ties by the smaller code."""
+    n: np.ndarray
+    """(row,) rows that have it."""
+    different: np.ndarray
+    """(row,) distinct values of another column among these."""
+
+
+def commonest(owner: np.ndarray, code: np.ndarray, other: np.ndarray, n: int) -> Commonest:
+    """The commonest code of each of n owners. owner, code, other: (entry,); codes of -1 do not
+    count."""
+    kept = code >= 0
+    owner, code, other = owner[kept], code[kept], other[kept]
+    best, most, different = np.full(n, -1), np.zeros(n, np.int64), np.zeros(n, np.int64)
+    if not len(owner):
+        return Commonest(best, most, different)
+    width = int(code.max()) + 1
+    key = owner * width + code
+    keys, counts = np.unique(key, return_counts=True)
+    order = np.lexsort((keys % width, -counts, keys // width))
+    owners, first = np.unique((keys // width)[order], return_index=True)
+    chosen = order[first]
+    best[owners], most[owners] = keys[chosen] % width, counts[chosen]
+    on = code == best[owner]
+    span = int(other.max()) + 1
+    pairs = np.unique(owner[on] * span + other[on])
+    different[:] = np.bincount(pairs // span, minlength=n)
+    return Commonest(best, most, different)
+
+
+def forms(shown: Fired, row: np.ndarray, n: int, of: Occurrences, by: Spelled) -> dict[str, Any]:
+    """The forms of n features, (row,) each, by column name.
+
+    shown: their strongest occurrences; row: (entry,) the feature's row. Columns: n_shown; letter,
+    n_letter; ending, n_ending, the longest ending that enough rows bear, else the commonest;
+    n_start, n_stop; word, n_word; form in words, null where there is none; form_kind letter,
+    ending, position or null.
+    """
+    word = by.word[shown.occurrence]
+    n_shown = np.bincount(row, minlength=n)
+    at = np.where(word >= 0, word, 0)
+
+    def of_words(codes: np.ndarray) -> np.ndarray:
+        return np.where(word >= 0, codes[at] if len(codes) else -1, -1)
+
+    letter = commonest(row, of_words(by.letter), of_words(by.beginning), n)
+    endings = [commonest(row, of_words(codes), word, n) for codes in by.endings]
+    need = np.maximum(np.ceil(NEED_FORM * n_shown - 1e-9), LEAST)
+    ending = _longest(endings, need)
+    edge = {name: np.bincount(row, getattr(of, name)[shown.occurrence], n) for name in PLACES}
+    words = commonest(row, word, word, n)
+    ends = (ending.n >= need) & (ending.different >= NEED_DIFFERENT)
+    starts = (letter.n >= need) & (letter.different >= NEED_DIFFERENT)
+    ends &= ~starts | (ending.n >= letter.n)
+    form, kind = np.full(n, None, object), np.full(n, None, object)
+    for name, words_for in PLACES.items():
+        # Where most words stand there anyway, it says nothing.
+        usual = getattr(of, name).mean() if of.n else 1.0
+        placed = (edge[name] >= need) & (usual <= 0.5)
+        form[placed], kind[placed] = words_for, "position"
+    form[starts] = [f'starts with "{by.letters[code]}"' for code in letter.code[starts]]
+    kind[starts] = "letter"
+    form[ends] = [f'ends with "{by.names[code]}"' for code in ending.code[ends]]
+    kind[ends] = "ending"
+    return {
+        "n_shown": n_shown,
+        "letter": _named(by.letters, letter.code),
+        "n_letter": letter.n,
+        "ending": _named(by.names, ending.code),
+        "n_ending": ending.n,
+        "n_start": edge["start"].astype(np.int64),
+        "n_stop": edge["stop"].astype(np.int64),
+        "word": _named(by.words, words.code),
+        "n_word": words.n,
+        "form": form,
+        "form_kind": kind,
+    }
+
+
+def _longest(endings: Sequence[Commonest], need: np.ndarray) -> Commonest:
+    """The longest ending that enough rows bear; where none is, the commonest, of equal ones the
+    longest."""
+    best = endings[0]
+    for longer in endings[1:]:
+        pure, was = longer.n >= need, best.n >= need
+        better = (pure | (~was & (longer.n >= best.n))) & (longer.code >= 0)
+        best = Commonest(
+            *(np.where(better, a, b) for a, b in zip(longer, best, strict=True)),
+        )
+    return best
+
+
+def _named(names: Sequence[str], codes: np.ndarray) -> np.ndarray:
+    """Names of codes (row,), None where negative."""
+    return np.array([*names, None], object)[codes]
+
+
+def tokens_of(
+    shown: Fired, row: np.ndarray, n: int, text: Sequence[str], type_: np.ndarray
+) -> Mapping[str, np.ndarray]:
+    """The commonest strongest token of n features: token, n_token, and n_token_types, the word
+    types that it stands in. text: (token,) of the corpus; type_: (occurrence,)."""
+    every, code = _codes([normal(text[at]) for at in shown.token])
+    of = commonest(row, code, type_[shown.occurrence], n)
+    return {"token": _named(every, of.code), "n_token": of.n, "n_token_types": of.different}

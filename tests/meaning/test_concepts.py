@@ -1,0 +1,170 @@
+"""What features are about, on words made by hand: meaning, pieces, words, forms, and chance."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from saegrid.meaning import concepts, enrichment
+from saegrid.meaning.concepts import Rule, entropy, judge
+from saegrid.meaning.occurrences import Fired, Occurrences
+from saegrid.meaning.vocabulary import Concept, Vocabulary
+
+FOOD = ["pie", "soup", "bread", "ham", "rice", "taco", "cake", "pancake", "cupcake", "apple"]
+ANIMAL = ["hamster", "cow", "dog", "cat", "hen", "owl", "goat", "pig"]
+OTHER = [f"{a}{b}{a}{'xyzvo'[i]}q" for a in "bcdfgklmnpqrtvz" for i, b in enumerate("aeiou")]
+LETTER = [f"w{a}{a}o" for a in "abcdefghijkl"]
+ING = ["going", "making", "telling", "seeing", "having", "asking", "hoping", "reading"]
+EVERY = [*FOOD, *ANIMAL, *OTHER, *LETTER, *ING]
+PLACE = {word: number for number, word in enumerate(EVERY)}
+CONCEPTS = [Concept("food", "food", "lists"), Concept("animals", "animals", "lists")]
+
+
+def vocabulary(member=True):
+    both = np.array([[word in FOOD, word in ANIMAL] for word in EVERY]) & member
+    category = np.where(both[:, 0], 0, np.where(both[:, 1], 1, -1))
+    return Vocabulary(np.zeros(0, int), EVERY, CONCEPTS, both, category, {})
+
+
+def world(*features, pieces=None):
+    """Features that fire on these words in turn, strongest first: the arguments of `judge`.
+    pieces: the strongest token of a word, by feature and word."""
+    said = [word for words in features for word in words]
+    n = len(said)
+    never = np.zeros(n, bool)
+    of = Occurrences(np.arange(n), np.arange(n), said, never, never)
+    feature = np.repeat(np.arange(len(features)), [len(words) for words in features])
+    value = np.concatenate([np.arange(len(words), 0, -1.0) for words in features])
+    fires = Fired(feature, np.arange(n), value.astype(np.float32), np.arange(n))
+    words = vocabulary()._replace(type=np.array([PLACE[word] for word in said], np.int32))
+    text = [(pieces or {}).get((f, w), w) for f, w in zip(feature.tolist(), said, strict=True)]
+    return fires, of, words, text
+
+
+def rows(*features, rule=None, pieces=None, coherent=None, permutations=199):
+    fires, of, words, text = world(*features, pieces=pieces)
+    dealt = enrichment.deals(words.n, permutations, seed=0)
+    return judge(fires, of, words, text, dealt, rule or Rule(), coherent)
+
+
+def noise(seed, n=20):
+    return np.random.default_rng(seed).choice(OTHER, n).tolist()
+
+
+def test_a_feature_of_food_is_named_and_its_other_rows_are_counted():
+    words = [*FOOD[:8], "apple", *noise(1, 3)]
+    (row,) = rows(words).concepts.to_pylist()
+    assert row["kind"] == "meaning" and row["label"] == row["concept"] == "food"
+    assert (row["n_shown"], row["n_concept"], row["n_concept_types"]) == (12, 9, 9)
+    assert row["share"] == 0.75 and row["base"] == pytest.approx(10 / len(EVERY))
+    exact = stats.binomtest(9, 12).proportion_ci(0.95, "exact")
+    assert (row["share_low"], row["share_high"]) == pytest.approx((exact.low, exact.high))
+    assert row["n_prefix"] == row["k_prefix"] == 8
+    law = stats.hypergeom(len(EVERY), 10, 8)
+    assert row["log10_p"] == pytest.approx(law.logsf(7) / np.log(10))
+    assert row["p_maxt"] == 1 / 200
+    assert set(row["off_words"].split(", ")) == set(words[-3:])
+
+
+def test_one_word_many_times_is_a_word_and_no_concept():
+    (row,) = rows(["pie"] * 17 + ["soup", "rice", "ham"]).concepts.to_pylist()
+    assert row["kind"] == "word" and row["label"] == 'the word "pie"'
+    # Types count: four of food are less than the 20 rows would be.
+    assert row["n_types"] == 4 and row["n_concept"] == 20
+
+
+def test_one_piece_in_several_words_is_a_piece():
+    words = ["pie", "soup", "bread", "ham", "rice", "taco", "apple", "hamster"]
+    every = {(0, word): " ur" for word in words}
+    (row,) = rows(words, pieces=every).concepts.to_pylist()
+    assert row["kind"] == "token" and row["label"] == 'the piece "ur"'
+    assert (row["n_token"], row["n_token_types"]) == (8, 8)
+    assert row["concept"] == "food", "what it would have been stays in the table"
+
+
+def test_the_piece_of_compounds_that_is_itself_a_word_of_the_concept_is_none():
+    words = ["cake", "pancake", "cupcake", "cake", "pancake", "cupcake", "pie", "cake"]
+    every = {(0, word): "cake" for word in words if word != "pie"}
+    (row,) = rows(words, rule=Rule(alpha=0.2), pieces=every).concepts.to_pylist()
+    assert row["n_token"] == 7 and row["kind"] == "meaning"
+
+
+def test_an_ending_is_a_form_even_where_words_share_a_concept():
+    words = vocabulary()
+    member = words.member.copy()
+    member[[PLACE[word] for word in ING], 0] = True
+    fires, of, words, text = world(ING)
+    words = words._replace(member=member)
+    dealt = enrichment.deals(words.n, 199, seed=0)
+    (row,) = judge(fires, of, words, text, dealt, Rule()).concepts.to_pylist()
+    assert row["p_maxt"] <= 0.05 and row["n_concept"] == 8
+    assert row["kind"] == "ending" and row["label"] == 'ends with "ing"'
+
+
+def test_a_first_letter_and_a_place_are_forms():
+    (row,) = rows(LETTER).concepts.to_pylist()
+    assert row["kind"] == "letter" and row["label"] == 'starts with "w"'
+    fires, of, words, text = world(noise(2), noise(3))
+    first = np.arange(of.n) < 20
+    dealt = enrichment.deals(words.n, 19, seed=0)
+    every = judge(fires, of._replace(start=first), words, text, dealt, Rule())
+    found = every.concepts.to_pylist()
+    assert (found[0]["kind"], found[0]["n_start"], found[1]["n_start"]) == ("position", 20, 0)
+
+
+def test_too_few_types_or_rows_are_no_concept():
+    few = ["pie", "soup"] * 5
+    off = [*FOOD[:6], *noise(4, 9)]
+    table = rows(few, off).concepts.to_pylist()
+    assert [row["kind"] for row in table] == ["none", "none"]
+    assert table[1]["p_maxt"] <= 0.05 and table[1]["share"] == 0.4
+    assert rows(off, rule=Rule(share=0.4)).concepts["kind"].to_pylist() == ["meaning"]
+    wide = Rule(wide=["food"], wide_share=0.8)
+    assert rows([*FOOD[:9], *noise(5, 4)], rule=wide).concepts["kind"].to_pylist() == ["none"]
+
+
+def test_coherent_words_without_a_name_are_of_meaning_too():
+    z, p = np.array([5.0, 0.1]), np.array([0.01, 0.8])
+    table = rows(noise(6), noise(7), coherent=(z, p)).concepts
+    assert table["kind"].to_pylist() == ["coherent", "none"]
+    assert table["label"].to_pylist() == [None, None]
+
+
+def test_two_concepts_of_a_feature_are_a_combination():
+    both = [word for pair in zip(FOOD, ANIMAL, strict=False) for word in pair]
+    out = rows(both)
+    (line,) = out.combinations.to_pylist()
+    assert {line["concept_a"], line["concept_b"]} == {"food", "animals"}
+    assert line["n_a"] == line["n_b"] == 8 and line["n_both"] == line["n_neither"] == 0
+    assert out.concepts["entropy_shown"][0].as_py() == pytest.approx(1.0)
+    assert out.concepts["n_categories"][0].as_py() == 2
+    assert rows(FOOD).combinations.num_rows == 0
+
+
+def test_the_best_feature_of_each_concept():
+    best = rows(FOOD[:5] + noise(8, 4), FOOD[:9], ANIMAL[:6] + noise(9, 3)).best.to_pylist()
+    by_name = {row["concept"]: row for row in best}
+    assert by_name["food"]["feature"] == 1 and by_name["food"]["n_meaning"] == 2
+    assert by_name["animals"]["feature"] == 2 and by_name["animals"]["n_types"] == 8
+
+
+def test_without_lexicons_forms_and_words_are_left():
+    fires, of, words, text = world(ING, FOOD)
+    nothing = words._replace(concepts=[], member=np.zeros((words.n, 0), bool))
+    out = judge(fires, of, nothing, text, enrichment.deals(words.n, 19, 0), Rule())
+    assert out.concepts["kind"].to_pylist() == ["ending", "none"]
+    assert out.concepts["concept"].to_pylist() == [None, None]
+    assert out.best.num_rows == 0 and out.combinations.num_rows == 0
+
+
+def test_a_cell_without_features_has_empty_tables():
+    fires, of, words, text = world(FOOD)
+    nothing = fires.take(np.zeros(0, int))
+    out = judge(nothing, of, words, text, enrichment.deals(words.n, 19, 0), Rule())
+    assert out.concepts.num_rows == out.combinations.num_rows == out.best.num_rows == 0
+    assert out.concepts.schema == concepts.SCHEMA
+
+
+def test_entropy_in_bits():
+    assert entropy(np.array([[2, 2], [4, 0], [1, 3], [0, 0]])) == pytest.approx(
+        [1, 0, stats.entropy([1, 3], base=2), 0]
+    )
