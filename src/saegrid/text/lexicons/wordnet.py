@@ -51,6 +51,7 @@ class WordNet:
                 self.names.append(first)
         self._senses = {NOUN: words["n"], VERB: words["v"]}
         self._exceptions = {NOUN: words["p"], VERB: words["i"]}
+        self._bases: dict[tuple[str, str], str | None] = {}
         self._files = self._lexicographers()
 
     def _lexicographers(self) -> list[int]:
@@ -72,7 +73,13 @@ class WordNet:
         order. A word among the exceptions whose lemmas are no such words (`his`) has no other
         lemma than itself; nouns in -ss and of two letters have no endings to be taken off.
         """
-        word, known = last_word(word), self._senses[pos]
+        key = word, pos
+        if key not in self._bases:
+            self._bases[key] = self._base(last_word(word), pos)
+        return self._bases[key]
+
+    def _base(self, word: str, pos: str) -> str | None:
+        known = self._senses[pos]
         exceptions = self._exceptions[pos].get(word)
         if exceptions is not None:
             listed = next((lemma for lemma in exceptions.split() if lemma in known), None)
