@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-
 from saegrid.features.topics import judge
+
 from saegrid.text.corpora.items import items
 
 TOY = Path(__file__).resolve().parents[1] / "resources/toy/headlines.csv"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 from common import Clock, main
+from saegrid.features.topics import judge_with
 
 from saegrid.base import io
 from saegrid.base.words import Site
@@ -22,7 +23,6 @@ from saegrid.codes.sparse import read_features, write_features
 from saegrid.features.density import density, facts
 from saegrid.features.examples import examples, top_tokens
 from saegrid.features.logits import model_logit_effects
-from saegrid.features.topics import judge_with
 from saegrid.models.load import load
 from saegrid.models.tiles import rows_of
 from saegrid.pages.browser.page import page

@@ -64,7 +64,9 @@ def read_synsets(folder: Path, pos: str) -> dict[str, tuple[int, list[str]]]:
     for fields in rows(folder / f"data.{pos}"):
         at = 4 + 2 * int(fields[3], 16)  # words and their lexical ids come before pointers
         pointers = [fields[i : i + 3] for i in range(at + 1, at + 1 + 4 * int(fields[at]), 4)]
-        parents = [offset for symbol, offset, kind in pointers if symbol in PARENTS and kind == pos[0]]
+        parents = [
+            offset for symbol, offset, kind in pointers if symbol in PARENTS and kind == pos[0]
+        ]
         synsets[fields[0]] = int(fields[1]), parents
     return synsets
 

@@ -184,9 +184,9 @@ class CellView:
         return self._table("features").set_index("feature")
 
     @property
-    def topics(self) -> pd.DataFrame:
-        """The topics of shown features, one row each, from what their top tokens have in common."""
-        return self._table("topics").set_index("feature")
+    def concepts(self) -> pd.DataFrame:
+        """What features are about, one row each, of those that fire on words enough."""
+        return self._table("concepts").set_index("feature")
 
     @cached_property
     def d_sae(self) -> int:
@@ -259,9 +259,9 @@ class FeatureView:
         return self._rows("logit_effects")
 
     @property
-    def topics(self) -> pd.Series:
-        """The topic of the feature's top tokens; empty if its density is below the cut."""
-        rows = self._rows("topics")
+    def concept(self) -> pd.Series:
+        """What the feature is about; empty where it fires on too few words to be judged."""
+        rows = self._rows("concepts")
         return rows.iloc[0] if len(rows) else pd.Series(dtype=object)
 
     @cached_property

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from saegrid.features.topics import judge
 
 from saegrid.capture import activations
 from saegrid.capture.corpus import capture_corpus
 from saegrid.codes.sparse import from_pairs
 from saegrid.features.density import counted, density
 from saegrid.features.examples import examples, top_tokens
-from saegrid.features.topics import judge
 from saegrid.pages.browser.page import page
 from saegrid.text.tokenizer import load
 from saegrid.text.tokens import tokens

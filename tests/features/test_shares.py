@@ -3,12 +3,12 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from saegrid.features.topics import judge
 from test_examples import BOS, headline, make_features, make_tokens, shown
 
 from saegrid.codes import sparse
 from saegrid.features.density import counted, density
 from saegrid.features.shares import Spelled, token_shares
-from saegrid.features.topics import judge
 from saegrid.features.windows import own_word
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from saegrid.features.topics import judge
 
 import saegrid
 from saegrid.base import io
 from saegrid.codes.sparse import from_pairs, write_features
 from saegrid.features.density import density
 from saegrid.features.examples import examples, top_tokens
-from saegrid.features.topics import judge
 from saegrid.study import NotThere, open
 
 D_SAE = 12

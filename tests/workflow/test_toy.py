@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 from pipeline import ROOT, as_options, checkout, jobs_to_run, planned, run
+from saegrid.features.topics import judge, shuffled
 
 import saegrid
 from saegrid.base import io
-from saegrid.features.topics import judge, shuffled
 from saegrid.stages import load
 from saegrid.text.wordlists import read_lists
 

@@ -1,8 +1,8 @@
 """
 Text to tokens.
 IN   the files of a corpus (csv, jsonl, parquet, text, hub, generated)
-OUT  items, filter, tokens and spans in results/{study}/{corpus}/
+OUT  items, filter, tokens, spans and words in results/{study}/{corpus}/
 """
 
-for name in ("items", "selection", "tokens"):
+for name in ("items", "selection", "tokens", "vocabulary"):
     bind(PLAN.graph.stages[name])

@@ -20,7 +20,7 @@ with start(snakemake) as job:
         io.read_table(job.input.examples),
         io.read_table(job.input.tokens),
         read_features(job.input.features),
-        io.read_table(job.input.topics),
+        io.read_table(job.input.concepts),
         io.read_table(job.input.logits),
         io.read_table(job.input.selection),
         io.read_table(job.input.corpus_items),

@@ -1,9 +1,8 @@
-"""Examples of every feature, judged by word lists and by form."""
+"""Examples of every feature: its top tokens, and a sample of the others."""
 
 from saegrid.base import io
 from saegrid.codes.sparse import read_features
 from saegrid.features.examples import examples, top_tokens
-from saegrid.features.topics import judge_with
 from saegrid.job import start
 from saegrid.text.selection import kept_of
 
@@ -15,9 +14,7 @@ with start(snakemake) as job:
     rules = {key: settings[key] for key in ("n", "published")}
     draws = {key: settings[key] for key in ("random", "per_quantile", "seed")}
     top = top_tokens(features, table, tokens, kept, **shared, **rules)
-    judged = judge_with(top, job.settings["topics"], settings["n"], tokens)
-    print(f"{judged.num_rows} features shown")
+    print(f"{top.num_rows} top tokens")
     io.write_table(job.output.top, top, job.spec)
     sample = examples(features, table, tokens, kept, **shared, **draws)
     io.write_table(job.output.examples, sample, job.spec)
-    io.write_table(job.output.topics, judged, job.spec)

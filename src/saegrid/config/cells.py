@@ -10,7 +10,7 @@ from saegrid.base.words import Cell, Site
 from saegrid.config.messages import explained
 from saegrid.config.models import Block, Study
 
-STAGES = ("train", "encode", "density", "top_tokens", "topics", "logits", "pages")
+STAGES = ("train", "encode", "density", "top_tokens", "logits", "pages")
 """Stages whose settings a cell may override."""
 
 

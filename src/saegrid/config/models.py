@@ -167,15 +167,40 @@ class TopTokens(Strict):
     """Seed of the random examples."""
 
 
-class Topics(Strict):
-    """The judgement of features by word lists."""
+class Concepts(Strict):
+    """What features are about: concepts of words, coherence, and form."""
 
-    lists: str | None = None
-    """YAML file of topics and their words; null: no judgement."""
-    need_on_topic: Annotated[int, Field(ge=1, le=10_000)] = 16
-    """Top tokens on topic that make a topic feature."""
-    need_words: Annotated[int, Field(ge=1, le=10_000)] = 6
-    """Distinct words among them."""
+    lexicons: list[str] = ["lists", "wordnet", "categories"]
+    """Words of concepts: lists (of topics; an own file as `lists:my/words.yaml`), wordnet (names of
+    its lexicographers' files), categories (of config/categories.yaml). Words are compared by their
+    lemmas. []: none."""
+    senses: Annotated[str, Field(pattern="^(first|two|all)$")] = "first"
+    """Senses of a word that count in wordnet, the commonest first."""
+    space: Annotated[str, Field(pattern="^(wordnet|none)$")] = "wordnet"
+    """Word space in which coherence is measured."""
+    least: Many = 5
+    """Occurrences on which a feature must fire to be judged."""
+    min_types: Many = 5
+    """Word types of a corpus that a concept must have."""
+    permutations: Annotated[int, Field(ge=19, le=10_000)] = 200
+    """Lexicons that are dealt to the words at random, for the family-wise level."""
+    alpha: Annotated[Number, Field(gt=0, lt=1)] = 0.05
+    """Family-wise error rate of concepts, and of coherence, over all features of a cell."""
+    share: Annotated[Number, Field(ge=0, le=1)] = 0.5
+    """Share of the 20 strongest occurrences of a feature that have a word of its concept."""
+    types: Many = 3
+    """Distinct word types among these."""
+    wide: list[str] = [
+        "noun.artifact", "noun.act", "noun.person", "noun.attribute", "noun.communication",
+        "noun.state", "noun.cognition",
+    ]  # fmt: skip
+    """Concepts that many words belong to loosely."""
+    wide_share: Annotated[Number, Field(ge=0, le=1)] = 0.65
+    """Share that is asked of these."""
+    combined: Annotated[Number, Field(gt=0, le=1)] = 0.25
+    """Share of the 20 of each of two concepts that a feature combines."""
+    seed: Seed = 0
+    """Seed of the dealt lexicons."""
 
 
 class Logits(Strict):
@@ -246,8 +271,9 @@ class Survey(Strict):
     of role holdout and reference."""
     lists: str | None = "package:saegrid/text/topic_lists/common.yaml"
     """YAML file of kinds of words that often fill a corpus, such as sports: how common these are,
-    and acronyms, is told beside the topics of `topics.lists`; a topic of both has the words of
-    those. Texts of streamed corpora are read again for it. Without either file nothing is told."""
+    and acronyms, is told beside the topics of the lists among `concepts.lexicons`; a topic of both
+    has the words of those. Texts of streamed corpora are read again for it. Without either file
+    nothing is told."""
 
 
 def _analyses() -> type[Strict]:
@@ -330,8 +356,8 @@ class Study(Strict):
     """Densities."""
     top_tokens: TopTokens = TopTokens()
     """Examples."""
-    topics: Topics = Topics()
-    """Topics."""
+    concepts: Concepts = Concepts()
+    """Concepts."""
     logits: Logits = Logits()
     """Logit effects."""
     pages: Pages = Pages()

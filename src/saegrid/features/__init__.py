@@ -1,1 +1,1 @@
-"""Features: densities, examples, topics, logit effects."""
+"""Features: densities, examples, logit effects."""

@@ -1,5 +1,6 @@
 """One row a cell: what the tables of all cells come to."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
@@ -11,6 +12,9 @@ from saegrid.base import io
 from saegrid.base.digest import digest as digest_of
 from saegrid.base.recorded import recorded_spec
 from saegrid.base.words import Cell
+
+FORMS = ("word", "token", "letter", "ending", "position")
+"""Kinds of features that no meaning is claimed of."""
 
 
 class StaleCell(ValueError):
@@ -40,9 +44,9 @@ def cell_row(
     cell = Cell.parse(folder.name)
     facts = io.table_facts(folder / "features.parquet")
     density = io.read_table(folder / "features.parquet", ["density"])["density"].to_numpy()
-    names = ["feature", "topic", "found", "form"]
-    judged = io.read_table(folder / "topics.parquet", names).to_pylist()
-    topics = sorted({row["topic"] for row in judged if row["found"]})
+    judged = io.read_table(folder / "concepts.parquet", ["kind", "concept"]).to_pylist()
+    kinds = Counter(row["kind"] for row in judged)
+    of = Counter(row["concept"] for row in judged if row["kind"] == "meaning")
     return {
         "cell": str(cell),
         "layer": cell.site.layer,
@@ -50,10 +54,12 @@ def cell_row(
         "sae": cell.sae,
         **facts,
         **{f"n_above_{cut:g}": int((density >= cut).sum()) for cut in cuts},
-        "n_shown": len(judged),
-        "n_topics": len(topics),
-        "topics": topics,
-        "n_form": sum(row["form"] is not None for row in judged),
+        "n_judged": len(judged),
+        "n_meaning": kinds["meaning"],
+        "n_coherent": kinds["coherent"],
+        "n_form": sum(kinds[kind] for kind in FORMS),
+        "n_concepts": len(of),
+        "concepts": sorted(of),
         **{name: resolve_name(of)(io.read_table(folder / file)) for name, of, file in columns},
     }
 
@@ -67,8 +73,10 @@ def summary(
     """One row a cell, by layer, position and SAE.
 
     Columns: cell, layer, position, sae, the facts of its densities (see `density.facts`),
-    n_above_{cut} (features of at least that density), n_shown (features with examples), n_topics
-    and topics (that a feature shows), n_form (features named by their spelling).
+    n_above_{cut} (features of at least that density), n_judged (features with words enough to
+    be judged), n_meaning (features of a concept), n_coherent (of words near one another, without a
+    concept), n_form (of one word, one piece, a spelling or a place in the text), n_concepts and
+    concepts (those that features are of).
 
     Args:
         root: the folder that holds the cells' folders.

@@ -1,10 +1,11 @@
 """Coherence: words that are nearer to one another than chance in a space that is not the SAE's own.
 
 It marks a feature as one of meaning where no lexicon has its concept. Of the first `TYPES` word
-types of a feature that the space has, s is the mean cosine of all pairs; z = (s - mean) / sd over
-features with as many types whose vectors are dealt to the types anew. Family-wise p counts the
-largest z over all features of each deal. Words of one spelling may be near one another in a space
-of texts: form is judged first (`kinds`).
+types of a feature that the space has, s is the mean cosine of all pairs. Chance deals the vectors
+to the types anew. Means of few types are skewed, so that s is compared by the tail of the Pearson
+III law with mean, deviation and skewness of dealt means of as many types; family-wise p counts the
+smallest tail over all features of each deal, so that it holds whatever law is fitted. Words of one
+spelling may be near one another in a space of texts: form is judged first (`kinds`).
 """
 
 from typing import NamedTuple
@@ -26,6 +27,7 @@ class Coherence(NamedTuple):
     mean: np.ndarray
     """(row,) float64 mean cosine of the pairs; NaN of features with too few types."""
     z: np.ndarray
+    """(row,) float64: the normal quantile of the tail, which grows with coherence."""
     p: np.ndarray
     """(row,) family-wise p over the features; 1 where z is NaN."""
 
@@ -50,13 +52,11 @@ def coherence(of: Ranked, vectors: np.ndarray, permutations: int, seed: int) -> 
     dealt = np.stack(
         [_means(chosen, own[rng.permutation(len(known))], n) for _ in range(permutations)]
     )
-    mean, deviation = _moments(dealt, n)
-    safe = np.where(deviation > 0, deviation, np.inf)
-    z = (observed - mean) / safe
-    largest = ((dealt - mean) / safe).max(axis=1)
-    reached = (largest[None, :] >= z[:, None] - 1e-9).sum(axis=1)
+    tail = _tails(observed[None, :], dealt, n)[0]
+    smallest = _tails(dealt, dealt, n).min(axis=1)
+    reached = (smallest[None, :] <= tail[:, None] + 1e-9).sum(axis=1)
     out = Coherence(blank.copy(), blank.copy(), np.ones(len(blank)))
-    out.mean[usable], out.z[usable] = observed, z
+    out.mean[usable], out.z[usable] = observed, _quantile(tail)
     out.p[usable] = (reached + 1) / (permutations + 1)
     return out
 
@@ -82,12 +82,30 @@ def _means(matrix: sparse.csr_matrix, vectors: np.ndarray, n: np.ndarray) -> np.
     return (square - n) / (n * (n - 1.0))
 
 
-def _moments(dealt: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(row,) mean and deviation of dealt means (permutation, row) over all rows with as many
-    types."""
-    mean, deviation = np.zeros(len(n)), np.zeros(len(n))
+def _tails(means: np.ndarray, dealt: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """(draw, row) float64 log10 of the tail of means (draw, row) under the law of dealt means
+    (permutation, row) of as many types."""
+    from scipy import stats  # takes a second to load, which other functions here do not need
+
+    tail = np.zeros(means.shape)
     for size in np.unique(n):
         same = n == size
         values = dealt[:, same]
-        mean[same], deviation[same] = values.mean(), values.std()
-    return mean, deviation
+        deviation = values.std()
+        if deviation > 0:
+            skewness = stats.skew(values, axis=None)
+            scaled = (means[:, same] - values.mean()) / deviation
+            tail[:, same] = stats.pearson3.logsf(scaled, max(skewness, 0.0)) / np.log(10)
+    # Beyond the end of a law that has one nothing is left of it.
+    return np.maximum(tail, LEAST_TAIL)
+
+
+LEAST_TAIL = -300.0
+"""log10 below which tails are not told apart."""
+
+
+def _quantile(tail: np.ndarray) -> np.ndarray:
+    """The normal quantile of a tail, of its log10."""
+    from scipy import stats
+
+    return stats.norm.isf(10.0**tail)

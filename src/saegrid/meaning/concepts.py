@@ -145,6 +145,11 @@ class Judged(NamedTuple):
     smallest: np.ndarray
     """(permutation,) float64 smallest log10 p over features and concepts under dealt lexicons."""
 
+    def chance(self) -> pa.Table:
+        """concept_chance.parquet: the smallest log10 p of each dealt lexicon. The same lexicons are
+        dealt in every cell, so that the smallest over cells is that of the grid."""
+        return pa.table({"log10_p": pa.array(self.smallest, pa.float64())})
+
 
 def judge(
     fires: Fired,
@@ -167,10 +172,10 @@ def judge(
     best = enrichment.enrichment(ranked, words.member, law)
     smallest = enrichment.null(ranked, words.member, law, dealt)
     rows = _rows(fires, ranked.feature, words)
-    by = kinds.spelled(of, words.type)
+    by = kinds.spelled(of, words.type, words.names)
     forms = {
         **kinds.forms(rows.shown, rows.row, rows.n, of, by),
-        **kinds.tokens_of(rows.shown, rows.row, rows.n, text, words.type),
+        **kinds.tokens_of(rows.shown, rows.row, rows.n, text, words.type, words.names),
     }
     tested = _tested(best, enrichment.adjusted(best.log10_p, smallest), rows, words, rule)
     z, p_z = coherence or (np.full(rows.n, np.nan), np.full(rows.n, np.nan))
@@ -267,29 +272,28 @@ def _tested(
 def _kinds(
     forms: Mapping[str, Any], tested: _Tested, coherent: np.ndarray, words: Vocabulary
 ) -> np.ndarray:
-    """(feature,) what each is of, the first that holds: one word, one piece of several words, a
-    form that explains as many rows as the concept does, a concept, coherent words."""
-    n = len(coherent)
-    at = np.arange(n)
+    """(feature,) what each is of, the first that holds: one word with its compounds, one piece of
+    several words, a form that explains as many rows as the concept does, a concept, coherent
+    words."""
+    at = np.arange(len(coherent))
     enough = forms["n_shown"] >= kinds.LEAST
     need = kinds.NEED_TOKEN * forms["n_shown"] - 1e-9
     on = np.where(tested.allowed[at, tested.chosen], tested.on[at, tested.chosen], 0)
-    is_word = enough & (forms["n_word"] >= need)
     is_piece = enough & (forms["n_token"] >= need) & (forms["n_token_types"] > 1)
     # A piece that is itself a word of the concept says what its compounds are: cake of cupcakes.
-    place = {name: number for number, name in enumerate(words.names)}
-    own = np.array([place.get(token, -1) for token in forms["token"]], np.int64)
-    said = (own >= 0) & words.member[own, tested.chosen] & (on >= need)
-    is_piece &= ~said
+    own = forms["token_type"]
+    is_piece &= ~((own >= 0) & words.member[own, tested.chosen] & (on >= need))
+    is_word = enough & (forms["n_word"] >= need) | (is_piece & forms["is_word"])
     is_form = np.array([kind is not None for kind in forms["form_kind"]], bool)
     bears = np.select(
         [forms["form_kind"] == "ending", forms["form_kind"] == "letter"],
         [forms["n_ending"], forms["n_letter"]],
         np.maximum(forms["n_start"], forms["n_stop"]),
     )
+    rival = forms["rival"] & (forms["n_ending"] >= on) & (on > 0)
     return np.select(
-        [is_word, is_piece, is_form & (bears >= on), on > 0, coherent],
-        ["word", "token", forms["form_kind"], "meaning", "coherent"],
+        [is_word, is_piece, is_form & (bears >= on), rival, on > 0, coherent],
+        ["word", "token", forms["form_kind"], "ending", "meaning", "coherent"],
         "none",
     ).astype(object)
 
@@ -299,11 +303,17 @@ def _labels(
 ) -> list[str | None]:
     label = {
         "meaning": lambda row: words.concepts[tested.chosen[row]].title,
-        "word": lambda row: f'the word "{forms["word"][row]}"',
+        "word": lambda row: f'the word "{_word(forms, row)}"',
         "token": lambda row: f'the piece "{forms["token"][row]}"',
-        **dict.fromkeys(("letter", "ending", "position"), lambda row: forms["form"][row]),
+        "ending": lambda row: forms["ending_form"][row],
+        **dict.fromkeys(("letter", "position"), lambda row: forms["form"][row]),
     }
     return [label[of](row) if of in label else None for row, of in enumerate(kind)]
+
+
+def _word(forms: Mapping[str, Any], row: int) -> str:
+    """The commonest word of a feature, or the piece that is a word in more of its rows."""
+    return forms["token" if forms["n_token"][row] > forms["n_word"][row] else "word"][row]
 
 
 def _sizes(fires: Fired, feature: np.ndarray, words: Vocabulary) -> dict[str, np.ndarray]:

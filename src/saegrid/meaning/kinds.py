@@ -6,7 +6,7 @@ the strongest one. A feature of the piece `ur` fires on hamburgers, turnips and 
 of food. What a form explains is no concept, so that form is judged first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,8 +24,13 @@ NEED_FORM = 0.9
 """Share of the rows that a first letter, an ending or a place in the text must have to be one."""
 NEED_TOKEN = 0.8
 """Share of the rows whose strongest token is the same, or whose word is, to be a feature of it."""
+NEED_RIVAL = 0.75
+"""Share of the rows by which an ending explains a concept that no more of the rows have."""
 NEED_DIFFERENT = 6
-"""Distinct words that bear a form: dance, dancer and dancing do not show a letter."""
+"""Distinct word types that bear a form, of letters distinct beginnings of their lemmas: dance,
+dancer and dancing do not show a letter."""
+COMPOUND = 3
+"""Letters of a word whose compounds are features of the word and not of a piece."""
 LEAST = 5
 """Rows from which a form can be told."""
 PLACES = {"start": "first word of the text", "stop": "last word of the text"}
@@ -43,22 +48,33 @@ class Spelled(NamedTuple):
     """(word,) its first letter."""
     letters: list[str]
     beginning: np.ndarray
-    """(word,) its first `BEGINNING` letters."""
+    """(type,) the first `BEGINNING` letters of its lemma."""
     endings: tuple[np.ndarray, ...]
     """(word,) its last letters, by `LENGTHS`."""
+    stems: tuple[np.ndarray, ...]
+    """(type,) the last letters of its lemma, by `LENGTHS`: those of dancers are -er as well."""
     names: list[str]
     """Endings by code."""
 
 
-def spelled(of: Occurrences, type_: np.ndarray) -> Spelled:
-    """The words of occurrences as codes. type_: (occurrence,) word types."""
+def spelled(of: Occurrences, type_: np.ndarray, lemmas: Sequence[str]) -> Spelled:
+    """The words of occurrences as codes. type_: (occurrence,) word types; lemmas: (type,)."""
     every, word = _codes([normal(word) for word in of.word])
     letters, letter = _codes([word[:1] if word[:1].isalpha() else "" for word in every])
-    _, beginning = _codes([word[:BEGINNING] for word in every])
-    ends = [_ending(word, length) for length in LENGTHS for word in every]
+    _, beginning = _codes([lemma[:BEGINNING] for lemma in lemmas])
+    ends = [_ending(word, length) for length in LENGTHS for word in (*every, *lemmas)]
     names, code = _codes(ends)
+    parts = np.split(code, len(LENGTHS))
     return Spelled(
-        word, every, type_, letter, letters, beginning, tuple(np.split(code, len(LENGTHS))), names
+        word,
+        every,
+        type_,
+        letter,
+        letters,
+        beginning,
+        tuple(part[: len(every)] for part in parts),
+        tuple(part[len(every) :] for part in parts),
+        names,
     )
 
 
@@ -116,17 +132,19 @@ def forms(shown: Fired, row: np.ndarray, n: int, of: Occurrences, by: Spelled) -
     n_start, n_stop; word, n_word; form in words, null where there is none; form_kind letter,
     ending, position or null.
     """
-    word = by.word[shown.occurrence]
+    word, type_ = by.word[shown.occurrence], by.type[shown.occurrence]
     n_shown = np.bincount(row, minlength=n)
     at = np.where(word >= 0, word, 0)
 
     def of_words(codes: np.ndarray) -> np.ndarray:
         return np.where(word >= 0, codes[at] if len(codes) else -1, -1)
 
-    letter = commonest(row, of_words(by.letter), of_words(by.beginning), n)
-    endings = [commonest(row, of_words(codes), word, n) for codes in by.endings]
+    letter = commonest(row, of_words(by.letter), by.beginning[type_], n)
     need = np.maximum(np.ceil(NEED_FORM * n_shown - 1e-9), LEAST)
+    endings = [commonest(row, of_words(codes), type_, n) for codes in by.endings]
+    stems = [commonest(row, codes[type_], type_, n) for codes in by.stems]
     ending = _longest(endings, need)
+    ending = _where(_longest(stems, need), ending, lambda a, b: a.n > b.n)
     edge = {name: np.bincount(row, getattr(of, name)[shown.occurrence], n) for name in PLACES}
     words = commonest(row, word, word, n)
     ends = (ending.n >= need) & (ending.different >= NEED_DIFFERENT)
@@ -148,6 +166,10 @@ def forms(shown: Fired, row: np.ndarray, n: int, of: Occurrences, by: Spelled) -
         "n_letter": letter.n,
         "ending": _named(by.names, ending.code),
         "n_ending": ending.n,
+        "rival": (ending.n >= NEED_RIVAL * n_shown - 1e-9) & (ending.different >= NEED_DIFFERENT),
+        "ending_form": np.array(
+            [f'ends with "{by.names[code]}"' if code >= 0 else None for code in ending.code], object
+        ),
         "n_start": edge["start"].astype(np.int64),
         "n_stop": edge["stop"].astype(np.int64),
         "word": _named(by.words, words.code),
@@ -157,15 +179,23 @@ def forms(shown: Fired, row: np.ndarray, n: int, of: Occurrences, by: Spelled) -
     }
 
 
+def _where(
+    one: Commonest, other: Commonest, better: Callable[[Commonest, Commonest], np.ndarray]
+) -> Commonest:
+    """The one where it is better, else the other."""
+    is_better = better(one, other)
+    return Commonest(*(np.where(is_better, a, b) for a, b in zip(one, other, strict=True)))
+
+
 def _longest(endings: Sequence[Commonest], need: np.ndarray) -> Commonest:
     """The longest ending that enough rows bear; where none is, the commonest, of equal ones the
     longest."""
     best = endings[0]
     for longer in endings[1:]:
-        pure, was = longer.n >= need, best.n >= need
-        better = (pure | (~was & (longer.n >= best.n))) & (longer.code >= 0)
-        best = Commonest(
-            *(np.where(better, a, b) for a, b in zip(longer, best, strict=True)),
+        best = _where(
+            longer,
+            best,
+            lambda a, b: ((a.n >= need) | ((b.n < need) & (a.n >= b.n))) & (a.code >= 0),
         )
     return best
 
@@ -176,10 +206,29 @@ def _named(names: Sequence[str], codes: np.ndarray) -> np.ndarray:
 
 
 def tokens_of(
-    shown: Fired, row: np.ndarray, n: int, text: Sequence[str], type_: np.ndarray
+    shown: Fired,
+    row: np.ndarray,
+    n: int,
+    text: Sequence[str],
+    type_: np.ndarray,
+    lemmas: Sequence[str],
 ) -> Mapping[str, np.ndarray]:
     """The commonest strongest token of n features: token, n_token, and n_token_types, the word
-    types that it stands in. text: (token,) of the corpus; type_: (occurrence,)."""
+    types that it stands in; token_type, the type that it is itself, -1 of none; is_word, True where
+    some of the rows have this word. text: (token,) of the corpus; type_: (occurrence,); lemmas:
+    (type,)."""
     every, code = _codes([normal(text[at]) for at in shown.token])
-    of = commonest(row, code, type_[shown.occurrence], n)
-    return {"token": _named(every, of.code), "n_token": of.n, "n_token_types": of.different}
+    found = commonest(row, code, type_[shown.occurrence], n)
+    token = _named(every, found.code)
+    # A piece that is a word itself: dance in danceoff and dancing, not ham in hamster.
+    place = {lemma: number for number, lemma in enumerate(lemmas)}
+    own = np.array([place.get(one, -1) for one in token], np.int64)
+    said = np.bincount(row, own[row] == type_[shown.occurrence], n)
+    long = np.array([len(one or "") >= COMPOUND for one in token], bool)
+    return {
+        "token": token,
+        "n_token": found.n,
+        "n_token_types": found.different,
+        "token_type": own,
+        "is_word": (own >= 0) & (said > 0) & long,
+    }

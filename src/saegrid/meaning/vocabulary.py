@@ -103,9 +103,7 @@ def _types(words: Sequence[str]) -> tuple[list[WordType], np.ndarray]:
     types, number = word_types(words)
     marks = sorted({word.strip() for word, at in zip(words, number, strict=True) if at < 0})
     place = {mark: len(types) + at for at, mark in enumerate(marks)}
-    number = [
-        place[word.strip()] if at < 0 else at for word, at in zip(words, number, strict=True)
-    ]
+    number = [place[word.strip()] if at < 0 else at for word, at in zip(words, number, strict=True)]
     return [*types, *(WordType(mark, ()) for mark in marks)], np.array(number, np.int64)
 
 
@@ -167,7 +165,11 @@ def to_files(
         },
         schema=TYPES,
     )
-    tensors = {"token": of.token, "member": words.member.astype(np.uint8), "category": words.category}
+    tensors = {
+        "token": of.token,
+        "member": words.member.astype(np.uint8),
+        "category": words.category,
+    }
     if words.vectors is not None:
         tensors["vectors"] = words.vectors
     facts = {

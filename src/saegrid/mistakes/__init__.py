@@ -13,7 +13,7 @@ A mistake keeps one part of a study from being made:
     grid                 the same: cells that are none, layers that the model lacks
     sae:<name>           the SAEs of this name, and their cells
     cells                cells on the main corpus; not their SAEs, nor their metrics
-    topics               top tokens, judged by word lists, and what comes from them
+    concepts             lexicons, and what is judged by them
     metrics, survey, verify
     hub                  SAEs that are fetched
 """

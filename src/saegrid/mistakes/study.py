@@ -1,4 +1,4 @@
-"""Mistakes of what is made from a study's cells: metrics, topics, survey, verification."""
+"""Mistakes of what is made from a study's cells: metrics, concepts, survey, verification."""
 
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -21,6 +21,7 @@ from saegrid.store.texts import names
 from saegrid.text.corpora.look import check_file
 from saegrid.text.corpora.rows import CorpusError
 from saegrid.text.corpora.rows import files as files_of
+from saegrid.text.lexicons.lexicon import LexiconError, read_lexicon, read_lexicons
 from saegrid.text.wordlists import read_lists
 from saegrid.verify.expected import read as read_expected
 
@@ -29,15 +30,11 @@ FEW = 10_000
 
 
 def study_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
-    """Mistakes of metrics, topics, survey, verification and of the hub's folder."""
+    """Mistakes of metrics, concepts, survey, verification and of the hub's folder."""
     yield from _metrics_mistakes(study, facts)
     yield from _norm_mistakes(study)
-    for part, path in (("topics", study.topics.lists), ("survey", study.survey.lists)):
-        yield from _lists_mistakes(part, f"{part}.lists", path)
-    for cell, stages in study.overrides.items():
-        path = stages.get("topics", {}).get("lists")
-        if isinstance(path, str):
-            yield from _lists_mistakes("topics", f"overrides.{cell}.topics.lists", path)
+    yield from _lists_mistakes("survey", "survey.lists", study.survey.lists)
+    yield from _lexicon_mistakes(study)
     yield from _verify_mistakes(study, facts)
     fetched = [s for s in study.saes.values() if s.source == "checkpoint" and not s.path]
     if fetched:
@@ -54,6 +51,22 @@ def _lists_mistakes(part: str, key: str, path: str | None) -> Iterator[Mistake]:
         read_lists(check_file(expand(path)))
     except (CorpusError, PathError, ValueError, yaml.YAMLError) as problem:
         yield Mistake(part, f"{key}: {_one_line(problem)}", key)
+
+
+def _lexicon_mistakes(study: Study) -> Iterator[Mistake]:
+    key, names = "concepts.lexicons", study.concepts.lexicons
+    bad = False
+    for name in names:
+        try:
+            read_lexicon(name, study.concepts.senses)
+        except (LexiconError, PathError) as problem:
+            bad = True
+            yield Mistake("concepts", f"{key}: {_one_line(problem)}", key)
+    if not bad:
+        try:
+            read_lexicons(names, study.concepts.senses)
+        except LexiconError as problem:
+            yield Mistake("concepts", f"{key}: {_one_line(problem)}", key)
 
 
 def _one_line(problem: Exception) -> str:

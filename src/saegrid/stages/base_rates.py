@@ -16,11 +16,14 @@ from saegrid.stages.stage import (
     local_file,
 )
 from saegrid.stages.survey import corpora
+from saegrid.text.lexicons.lexicon import topic_file
 
 
 def word_lists(plan: Plan) -> dict[str, str]:
     """Files of word lists, by the key that names them."""
-    lists = {"topics.lists": plan.study.topics.lists, "survey.lists": plan.study.survey.lists}
+    lexicons = plan.study.concepts.lexicons
+    lists = {f"concepts.lexicons: {name}": topic_file(name) for name in lexicons}
+    lists["survey.lists"] = plan.study.survey.lists
     return {key: str(path) for key, path in lists.items() if path}
 
 

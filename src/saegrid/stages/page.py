@@ -47,7 +47,7 @@ PAGE = Stage(
         "table": "density.table",
         "top": "top_tokens.top",
         "examples": "top_tokens.examples",
-        "topics": "top_tokens.topics",
+        "concepts": "concepts.table",
         "logits": "logit_effects.effects",
         "tokens": "tokens.tokens",
         "selection": "selection.selection",

@@ -169,7 +169,7 @@ PARTS = {
     "grid": {"capture", "fill_store", "begin_store", "summary", "health", "survey"},
     "tokenizer": {"tokens", "fill_store", "begin_store", "logit_effects"},
     "cells": {"encode", "summary"},
-    "topics": {"top_tokens", "base_rates"},
+    "concepts": {"vocabulary", "base_rates"},
     "metrics": {"measure", "baselines"},
     "survey": {"survey", "base_rates"},
     "verify": {"verify_checkpoint"},

@@ -1,16 +1,7 @@
-"""Examples of every feature, judged by word lists and by form."""
+"""Examples of every feature: its top tokens, and a sample of the others."""
 
-from saegrid.base.digest import file_digest
 from saegrid.stages.places import layout
-from saegrid.stages.stage import CELL, At, Needs, Plan, Settings, Stage, Weight, local_file
-
-
-def settings(plan: Plan, at: At) -> Settings:
-    """The layout, and the content of the word lists."""
-    lists = plan.settings(at.cell, "topics")["lists"]
-    content = file_digest(local_file("topics.lists", lists)) if lists else None
-    return {**layout(plan, at), "content": content}
-
+from saegrid.stages.stage import CELL, Needs, Stage, Weight
 
 TOP_TOKENS = Stage(
     "top_tokens",
@@ -23,10 +14,9 @@ TOP_TOKENS = Stage(
     writes={
         "top": CELL + "top_tokens.parquet",
         "examples": CELL + "examples.parquet",
-        "topics": CELL + "topics.parquet",
     },
-    sections=("top_tokens", "topics"),
-    settings=settings,
+    sections=("top_tokens",),
+    settings=layout,
     needs=Needs(memory=2000, minutes=10, priority=3, group="cells"),
     weighs=lambda sizes, at: Weight(write=400 * sizes.shown(at)),
     everywhere=True,

@@ -28,8 +28,9 @@ const FILTERS = {
   all: ["all features", () => true],
   examples: ["with examples", (place) => col.words[place].length > 0],
   labelled: ["labelled", (place) => labels.of(place) !== ""],
-  topic: ["with a topic", (place) => has(place, "topic")],
-  form: ["a form (spelling)", (place) => has(place, "form")],
+  meaning: ["of a concept", (place) => has(place, "meaning")],
+  coherent: ["of near words", (place) => has(place, "coherent")],
+  form: ["one word, piece or spelling", (place) => has(place, "form")],
 };
 
 function among(flat, hit) { // whether a string of [string, count, ...] is hit

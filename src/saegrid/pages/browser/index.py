@@ -28,9 +28,12 @@ NUMBERS = {
     "max_density": ("max density", "{:.3%}", "the densest feature"),
     "median_share": ("median share", "{:.2%}", "of the masked tokens, over the active features"),
     "max_share": ("max share", "{:.2%}", "of the masked tokens, that of the densest feature"),
-    "n_topics": ("topics", "{:,}", "features judged to have a topic"),
-    "n_form": ("form", "{:,}", "features of a spelling: first letter or ending"),
-    "topics": ("found", "", "the topics"),
+    "n_judged": ("judged", "{:,}", "features that fire on words enough to be judged"),
+    "n_meaning": ("meaning", "{:,}", "features of a concept, told from chance and from form"),
+    "n_coherent": ("coherent", "{:,}", "features of words near one another, without a concept"),
+    "n_form": ("form", "{:,}", "features of one word or piece, a spelling, a place in the text"),
+    "n_concepts": ("concepts", "{:,}", "concepts that its features of meaning are of"),
+    "concepts": ("which", "", "these concepts"),
 }
 """Columns of the table of cells: heading, format, definition. Absent columns are left out.
 
@@ -75,7 +78,7 @@ def index(
     for path, _ in figures:
         if ":" in path or path.startswith("/") or ".." in PurePosixPath(path).parts:
             raise ValueError(f"A figure must lie in the study's folder; got {path!r}.")
-    absent = {"corpus": study_facts["corpus"], "n_topics": 0, "topics": [], "n_form": 0}
+    absent = {"corpus": study_facts["corpus"], "n_meaning": 0, "n_coherent": 0, "concepts": []}
     rows = [{**absent, **row} for row in cells.to_pylist()]
     for row in rows:
         row["href"] = f"{row['corpus']}/cells/{row['cell']}/features.html"

@@ -1,5 +1,6 @@
 """Columns of the index of a page: numbers, tokens and badges of every feature, in page order."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -93,12 +94,13 @@ def _terms(
 
 
 def badges(
-    topics: pa.Table | None, top_tokens: pa.Table, place: np.ndarray, n: int
+    concepts: pa.Table | None, top_tokens: pa.Table, place: np.ndarray, n: int
 ) -> list[list[list[str]]]:
-    """Per feature [kind, text] for its topic, its form, and its commonest letter and ending.
+    """Per feature [kind, text] for what it is about, and for what its rows have in common beside.
 
-    kind: topic or form where the judgement holds, else share. In the published study top tokens
-    have a `label`, the wrong number that the published page gave the feature: it is a badge too.
+    kind: meaning, coherent or form where that is the verdict, else share. In the published study
+    top tokens have a `label`, the wrong number that the published page gave the feature: it is a
+    badge too.
     """
     listed: list[list[list[str]]] = [[] for _ in range(n)]
     if "label" in top_tokens.column_names:
@@ -107,16 +109,30 @@ def badges(
         )
         for at, label in dict(published).items():
             listed[at].append(["share", f"published as {label}"])
-    for row in [] if topics is None else topics.to_pylist():
-        if place[row["feature"]] < 0:
-            continue
-        own = listed[place[row["feature"]]]
-        if row["topic"] is not None:
-            kind = "topic" if row.get("found", True) else "share"
-            own.append([kind, f"{row['topic']} {row['n_topic']}/{row['n_shown']}"])
-        for where, name in (("starts", "letter"), ("ends", "suffix")):
-            if row[name]:
-                kind = "form" if (row["form"] or "").startswith(where) else "share"
-                count = f"{row['n_' + name]}/{row['n_shown']}"
-                own.append([kind, f'{where} with "{row[name]}" {count}'])
+    for row in [] if concepts is None else concepts.to_pylist():
+        if place[row["feature"]] >= 0:
+            listed[place[row["feature"]]] += _badges(row)
     return listed
+
+
+def _badges(row: Mapping[str, Any]) -> list[list[str]]:
+    kind, label, of = row["kind"], row["label"], f"/{row['n_shown']}"
+    if kind == "meaning":
+        first = [[kind, f"{label} {row['n_concept']}{of}"]]
+    elif kind == "coherent":
+        first = [[kind, f"near words, p {row['p_coherence']:.2g}"]]
+    else:
+        first = [] if label is None else [["form", f"{label} {row[COUNTED[kind]]}{of}"]]
+    if kind != "meaning" and row["n_concept"]:
+        first.append(["share", f"{row['concept']} {row['n_concept']}{of}"])
+    return first
+
+
+COUNTED = {
+    "word": "n_word",
+    "token": "n_token",
+    "letter": "n_letter",
+    "ending": "n_ending",
+    "position": "n_start",
+}
+"""Column that counts the rows of a form."""

@@ -35,7 +35,7 @@ def page(
     examples: pa.Table | None,
     tokens: pa.Table,
     values: Features,
-    topics: pa.Table | None = None,
+    concepts: pa.Table | None = None,
     logits: pa.Table | None = None,
     selection: pa.Table | None = None,
     items: pa.Table | None = None,
@@ -49,8 +49,7 @@ def page(
     features, top_tokens, examples, tokens, selection, items: the artefacts of those names (design);
       without `selection` every item counts as kept, without `items` a row shows no original.
     values: features.safetensors as compressed columns, with `token`, the captured token indices.
-    topics: feature, topic, n_topic, n_shown, letter, n_letter, suffix, n_suffix, form; `found`
-      tells whether the topic holds, and is taken as true where the column is absent.
+    concepts: concepts.parquet, what each feature is about.
     logits: feature, side (top, bottom), rank, token, effect.
     panels: name, heading, words, and rows by feature, see `panels`.
     ValueError where facts are missing or the tables come from different runs.
@@ -79,7 +78,7 @@ def page(
             **listing.columns(features),
             "tokens": listing.frequent(shares, texts.tokens, place, len(feature)),
             **listing.summary(view, len(feature), texts, table),
-            "badges": listing.badges(topics, top_tokens, place, len(feature)),
+            "badges": listing.badges(concepts, top_tokens, place, len(feature)),
         },
     }
     effects = bodies.effects(logits, texts.effects, place, len(feature))

@@ -115,6 +115,11 @@ def lexicon_files(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(str(split(name)[1]) for name in ("wordnet", *names)))
 
 
+def topic_file(name: str) -> Path | None:
+    """The file of lists of topics; None of another lexicon, or of one that there is not."""
+    return split(name)[1] if name.partition(":")[0] == "lists" else None
+
+
 def read_body(path: Path, keys: Sequence[str], example: str) -> dict[str, Any]:
     """The content of a YAML file that is a mapping with some of these keys and no others.
 

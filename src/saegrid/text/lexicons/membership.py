@@ -15,7 +15,25 @@ SHORTEST_END = 4
 SHORTEST_FRONT = 3
 """Letters of the word in front of it, at least."""
 NO_ENDS = frozenset(
-    "ally away back down hood like ling long ming most over ping ship some ting ward wise".split()
+    [
+        "ally",
+        "away",
+        "back",
+        "down",
+        "hood",
+        "like",
+        "ling",
+        "long",
+        "ming",
+        "most",
+        "over",
+        "ping",
+        "ship",
+        "some",
+        "ting",
+        "ward",
+        "wise",
+    ]
 )
 """Particles, suffixes and ends of forms in -ing that are nouns by chance."""
 

@@ -1,0 +1,47 @@
+"""Word types of a corpus, the concepts that they belong to, and their places in a word space."""
+
+from saegrid.base.digest import file_digest
+from saegrid.meaning.spaces import SPACES
+from saegrid.stages.places import dumped, layout
+from saegrid.stages.stage import CORPUS, At, Needs, Plan, Settings, Stage, Weight, local_file
+from saegrid.text.lexicons import LEXICONS
+from saegrid.text.lexicons.lexicon import lexicon_files
+
+
+def settings(plan: Plan, at: At) -> Settings:
+    """The lexicons with the content of their files, the rule of senses, and the word space."""
+    section = plan.study.concepts
+    files = lexicon_files(section.lexicons)
+    return {
+        **dumped(section, "lexicons", "senses", "space", "min_types"),
+        **layout(plan, at),
+        "content": [file_digest(local_file("concepts.lexicons", path)) for path in files],
+    }
+
+
+def code(plan: Plan, at: At) -> list[str]:
+    """The modules of the lexicons and of the word space."""
+    section = plan.study.concepts
+    kinds = {name.partition(":")[0] for name in section.lexicons}
+    spaces = [SPACES[section.space]] if section.space in SPACES else []
+    return sorted({*(LEXICONS[kind] for kind in kinds if kind in LEXICONS), *spaces})
+
+
+VOCABULARY = Stage(
+    "vocabulary",
+    reads={
+        "texts": "items.table",
+        "tokens": "tokens.tokens",
+        "selection": "selection.selection",
+    },
+    writes={
+        "occurrences": CORPUS + "occurrences.parquet",
+        "types": CORPUS + "vocabulary.parquet",
+        "tensors": CORPUS + "vocabulary.safetensors",
+        "facts": CORPUS + "vocabulary.json",
+    },
+    settings=settings,
+    code=code,
+    needs=Needs(memory=2000, minutes=20, group="corpus"),
+    weighs=lambda sizes, at: Weight(write=5_000_000 + 10 * sizes.text(at.corpus).items),
+)
