@@ -14,6 +14,8 @@ for name in (
     "analysis_plan",
     "contrasts",
     "tests",
+    "concept_effects",
+    "themes",
     "probes_texts",
     "probes",
     "probes_summary",

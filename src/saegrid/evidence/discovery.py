@@ -212,6 +212,13 @@ def discover(
     return Found(pa.concat_tables([empty, *tables]), largest, tails)
 
 
+def plain(question: Question, chosen: Sides) -> maxima.Tested:
+    """The test of firing alone."""
+    if question.is_classes:
+        return maxima.deviance_test(chosen.firing(), *question.classes())
+    return maxima.z_test(chosen.firing(), question.scores())
+
+
 def _variants(question: Question, chosen: Sides) -> dict[str, maxima.Tested]:
     firing = chosen.firing()
     if question.is_classes:

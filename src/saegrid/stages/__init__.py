@@ -38,6 +38,8 @@ STAGES = {
     "analysis_plan": "saegrid.stages.analysis_plan:ANALYSIS_PLAN",
     "contrasts": "saegrid.stages.contrasts:CONTRASTS",
     "tests": "saegrid.stages.tests:TESTS",
+    "concept_effects": "saegrid.stages.concept_effects:CONCEPT_EFFECTS",
+    "themes": "saegrid.stages.themes:THEMES",
     "probes_texts": "saegrid.stages.probes_texts:PROBES_TEXTS",
     "probes": "saegrid.stages.probes:PROBES",
     "probes_summary": "saegrid.stages.probes_summary:PROBES_SUMMARY",
