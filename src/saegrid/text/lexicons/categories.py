@@ -69,7 +69,7 @@ def opposition(path: Path, entry: dict[str, Any]) -> Iterator[Concept]:
         return
     names = [label(path, entry, name) for name, _ in POLES]
     for (_, key), name, other in zip(POLES, names, reversed(names), strict=True):
-        yield Concept(name, f"{name} (not {other})", words(path, name, entry.get(key)))
+        yield Concept(name, f"{name} (against {other})", words(path, name, entry.get(key)))
 
 
 READERS = {"oppositions": opposition, "clusters": cluster}

@@ -14,6 +14,8 @@ SHORTEST_END = 4
 """Letters of a listed word at the end of a compound, at least."""
 SHORTEST_FRONT = 3
 """Letters of the word in front of it, at least."""
+AS_NOUN, AS_VERB = "noun ", "verb "
+"""Marks of lemmas, with a blank, which no word holds."""
 NO_ENDS = frozenset(
     "ally away back down hood like ling long ming most over ping ship some ting ward wise".split()
 )
@@ -26,6 +28,11 @@ class WordType(NamedTuple):
     lemma: str
     words: tuple[str, ...]
     """Its different words in a corpus, as words are compared, in order of the alphabet."""
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Its words and its lemma."""
+        return tuple(dict.fromkeys((*self.words, self.lemma)))
 
 
 class Member(NamedTuple):
@@ -58,12 +65,13 @@ def membership(
 ) -> tuple[list[Member], np.ndarray]:
     """The concepts of all lexicons in their order, and (type, concept) bool: True for members.
 
-    A type belongs to a concept of a list if its lemma or one of its words is listed, or has one
-    lemma with a listed word, so that inflections belong to it. To WordNet's names it belongs by the
-    senses of its words (`WordNet.lexnames`); the lemma decides nothing there, so that `pants` is no
-    panting. A type that belongs to no concept of a lexicon in this way belongs to those that its
-    words have as compounds (`end_of_compound`). So a word that WordNet knows has its own senses there
-    and never those of its end.
+    A type belongs to a concept of a list if its lemma or one of its words is listed, or is an
+    inflection of a listed word (`listed_forms`). To WordNet's names it belongs by the senses of its
+    words (`WordNet.lexnames`); the lemma decides nothing there, so that `pants` is no panting.
+
+    A type that belongs to no concept of a lexicon in this way belongs to those that its words have
+    as compounds (`end_of_compound`). So a word that WordNet knows has its own senses there and
+    never those of its end.
     """
     wordnet = read_wordnet()
     members = [
@@ -85,31 +93,64 @@ def _concepts_of(
     lexicon: Lexicon, wordnet: WordNet, end_of: Callable[[str], str | None]
 ) -> Callable[[WordType], list[int]]:
     """The numbers of the concepts of a type, within its lexicon."""
-    by_form: dict[str, set[int]] = {}
-    by_noun: dict[str, set[int]] = {}
-    for number, concept in enumerate(lexicon.concepts):
-        for word in concept.words:
-            by_form.setdefault(word, set()).add(number)
-            if not lexicon.senses:  # the words of a lexicon with senses are lemmas
-                by_form.setdefault(wordnet.lemma(word), set()).add(number)
-            by_noun.setdefault(wordnet.base(word, NOUN) or word, set()).add(number)
-
-    def of_word(word: str) -> set[int]:
-        if lexicon.senses:
-            return by_form.get(wordnet.base(word, NOUN) or wordnet.base(word, VERB) or word, set())
-        return by_form.get(word, set()) | by_form.get(wordnet.lemma(word), set())
-
-    def of_end(word: str) -> set[int]:
-        return by_noun.get(end_of(word) or "", set())
+    of_word, of_noun = (_by_senses if lexicon.senses else _by_lists)(lexicon, wordnet)
 
     def of_type(word_type: WordType) -> list[int]:
         words = word_type.words
-        if not (lexicon.senses and words):
-            words = (*words, word_type.lemma)
-        own = set().union(*map(of_word, words))
-        return sorted(own or set().union(*map(of_end, words)))
+        own = set().union(*map(of_word, words if lexicon.senses and words else word_type.all))
+        ends = filter(None, map(end_of, words))
+        return sorted(own or set().union(*map(of_noun, ends)))
 
     return of_type
+
+
+Find = Callable[[str], set[int]]
+"""The numbers of the concepts of a word."""
+
+
+def _by_senses(lexicon: Lexicon, wordnet: WordNet) -> tuple[Find, Find]:
+    """The concepts of a word, and of a noun, by WordNet's senses."""
+    numbers = {concept.name: number for number, concept in enumerate(lexicon.concepts)}
+
+    def of_word(word: str) -> set[int]:
+        return {numbers[name] for name in wordnet.lexnames(word, lexicon.senses)}
+
+    return of_word, of_word
+
+
+def _by_lists(lexicon: Lexicon, wordnet: WordNet) -> tuple[Find, Find]:
+    """The concepts of a word, and of a noun, by lists of words."""
+    by_form: dict[str, set[int]] = {}
+    for number, concept in enumerate(lexicon.concepts):
+        for word in concept.words:
+            for form in (word, *listed_forms(word, wordnet)):
+                by_form.setdefault(form, set()).add(number)
+
+    def of_word(word: str) -> set[int]:
+        return set().union(*(by_form.get(form, ()) for form in (word, *forms(word, wordnet))))
+
+    def of_noun(word: str) -> set[int]:
+        return set().union(*(by_form.get(form, ()) for form in (word, AS_NOUN + word)))
+
+    return of_word, of_noun
+
+
+def forms(word: str, wordnet: WordNet) -> list[str]:
+    """The lemmas of a word as a noun and as a verb, marked as such."""
+    bases = (AS_NOUN, wordnet.base(word, NOUN)), (AS_VERB, wordnet.base(word, VERB))
+    return [mark + base for mark, base in bases if base]
+
+
+def listed_forms(word: str, wordnet: WordNet) -> list[str]:
+    """The lemmas, marked, whose inflections belong to a concept with a listed word.
+
+    It is that of the noun, and that of the verb where the word counts as a verb or is its lemma. So
+    `cats` brings cat, `sings` sing and `dance` danced; but `bowling` brings no bowl, `stocking` no
+    stock and `pants` no panting.
+    """
+    verb = wordnet.base(word, VERB)
+    is_verb = verb == word or wordnet.part(word) == VERB
+    return [form for form in forms(word, wordnet) if is_verb or form.startswith(AS_NOUN)]
 
 
 def end_of_compound(word: str, wordnet: WordNet) -> str | None:
@@ -145,7 +186,6 @@ def end_of_compound(word: str, wordnet: WordNet) -> str | None:
 
 
 def _files(word: str, wordnet: WordNet, number: int | None = None) -> set[str]:
-    """The names of the lexicographers' files of a word's senses or its first ones: those of the
-    noun, and of the verb for words that are no noun."""
-    senses = wordnet.senses(word, NOUN) or wordnet.senses(word, VERB)
-    return set(map(wordnet.lexname, senses[:number]))
+    """The names of the lexicographers' files of a word's senses, or of its first ones."""
+    part = wordnet.part(word)
+    return set(map(wordnet.lexname, wordnet.senses(word, part)[:number])) if part else set()
