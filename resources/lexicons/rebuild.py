@@ -78,7 +78,9 @@ def read_synsets(folder: Path, pos: str) -> dict[str, Synset]:
     for fields in rows(folder / f"data.{pos}"):
         at = 4 + 2 * int(fields[3], 16)  # words and their lexical ids come before pointers
         pointers = [fields[i : i + 3] for i in range(at + 1, at + 1 + 4 * int(fields[at]), 4)]
-        parents = [target for symbol, target, kind in pointers if symbol in PARENTS and kind == pos[0]]
+        parents = [
+            target for symbol, target, kind in pointers if symbol in PARENTS and kind == pos[0]
+        ]
         synsets[fields[0]] = Synset(int(fields[1]), parents, set(fields[4:at:2]))
     return synsets
 

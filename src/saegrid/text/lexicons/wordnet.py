@@ -4,6 +4,7 @@ The table is `resources/lexicons/wordnet.tsv.gz`, of which README.md there expla
 """
 
 import gzip
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -30,25 +31,30 @@ NAME = "*"
 """Mark of a sense in which the word is written with a capital."""
 MOST_GENERAL = "noun.Tops"
 """Lexicographer's file of the most general nouns."""
-
 FUNCTION_WORDS = frozenset(
-    """a about above across after against all although am among an and any anybody anyone anything
-    are around as at be because been before behind being below beneath beside between beyond both
-    but by can cannot could did do does doing done during each either else every everybody everyone
-    everything except for from had has have having he her hers herself him himself his how i if in
-    inside into is it its itself may me might mine must my myself neither no nobody none nor not
-    nothing of off on onto or our ours ourselves out outside over per shall she should since so some
-    somebody someone something than that the their theirs them themselves then there these they
-    this those though through to toward towards under unless until up upon us versus via vs was we
-    were what whatever when where whether which while who whom whose why will with within without
-    would you your yours yourself yourselves""".split()
+    re.findall(
+        r"\w+",
+        """
+        a about above across after against all although am among an and any anybody anyone
+        anything are around as at be because been before behind being below beneath beside
+        between beyond both but by can cannot could did do does doing done during each either
+        else every everybody everyone everything except for from had has have having he her hers
+        herself him himself his how i if in inside into is it its itself may me might mine must
+        my myself neither no nobody none nor not nothing of off on onto or our ours ourselves
+        out outside over per shall she should since so some somebody someone something than that
+        the their theirs them themselves then there these they this those though through to
+        toward towards under unless until up upon us versus via vs was we were what whatever
+        when where whether which while who whom whose why will with within without would you
+        your yours yourself yourselves
+        """,
+    )
 )
 """Words of grammar, which count as no noun or verb: `in` is no indium, `he` no helium, `does` no
 doe."""
 
 
 class WordNet:
-    """Nouns and verbs of one word. Arguments `word` may be inflected, capitals and marks and all."""
+    """Nouns and verbs of one word. Arguments `word` may be inflected, with capitals and marks."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         """The words in the lines of a table."""
