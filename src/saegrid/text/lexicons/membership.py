@@ -1,4 +1,4 @@
-"""Which word types belong to which concepts of some lexicons."""
+"""Word types, and the concepts of some lexicons that they belong to."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
