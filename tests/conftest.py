@@ -103,6 +103,18 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def wordnet_files() -> Path:
+    """Folder of WordNet's own files; tests that need it are skipped where it is absent."""
+    folder = Path(OF_THE_CALLER.get("SAEGRID_WORDNET", "/usr/share/wordnet"))
+    if not (folder / "data.noun").is_file():
+        pytest.skip(
+            f"needs WordNet's files, which are not in {folder}: install Debian's package "
+            "wordnet-base, or set SAEGRID_WORDNET to their folder"
+        )
+    return folder
+
+
 @pytest.fixture
 def beside_repository(monkeypatch, tmp_path) -> None:
     """Paths of the configs, relative to the repository, hold; nothing is written there."""

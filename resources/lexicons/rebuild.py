@@ -16,6 +16,7 @@ import gzip
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 FOLDER = "/usr/share/wordnet"
@@ -23,6 +24,8 @@ FILES = tuple(f"{kind}.{pos}" for pos in ("noun", "verb") for kind in ("index", 
 EXCEPTIONS = ("noun.exc", "verb.exc")
 PARENTS = ("@", "@i")
 """Pointers of WordNet to a hypernym, and from an instance to its class."""
+NAME = "*"
+"""Mark of a sense in which the word is written with a capital."""
 NAMES = {
     number: f"{pos}.{name}"
     for first, pos, names in (
@@ -58,16 +61,27 @@ def rows(path: Path) -> Iterator[list[str]]:
         yield from (line.partition("|")[0].split() for line in file if not line.startswith("  "))
 
 
-def read_synsets(folder: Path, pos: str) -> dict[str, tuple[int, list[str]]]:
-    """The number of the lexicographer's file and the offsets of the parents, by offset."""
+class Synset(NamedTuple):
+    """A synset of WordNet."""
+
+    file: int
+    """Number of its lexicographer's file."""
+    parents: list[str]
+    """Offsets of the synsets right above it."""
+    words: set[str]
+    """Its words as they are written there, capitals and all."""
+
+
+def read_synsets(folder: Path, pos: str) -> dict[str, Synset]:
+    """The synsets of nouns or verbs by offset."""
     synsets = {}
     for fields in rows(folder / f"data.{pos}"):
         at = 4 + 2 * int(fields[3], 16)  # words and their lexical ids come before pointers
         pointers = [fields[i : i + 3] for i in range(at + 1, at + 1 + 4 * int(fields[at]), 4)]
         parents = [
-            offset for symbol, offset, kind in pointers if symbol in PARENTS and kind == pos[0]
+            target for symbol, target, kind in pointers if symbol in PARENTS and kind == pos[0]
         ]
-        synsets[fields[0]] = int(fields[1]), parents
+        synsets[fields[0]] = Synset(int(fields[1]), parents, set(fields[4:at:2]))
     return synsets
 
 
@@ -80,11 +94,11 @@ def read_senses(folder: Path, pos: str) -> dict[str, list[str]]:
     }
 
 
-def above(synsets: dict[str, tuple[int, list[str]]], offsets: set[str]) -> set[str]:
+def above(synsets: dict[str, Synset], offsets: set[str]) -> set[str]:
     """Some synsets, and all above them."""
     reached, new = set(offsets), set(offsets)
     while new:
-        new = {parent for offset in new for parent in synsets[offset][1]} - reached
+        new = {parent for offset in new for parent in synsets[offset].parents} - reached
         reached |= new
     return reached
 
@@ -100,10 +114,12 @@ def table(folder: Path) -> str:
         numbers = {offset: i for i, offset in enumerate(needed, number)}
         number += len(needed)
         for offset in needed:
-            file, parents = synsets[offset]
-            lines.append(f"s\t{place[file]}\t{' '.join(str(numbers[p]) for p in parents)}")
+            parents = " ".join(str(numbers[parent]) for parent in synsets[offset].parents)
+            lines.append(f"s\t{place[synsets[offset].file]}\t{parents}")
         for word, own in sorted(senses.items()):
-            words.append(f"{pos[0]}\t{word}\t{' '.join(str(numbers[offset]) for offset in own)}")
+            marks = ["" if word in synsets[offset].words else NAME for offset in own]
+            listed = (f"{numbers[o]}{mark}" for o, mark in zip(own, marks, strict=True))
+            words.append(f"{pos[0]}\t{word}\t{' '.join(listed)}")
     for letter, name in zip("pi", EXCEPTIONS, strict=True):
         words += [
             f"{letter}\t{form}\t{' '.join(lemmas)}"

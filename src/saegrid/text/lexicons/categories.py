@@ -1,4 +1,4 @@
-"""What the edits of the humor study may be about: clusters of words and oppositions.
+"""Concepts of the humor study: clusters of its edits, and poles of oppositions.
 
 The file is `config/categories.yaml`. Its oppositions without words (actual, normal, possible) can
 be told of a whole text alone, and are no concepts here.
@@ -69,7 +69,7 @@ def opposition(path: Path, entry: dict[str, Any]) -> Iterator[Concept]:
         return
     names = [label(path, entry, name) for name, _ in POLES]
     for (_, key), name, other in zip(POLES, names, reversed(names), strict=True):
-        yield Concept(name, f"{name} (not {other})", words(path, name, entry.get(key)))
+        yield Concept(name, f"{name} (against {other})", words(path, name, entry.get(key)))
 
 
 READERS = {"oppositions": opposition, "clusters": cluster}

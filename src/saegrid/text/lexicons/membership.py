@@ -1,5 +1,6 @@
-"""Which word types belong to which concepts of some lexicons."""
+"""Word types, and the concepts of some lexicons that they belong to."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import NamedTuple
@@ -14,26 +15,11 @@ SHORTEST_END = 4
 """Letters of a listed word at the end of a compound, at least."""
 SHORTEST_FRONT = 3
 """Letters of the word in front of it, at least."""
+AS_NOUN, AS_VERB = "noun ", "verb "
+"""Marks of lemmas, with a blank, which no word holds."""
 NO_ENDS = frozenset(
-    [
-        "ally",
-        "away",
-        "back",
-        "down",
-        "hood",
-        "like",
-        "ling",
-        "long",
-        "ming",
-        "most",
-        "over",
-        "ping",
-        "ship",
-        "some",
-        "ting",
-        "ward",
-        "wise",
-    ]
+    {"ally", "away", "back", "down", "hood", "like", "ling", "long", "ming", "most", "over", "ping"}
+    | {"ship", "some", "ting", "ward", "wise"}
 )
 """Particles, suffixes and ends of forms in -ing that are nouns by chance."""
 
@@ -76,12 +62,14 @@ def membership(
 ) -> tuple[list[Member], np.ndarray]:
     """The concepts of all lexicons in their order, and (type, concept) bool: True for members.
 
-    A type belongs to a concept of a list if its lemma or one of its words is listed, or has one
-    lemma with a listed word, so that inflections belong to it. To WordNet's names it belongs by the
-    senses of its words (`WordNet.lexnames`); the lemma decides nothing there, so that `pants` is no
-    panting. A type that belongs to no concept of a lexicon in this way belongs to those that its
-    words have as compounds (`end_of_compound`). So a word that WordNet knows has its own senses there
-    and never those of its end.
+    A type belongs to a concept of a list if its lemma or one of its words is listed, or is an
+    inflection of a listed word (`listed_forms`). A type that belongs to no concept of the list in
+    this way belongs to those of the words at the end of its words, if these are compounds
+    (`end_of_compound`) and WordNet does not speak against it (`akin`).
+
+    To WordNet's names a type belongs by the senses of its words (`WordNet.lexnames`); the lemma
+    decides nothing there, so that `pants` is no panting. A word that WordNet knows has its own
+    senses there and never those of its end; others have those of their end, if they are compounds.
     """
     wordnet = read_wordnet()
     members = [
@@ -92,42 +80,70 @@ def membership(
     matrix = np.zeros((len(types), len(members)), dtype=bool)
     start, end_of = 0, cache(partial(end_of_compound, wordnet=wordnet))
     for lexicon in lexicons:
-        concepts_of = _concepts_of(lexicon, wordnet, end_of)
+        concepts_of = (_by_senses if lexicon.senses else _by_lists)(lexicon, wordnet, end_of)
         for row, word_type in enumerate(types):
             matrix[row, [start + number for number in concepts_of(word_type)]] = True
         start += len(lexicon.concepts)
     return members, matrix
 
 
-def _concepts_of(
-    lexicon: Lexicon, wordnet: WordNet, end_of: Callable[[str], str | None]
-) -> Callable[[WordType], list[int]]:
-    """The numbers of the concepts of a type, within its lexicon."""
-    by_form: dict[str, set[int]] = {}
-    by_noun: dict[str, set[int]] = {}
-    for number, concept in enumerate(lexicon.concepts):
-        for word in concept.words:
-            by_form.setdefault(word, set()).add(number)
-            if not lexicon.senses:  # the words of a lexicon with senses are lemmas
-                by_form.setdefault(wordnet.lemma(word), set()).add(number)
-            by_noun.setdefault(wordnet.base(word, NOUN) or word, set()).add(number)
+Find = Callable[[WordType], set[int]]
+"""The numbers of the concepts of a type, within a lexicon."""
+
+
+def _by_senses(lexicon: Lexicon, wordnet: WordNet, end_of: Callable[[str], str | None]) -> Find:
+    """The concepts of a type by WordNet's senses."""
+    numbers = {concept.name: number for number, concept in enumerate(lexicon.concepts)}
 
     def of_word(word: str) -> set[int]:
-        if lexicon.senses:
-            return by_form.get(wordnet.base(word, NOUN) or wordnet.base(word, VERB) or word, set())
-        return by_form.get(word, set()) | by_form.get(wordnet.lemma(word), set())
+        end = None if wordnet.known(word) else end_of(word)
+        return {numbers[name] for name in wordnet.lexnames(end or word, lexicon.senses)}
 
-    def of_end(word: str) -> set[int]:
-        return by_noun.get(end_of(word) or "", set())
+    return lambda own: set().union(*map(of_word, own.words or (own.lemma,)))
 
-    def of_type(word_type: WordType) -> list[int]:
-        words = word_type.words
-        if not (lexicon.senses and words):
-            words = (*words, word_type.lemma)
-        own = set().union(*map(of_word, words))
-        return sorted(own or set().union(*map(of_end, words)))
+
+def _by_lists(lexicon: Lexicon, wordnet: WordNet, end_of: Callable[[str], str | None]) -> Find:
+    """The concepts of a type by lists of words."""
+    by_form: dict[str, set[int]] = {}
+    for number, concept in enumerate(lexicon.concepts):
+        for word in concept.words:
+            for form in (word, *listed_forms(word, wordnet)):
+                by_form.setdefault(form, set()).add(number)
+    usual = [usual_file(concept.words, wordnet) for concept in lexicon.concepts]
+
+    def of_word(word: str) -> set[int]:
+        return set().union(*(by_form.get(form, ()) for form in (word, *forms(word, wordnet))))
+
+    def of_compound(word: str) -> set[int]:
+        end = end_of(word)
+        if end is None:
+            return set()
+        numbers = by_form.get(end, set()) | by_form.get(AS_NOUN + end, set())
+        return {number for number in numbers if akin(word, end, usual[number], wordnet)}
+
+    def of_type(own: WordType) -> set[int]:
+        listed = set().union(*map(of_word, (*own.words, own.lemma)))
+        return listed or set().union(*map(of_compound, own.words))
 
     return of_type
+
+
+def forms(word: str, wordnet: WordNet) -> list[str]:
+    """The lemmas of a word as a noun and as a verb, marked as such."""
+    bases = (AS_NOUN, wordnet.base(word, NOUN)), (AS_VERB, wordnet.base(word, VERB))
+    return [mark + base for mark, base in bases if base]
+
+
+def listed_forms(word: str, wordnet: WordNet) -> list[str]:
+    """The lemmas, marked, whose inflections belong to a concept with a listed word.
+
+    It is that of the noun, and that of the verb where the word counts as a verb or is its lemma. So
+    `cats` brings cat, `sings` sing and `dance` danced; but `bowling` brings no bowl, `stocking` no
+    stock and `pants` no panting.
+    """
+    verb = wordnet.base(word, VERB)
+    is_verb = verb == word or wordnet.part(word) == VERB
+    return [form for form in forms(word, wordnet) if is_verb or form.startswith(AS_NOUN)]
 
 
 def end_of_compound(word: str, wordnet: WordNet) -> str | None:
@@ -138,15 +154,9 @@ def end_of_compound(word: str, wordnet: WordNet) -> str | None:
     no ad, `carpet` no pet, `season` no son, `legend` no end. Of several such ends the longest is
     meant (`timeshare`: share, no hare). Ends that are particles or suffixes are none (`NO_ENDS`),
     nor are forms of a verb compounds (`beginning`: no inning).
-
-    Of a word that WordNet knows, a sense must stand in the lexicographer's file of the first sense
-    of the end: `pancake` is a cake and `cockroach` a roach, but `mushroom` (food, plant) is no
-    room and `nightmare` (state, cognition) no mare. Where both stand in one file by chance
-    (`guidance`: dance), and where WordNet does not know the word, a false friend remains.
     """
     if wordnet.base(word, VERB) not in (None, word):
         return None
-    files = _files(word, wordnet)
     for cut in range(SHORTEST_FRONT, len(word) - SHORTEST_END + 1):
         front, end = word[:cut].removesuffix("-").rpartition("-")[2], word[cut:]
         noun = None if end.startswith("-") or end in NO_ENDS else wordnet.base(end, NOUN)
@@ -156,14 +166,33 @@ def end_of_compound(word: str, wordnet: WordNet) -> str | None:
             and noun not in NO_ENDS
             and len(front) >= SHORTEST_FRONT
             and front in (wordnet.base(front, NOUN), wordnet.base(front, VERB))
-            and (not files or files & _files(noun, wordnet, 1))
         ):
             return noun
     return None
 
 
-def _files(word: str, wordnet: WordNet, number: int | None = None) -> set[str]:
-    """The names of the lexicographers' files of a word's senses or its first ones: those of the
-    noun, and of the verb for words that are no noun."""
-    senses = wordnet.senses(word, NOUN) or wordnet.senses(word, VERB)
-    return set(map(wordnet.lexname, senses[:number]))
+def akin(word: str, end: str, usual: str | None, wordnet: WordNet) -> bool:
+    """Return True if a word may share the concept of its end, for all that WordNet knows of it.
+
+    A word that WordNet does not know may. One that it knows must have a sense of the kind that the
+    end has first, or that the end has too and words of the concept have usually; kinds are
+    lexicographers' files. So `cockroach` is an animal as `roach` is, and `pancake` a food, though a
+    cake is soap first; but `mushroom` is no room, `nightmare` no mare, `sawhorse` no horse,
+    `egghead` no head. Where both have one kind by chance (`guidance`: dance, `horseshoe`: shoe),
+    and where WordNet does not know the word, a false friend remains.
+    """
+    own, ends = _files(word, wordnet), _files(end, wordnet)
+    return not own or ends[0] in own or (usual in own and usual in ends)
+
+
+def usual_file(words: Sequence[str], wordnet: WordNet) -> str | None:
+    """The lexicographer's file of the first senses of most of some words; None where WordNet knows
+    none of them."""
+    first = Counter(file for word in words for file in _files(word, wordnet)[:1])
+    return max(first, key=first.__getitem__, default=None)
+
+
+def _files(word: str, wordnet: WordNet) -> list[str]:
+    """The lexicographers' files of the senses of a word, in their order."""
+    part = wordnet.part(word)
+    return [wordnet.lexname(synset) for synset in wordnet.senses(word, part)] if part else []

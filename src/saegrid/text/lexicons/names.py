@@ -13,16 +13,17 @@ def read(path: Path, senses: str) -> Lexicon:
     """The lexicon of WordNet's table, under a rule of senses.
 
     The words of a noun.* are the nouns with such a sense among those that count; the words of a
-    verb.* are such verbs that are no nouns.
+    verb.* are such verbs that are no nouns. (Of other verbs those forms belong to it that are no
+    nouns: of `kiss`, which is a noun.act, `kissed` is a verb.contact.)
     """
-    check_rule(senses)
+    number = check_rule(senses)
     wordnet = read_wordnet(path)
-    words: dict[str, list[str]] = {name: [] for name in wordnet.names}
-    nouns = wordnet.lemmas(NOUN)
-    verbs = [verb for verb in wordnet.lemmas(VERB) if wordnet.base(verb, NOUN) is None]
-    for word in (*nouns, *verbs):
-        for name in wordnet.lexnames(word, senses):
-            words[name].append(word)
+    words: dict[str, dict[str, None]] = {name: {} for name in wordnet.names}
+    for pos in (NOUN, VERB):
+        for word, synsets in wordnet.lemmas(pos).items():
+            if pos == NOUN or wordnet.part(word) == VERB:
+                for synset in synsets[:number]:
+                    words[wordnet.lexname(synset)][word] = None
     return Lexicon(
         "wordnet",
         "WordNet 3.0, Copyright 2006 by Princeton University, under the WordNet 3.0 licence "
