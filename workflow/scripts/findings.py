@@ -2,6 +2,7 @@
 
 from saegrid.base import io
 from saegrid.job import start
+from saegrid.pages.browser.about import About
 from saegrid.pages.browser.findings import findings_page
 
 with start(snakemake) as job:
@@ -16,5 +17,6 @@ with start(snakemake) as job:
         io.read_table(inputs.examples),
         io.read_json(probes[0]) if probes else None,
         io.read_table(probes[1]) if probes else None,
+        about=About.of(map(io.read_table, inputs.about)),
     )
     io.write_text(job.output.page, page)

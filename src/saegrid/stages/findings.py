@@ -14,6 +14,13 @@ def classified(plan: Plan, at: At) -> list[Source]:
     )
 
 
+ABOUT = (
+    *(f"concept_effects.{name}" for name in ("things", "tests", "figures")),
+    *(f"themes.{name}" for name in ("themes", "features_of", "tests", "figures")),
+)
+"""The tables of concepts and themes, in the order of `pages.browser.about.About`."""
+
+
 FINDINGS = Stage(
     "findings",
     reads={
@@ -22,6 +29,7 @@ FINDINGS = Stage(
         "discoveries": "tests.discoveries",
         "examples": "tests.examples",
         "probes": Many(classified),
+        "about": Many(lambda plan, at: [Source(output, At()) for output in ABOUT]),
     },
     writes={"page": Write(STUDY + "findings.html", report=("findings", "Findings"))},
     settings=lambda plan, at: {

@@ -8,6 +8,8 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from saegrid.pages.browser import charts, nulls, outcomes
+from saegrid.pages.browser.about import MOST as LONGEST
+from saegrid.pages.browser.about import About, Asked, base, concepts, themes
 from saegrid.pages.browser.answers import answers
 from saegrid.pages.browser.classifiers import classifiers
 from saegrid.pages.browser.defined import CELLS, HEADS, groups
@@ -49,13 +51,15 @@ def findings_page(
     probes: Mapping[str, Any] | None = None,
     probes_summary: pa.Table | None = None,
     most: int = MOST,
+    about: About | None = None,
 ) -> str:
     """The text of findings.html. The same arguments give the same bytes.
 
     facts: study, model, spec, and where known `title` and `more` (name: value).
     tests, by_cell, discoveries, examples: tests.json, tests.parquet, discoveries.parquet,
     evidence_examples.parquet. probes, probes_summary: probes.json and probes_summary.parquet, None
-    where the study has no classifiers. most: discovered features that the page carries.
+    where the study has no classifiers. most: discovered features that the page carries. about: the
+    tables of concepts and themes, None where they were not made.
     """
     require(facts, REQUIRED, "The facts of a page of findings")
     discoveries = results(discoveries)
@@ -78,6 +82,11 @@ def findings_page(
         tests=tests,
         beside=beside,
         panels=[panel for panel in [*panels, *of_classifiers] if panel not in beside],
+        of_concepts=_concepts(about, every, tests),
+        of_themes=_themes(about, every, tests),
+        base_of=lambda part: base(about, part) if about else NONE,
+        corpus_of=quote(str(tests["corpus"])),
+        most_things=LONGEST,
         legend=nulls.LEGEND.items(),
         shown=[_shown(tests, one, rows, one in main, frozen) for one in every],
         probes=[
@@ -107,6 +116,18 @@ def findings_page(
             for name, one in of.items()
         ] + [(f"tests.parquet: {name}", one.definition) for name, one in CELLS.items()],
     )  # fmt: skip
+
+
+def _concepts(
+    about: About | None, every: Sequence[Contrast], tests: Mapping[str, Any]
+) -> list[Asked]:
+    return concepts(about, every, tests["plan"]["alpha"]) if about else []
+
+
+def _themes(
+    about: About | None, every: Sequence[Contrast], tests: Mapping[str, Any]
+) -> list[Asked]:
+    return themes(about, every, tests["plan"]["alpha"]) if about else []
 
 
 def _shown(
