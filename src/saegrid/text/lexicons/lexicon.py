@@ -9,6 +9,7 @@ import yaml
 from saegrid.base import registry
 from saegrid.base.errors import shown
 from saegrid.base.io import read_yaml
+from saegrid.base.paths import expand
 from saegrid.text.lexicons import LEXICONS
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -54,8 +55,9 @@ class Kind(NamedTuple):
 
 
 def place(path: str | Path) -> Path:
-    """A path from the working folder; of files that are not there, that in the repository."""
-    return Path(path) if Path(path).exists() else ROOT / path
+    """A path from the working folder; that in the repository where only this is there."""
+    own, ours = Path(path), ROOT / path
+    return ours if ours.exists() and not own.exists() else own
 
 
 def split(name: str) -> tuple[Kind, Path]:
@@ -63,6 +65,7 @@ def split(name: str) -> tuple[Kind, Path]:
 
     Raises:
         LexiconError: there is no such kind, or a file is named where none can be.
+        PathError: a variable of the path is not set, or its package not installed.
     """
     first, colon, path = name.partition(":")
     try:
@@ -75,7 +78,7 @@ def split(name: str) -> tuple[Kind, Path]:
             f"lexicon {shown(name)}: a file is named as in {which[0]}:my/topics.yaml; "
             f"{first} alone reads {kind.file}."
         )
-    return kind, place(path or kind.file)
+    return kind, place(expand(path or str(kind.file)))
 
 
 def read_lexicon(name: str, senses: str = "first") -> Lexicon:
