@@ -126,7 +126,7 @@ def humor(tmp_path, monkeypatch):
     monkeypatch.setenv("LLAMA", str(llama))
     monkeypatch.setenv("LLAMA_SCOPE", str(tmp_path / "scope"))
     study = config("humor")
-    study["topics"]["lists"] = None
+    study["concepts"] = {"lexicons": []}
     study["verify"] = {}
     return plan_of(study)
 
@@ -575,7 +575,8 @@ def test_of_a_finished_study_nothing_is_to_do(tiny):
     [
         ("headlines/cells/L1A-8x/features.html", ["page"]),
         ("headlines/cells/L1A-8x/logit_effects.parquet", ["logit_effects", "page"]),
-        ("headlines/cells/L1A-8x/topics.parquet", ["top_tokens", "logit_effects", "page"]),
+        ("headlines/cells/L1A-8x/top_tokens.parquet", ["top_tokens", "logit_effects", "page"]),
+        ("headlines/cells/L1A-8x/combinations.parquet", ["concepts", "page"]),
         ("summary.parquet", []),
         ("figures/layer_curves.svg", []),
         ("index.html", []),

@@ -375,7 +375,7 @@ def _spread(
 def entropy(counts: np.ndarray) -> np.ndarray:
     """(row,) entropy in bits of counts (row, category)."""
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    return -(share * np.log2(np.where(share > 0, share, 1))).sum(axis=1)
+    return 0.0 - (share * np.log2(np.where(share > 0, share, 1))).sum(axis=1)
 
 
 def _listed(
