@@ -39,7 +39,6 @@ from saegrid.text.corpora.items import items
 from saegrid.text.selection import kept_of, selection
 from saegrid.text.tokens import tokens as make_tokens
 
-
 # --- one cell of true size ----------------------------------------------------------------------
 
 
@@ -174,8 +173,8 @@ def _cell(
     clock: Clock,
 ) -> None:
     """Run the stages of a cell, each like its script."""
-    names = ("table", "top", "sample", "concepts", "effects")
-    files = {name: out / f"{site}-{name}.parquet" for name in names}
+    made = ("table", "top", "sample", "concepts", "effects")
+    files = {name: out / f"{site}-{name}.parquet" for name in made}
     x, token = activations.read(out / "store" / f"{site}.safetensors")
     sae = open_sae(folder / f"sae-{site}")
     z = encode(x, token, sae.encoder, threads=case["threads"])

@@ -346,7 +346,7 @@ ONE_MISTAKE = [
     ),
     (
         lexicons("wordnet:mine.tsv"),
-        "concepts.lexicons: lexicon 'wordnet:mine.tsv': a file is named as in lists:my/topics.yaml;",
+        "concepts.lexicons: lexicon 'wordnet:mine.tsv': a file is named as in lists:my/topics.ya",
     ),
     (
         lexicons("lists:resources/toy/grammar.yaml"),

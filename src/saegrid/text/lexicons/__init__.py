@@ -1,4 +1,4 @@
-"""Lexicons, words and the concepts that they belong to; a new kind is one file and one line here."""
+"""Lexicons: words and the concepts that they belong to. A new kind is one file and a line here."""
 
 LEXICONS: dict[str, str] = {
     "wordnet": "saegrid.text.lexicons.names:LEXICON",

@@ -52,6 +52,8 @@ class Kind(NamedTuple):
     """The lexicon in a file, under a rule of senses."""
     named: bool = False
     """True if another file may be named: `lists:my/topics.yaml`."""
+    fixed: bool = False
+    """True of a large table of the repository, which is not read to look for mistakes."""
 
 
 def place(path: str | Path) -> Path:
@@ -98,16 +100,19 @@ def read_lexicons(names: Sequence[str], senses: str = "first") -> list[Lexicon]:
 
     Raises as `read_lexicon` does, and where two lexicons have one name.
     """
-    lexicons: dict[str, Lexicon] = {}
-    for name in names:
-        lexicon = read_lexicon(name, senses)
-        if lexicon.name in lexicons:
+    lexicons = [read_lexicon(name, senses) for name in names]
+    check_names(names, [lexicon.name for lexicon in lexicons])
+    return lexicons
+
+
+def check_names(names: Sequence[str], own: Sequence[str]) -> None:
+    """LexiconError where two lexicons have one name. own: the name of each, as it has it itself."""
+    for at, (name, one) in enumerate(zip(names, own, strict=True)):
+        if one in own[:at]:
             raise LexiconError(
-                f"lexicon {shown(name)}: there is another one named {lexicon.name!r}. Name each "
-                "once, or give its file another meta.name."
+                f"lexicon {shown(name)}: there is another one named {one!r}. Name each once, or "
+                "give its file another meta.name."
             )
-        lexicons[lexicon.name] = lexicon
-    return list(lexicons.values())
 
 
 def lexicon_files(names: Sequence[str]) -> list[str]:

@@ -80,8 +80,8 @@ def membership(
     lemma with a listed word, so that inflections belong to it. To WordNet's names it belongs by the
     senses of its words (`WordNet.lexnames`); the lemma decides nothing there, so that `pants` is no
     panting. A type that belongs to no concept of a lexicon in this way belongs to those that its
-    words have as compounds (`end_of_compound`). So a word that WordNet knows has its own senses there
-    and never those of its end.
+    words have as compounds (`end_of_compound`). So a word that WordNet knows has its own senses
+    there and never those of its end.
     """
     wordnet = read_wordnet()
     members = [

@@ -31,7 +31,7 @@ MOST_GENERAL = "noun.Tops"
 
 
 class WordNet:
-    """Nouns and verbs of one word. Arguments `word` may be inflected, capitals and marks and all."""
+    """Nouns and verbs of one word. Arguments `word` may be inflected, with capitals and marks."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         """The words in the lines of a table."""
