@@ -404,10 +404,10 @@ def test_the_humor_study(humor):
     run = estimate(humor, jobs)
     lines = {line.rule: line for line in run.lines}
     assert {rule: line.jobs for rule, line in lines.items()} == {
-        **dict.fromkeys(["items", "selection", "tokens", "verify_checkpoint", "capture"], 1),
+        **dict.fromkeys(["items", "selection", "tokens", "verify_checkpoint", "vocabulary"], 1),
         **dict.fromkeys(["import_sae", "encode", "density"], 150),
-        **dict.fromkeys(["top_tokens", "logit_effects", "page"], 150),
-        **dict.fromkeys(["summary", "plot", "index"], 1),
+        **dict.fromkeys(["top_tokens", "concepts", "logit_effects", "page"], 150),
+        **dict.fromkeys(["capture", "summary", "plot", "index"], 1),
     }
     a_token = text.captured * (4096 * 2 + 8)
     known_numbers = lines["encode"].read - 100_663_296_000 - 150 * (a_token + HEADER)

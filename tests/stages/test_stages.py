@@ -317,9 +317,9 @@ def test_the_published_20_cells_and_all_150():
     for grid, cells, sites in (("seed20", 20, 14), ("full", 150, 75)):
         plan = plan_of(config("config") | {"grid": grid, "analyses": {}})
         counts = Counter(job.stage.name for job in jobs_of(plan, "all", "metrics"))
-        assert [counts[stage] for stage in ("train_sae", *OF_A_CELL, "measure")] == [cells] * 7
+        assert [counts[stage] for stage in ("train_sae", *OF_A_CELL, "measure")] == [cells] * 8
         assert counts["baselines"] == sites
-        assert [counts[stage] for stage in (*TABLES, *SUMS)] == [2, 2, 2, 2, 1, 1, 1]
+        assert [counts[stage] for stage in (*TABLES, "vocabulary", *SUMS)] == [2] * 4 + [1] * 4
 
 
 def test_jobs_stand_in_the_order_of_the_stages(plan):
