@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 from common import Clock, main
-from saegrid.features.topics import judge_with
 
 from saegrid.base import io
 from saegrid.base.words import Site
@@ -23,6 +22,10 @@ from saegrid.codes.sparse import read_features, write_features
 from saegrid.features.density import density, facts
 from saegrid.features.examples import examples, top_tokens
 from saegrid.features.logits import model_logit_effects
+from saegrid.meaning.cell import about
+from saegrid.meaning.concepts import Rule
+from saegrid.meaning.occurrences import Occurrences
+from saegrid.meaning.vocabulary import Vocabulary, occurrences_of, vocabulary
 from saegrid.models.load import load
 from saegrid.models.tiles import rows_of
 from saegrid.pages.browser.page import page
@@ -35,9 +38,6 @@ from saegrid.text import tokenizer
 from saegrid.text.corpora.items import items
 from saegrid.text.selection import kept_of, selection
 from saegrid.text.tokens import tokens as make_tokens
-
-TOPICS = {"lists": None, "need_on_topic": 16, "need_words": 6}
-
 
 # --- one cell of true size ----------------------------------------------------------------------
 
@@ -148,16 +148,33 @@ def grid(case: dict[str, Any]) -> dict[str, Any]:
         with clock:
             capture_sites(model, rows, wanted, sites, target / "store", say=_silent)
             clock.mark("capture")
+            words = _words(folder)
+            clock.mark("vocabulary")
             for site in sites:
-                _cell(folder, target, site, case, clock)
+                _cell(folder, target, site, case, words, clock)
     size = sum(path.stat().st_size for path in (out / "timed").glob("*.html"))
     _arrays(folder, out, sites)
     return clock.as_json() | {"page_mb": size / 1e6}
 
 
-def _cell(folder: Path, out: Path, site: Site, case: dict[str, Any], clock: Clock) -> None:
+def _words(folder: Path) -> tuple[Occurrences, Vocabulary]:
+    """The occurrences of the texts and their word types; peers judge no feature by lexicons."""
+    items_, tokens = (io.read_table(folder / f"{name}.parquet") for name in ("items", "tokens"))
+    of = occurrences_of(tokens, items_, kept_of(str(folder / "selection.parquet")))
+    return of, vocabulary(of, [], 1, "none")[0]
+
+
+def _cell(
+    folder: Path,
+    out: Path,
+    site: Site,
+    case: dict[str, Any],
+    words: tuple[Occurrences, Vocabulary],
+    clock: Clock,
+) -> None:
     """Run the stages of a cell, each like its script."""
-    files = {name: out / f"{site}-{name}.parquet" for name in ("table", "top", "sample", "effects")}
+    made = ("table", "top", "sample", "concepts", "effects")
+    files = {name: out / f"{site}-{name}.parquet" for name in made}
     x, token = activations.read(out / "store" / f"{site}.safetensors")
     sae = open_sae(folder / f"sae-{site}")
     z = encode(x, token, sae.encoder, threads=case["threads"])
@@ -170,10 +187,12 @@ def _cell(folder: Path, out: Path, site: Site, case: dict[str, Any], clock: Cloc
     clock.mark("density")
     table = io.read_table(files["table"])
     top = top_tokens(z, table, tokens, kept)
-    topics = judge_with(top, TOPICS, 20, tokens)
     io.write_table(files["top"], top)
     io.write_table(files["sample"], examples(z, table, tokens, kept))
     clock.mark("top tokens")
+    judged = about(z, *words, tokens["text"].to_pylist(), Rule(), 5, 19, 0).concepts
+    io.write_table(files["concepts"], judged)
+    clock.mark("concepts")
     shown = np.unique(io.read_table(files["top"], ["feature"])["feature"].to_numpy())
     words = tokenizer.strings(tokenizer.load(case["model"]))
     directions = open_sae(folder / f"sae-{site}").decoder_rows(shown)
@@ -187,7 +206,7 @@ def _cell(folder: Path, out: Path, site: Site, case: dict[str, Any], clock: Cloc
         io.read_table(files["sample"]),
         io.read_table(folder / "tokens.parquet"),
         read_features(out / f"{site}.safetensors"),
-        topics,
+        io.read_table(files["concepts"]),
         io.read_table(files["effects"]),
         io.read_table(folder / "selection.parquet"),
         io.read_table(folder / "items.parquet"),

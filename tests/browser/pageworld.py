@@ -88,12 +88,14 @@ def world(
                 "meanGrade": items / 10,
             }
         ),
-        "topics": pa.Table.from_pylist(
+        "concepts": pa.Table.from_pylist(
             [
                 {
-                    "feature": row["feature"], "topic": "kids" if k % 3 == 0 else None,
-                    "n_topic": 17, "n_shown": 20, "n_words": 5, "letter": "c", "n_letter": 20,
-                    "suffix": "ing", "n_suffix": 3, "form": 'starts with "c"' if k % 2 else None,
+                    "feature": row["feature"], "kind": ("meaning", "letter", "coherent")[k % 3],
+                    "label": ("kids", 'starts with "c"', None)[k % 3], "concept": "kids",
+                    "n_concept": (17, 3, 0)[k % 3], "n_shown": 20, "p_coherence": 0.01,
+                    "n_letter": 19, "n_ending": 3, "n_word": 4, "n_token": 5, "n_start": 6,
+                    "n_stop": 7,
                 }
                 for k, row in enumerate(features)
             ]
@@ -179,7 +181,7 @@ def tiled(made: dict[str, Any], times: int) -> dict[str, Any]:
 
     features = again(made["features"])
     at = features.column_names.index("rank")
-    tables = {name: again(made[name]) for name in ("top_tokens", "examples", "topics", "logits")}
+    tables = {name: again(made[name]) for name in ("top_tokens", "examples", "concepts", "logits")}
     return {
         **made,
         **tables,
@@ -202,8 +204,9 @@ def cells() -> pa.Table:
             "d_model": 64, "d_sae": 64 * int(sae[:-1]), "n_tokens": 9984, "n_masked": 926,
             "n_active": 1279 - layer, "n_above_1e-3": 148 - layer, "n_above_1e-2": 5, "l0": 50.25,
             "median_density": None if layer == 8 else 0.0003, "max_density": 0.0887,
-            "n_topics": layer % 3, "topics": ["kids", "<b>sex</b>"][: layer % 3],
-            "n_form": int(position == "R"),
+            "n_judged": 900 + layer, "n_meaning": 2 * (layer % 3), "n_coherent": layer // 8,
+            "n_form": int(position == "R"), "n_concepts": layer % 3,
+            "concepts": ["kids", "<b>sex</b>"][: layer % 3],
         }
         for sae in ("32x", "8x") for layer in (15, 8, 31) for position in "RMA"
         if (layer, position, sae) != (31, "A", "8x")

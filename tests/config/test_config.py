@@ -294,12 +294,13 @@ def test_values_that_come_as_texts_are_read_as_what_is_wanted():
         "metrics": {"all": "true", "rows": "0", "hold_out": "0.25", "ranks": ["32"]},
         "top_tokens": {"n": "7", "window": ["2", "3"], "cut": "1e-3"},
         "model": {"path": "somewhere", "bos": "false", "seed": "12"},
-        "topics": {"lists": "null"},
+        "concepts": {"lexicons": ["null"], "share": "0.75"},
         "overrides": {"L10R-8x": {"top_tokens": {"n": "9"}}},
     }
     study = resolve({**SMALL, **given})
     assert (study.metrics.all, study.metrics.rows, study.metrics.hold_out) == (True, 0, 0.25)
-    assert study.metrics.ranks == [32] and study.topics.lists == "null"
+    assert study.metrics.ranks == [32] and study.concepts.lexicons == ["null"]
+    assert study.concepts.share == 0.75
     assert (study.top_tokens.n, study.top_tokens.window, study.top_tokens.cut) == (7, (2, 3), 0.001)
     assert study.model.bos is False and study.model.seed == 12
     assert cell_settings(study, Cell.parse("L10R-8x"), "top_tokens")["n"] == 9

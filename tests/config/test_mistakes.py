@@ -25,6 +25,13 @@ PAIRS = {"id": "id", "original": "original", "edit": "edit"}
 RANDOM = {"kind": "random_edits", "of": "csv", "files": HEADLINES, "columns": PAIRS}
 CONTROL = {"role": "control", "source": RANDOM | {"labels": {"meanGrade": "number"}}}
 NAN, INF = float("nan"), float("inf")
+TOPICS = "lists:resources/toy/topics.yaml"
+
+
+def lexicons(*names):
+    """The key of the lexicons, with these."""
+    return {"concepts__lexicons": list(names)}
+
 
 ONE_MISTAKE = [
     # sizes and types
@@ -90,11 +97,21 @@ ONE_MISTAKE = [
         "overrides.L1A-8x.train: The setting 'stpes' of the recipe topk is unknown.",
     ),
     (
-        {"overrides": {"L1A-8x": {"topics": {"need_on_topic": 10**9}}}},
-        "overrides.L1A-8x.topics.need_on_topic must be at most 10,000; got 1000000000.",
+        {"overrides": {"L1A-8x": {"top_tokens": {"n": 10**9}}}},
+        "overrides.L1A-8x.top_tokens.n must be at most 10,000; got 1000000000.",
     ),
-    ({"topics__need_on_topic": 10**9}, "topics.need_on_topic must be at most 10,000;"),
-    ({"topics__need_words": 0}, "topics.need_words must be at least 1; got 0."),
+    (
+        {"overrides": {"L1A-8x": {"concepts": {"alpha": 0.1}}}},
+        "overrides.L1A-8x.concepts is not a stage.",
+    ),
+    ({"concepts__permutations": 10**9}, "concepts.permutations must be at most 10,000;"),
+    ({"concepts__types": 0}, "concepts.types must be at least 1; got 0."),
+    ({"concepts__alpha": 1}, "concepts.alpha must be below 1; got 1."),
+    (
+        {"concepts__senses": "third"},
+        "concepts.senses must be 'first', 'two' or 'all'; got 'third'.",
+    ),
+    ({"concepts__space": "glove"}, "concepts.space 'glove' is unknown. Known: none, wordnet."),
     (
         {"sweeps": {"s": SWEEP | {"over": {"whiten": ["../x"]}}}},
         "sweeps.s: The setting whiten of the",
@@ -320,10 +337,25 @@ ONE_MISTAKE = [
         "saes.8x.corpus must name a corpus of role train, main or reference; got",
     ),
     # what is made from cells
-    ({"topics__lists": "nope.yaml"}, "topics.lists: the file nope.yaml is not there."),
+    (lexicons("lists:nope.yaml"), "concepts.lexicons: the file nope.yaml is not there."),
+    (lexicons("lists:/dev/zero"), "concepts.lexicons: /dev/zero is a device or a pipe"),
+    (lexicons("lists:${NO_SUCH}/x.yaml"), "concepts.lexicons: ${NO_SUCH} stands in a path, but"),
     (
-        {"topics__lists": "resources/toy/grammar.yaml"},
-        "topics must be a mapping of topics to word li",
+        lexicons("wordnets"),
+        "concepts.lexicons: lexicon 'wordnets' is unknown. Did you mean 'wordnet'? Known: categ",
+    ),
+    (
+        lexicons("wordnet:mine.tsv"),
+        "concepts.lexicons: lexicon 'wordnet:mine.tsv': a file is named as in lists:my/topics.ya",
+    ),
+    (
+        lexicons("lists:resources/toy/grammar.yaml"),
+        "concepts.lexicons: resources/toy/grammar.yaml: the key 'words' is unknown. Known: topics,",
+    ),
+    (
+        lexicons(TOPICS, "wordnet", TOPICS),
+        "concepts.lexicons: lexicon 'lists:resources/toy/topics.yaml': there is another one named "
+        "'topics'. Name each once, or give its file another meta.name.",
     ),
     ({"survey__lists": "/dev/zero"}, "survey.lists: /dev/zero is a device or a pipe"),
     ({"survey__corpora": ["nope"]}, "survey.corpora must name one of the corpora; got 'nope'."),
@@ -372,6 +404,39 @@ def test_random_edits_of_pairs_have_no_mistakes():
     assert told(changed(corpora__c=CONTROL)) == []
 
 
+LISTS = {
+    "tpoics: {food: [pie]}": "the key 'tpoics' is unknown. Did you mean 'topics'?",
+    "{topics: {food: [pie]}, weights: {}}": "the key 'weights' is unknown. Known: topics, meta",
+    "topics: {}": "topics must be a mapping of topics to word lists.",
+    "topics: {food: [pie], jobs: []}": "topics.jobs must be a list of words; got [].",
+    "topics: {food: [pie, Ham]}": "topics.food: a word must be one lower-case word; got 'Ham'.",
+    "topics: {food: [pie, pie]}": "topics.food: 'pie' stands there twice.",
+    "topics: {1: [pie]}": "the topic 1 must be a text; quote it.",
+    "{topics: {food: [pie]}, meta: mine}": "meta must be a mapping, as in",
+    "- food": "a lexicon is a mapping, as in `topics: {food: [ham, pie]}`; got ['food'].",
+    "topics: {food: [pie": "this is no YAML:",
+}
+
+
+@pytest.mark.parametrize("text", LISTS)
+def test_own_lists_that_cannot_be_used_are_told_in_one_sentence(text, tmp_path):
+    (tmp_path / "own.yaml").write_text(text)
+    name = f"lists:{tmp_path}/own.yaml"
+    (found,) = told(changed(**lexicons(TOPICS, "wordnet", name)), part="concepts")
+    assert found.startswith(f"concepts.lexicons: {tmp_path}/own.yaml: ") and LISTS[text] in found
+
+
+def test_own_lists_of_one_name_are_told(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "own.yaml").write_text("topics: {food: [pie]}")
+    names = [f"lists:{tmp_path}/{folder}/own.yaml" for folder in ("a", "b")]
+    (found,) = told(changed(**lexicons(*names)))
+    assert "there is another one named 'own'" in found
+    (tmp_path / "b/own.yaml").write_text("{topics: {food: [pie]}, meta: {name: other}}")
+    assert told(changed(**lexicons(*names))) == []
+
+
 def test_all_mistakes_are_told_at_once_and_none_that_follows_from_another(tmp_path):
     """The mistakes are in keys, names, settings, files, heads and rows."""
     study = changed(
@@ -381,7 +446,7 @@ def test_all_mistakes_are_told_at_once_and_none_that_follows_from_another(tmp_pa
         model__tokenizer="nowhere",
         corpora__headlines__filter__column="grades",
         corpora__generated__source__grammar="nope.yaml",
-        topics__lists="/dev/zero",
+        concepts__lexicons=["lists:/dev/zero"],
         verify__expected="nope.yaml",
         threads__capture=True,
         overrides={"L1A-8x": {"top_token": {}}, "L7A-8x": {"pages": {}}},
@@ -405,7 +470,7 @@ def test_all_mistakes_are_told_at_once_and_none_that_follows_from_another(tmp_pa
         "corpora.headlines.filter.column: 'grades' is read as text",
         "corpora.generated.source.grammar: the file nope.yaml is not there.",
         "model.tokenizer: there is no folder nowhere",
-        "topics.lists: /dev/zero is a device or a pipe",
+        "concepts.lexicons: /dev/zero is a device or a pipe",
         "verify.expected: the file nope.yaml is not there.",
     ]
     for beginning in beginnings:

@@ -258,7 +258,11 @@ def test_every_config_that_failed_late_is_told_in_one_sentence(failing, monkeypa
     configs = sorted((failing / "config").glob("*.yaml"))
     assert len(configs) > 60
     for path in configs:
-        found = told(yaml.safe_load(path.read_text()))
+        study = yaml.safe_load(path.read_text())
+        # The section in which words of topics stood when these were written.
+        lists = study.pop("topics", {}).get("lists")
+        study["concepts"] = {"lexicons": [f"lists:{lists}"] if lists else []}
+        found = told(study)
         if path.name == "y_bomb.yaml":
             assert len(found) == 12 and sum(map(len, found)) < 5_000
         elif path.name in RIGHT:

@@ -10,22 +10,23 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from saegrid.features.topics import judge
 
 from saegrid.capture import activations
 from saegrid.capture.corpus import capture_corpus
 from saegrid.codes.sparse import from_pairs
 from saegrid.features.density import counted, density
 from saegrid.features.examples import examples, top_tokens
+from saegrid.meaning.cell import about
+from saegrid.meaning.concepts import Rule
+from saegrid.meaning.vocabulary import occurrences_of, vocabulary
 from saegrid.pages.browser.page import page
+from saegrid.text.lexicons.lexicon import read_lexicons
 from saegrid.text.tokenizer import load
 from saegrid.text.tokens import tokens
-from saegrid.text.wordlists import read_lists
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 from reading import Document
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 STORIES, STRONGEST = 16, 0.04
 EVERY = {"edited": True, "original": False, "context": "all", "seed": 0}
 
@@ -36,7 +37,8 @@ def is_mark(token: str) -> bool:
 
 @pytest.fixture(scope="module")
 def cell(shared_data, tmp_path_factory):
-    """The tables of neurons of stories3M on stories: tokens, features, densities, examples."""
+    """The tables of neurons of stories3M on stories: tokens, features, densities, examples, and
+    what each is about."""
     sample = shared_data / "corpus-tinystories-sample" / "tinystories_sample.txt"
     stories = sample.read_text(encoding="utf-8").split("<|endoftext|>")[:STORIES]
     number = pa.array(range(STORIES), pa.int32())
@@ -64,11 +66,16 @@ def cell(shared_data, tmp_path_factory):
     kept = np.ones(STORIES, bool)
     table = density(features, made.tokens, kept)
     top = top_tokens(features, table, made.tokens, kept)
-    return made.tokens, features, table, top, examples(features, table, made.tokens, kept)
+    sampled = examples(features, table, made.tokens, kept)
+    of = occurrences_of(made.tokens, items, kept)
+    words, _ = vocabulary(of, read_lexicons(["lists", "wordnet"]), 5, "wordnet")
+    text = made.tokens["text"].to_pylist()
+    judged = about(features, of, words, text, Rule(), 5, 99, 0).concepts
+    return made.tokens, features, table, top, sampled, judged
 
 
 def test_no_feature_of_punctuation_reads_as_a_noun(cell) -> None:
-    table, features, densities, top, sampled = cell
+    table, features, densities, top, sampled, judged = cell
     text = table["text"].to_pylist()
     masked = counted(table, np.ones(STORIES, bool), features.token).masked
     marks = np.array([is_mark(token) for token in text])
@@ -83,10 +90,9 @@ def test_no_feature_of_punctuation_reads_as_a_noun(cell) -> None:
     assert len(rows) > 500
     assert all(row["word"] == row["token"].strip() for row in rows)
 
-    lists = read_lists(REPOSITORY / "resources/topics/english.yaml")
-    judged = judge(top, lists)
-    by_feature = {row["feature"]: row for row in judged.to_pylist()}
-    assert not any(by_feature[feature]["found"] for feature in mostly)
+    kinds = dict(zip(judged["feature"].to_pylist(), judged["kind"].to_pylist(), strict=True))
+    assert mostly <= kinds.keys()
+    assert not {kinds[feature] for feature in mostly} & {"meaning", "coherent", "word", "letter"}
 
     facts = {"study": "s", "corpus": "c", "cell": "L3N-x", "model": "m", "site": "L3N", "sae": "x"}
     facts |= {"d_sae": features.d_sae, "n_tokens": 1, "n_masked": 1, "spec": "{}"}

@@ -3,7 +3,6 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from saegrid.features.topics import judge
 from test_examples import BOS, headline, make_features, make_tokens, shown
 
 from saegrid.codes import sparse
@@ -95,7 +94,7 @@ def test_a_token_without_a_letter_or_digit_is_its_own_word(token: str, word: str
 
 
 def test_punctuation_does_not_read_as_the_word_before_it() -> None:
-    """The tokens after nouns: shown, and judged, as what they are."""
+    """The tokens after nouns are shown as what they are."""
     nouns = ["dogs", "cats", "cows", "pigs", "hens", "ducks", "mice", "rats"] * 3
     tokens = make_tokens([[*headline(f"the {noun}"), (",", 1), (" too", 0)] for noun in nouns])
     text = tokens["text"].to_pylist()
@@ -106,10 +105,6 @@ def test_punctuation_does_not_read_as_the_word_before_it() -> None:
     top = shown(make_features(tokens, {0: after, 1: on}, 2), tokens)
     words = {f: [row["word"] for row in top.to_pylist() if row["feature"] == f] for f in (0, 1)}
     assert set(words[0]) == {","} and set(words[1]) == set(nouns)
-    judged = {row["feature"]: row for row in judge(top, {"animals": nouns[:8]}).to_pylist()}
-    assert judged[1]["label"] == judged[1]["topic"] == "animals" and judged[1]["n_topic"] == 20
-    assert (judged[0]["topic"], judged[0]["label"], judged[0]["n_shown"]) == (None, None, 20)
-    assert (judged[0]["letter"], judged[0]["suffix"], judged[0]["n_distinct"]) == (None, None, 0)
 
 
 def test_marks_within_a_word_stand_for_themselves() -> None:

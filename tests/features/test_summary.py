@@ -9,7 +9,7 @@ from saegrid.features.summary import StaleCell, by_corpus, summary, with_shares
 
 CELLS = ("L2R-8x", "L10A-8x")
 CORPORA = [("up", "main"), ("down", "holdout"), ("plain", "reference")]
-FILES = ("features.parquet", "topics.parquet")
+FILES = ("features.parquet", "concepts.parquet")
 
 
 def largest(table):
@@ -25,7 +25,9 @@ def write(root, corpus, cell, densities, l0):
     facts = {"l0": l0, "n_tokens": 1000, "n_masked": 500}
     facts |= {"median_density": sum(densities) / 2, "max_density": densities[0]}
     io.write_table(folder / FILES[0], pa.table({"density": densities}), spec, facts)
-    rows = [{"feature": 0, "topic": "food", "found": corpus == "down", "form": None}]
+    kinds = {"up": ["none", "token", "letter"], "down": ["meaning", "meaning", "coherent"]}
+    rows = [{"kind": kind, "concept": "food"} for kind in kinds.get(corpus, [])]
+    rows = rows or [{"kind": "meaning", "concept": name} for name in ("jobs", "food", "jobs")]
     io.write_table(folder / FILES[1], pa.Table.from_pylist(rows), spec)
     return dict.fromkeys(FILES, digest(spec))
 
@@ -54,7 +56,10 @@ def test_the_numbers_of_a_cell_stand_together_in_the_order_of_the_corpora(tmp_pa
     assert [(row["cell"], row["corpus"], row["role"]) for row in rows] == expected
     assert [row["l0"] for row in rows] == [10, 20, 30, 11, 21, 31]
     assert [row["n_above_0.15"] for row in rows] == 2 * [1, 1, 0]
-    assert [row["topics"] for row in rows] == 2 * [[], ["food"], []]
+    numbers = ("n_judged", "n_meaning", "n_coherent", "n_form", "n_concepts", "concepts")
+    assert [tuple(row[name] for name in numbers) for row in rows] == 2 * [
+        (3, 0, 0, 2, 0, []), (3, 2, 1, 0, 1, ["food"]), (3, 3, 0, 0, 2, ["food", "jobs"]),
+    ]  # fmt: skip
 
 
 def test_shares_are_those_of_masked_tokens(tmp_path, world):
@@ -79,6 +84,8 @@ def test_a_number_that_a_corpus_lacks_is_null(tmp_path, world):
 
 
 def test_a_stale_table_of_any_corpus_is_refused(tmp_path, world):
-    world["plain"]["L10A-8x"]["topics.parquet"] = digest("another spec")
-    with pytest.raises(StaleCell, match=r"plain/cells/L10A-8x/topics\.parquet was made with other"):
+    world["plain"]["L10A-8x"]["concepts.parquet"] = digest("another spec")
+    with pytest.raises(
+        StaleCell, match=r"plain/cells/L10A-8x/concepts\.parquet was made with other"
+    ):
         table_of(tmp_path, world)

@@ -69,3 +69,16 @@ def test_under_chance_one_study_in_twenty_is_coherent():
         of = ranked(*features(1000 + seed, n=30))
         hits.append((coherence(of, space(seed), 99, seed=seed).p <= 0.05).any())
     assert 0.02 < np.mean(hits) < 0.09
+
+
+def test_words_further_apart_than_chance_ever_has_them_have_a_number():
+    """The law of dealt means has a lower end, below which its tail is one."""
+    vectors = np.eye(60, dtype=np.float32)
+    vectors[:6] = vectors[0]  # alike, which makes dealt means skew; the last ones in opposed pairs
+    vectors[51:60:2] = -vectors[50:60:2]
+    of = ranked(
+        np.repeat([0, 1], 6), np.concatenate([np.arange(6), np.arange(50, 56)]), np.ones(12)
+    )
+    got = coherence(of, vectors, 199, seed=0)
+    assert got.mean[1] == pytest.approx(-1 / 5) and np.isfinite(got.z).all()
+    assert got.z[1] < got.z[0] and got.p[1] == 1

@@ -1,13 +1,25 @@
 """What features are about, on words made by hand: meaning, pieces, words, forms, and chance."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import stats
 
+from saegrid.codes.sparse import from_pairs
 from saegrid.meaning import concepts, enrichment
+from saegrid.meaning.cell import about
 from saegrid.meaning.concepts import Rule, entropy, judge
 from saegrid.meaning.occurrences import Fired, Occurrences
-from saegrid.meaning.vocabulary import Concept, Vocabulary
+from saegrid.meaning.vocabulary import (
+    Concept,
+    Vocabulary,
+    from_files,
+    occurrences_of,
+    to_files,
+    vocabulary,
+)
+from saegrid.text.lexicons import lexicon
+from saegrid.text.lexicons.lexicon import Lexicon, read_lexicons
 
 FOOD = ["pie", "soup", "bread", "ham", "rice", "taco", "cake", "pancake", "cupcake", "apple"]
 ANIMAL = ["hamster", "cow", "dog", "cat", "hen", "owl", "goat", "pig"]
@@ -19,7 +31,7 @@ PLACE = {word: number for number, word in enumerate(EVERY)}
 CONCEPTS = [Concept("food", "food", "lists"), Concept("animals", "animals", "lists")]
 
 
-def vocabulary(member=True):
+def known(member=True):
     both = np.array([[word in FOOD, word in ANIMAL] for word in EVERY]) & member
     category = np.where(both[:, 0], 0, np.where(both[:, 1], 1, -1))
     return Vocabulary(np.zeros(0, int), EVERY, CONCEPTS, both, category, {})
@@ -35,7 +47,7 @@ def world(*features, pieces=None):
     feature = np.repeat(np.arange(len(features)), [len(words) for words in features])
     value = np.concatenate([np.arange(len(words), 0, -1.0) for words in features])
     fires = Fired(feature, np.arange(n), value.astype(np.float32), np.arange(n))
-    words = vocabulary()._replace(type=np.array([PLACE[word] for word in said], np.int32))
+    words = known()._replace(type=np.array([PLACE[word] for word in said], np.int32))
     text = [(pieces or {}).get((f, w), w) for f, w in zip(feature.tolist(), said, strict=True)]
     return fires, of, words, text
 
@@ -89,7 +101,7 @@ def test_the_piece_of_compounds_that_is_itself_a_word_of_the_concept_is_none():
 
 
 def test_an_ending_is_a_form_even_where_words_share_a_concept():
-    words = vocabulary()
+    words = known()
     member = words.member.copy()
     member[[PLACE[word] for word in ING], 0] = True
     fires, of, words, text = world(ING)
@@ -168,3 +180,95 @@ def test_entropy_in_bits():
     assert entropy(np.array([[2, 2], [4, 0], [1, 3], [0, 0]])) == pytest.approx(
         [1, 0, stats.entropy([1, 3], base=2), 0]
     )
+
+
+def test_marks_after_nouns_are_of_no_concept_and_of_no_form():
+    """Tokens of plain text: a mark is a word of its own, and never the noun before it."""
+    nouns = ["dogs", "cats", "cows", "pigs", "hens", "owls", "goats", "hamsters"] * 3
+    texts = [(noun, at) for at, noun in enumerate(nouns)]
+    rows = [
+        {"row": at, "position": place, "item": at, "side": "plain", "special": False, "text": text}
+        for noun, at in texts
+        for place, text in enumerate(["the", f" {noun}", ",", " too"])
+    ]
+    tokens = pa.Table.from_pylist([{**row, "in_edit": False} for row in rows])
+    tokens = tokens.set_column(0, "row", tokens["row"].cast(pa.int32()))
+    items = pa.table({"edit": pa.nulls(len(nouns), pa.string())})
+    of = occurrences_of(tokens, items, np.ones(len(nouns), bool))
+    animals = Lexicon("lists", "", (lexicon.Concept("animals", "animals", tuple(ANIMAL)),))
+    words, types = vocabulary(of, [animals], 5, "none")
+    assert [one.lemma for one in types] == [*sorted(ANIMAL), "the", "too", ","]
+    text = [row["text"] for row in rows]
+    at = np.arange(len(nouns)) * 4
+    codes = from_pairs(
+        np.repeat([0, 1], len(nouns)), np.concatenate([at + 1, at + 2]), 1.0 + np.arange(48.0),
+        np.arange(len(text)), 2,
+    )  # fmt: skip
+    noun, mark = about(codes, of, words, text, Rule(), 5, 199, 0).concepts.to_pylist()
+    assert (noun["kind"], noun["label"], noun["n_concept"]) == ("meaning", "animals", 20)
+    assert (mark["kind"], mark["label"], mark["n_shown"]) == ("none", None, 20)
+    assert [mark[name] for name in ("n_concept", "letter", "ending", "form")] == [
+        0,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_of_fewer_word_types_than_a_prefix_chance_is_counted_as_of_many():
+    """24 types of three concepts: no prefix of 30 or 50 of them can be looked at."""
+    lists = {name: [k + name for k in "abcdefgh"] for name in ("ij", "kl", "mn")}
+    every = [word for words in lists.values() for word in words]
+    rng = np.random.default_rng(0)
+    features = [rng.permutation(every).tolist() for _ in range(30)] + [lists["kl"]]
+    said = [word for words in features for word in words]
+    never = np.zeros(len(said), bool)
+    of = Occurrences(np.arange(len(said)), np.arange(len(said)), said, never, never)
+    sizes = [len(words) for words in features]
+    value = np.concatenate([np.arange(n, 0, -1.0) for n in sizes]).astype(np.float32)
+    fires = Fired(
+        np.repeat(np.arange(31), sizes), np.arange(len(said)), value, np.arange(len(said))
+    )
+    member = np.array([[word in words for words in lists.values()] for word in every])
+    names = [Concept(name, name, "own") for name in lists]
+    type_ = np.array([every.index(word) for word in said], np.int32)
+    words = Vocabulary(type_, every, names, member, member.argmax(axis=1), None)
+    out = judge(fires, of, words, said, enrichment.deals(24, 199, 0), Rule())
+    assert np.isfinite(out.smallest).all() and out.smallest.max() < 0
+    table = out.concepts.to_pylist()
+    assert (table[-1]["kind"], table[-1]["concept"], table[-1]["p_maxt"]) == (
+        "meaning",
+        "kl",
+        0.005,
+    )
+    assert sum(row["p_maxt"] <= 0.05 for row in table[:-1]) <= 1
+
+
+def test_a_corpus_without_occurrences_has_empty_tables():
+    tokens = pa.table({"row": np.int32([0, 0]), "position": np.int32([0, 1]), "item": [0, 0]})
+    for name, column in (("side", ["edited"] * 2), ("special", [True, False]),
+                         ("in_edit", [False, False]), ("text", ["[", "a"])):  # fmt: skip
+        tokens = tokens.append_column(name, [column])
+    of = occurrences_of(tokens, pa.table({"edit": [""]}), np.ones(1, bool))
+    for lexicons, space in (([], "none"), (read_lexicons(["lists", "wordnet"]), "wordnet")):
+        words, types = vocabulary(of, lexicons, 5, space)
+        files = to_files(of, words, types, lexicons)
+        assert of.n == words.n == files[3]["n_occurrences"] == 0
+        again = from_files(*files)
+        codes = from_pairs(np.array([1]), np.array([1]), np.array([1.0]), np.arange(2), 3)
+        out = about(codes, *again, ["[", "a"], Rule(), 5, 19, 0)
+        assert out.concepts.num_rows == out.combinations.num_rows == out.best.num_rows == 0
+        assert out.chance()["log10_p"].to_pylist() == [0.0] * 19
+
+
+def test_the_label_of_a_word_is_a_word():
+    """Ham of hamsters is none; dance, which some of the rows say, is one."""
+    words = ["hamster"] * 17 + ["ham", "pie", "soup"]
+    (row,) = rows(words, pieces={(0, "hamster"): "ham"}).concepts.to_pylist()
+    assert (row["n_word"], row["n_token"], row["n_token_types"]) == (17, 18, 2)
+    assert row["kind"] == "word" and row["label"] == 'the word "ham"'
+    only = {(0, "hamster"): "ham", (0, "soup"): "ham"}
+    words = ["hamster"] * 17 + ["soup", "pie", "rice"]
+    (row,) = rows(words, pieces=only).concepts.to_pylist()
+    assert (row["token"], row["n_token"], row["n_word"]) == ("ham", 18, 17)
+    assert row["kind"] == "word" and row["label"] == 'the word "hamster"'

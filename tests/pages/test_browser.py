@@ -252,11 +252,11 @@ def test_features_are_summed_up_by_their_tokens(world, document):
 
 def test_badges_and_logit_effects(world, document):
     columns, strings = document.open("index")["columns"], document.open("index")["strings"]
-    assert columns["badges"][:2] == [
-        [["topic", "kids 17/20"], ["share", 'starts with "c" 20/20'],
-         ["share", 'ends with "ing" 3/20']],
-        [["form", 'starts with "c" 20/20'], ["share", 'ends with "ing" 3/20']],
-    ]  # fmt: skip
+    assert columns["badges"][:3] == [
+        [["meaning", "kids 17/20"]],
+        [["form", 'starts with "c" 19/20'], ["share", "kids 3/20"]],
+        [["coherent", "near words, p 0.01"]],
+    ]
     body = document.chunks("f")[0]
     given_ = [row for row in world["logits"].to_pylist() if row["feature"] == columns["feature"][0]]
     for side, sign in (("top", 1), ("bottom", -1)):
@@ -310,7 +310,7 @@ def test_page_without_active_features(world):
     none = world["values"]._replace(
         data=np.float32([]), indices=np.int32([]), indptr=np.zeros(513, int)
     )
-    made = {**world, **empty, "values": none, "topics": None, "logits": None}
+    made = {**world, **empty, "values": none, "concepts": None, "logits": None}
     assert Document(page(**made)).open("index")["columns"]["feature"] == []
 
 
@@ -371,7 +371,16 @@ def test_published_numbers_are_told(world):
     assert head["columns"]["badges"][0][0] == ["share", "published as 1216"]
 
 
-def test_a_topic_that_does_not_hold_is_only_a_share(world):
-    topics = world["topics"].append_column("found", pa.array([False] * len(world["topics"])))
-    head = Document(page(**{**world, "topics": topics})).open("index")
-    assert head["columns"]["badges"][0][0] == ["share", "kids 17/20"]
+def test_a_concept_that_does_not_hold_is_only_a_share(world):
+    """A form stands with the rows that have it: a word or a piece, the first or the last place."""
+    expected = {
+        "none": [["share", "kids 17/20"]],
+        "word": [["form", "so 5/20"], ["share", "kids 17/20"]],
+        "position": [["form", "so 7/20"], ["share", "kids 17/20"]],
+        "ending": [["form", "so 3/20"], ["share", "kids 17/20"]],
+    }
+    for kind, badges in expected.items():
+        row = world["concepts"].to_pylist()[0] | {"kind": kind}
+        row["label"] = None if kind == "none" else "so"
+        made = {**world, "concepts": pa.Table.from_pylist([row])}
+        assert Document(page(**made)).open("index")["columns"]["badges"][0] == badges

@@ -126,7 +126,7 @@ def humor(tmp_path, monkeypatch):
     monkeypatch.setenv("LLAMA", str(llama))
     monkeypatch.setenv("LLAMA_SCOPE", str(tmp_path / "scope"))
     study = config("humor")
-    study["topics"]["lists"] = None
+    study["concepts"] = {"lexicons": []}
     study["verify"] = {}
     return plan_of(study)
 
@@ -404,10 +404,10 @@ def test_the_humor_study(humor):
     run = estimate(humor, jobs)
     lines = {line.rule: line for line in run.lines}
     assert {rule: line.jobs for rule, line in lines.items()} == {
-        **dict.fromkeys(["items", "selection", "tokens", "verify_checkpoint", "capture"], 1),
+        **dict.fromkeys(["items", "selection", "tokens", "verify_checkpoint", "vocabulary"], 1),
         **dict.fromkeys(["import_sae", "encode", "density"], 150),
-        **dict.fromkeys(["top_tokens", "logit_effects", "page"], 150),
-        **dict.fromkeys(["summary", "plot", "index"], 1),
+        **dict.fromkeys(["top_tokens", "concepts", "logit_effects", "page"], 150),
+        **dict.fromkeys(["capture", "summary", "plot", "index"], 1),
     }
     a_token = text.captured * (4096 * 2 + 8)
     known_numbers = lines["encode"].read - 100_663_296_000 - 150 * (a_token + HEADER)
@@ -575,7 +575,8 @@ def test_of_a_finished_study_nothing_is_to_do(tiny):
     [
         ("headlines/cells/L1A-8x/features.html", ["page"]),
         ("headlines/cells/L1A-8x/logit_effects.parquet", ["logit_effects", "page"]),
-        ("headlines/cells/L1A-8x/topics.parquet", ["top_tokens", "logit_effects", "page"]),
+        ("headlines/cells/L1A-8x/top_tokens.parquet", ["top_tokens", "logit_effects", "page"]),
+        ("headlines/cells/L1A-8x/combinations.parquet", ["concepts", "page"]),
         ("summary.parquet", []),
         ("figures/layer_curves.svg", []),
         ("index.html", []),

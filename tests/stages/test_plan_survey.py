@@ -35,17 +35,20 @@ def shown(plan):
 
 def test_common_kinds_of_words_stand_beside_the_studys_topics():
     plan = plan_of()
-    assert list(word_lists(plan)) == ["topics.lists", "survey.lists"]
+    assert list(word_lists(plan)) == [
+        "concepts.lexicons: lists:resources/toy/topics.yaml",
+        "survey.lists",
+    ]
     assert shown(plan) == {
         name: f"results/tiny/survey/{name}.parquet" for name in [*TABLES, "base_rates"]
     }
-    alone = plan_of(topics={"lists": None})
+    alone = plan_of(concepts={"lexicons": ["wordnet"]})
     assert list(word_lists(alone)) == ["survey.lists"], "found from any folder"
     assert spec(alone, "base_rates") != spec(plan, "base_rates")
 
 
 def test_without_lists_there_are_no_base_rates():
-    plan = plan_of(topics={"lists": None}, survey={"lists": None})
+    plan = plan_of(concepts={"lexicons": ["wordnet"]}, survey={"lists": None})
     assert word_lists(plan) == {}
     assert list(shown(plan)) == TABLES
     stages = {job.stage.name for job in jobs_of(plan, "layers")}

@@ -29,7 +29,7 @@ from studies import TARGETS, TEXTS, compared, tiny
 pytestmark = pytest.mark.usefixtures("beside_repository")
 CELLS = ("L1A-8x", "L1R-8x")
 TABLES = {"items": 1, "selection": 1, "tokens": 1, "capture": 1}
-OF_CELLS = {"encode": 2, "density": 2, "top_tokens": 2}
+OF_CELLS = {"vocabulary": 1, "encode": 2, "density": 2, "top_tokens": 2, "concepts": 2}
 AT_THE_END = {"summary_by_corpus": 1, "index": 1}
 
 
@@ -68,7 +68,7 @@ def test_a_filter_is_that_of_its_corpus_alone():
     before = plan_of(compared())
     chosen = {"column": "meanGrade", "comparator": "ge", "value": 1.5}
     plan = changed(before, lambda study: study["corpora"]["unseen"].update(filter=chosen))
-    described = {"selection": 1, "density": 2, "top_tokens": 2}
+    described = {"selection": 1, "vocabulary": 1, "density": 2, "top_tokens": 2, "concepts": 2}
     assert rerun(plan, before) == of("unseen", described)
     plan = changed(before, lambda study: study["corpora"]["headlines"]["filter"].update(value=1.0))
     assert {corpus for _, corpus in rerun(plan, before)} == {"headlines", ""}
@@ -113,7 +113,8 @@ def test_tables_of_a_corpus_in_shards_are_known_with_their_shards():
     plan = plan_of(compared())
     expected = json.loads(spec(plan, "summary_by_corpus"))["expected"]
     shared = {"features.parquet", "features.safetensors", "top_tokens.parquet"}
-    shared |= {"examples.parquet", "topics.parquet"}
+    shared |= {"examples.parquet", "concepts.parquet", "combinations.parquet"}
+    shared |= {"concept_best.parquet", "concept_chance.parquet"}
     parts = {f"features/shard-{n}-of-2.safetensors" for n in (1, 2)}
     assert {corpus: set(cells) for corpus, cells in expected.items()} == {
         "unseen": set(CELLS),

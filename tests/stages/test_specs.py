@@ -188,7 +188,11 @@ def test_where_a_model_lies_and_on_what_it_runs_is_in_no_path():
 
 
 CHANGES = [
-    ("topics", lambda s: s["topics"].update(lists=None), {"top_tokens", "base_rates"}),
+    ("lexicons", lambda s: s["concepts"].update(lexicons=[]), {"vocabulary", "base_rates"}),
+    ("senses", lambda s: s["concepts"].update(senses="all"), {"vocabulary"}),
+    ("space", lambda s: s["concepts"].update(space="none"), {"vocabulary"}),
+    ("level", lambda s: s["concepts"].update(alpha=0.01), {"concepts"}),
+    ("permutations", lambda s: s["concepts"].update(permutations=99), {"concepts"}),
     ("cut", lambda s: s["top_tokens"].update(cut=0.5), {"top_tokens"}),
     ("logits", lambda s: s["logits"].update(n=3), {"logit_effects"}),
     ("title", lambda s: s["pages"].update(title="T"), {"page", "index", "survey_page", "health"}),

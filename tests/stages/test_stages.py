@@ -154,7 +154,7 @@ def test_every_analysis_is_registered_by_its_name_with_the_section_of_its_stage(
 def test_only_tables_of_cells_are_of_cells():
     """The stages are those of every study; an analysis counts where it writes such tables."""
     of_cells = [s.name for s in load().values() if s.is_of_cells and not s.config and not s.part_of]
-    assert of_cells == ["encode", "merge", "density", "top_tokens", "logit_effects"]
+    assert of_cells == ["encode", "merge", "density", "top_tokens", "concepts", "logit_effects"]
 
 
 # --- scripts ------------------------------------------------------------------------------------
@@ -214,7 +214,8 @@ def test_a_script_writes_the_outputs_of_its_stage(name):
 
 CELLS = ("L1A-8x", "L1R-8x")
 TABLES = ("items", "selection", "tokens", "capture")
-OF_A_CELL = ("encode", "density", "top_tokens", "logit_effects", "page")
+EVERYWHERE = ("density", "top_tokens", "concepts")
+OF_A_CELL = ("encode", *EVERYWHERE, "logit_effects", "page")
 SUMS = ("summary", "plot", "index")
 
 
@@ -226,6 +227,7 @@ def rows(stages, corpus="", cells=("",), shards=("",)):
 TINY = [
     *rows(TABLES, "generated"),
     *rows(TABLES, "headlines"),
+    *rows(["vocabulary"], "headlines"),
     *rows(["train_sae"], cells=CELLS),
     *rows(OF_A_CELL, "headlines", CELLS),
     *rows(SUMS),
@@ -249,31 +251,32 @@ EXPECTED = {
         *rows(["capture"], "headlines", shards=THREE),
         *rows(["train_sae"], cells=CELLS),
         *rows(["encode"], "headlines", CELLS, THREE),
+        *rows(["vocabulary"], "headlines"),
         *rows(["merge", *OF_A_CELL[1:]], "headlines", CELLS),
         *rows(SUMS),
     ],
     "compared": [
         *TINY,
-        *rows(TABLES[:3], "unseen"),
+        *rows([*TABLES[:3], "vocabulary"], "unseen"),
         *rows(["capture"], "unseen", shards=TWO),
         *rows(["encode"], "unseen", CELLS, TWO),
-        *rows(["merge", "density", "top_tokens"], "unseen", CELLS),
-        *rows(TABLES, "plain"),
-        *rows(["encode", "density", "top_tokens"], "plain", CELLS),
+        *rows(["merge", *EVERYWHERE], "unseen", CELLS),
+        *rows([*TABLES, "vocabulary"], "plain"),
+        *rows(["encode", *EVERYWHERE], "plain", CELLS),
         *rows(["summary_by_corpus"]),
     ],
     "streamed": [*STREAM, ("fill_store", "generated", "", "")],
     "beside": [*STREAM, *rows(["begin_store", "fill_store"], "generated")],
     "together": [
         *rows(TABLES, "generated"),
-        *rows(TABLES, "headlines"),
+        *rows([*TABLES, "vocabulary"], "headlines"),
         *rows(["train_together"], cells=["L1A"]),
         *rows(["train_sae"], cells=COMPANY),
         *rows(OF_A_CELL, "headlines", COMPANY),
         *rows(SUMS),
     ],
     "checkpoint": [
-        *rows(TABLES, "headlines"),
+        *rows([*TABLES, "vocabulary"], "headlines"),
         *rows(["import_sae"], cells=CELLS),
         *rows(["verify_checkpoint"]),
         *rows(OF_A_CELL, "headlines", CELLS),
@@ -314,9 +317,9 @@ def test_the_published_20_cells_and_all_150():
     for grid, cells, sites in (("seed20", 20, 14), ("full", 150, 75)):
         plan = plan_of(config("config") | {"grid": grid, "analyses": {}})
         counts = Counter(job.stage.name for job in jobs_of(plan, "all", "metrics"))
-        assert [counts[stage] for stage in ("train_sae", *OF_A_CELL, "measure")] == [cells] * 7
+        assert [counts[stage] for stage in ("train_sae", *OF_A_CELL, "measure")] == [cells] * 8
         assert counts["baselines"] == sites
-        assert [counts[stage] for stage in (*TABLES, *SUMS)] == [2, 2, 2, 2, 1, 1, 1]
+        assert [counts[stage] for stage in (*TABLES, "vocabulary", *SUMS)] == [2] * 4 + [1] * 4
 
 
 def test_jobs_stand_in_the_order_of_the_stages(plan):

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from saegrid.features.topics import judge
 
 import saegrid
 from saegrid.base import io
@@ -68,7 +67,8 @@ def write_cell(folder, kept) -> None:
     top = top_tokens(features, table, tokens(), kept)
     io.write_table(folder / "top_tokens.parquet", top)
     io.write_table(folder / "examples.parquet", examples(features, table, tokens(), kept))
-    io.write_table(folder / "topics.parquet", judge(top, {"food": ["eats"]}))
+    meant = {"feature": 5, "kind": "meaning", "concept": "food", "n_concept": 2}
+    io.write_table(folder / "concepts.parquet", pa.Table.from_pylist([meant]))
     effects = {"feature": [5, 3], "side": ["top"] * 2, "rank": [0, 0], "token": [" pie", " la"]}
     io.write_table(folder / "logit_effects.parquet", pa.table({**effects, "effect": [1.0, 2.0]}))
 
@@ -141,7 +141,9 @@ def test_one_feature(study):
     assert feature.top_tokens["activation"].tolist() == [1.5, 0.5]
     assert set(feature.examples["group"]) >= {"random"}
     assert feature.logits["token"].tolist() == [" pie"]
-    assert (feature.topics["topic"], feature.topics["n_topic"]) == ("food", 1)
+    assert (feature.concept["concept"], feature.concept["n_concept"]) == ("food", 2)
+    assert len(study.cell("L15R-32x").feature(3).concept) == 0, "it fires on too few words"
+    assert study.cell("L15R-32x").concepts["kind"].to_dict() == {5: "meaning"}
     assert "feature" not in feature.top_tokens
 
 
@@ -238,11 +240,11 @@ def test_a_feature_below_the_cut_has_no_examples(study):
 
 def test_files_that_were_not_made(study):
     feature = study.cell("L15R-32x").feature(5)
-    for name in ("topics.parquet", "logit_effects.parquet", "features.safetensors"):
+    for name in ("concepts.parquet", "logit_effects.parquet", "features.safetensors"):
         (feature.cell.folder / name).unlink()
     make = "is not there. Make it with snakemake's target cells of this study."
     folder = feature.cell.folder
-    assert said(lambda: feature.topics) == f"{folder / 'topics.parquet'} {make}"
+    assert said(lambda: feature.concept) == f"{folder / 'concepts.parquet'} {make}"
     assert said(lambda: feature.logits) == f"{folder / 'logit_effects.parquet'} {make}"
     assert said(lambda: feature.histogram) == f"{folder / 'features.safetensors'} {make}"
 

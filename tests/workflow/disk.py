@@ -126,7 +126,7 @@ def edit_text(work: Path) -> None:
 
 
 TAIL = {"summary": 1, "plot": 1, "index": 1}
-OF_A_CELL = ("encode", "density", "top_tokens", "logit_effects", "page")
+OF_A_CELL = ("encode", "density", "concepts", "top_tokens", "logit_effects", "page")
 ONE_SAE = {"import_sae": 1, **dict.fromkeys(OF_A_CELL, 1), **TAIL}
 BOTH_CELLS = {"capture": 1, **dict.fromkeys(OF_A_CELL, 2), **TAIL}
 
@@ -137,7 +137,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], dict[str, int]]] = {
     "a byte of the model": (flip_byte, BOTH_CELLS),
     "a headline is edited": (
         edit_text,
-        {"items": 1, "selection": 1, "tokens": 1, **BOTH_CELLS},
+        {"items": 1, "selection": 1, "tokens": 1, "vocabulary": 1, **BOTH_CELLS},
     ),
 }
 """Each with the jobs, by rule, that depend on what it changes."""

@@ -114,7 +114,7 @@ def test_without_its_section_nothing_is_run_and_asking_is_refused(work):
 
 
 def test_it_runs_alone_and_then_with_what_shows_it(work):
-    edit(work / "config/tiny.yaml", "topics:\n", "analyses: {often: {tokens: 3}}\ntopics:\n")
+    edit(work / "config/tiny.yaml", "concepts:\n", "analyses: {often: {tokens: 3}}\nconcepts:\n")
     assert refusal(work, "often") == "often is a stage and no target: ask for all_often."
     assert planned(work, "all_often") == {"often": 2}
     run(work, "all_often")
@@ -137,6 +137,6 @@ def test_another_setting_runs_it_again_and_an_override_one_cell(work):
     edit(work / "config/tiny.yaml", "tokens: 3}", "tokens: 4}")
     assert planned(work) == {"often": 2, **SHOWN}
     edit(work / "config/tiny.yaml", "tokens: 4}", "tokens: 3}")
-    more = "overrides: {L1R-8x: {often: {tokens: 5}}}\ntopics:\n"
-    edit(work / "config/tiny.yaml", "topics:\n", more)
+    more = "overrides: {L1R-8x: {often: {tokens: 5}}}\nconcepts:\n"
+    edit(work / "config/tiny.yaml", "concepts:\n", more)
     assert planned(work) == {"often": 1, **SHOWN}

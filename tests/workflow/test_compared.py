@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 CELLS = ("L1A-8x", "L1R-8x")
 CORPORA = [("headlines", "main"), ("plain", "reference"), ("unseen", "holdout")]
 NEW = {
-    **{"items": 2, "selection": 2, "tokens": 2, "capture": 3},
-    **{"encode": 6, "merge": 2, "density": 4, "top_tokens": 4},
+    **{"items": 2, "selection": 2, "tokens": 2, "vocabulary": 2, "capture": 3},
+    **{"encode": 6, "merge": 2, "density": 4, "top_tokens": 4, "concepts": 4},
     **{"summary_by_corpus": 1, "index": 1},
 }
 """The jobs of a holdout corpus in two shards and of a reference corpus in one."""

@@ -26,14 +26,15 @@ def clean(tmp_path_factory):
 @pytest.mark.workflow
 def test_the_published_20_cells_and_a_null(clean):
     jobs = planned(clean, study=())
-    cells = {"train_sae", "encode", "density", "top_tokens", "logit_effects", "page", "contrasts"}
+    cells = {"train_sae", "encode", "density", "concepts", "top_tokens", "logit_effects", "page"}
+    cells |= {"contrasts"}
     assert jobs == {
         **dict.fromkeys(cells, 21),
         "probes": 14,
         **dict.fromkeys(("surprisal", "nuisances", "analysis_plan", "tests", "findings"), 1),
         **dict.fromkeys(("probes_texts", "probes_summary"), 1),
         **dict.fromkeys(("items", "selection", "tokens", "capture"), 2),
-        **dict.fromkeys(("summary", "plot", "index"), 1),
+        **dict.fromkeys(("vocabulary", "summary", "plot", "index"), 1),
     }
     assert jobs == jobs_to_run(clean, study=())
 

@@ -146,7 +146,7 @@ def world(tmp_path_factory):
         },
         "saes": {"planted": {"source": "checkpoint", "format": "sae_lens", "path": "world/sae"}},
         "grid": [{"layers": [1], "positions": ["r"], "saes": ["planted"]}],
-        "topics": {"lists": "world/lists.yaml"},
+        "concepts": {"lexicons": ["lists:world/lists.yaml"]},
     }
     (folder / "world/study.yaml").write_text(yaml.safe_dump(study))
     run(folder, study=("--configfile", "world/study.yaml"))
@@ -162,23 +162,30 @@ def table(world, name):
     ("feature", "topic"), [(FOOD, "food"), (ANIMALS, "animals"), (CLOTHING, "clothing")]
 )
 def test_a_planted_topic_is_found_pure_under_its_own_id(world, feature, topic):
-    judged = table(world, "topics.parquet")[feature]
-    assert (judged["topic"], judged["n_topic"], judged["n_shown"]) == (topic, 20, 20)
-    assert judged["found"]
+    judged = table(world, "concepts.parquet")[feature]
+    assert (judged["kind"], judged["label"], judged["concept"]) == ("meaning", topic, topic)
+    assert (judged["n_concept"], judged["n_shown"], judged["n_types"]) == (20, 20, 8)
+    assert judged["p_maxt"] == 1 / 201 and judged["base"] == 8 / 24
 
 
 def test_a_planted_first_letter_is_named_as_form_and_not_as_topic(world):
-    judged = table(world, "topics.parquet")[C]
-    assert judged["form"] == 'starts with "c"'
+    judged = table(world, "concepts.parquet")[C]
+    assert judged["kind"] == "letter"
+    assert judged["label"] == judged["form"] == 'starts with "c"'
     assert (judged["letter"], judged["n_letter"]) == ("c", 20)
-    assert not judged["found"]
 
 
 def test_no_feature_of_noise_is_named(world):
     planted = {FOOD, ANIMALS, CLOTHING, C, EVERY}
-    judged = table(world, "topics.parquet")
+    judged = table(world, "concepts.parquet")
     assert set(judged) > planted
-    assert not [f for f, row in judged.items() if row["found"] and f not in planted]
+    meant = {feature for feature, row in judged.items() if row["kind"] in ("meaning", "coherent")}
+    assert meant - {EVERY} == {FOOD, ANIMALS, CLOTHING}
+    # That of any word is named by those on which it happens to be strongest, if by any; of all
+    # words on which it fires a third are of each topic.
+    assert judged[EVERY]["n_types"] == 24
+    assert judged[EVERY]["entropy_rows"] == pytest.approx(np.log2(3), abs=1e-3)
+    assert judged[FOOD]["entropy_rows"] == 0
 
 
 def test_counts_are_those_of_the_edits(world):

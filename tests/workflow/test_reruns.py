@@ -24,7 +24,9 @@ TAIL = {"summary": 1, "plot": 1, "index": 1}
 """Jobs that sum up all cells."""
 SHOWN = {"top_tokens": 2, "logit_effects": 2, "page": 2, **TAIL}
 ONE_SHOWN = {"top_tokens": 1, "logit_effects": 1, "page": 1, **TAIL}
-CELLS = {"encode": 2, "density": 2, **SHOWN}
+OF_ONE = {"density": 1, "concepts": 1, **ONE_SHOWN}
+"""Jobs that follow on the features of a cell."""
+CELLS = {"encode": 2, "density": 2, "concepts": 2, **SHOWN}
 CONFIG = "config/tiny.yaml"
 
 
@@ -55,23 +57,23 @@ CHANGES = {
     ),
     "the filter": (
         lambda work: edit(work / CONFIG, "value: 2.0", "value: 1.8"),
-        {"selection": 1, "density": 2, **SHOWN},
+        {"selection": 1, "vocabulary": 1, "concepts": 2, "density": 2, **SHOWN},
     ),
     "the density cut": (
-        lambda work: edit(work / CONFIG, "topics:\n", "top_tokens: {cut: 0.001}\ntopics:\n"),
+        lambda work: edit(work / CONFIG, "concepts:\n", "top_tokens: {cut: 0.001}\nconcepts:\n"),
         SHOWN,
     ),
     "one cell's settings": (
         lambda work: edit(
-            work / CONFIG, "topics:\n", "overrides: {L1R-8x: {top_tokens: {n: 10}}}\ntopics:\n"
+            work / CONFIG, "concepts:\n", "overrides: {L1R-8x: {top_tokens: {n: 10}}}\nconcepts:\n"
         ),
         {"top_tokens": 1, "logit_effects": 1, "page": 1, **TAIL},
     ),
     "one cell's training": (
         lambda work: edit(
             work / CONFIG,
-            "topics:\n",
-            "overrides: {L1R-8x: {train: {settings: {k: 4}}}}\ntopics:\n",
+            "concepts:\n",
+            "overrides: {L1R-8x: {train: {settings: {k: 4}}}}\nconcepts:\n",
         ),
         {"train_sae": 1, **dict.fromkeys(CELLS, 1)},
     ),
@@ -139,27 +141,29 @@ CHANGES = {
     ),
     "sparse features are deleted": (
         lambda work: cell(work, "L1A-8x", "features.safetensors").unlink(),
-        {"encode": 1, "density": 1, **ONE_SHOWN},
+        {"encode": 1, **OF_ONE},
     ),
     "one site's activations are deleted": (
         lambda work: next(
             (work / "results/tiny/headlines/activations").glob("*/L1R.safetensors")
         ).unlink(),
-        {"capture": 1, "encode": 1, "density": 1, **ONE_SHOWN},
+        {"capture": 1, "encode": 1, **OF_ONE},
     ),
     "a cell is deleted": (
         lambda work: shutil.rmtree(cell(work, "L1A-8x", "x").parent),
-        {"encode": 1, "density": 1, **ONE_SHOWN},
+        {"encode": 1, **OF_ONE},
     ),
     "the title": (
-        lambda work: edit(work / CONFIG, "topics:\n", "pages: {title: Other}\ntopics:\n"),
+        lambda work: edit(work / CONFIG, "concepts:\n", "pages: {title: Other}\nconcepts:\n"),
         {"page": 2, "index": 1},
     ),
     "a layer and a cell's settings": (
         lambda work: (
             add_layer(work),
             edit(
-                work / CONFIG, "topics:\n", "overrides: {L1R-8x: {top_tokens: {n: 9}}}\ntopics:\n"
+                work / CONFIG,
+                "concepts:\n",
+                "overrides: {L1R-8x: {top_tokens: {n: 9}}}\nconcepts:\n",
             ),
         ),
         # Snakemake compares params only above the first job that has to run: the changed cell is
@@ -255,7 +259,7 @@ def test_a_failed_cell_is_not_shown_with_its_old_result(work):
 
 def test_a_copied_stale_cell_is_refused(work):
     """Metadata of Snakemake may get lost; a summary reads what the files themselves record."""
-    edit(work / CONFIG, "topics:\n", "top_tokens: {n: 7}\ntopics:\n")
+    edit(work / CONFIG, "concepts:\n", "top_tokens: {n: 7}\nconcepts:\n")
     shutil.rmtree(work / ".snakemake")
     (work / "results/tiny/summary.parquet").unlink()
     done = snakemake(work, "--cores", "2")
@@ -268,16 +272,16 @@ def test_files_without_records_are_put_on_record(work):
     shutil.rmtree(work / ".snakemake/metadata")
     cell(work, "L1R-8x", "features.html").unlink()
     run(work)
-    training = "overrides: {L1R-8x: {train: {settings: {k: 4}}}}\ntopics:\n"
-    edit(work / CONFIG, "topics:\n", training)
+    training = "overrides: {L1R-8x: {train: {settings: {k: 4}}}}\nconcepts:\n"
+    edit(work / CONFIG, "concepts:\n", training)
     assert planned(work) == {"train_sae": 1, **dict.fromkeys(CELLS, 1)}
 
 
 def test_files_without_records_that_were_made_with_other_settings_are_refused(work):
     before = results(work)
     shutil.rmtree(work / ".snakemake/metadata")
-    training = "overrides: {L1R-8x: {train: {settings: {k: 4}}}}\ntopics:\n"
-    edit(work / CONFIG, "topics:\n", training)
+    training = "overrides: {L1R-8x: {train: {settings: {k: 4}}}}\nconcepts:\n"
+    edit(work / CONFIG, "concepts:\n", training)
     # Snakemake sees that all files are there, and not that an SAE is another.
     for options in (("--dry-run",), ("--cores", "1")):
         done = snakemake(work, *options)
@@ -304,8 +308,8 @@ def test_figures_without_records_are_known_by_their_code(work):
 
 def test_numbers_of_earlier_settings_leave_cells_alone(work):
     """A study has metrics, of settings that have changed since, and does not ask for them."""
-    more = "metrics: {tokens: 999}\ntopics:\n"
-    edit(work / CONFIG, "topics:\n", more)
+    more = "metrics: {tokens: 999}\nconcepts:\n"
+    edit(work / CONFIG, "concepts:\n", more)
     assert jobs_to_run(work) == planned(work) == {}
     add_layer(work)
     assert jobs_to_run(work) == CHANGES["a layer is added"][1]

@@ -14,7 +14,7 @@ from saegrid.codes.sparse import read_features, write_features
 pytestmark = pytest.mark.workflow
 
 TAIL = {"summary": 1, "plot": 1, "index": 1}
-SHOWN = {"density": 2, "top_tokens": 2, "logit_effects": 2, "page": 2, **TAIL}
+SHOWN = {"density": 2, "concepts": 2, "top_tokens": 2, "logit_effects": 2, "page": 2, **TAIL}
 ONE_SHOWN = {**dict.fromkeys(SHOWN, 1), **TAIL}
 HEADLINES = "tiny/headlines"
 
@@ -96,7 +96,7 @@ CHANGES = {
     ),
     "the filter": (
         lambda work: edit(work / "config/tiny.yaml", "value: 2.0", "value: 1.8"),
-        {"selection": 1, **SHOWN},
+        {"selection": 1, "vocabulary": 1, **SHOWN},
     ),
     "how shards are merged": (
         lambda work: edit(work / "src/saegrid/codes/merge.py", "last = -1", "last = -2"),

@@ -13,7 +13,7 @@ from saegrid.saes.training.measured import health
 
 pytestmark = pytest.mark.workflow
 
-OF_A_CELL = {"encode", "density", "top_tokens", "logit_effects", "page"}
+OF_A_CELL = {"encode", "density", "concepts", "top_tokens", "logit_effects", "page"}
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,21 @@ import shutil
 import statistics
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from pipeline import ROOT, as_options, checkout, jobs_to_run, planned, run
-from saegrid.features.topics import judge, shuffled
+from scipy import stats
 
 import saegrid
 from saegrid.base import io
+from saegrid.base.recorded import recorded_spec
+from saegrid.codes.sparse import read_features
+from saegrid.features.summary import FORMS
+from saegrid.meaning import enrichment
+from saegrid.meaning.concepts import Rule, judge
+from saegrid.meaning.occurrences import fired
+from saegrid.meaning.vocabulary import from_files
 from saegrid.stages import load
 from saegrid.text.wordlists import read_lists
 
@@ -35,7 +43,10 @@ CONTROL = [
 ]
 """Cells of the untrained model: one of each position, in layers that are soon reached."""
 ONLY = as_options({"grid": FEWER})
-SHUFFLES = 50
+PERMUTATIONS, LEVEL = 200, 10
+"""Lexicons by which chance was counted; p is at most .05 where fewer than so many are as small."""
+FRESH = 200
+"""Lexicons that are dealt anew, by a seed that the study did not use."""
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +67,8 @@ def untrained(toy):
 
 
 def judged(folder: Path, study: str = "toy") -> dict[str, list[dict]]:
-    """The judgement of every feature shown, by cell."""
-    tables = sorted((folder / "results" / study / "headlines/cells").glob("*/topics.parquet"))
+    """The verdict on every feature with words enough, by cell."""
+    tables = sorted((folder / "results" / study / "headlines/cells").glob("*/concepts.parquet"))
     assert tables
     return {path.parent.name: io.read_table(path).to_pylist() for path in tables}
 
@@ -73,63 +84,121 @@ def test_its_cells_are_some_of_the_20(toy):
     assert jobs["capture"] == 2 and not jobs.keys() & {"items", "selection", "tokens"}
 
 
-def test_each_topic_has_a_feature_in_the_median_cell(toy):
+def of_meaning(rows: list[dict]) -> dict[str, list[dict]]:
+    """The features of meaning of a cell, by their concept."""
+    own = [row for row in rows if row["kind"] == "meaning"]
+    return {topic: [row for row in own if row["concept"] == topic] for topic in LISTS}
+
+
+def test_each_planted_topic_is_found_at_its_share_and_named(toy):
+    """In most cells a feature of it, which has as large a share of the topic as ever."""
     cells = judged(toy)
-    cells.pop("L15R-frozen")
+    frozen = of_meaning(cells.pop("L15R-frozen"))
     assert len(cells) == 6
-    found = {cell: {row["topic"] for row in rows if row["found"]} for cell, rows in cells.items()}
-    counts = {topic: sum(topic in topics for topics in found.values()) for topic in LISTS}
-    print(counts, {cell: len(topics) for cell, topics in found.items()})
+    found = {cell: of_meaning(rows) for cell, rows in cells.items()}
+    print({topic: sum(bool(own[topic]) for own in found.values()) for topic in LISTS})
+    print({cell: {t: len(rows) for t, rows in own.items()} for cell, own in found.items()})
+    print("frozen", {topic: len(rows) for topic, rows in frozen.items()})
     for topic in LISTS:
         best = [
-            max(
-                (row["n_topic"] for row in rows if row["topic"] == topic and row["n_words"] >= 6),
-                default=0,
-            )
-            for rows in cells.values()
+            max((row["n_concept"] for row in own[topic] if row["n_shown"] == 20), default=0)
+            for own in found.values()
         ]
         assert statistics.median(best) >= 16, (topic, sorted(best))
-        assert counts[topic] > len(cells) / 2, (topic, counts)
+        assert sum(map(bool, best)) > len(cells) / 2, (topic, best)
+        title = topic.replace("_", " ")
+        assert {row["label"] for own in found.values() for row in own[topic]} == {title}
 
 
-def test_a_found_topic_is_what_the_definition_says(toy):
-    """Enough tokens, enough words, and no form that more of the tokens bear."""
+def test_a_feature_of_meaning_is_what_the_definition_says(toy):
+    """Enriched beyond chance, rows and words enough, and no form that more of the rows bear."""
     for rows in judged(toy).values():
         for row in rows:
-            enough = row["n_topic"] >= 16 and row["n_words"] >= 6
-            bear = {"e": row["n_suffix"], "s": row["n_letter"]}
-            n_form = bear[row["form"][0]] if row["form"] else 0  # ends with, or starts with
-            assert row["found"] == (enough and row["n_topic"] >= n_form), row
+            bear = {"ends": row["n_ending"], "starts": row["n_letter"]}
+            n_form = bear.get((row["form"] or "").partition(" ")[0], 0)
+            enough = row["share"] >= 0.5 and row["n_concept_types"] >= 3 and row["p_maxt"] <= 0.05
+            assert row["kind"] != "meaning" or (enough and row["n_concept"] > n_form), row
+            assert row["kind"] not in ("none", "coherent") or not enough, row
 
 
-def test_spelling_is_found_and_named_as_such(toy):
-    forms = {row["form"] for rows in judged(toy).values() for row in rows if row["form"]}
-    assert 'ends with "ing"' in forms
-    assert any(form.startswith("starts with") for form in forms), forms
+def test_distractors_are_told_as_form(toy):
+    """The gerunds of all topics, and words of one first letter."""
+    rows = [row for own in judged(toy).values() for row in own]
+    labels = [row["label"] for row in rows if row["kind"] in ("ending", "letter")]
+    counts = {label: labels.count(label) for label in sorted(set(labels))}
+    print({kind: sum(row["kind"] == kind for row in rows) for kind in (*FORMS, "meaning", "none")})
+    print(counts)
+    assert counts['ends with "ing"'] >= 3
+    assert any(label.startswith("starts with") for label in counts), counts
+    for row in rows:
+        # No gerund feature is one of a topic that no more of its words have.
+        if row["ending"] == "ing" and row["n_ending"] >= 0.9 * row["n_shown"] >= 9:
+            assert row["kind"] != "meaning" or row["n_concept"] > row["n_ending"], row
 
 
-def test_shuffled_topics_are_not_found(toy):
-    """Never in two cells. Of hundreds of features a cell one may have six words of a topic, or of a
-    form, that were all dealt to one list: one cell of a hundred."""
-    paths = sorted((toy / "results/toy/headlines/cells").glob("*/top_tokens.parquet"))
-    tables, chance = [io.read_table(path) for path in paths], 0
-    for seed in range(SHUFFLES):
-        lists = shuffled(LISTS, seed)
-        again = [judge(table, lists).to_pylist() for table in tables]
-        found = [{row["topic"] for row in rows if row["found"]} for rows in again]
-        for topic in lists:
-            assert sum(topic in topics for topics in found) <= 1, (seed, topic)
-        chance += sum(map(bool, found))
-    print(f"{chance} of {SHUFFLES * len(tables)} cells have a topic of shuffled lists")
-    assert chance <= 0.02 * SHUFFLES * len(tables)
+def read_cell(folder: Path, study: str, cell: str):
+    """What fires in a cell on the occurrences of its corpus, these, their words and the tokens."""
+    corpus = folder / "results" / study / "headlines"
+    tables = (io.read_table(corpus / f"{name}.parquet") for name in ("occurrences", "vocabulary"))
+    tensors = io.read_tensors(corpus / "vocabulary.safetensors")
+    of, words = from_files(*tables, tensors, io.read_json(corpus / "vocabulary.json"))
+    text = io.read_table(corpus / "tokens.parquet", ["text"])["text"].to_pylist()
+    features = read_features(corpus / "cells" / cell / "features.safetensors")
+    return fired(features, of).of_at_least(5), of, words, text
+
+
+def permuted(folder: Path, study: str, rule) -> tuple[dict[str, int], dict[str, int], int]:
+    """Of lexicons dealt by a seed that the study did not use: by cell those of which a concept is
+    enriched at .05 and those of which a feature is of meaning, and in how many the smallest p of
+    all cells is as small as that of one in twenty of the study's own."""
+    cells = judged(folder, study)
+    enriched, named, own, anew = {}, {}, [], []
+    for cell in cells:
+        fires, of, words, text = read_cell(folder, study, cell)
+        ranked = enrichment.ranked(fires.feature, words.type[fires.occurrence], fires.value)
+        law = enrichment.tails(words.n, words.member.sum(axis=0))
+        dealt = enrichment.deals(words.n, PERMUTATIONS, 0)
+        other = enrichment.deals(words.n, FRESH, 12345)
+        smallest = enrichment.null(ranked, words.member, law, dealt)
+        path = folder / "results" / study / "headlines/cells" / cell / "concept_chance.parquet"
+        assert np.array_equal(smallest, io.read_table(path)["log10_p"].to_numpy())
+        fresh = enrichment.null(ranked, words.member, law, other)
+        hit = np.flatnonzero(enrichment.adjusted(fresh, smallest) <= 0.05)
+        enriched[cell], named[cell] = len(hit), 0
+        for deal in other[hit]:
+            mixed = words._replace(member=words.member[deal])
+            kinds = judge(fires, of, mixed, text, dealt, rule).concepts["kind"].to_pylist()
+            named[cell] += "meaning" in kinds
+        own.append(smallest)
+        anew.append(fresh)
+    grid = enrichment.adjusted(np.min(anew, axis=0), np.min(own, axis=0))
+    return enriched, named, int((grid <= 0.05).sum())
+
+
+def test_permuted_lexicons_give_what_their_null_says(toy):
+    """A feature of meaning in at most one cell of twenty, the frozen one among them, and one study
+    of twenty by the smallest p of the whole grid."""
+    path = toy / "results/toy/headlines/cells/L15R-32x/concepts.parquet"
+    rule = Rule(**json.loads(recorded_spec(path))["rule"])
+    enriched, named, studies = permuted(toy, "toy", rule)
+    print(enriched, named, studies)
+    # Of draws that are alike, those below the tenth smallest of 200.
+    most = stats.betabinom(FRESH, LEVEL, PERMUTATIONS + 1 - LEVEL).ppf(1 - 1e-3)
+    assert max(enriched.values()) <= most and max(named.values()) <= most
+    assert all(named[cell] <= enriched[cell] for cell in enriched)
+    assert studies <= most
 
 
 def test_an_untrained_model_has_no_topics(untrained):
+    """Family-wise .05 in each cell, so that one of three may have one by chance."""
     cells = judged(untrained, "untrained")
     assert len(cells) == 3
-    assert not [
-        (cell, row["topic"]) for cell, rows in cells.items() for row in rows if row["found"]
-    ]
+    found = {
+        cell: sorted(row["concept"] for row in rows if row["kind"] == "meaning")
+        for cell, rows in cells.items()
+    }
+    print(found)
+    assert sum(map(bool, found.values())) <= stats.binom(len(cells), 0.05).ppf(0.99), found
 
 
 FUNNY = ("food", "sex")
@@ -170,7 +239,7 @@ def test_form_is_not_told_as_humor(toy):
         for cell, rows in judged(toy).items()
         for row in rows
         # Of a feature that is about a funny topic too, the topic is the reason.
-        if row["form"] and not row["found"] and row["n_topic"] < 10
+        if row["form"] and row["kind"] != "meaning" and row["n_concept"] < 10
     }
     told = table[table.contrast.isin(LABELLED) & (table.sign > 0) & (table.confirmed == True)]  # noqa: E712
     told = told[(told.p_maxt_nuisances <= 0.05) & (told.p_maxt_word <= 0.05)]
@@ -207,8 +276,9 @@ def test_the_summary_and_the_index_tell_the_same(toy):
     cells = judged(toy)
     for row in rows:
         mine = cells[row["cell"]]
-        assert row["topics"] == sorted({r["topic"] for r in mine if r["found"]})
-        assert row["n_shown"] == len(mine)
+        assert row["concepts"] == sorted({r["concept"] for r in mine if r["kind"] == "meaning"})
+        assert row["n_form"] == sum(r["kind"] in FORMS for r in mine)
+        assert row["n_judged"] == len(mine) <= row["n_shown"]
     text = (toy / "results/toy/index.html").read_text()
     links = set(re.findall(r'href="(headlines/cells/[^"#]+)"', text))
     assert links >= {f"headlines/cells/{row['cell']}/features.html" for row in rows}

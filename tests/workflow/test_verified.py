@@ -14,7 +14,7 @@ from saegrid.config import ConfigError
 
 STUDY = ("--configfile", "config/known.yaml")
 CELLS = ("L1A-8x", "L1R-8x")
-ALL_OF_A_CELL = ("encode", "density", "top_tokens", "logit_effects")
+ALL_OF_A_CELL = ("encode", "density", "concepts", "top_tokens", "logit_effects")
 
 
 def direction(values, feature):

@@ -8,7 +8,7 @@ from saegrid.meaning.concepts import Rule
 from saegrid.meaning.vocabulary import from_files
 
 with start(snakemake) as job:
-    settings, inputs, output = job.settings, job.input, job.output
+    settings, inputs = job.settings, job.input
     files = io.read_table(inputs.occurrences), io.read_table(inputs.types)
     found, words = from_files(*files, io.read_tensors(inputs.tensors), io.read_json(inputs.facts))
     text = io.read_table(inputs.tokens, ["text"])["text"].to_pylist()
@@ -17,7 +17,7 @@ with start(snakemake) as job:
         read_features(inputs.features), found, words, text, Rule(**settings["rule"]), **rules
     )
     print(f"{judged.concepts.num_rows} features judged")
-    io.write_table(output.table, judged.concepts, job.spec)
-    io.write_table(output.combinations, judged.combinations, job.spec)
-    io.write_table(output.best, judged.best, job.spec)
-    io.write_table(output.chance, judged.chance(), job.spec)
+    io.write_table(job.output.table, judged.concepts, job.spec)
+    io.write_table(job.output.combinations, judged.combinations, job.spec)
+    io.write_table(job.output.best, judged.best, job.spec)
+    io.write_table(job.output.chance, judged.chance(), job.spec)

@@ -174,10 +174,15 @@ class Concepts(Strict):
     """Words of concepts: lists (of topics; an own file as `lists:my/words.yaml`), wordnet (names of
     its lexicographers' files), categories (of config/categories.yaml). Words are compared by their
     lemmas. []: none."""
-    senses: Annotated[str, Field(pattern="^(first|two|all)$")] = "first"
+    senses: Literal["first", "two", "all"] = "first"
     """Senses of a word that count in wordnet, the commonest first."""
-    space: Annotated[str, Field(pattern="^(wordnet|none)$")] = "wordnet"
-    """Word space in which coherence is measured."""
+    space: Annotated[
+        str,
+        helped(
+            "saegrid.meaning.spaces:SPACES",
+            "Word space in which coherence is measured: {}; none: it is not measured.",
+        ),
+    ] = "wordnet"
     least: Many = 5
     """Occurrences on which a feature must fire to be judged."""
     min_types: Many = 5

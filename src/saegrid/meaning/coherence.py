@@ -27,7 +27,7 @@ class Coherence(NamedTuple):
     mean: np.ndarray
     """(row,) float64 mean cosine of the pairs; NaN of features with too few types."""
     z: np.ndarray
-    """(row,) float64: the normal quantile of the tail, which grows with coherence."""
+    """(row,) float64: the normal quantile of the tail, which grows with coherence; NaN likewise."""
     p: np.ndarray
     """(row,) family-wise p over the features; 1 where z is NaN."""
 
@@ -102,10 +102,12 @@ def _tails(means: np.ndarray, dealt: np.ndarray, n: np.ndarray) -> np.ndarray:
 
 LEAST_TAIL = -300.0
 """log10 below which tails are not told apart."""
+MOST_TAIL = float(np.nextafter(1.0, 0.0))
+"""Largest tail below one: a law with a lower end has tails of one, which have no quantile."""
 
 
 def _quantile(tail: np.ndarray) -> np.ndarray:
     """The normal quantile of a tail, of its log10."""
     from scipy import stats
 
-    return stats.norm.isf(10.0**tail)
+    return stats.norm.isf(np.minimum(10.0**tail, MOST_TAIL))

@@ -312,8 +312,9 @@ def _labels(
 
 
 def _word(forms: Mapping[str, Any], row: int) -> str:
-    """The commonest word of a feature, or the piece that is a word in more of its rows."""
-    return forms["token" if forms["n_token"][row] > forms["n_word"][row] else "word"][row]
+    """The commonest word of a feature, or the piece that is itself a word and in more rows."""
+    is_piece = forms["is_word"][row] and forms["n_token"][row] > forms["n_word"][row]
+    return forms["token" if is_piece else "word"][row]
 
 
 def _sizes(fires: Fired, feature: np.ndarray, words: Vocabulary) -> dict[str, np.ndarray]:
@@ -374,7 +375,7 @@ def _spread(
 def entropy(counts: np.ndarray) -> np.ndarray:
     """(row,) entropy in bits of counts (row, category)."""
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    return -(share * np.log2(np.where(share > 0, share, 1))).sum(axis=1)
+    return 0.0 - (share * np.log2(np.where(share > 0, share, 1))).sum(axis=1)
 
 
 def _listed(

@@ -78,10 +78,13 @@ def tails(n_types: int, sizes: np.ndarray) -> Tails:
     """The tails for concepts of some sizes among so many types."""
     known, place = np.unique(sizes, return_inverse=True)
     n, size, k = np.meshgrid(np.arange(MOST + 1), known, np.arange(MOST + 1), indexing="ij")
-    log = _choose(size, k) + _choose(n_types - size, n - k) - _choose(n_types, n)
+    # More types than there are cannot be looked at: no way to choose them, and p is 1.
+    able = n <= n_types
+    every = np.where(able, _choose(n_types, n), 0.0)
+    log = _choose(size, k) + _choose(n_types - size, n - k) - every
     # Sums from the far end: the smallest terms first.
     above = np.logaddexp.accumulate(log[..., ::-1], axis=2)[..., ::-1]
-    return Tails(n_types, np.minimum(above / np.log(10), 0.0), place)
+    return Tails(n_types, np.where(able, np.minimum(above / np.log(10), 0.0), 0.0), place)
 
 
 def _choose(n: np.ndarray, k: np.ndarray) -> np.ndarray:
@@ -212,7 +215,8 @@ def _groups(sizes: np.ndarray, stop: int) -> tuple[int, np.ndarray, np.ndarray]:
 def deals(n_types: int, permutations: int, seed: int) -> np.ndarray:
     """(permutation, type) the dealt types of `null`, by seed and number of types alone."""
     rng = np.random.default_rng([seed, n_types])
-    return np.array([rng.permutation(n_types) for _ in range(permutations)]).reshape(-1, n_types)
+    dealt = [rng.permutation(n_types) for _ in range(permutations)]
+    return np.array(dealt, np.int64).reshape(permutations, n_types)
 
 
 def adjusted(log10_p: np.ndarray, smallest: np.ndarray) -> np.ndarray:

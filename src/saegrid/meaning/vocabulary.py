@@ -13,13 +13,12 @@ import pyarrow as pa
 from saegrid.evidence.nuisances import word_of
 from saegrid.features.density import counted
 from saegrid.meaning.occurrences import Occurrences, occurrences
-from saegrid.meaning.spaces import SPACES
+from saegrid.meaning.spaces import NO_SPACE, SPACES
 from saegrid.text.lexicons.lexicon import Lexicon
 from saegrid.text.lexicons.membership import WordType, membership, word_types
 
 FIRST_SENSES = "wordnet"
 """The lexicon whose concepts cut words into categories."""
-NO_SPACE = "none"
 
 
 class Concept(NamedTuple):

@@ -8,6 +8,7 @@ from saegrid.base.words import Cell
 from saegrid.config.check import ConfigError, Mistake, cell_section, cells
 from saegrid.config.models import Study, TrainedSae
 from saegrid.config.references import key_of_sae
+from saegrid.meaning.spaces import NO_SPACE, SPACES
 from saegrid.metrics.baselines import BASELINES
 from saegrid.models import FAMILIES
 from saegrid.saes.formats import FORMATS
@@ -30,6 +31,7 @@ def names_mistakes(study: Study) -> Iterator[Mistake]:
         yield from _unknown(MASKS, corpus.mask, f"{key}.mask")
     for method in study.metrics.baselines:
         yield from _unknown(BASELINES, method, "metrics.baselines:")
+    yield from _unknown({**SPACES, NO_SPACE: ""}, study.concepts.space, "concepts.space")
     for name, sae in study.saes.items():
         if sae.source == "checkpoint":
             yield from _unknown(FORMATS, sae.format, f"saes.{name}.format")

@@ -21,7 +21,7 @@ from saegrid.store.texts import names
 from saegrid.text.corpora.look import check_file
 from saegrid.text.corpora.rows import CorpusError
 from saegrid.text.corpora.rows import files as files_of
-from saegrid.text.lexicons.lexicon import LexiconError, read_lexicon, read_lexicons
+from saegrid.text.lexicons.lexicon import LexiconError, check_names, read_lexicon, split
 from saegrid.text.wordlists import read_lists
 from saegrid.verify.expected import read as read_expected
 
@@ -54,19 +54,24 @@ def _lists_mistakes(part: str, key: str, path: str | None) -> Iterator[Mistake]:
 
 
 def _lexicon_mistakes(study: Study) -> Iterator[Mistake]:
+    """Each lexicon that cannot be read; where all can be, two of one name."""
     key, names = "concepts.lexicons", study.concepts.lexicons
-    bad = False
+    problems, own = [], []
     for name in names:
         try:
-            read_lexicon(name, study.concepts.senses)
-        except (LexiconError, PathError) as problem:
-            bad = True
-            yield Mistake("concepts", f"{key}: {_one_line(problem)}", key)
-    if not bad:
+            kind, path = split(name)
+            check_file(path)  # of a device nothing may be read
+            lexicon = None if kind.fixed else read_lexicon(name, study.concepts.senses)
+            own.append(lexicon.name if lexicon else name)
+        except (CorpusError, LexiconError, PathError) as problem:
+            problems.append(problem)
+    if not problems:
         try:
-            read_lexicons(names, study.concepts.senses)
+            check_names(names, own)
         except LexiconError as problem:
-            yield Mistake("concepts", f"{key}: {_one_line(problem)}", key)
+            problems.append(problem)
+    for problem in problems:
+        yield Mistake("concepts", f"{key}: {_one_line(problem)}", key)
 
 
 def _one_line(problem: Exception) -> str:

@@ -6,3 +6,5 @@ of a type that it lacks.
 
 SPACES: dict[str, str] = {"wordnet": "saegrid.meaning.spaces.wordnet:vectors"}
 """Word spaces by name."""
+NO_SPACE = "none"
+"""The name under which no word space is asked."""

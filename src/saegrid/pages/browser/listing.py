@@ -122,17 +122,22 @@ def _badges(row: Mapping[str, Any]) -> list[list[str]]:
     elif kind == "coherent":
         first = [[kind, f"near words, p {row['p_coherence']:.2g}"]]
     else:
-        first = [] if label is None else [["form", f"{label} {row[COUNTED[kind]]}{of}"]]
+        first = [] if label is None else [["form", f"{label} {_counted(row)}{of}"]]
     if kind != "meaning" and row["n_concept"]:
         first.append(["share", f"{row['concept']} {row['n_concept']}{of}"])
     return first
 
 
 COUNTED = {
-    "word": "n_word",
-    "token": "n_token",
-    "letter": "n_letter",
-    "ending": "n_ending",
-    "position": "n_start",
+    "word": ("n_word", "n_token"),
+    "token": ("n_token",),
+    "letter": ("n_letter",),
+    "ending": ("n_ending",),
+    "position": ("n_start", "n_stop"),
 }
-"""Column that counts the rows of a form."""
+"""Columns that count the rows of a form: a word may be a piece of its compounds, a place the first
+or the last one of a text; the larger number is that of the label."""
+
+
+def _counted(row: Mapping[str, Any]) -> int:
+    return max(row[column] for column in COUNTED[row["kind"]])

@@ -79,7 +79,7 @@ def survey_page(
         words = "By mean and deviation of each dimension over all tokens, of what is normed alike."
         tables.append(("Corpora compared", words, PAIRS, pairs.to_pylist()))
     if topics is not None:
-        words = "What topics of features must be held against; a word of two topics counts twice."
+        words = "What concepts of features must be held against; a word of two topics counts twice."
         tables.append(("How common topics are", words, TOPICS, topics.to_pylist()))
     return render_study(
         "survey.html.jinja",

@@ -9,6 +9,7 @@ import yaml
 from saegrid.base import registry
 from saegrid.base.errors import shown
 from saegrid.base.io import read_yaml
+from saegrid.base.paths import expand
 from saegrid.text.lexicons import LEXICONS
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -51,11 +52,14 @@ class Kind(NamedTuple):
     """The lexicon in a file, under a rule of senses."""
     named: bool = False
     """True if another file may be named: `lists:my/topics.yaml`."""
+    fixed: bool = False
+    """True of a large table of the repository, which is not read to look for mistakes."""
 
 
 def place(path: str | Path) -> Path:
-    """A path from the working folder; of files that are not there, that in the repository."""
-    return Path(path) if Path(path).exists() else ROOT / path
+    """A path from the working folder; that in the repository where only this is there."""
+    own, ours = Path(path), ROOT / path
+    return ours if ours.exists() and not own.exists() else own
 
 
 def split(name: str) -> tuple[Kind, Path]:
@@ -63,6 +67,7 @@ def split(name: str) -> tuple[Kind, Path]:
 
     Raises:
         LexiconError: there is no such kind, or a file is named where none can be.
+        PathError: a variable of the path is not set, or its package not installed.
     """
     first, colon, path = name.partition(":")
     try:
@@ -75,7 +80,7 @@ def split(name: str) -> tuple[Kind, Path]:
             f"lexicon {shown(name)}: a file is named as in {which[0]}:my/topics.yaml; "
             f"{first} alone reads {kind.file}."
         )
-    return kind, place(path or kind.file)
+    return kind, place(expand(path or str(kind.file)))
 
 
 def read_lexicon(name: str, senses: str = "first") -> Lexicon:
@@ -95,16 +100,19 @@ def read_lexicons(names: Sequence[str], senses: str = "first") -> list[Lexicon]:
 
     Raises as `read_lexicon` does, and where two lexicons have one name.
     """
-    lexicons: dict[str, Lexicon] = {}
-    for name in names:
-        lexicon = read_lexicon(name, senses)
-        if lexicon.name in lexicons:
+    lexicons = [read_lexicon(name, senses) for name in names]
+    check_names(names, [lexicon.name for lexicon in lexicons])
+    return lexicons
+
+
+def check_names(names: Sequence[str], own: Sequence[str]) -> None:
+    """LexiconError where two lexicons have one name. own: the name of each, as it has it itself."""
+    for at, (name, one) in enumerate(zip(names, own, strict=True)):
+        if one in own[:at]:
             raise LexiconError(
-                f"lexicon {shown(name)}: there is another one named {lexicon.name!r}. Name each "
-                "once, or give its file another meta.name."
+                f"lexicon {shown(name)}: there is another one named {one!r}. Name each once, or "
+                "give its file another meta.name."
             )
-        lexicons[lexicon.name] = lexicon
-    return list(lexicons.values())
 
 
 def lexicon_files(names: Sequence[str]) -> list[str]:

@@ -39,4 +39,4 @@ def title(name: str) -> str:
     return TITLES.get(name, f"{rest} ({pos})")
 
 
-LEXICON = Kind(TABLE, read)
+LEXICON = Kind(TABLE, read, fixed=True)
