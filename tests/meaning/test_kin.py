@@ -13,16 +13,16 @@ from saegrid.meaning.kin import (
     Other,
     Rules,
     commonest,
-    directions_of,
     in_order,
     kin,
     member,
 )
-from saegrid.meaning.nearest import chance
+from saegrid.meaning.nearest import Directions, chance
 
 N_ITEMS, LENGTH = 30, 4
 N_TOKENS = N_ITEMS * LENGTH
 KEPT = np.arange(N_ITEMS) % 5 > 0
+RULES = Rules()
 
 
 def corpus(name=TEXT):
@@ -63,8 +63,8 @@ class Made:
     def read(self, features):
         return self.rows[features]
 
-    def kin(self, place, other, rules=Rules()):
-        directions = directions_of(self.read, self.member.shown)
+    def kin(self, place, other, rules=RULES):
+        directions = Directions.of(self.read, self.member.shown)
         found = Other(place, other.member, other.read, len(other.rows))
         return kin(self.member, directions, found, rules)
 
@@ -176,8 +176,8 @@ def test_silent_features_are_kin_by_direction_where_they_count():
 
 def test_directions_that_do_not_compare_are_left_out():
     own, other = drawn(7), drawn(8)
-    directions = directions_of(own.read, own.member.shown)
-    table = kin(own.member, directions, Other(WIDTH, other.member, None, 25))
+    directions = Directions.of(own.read, own.member.shown)
+    table = kin(own.member, directions, Other(WIDTH, other.member, None, 25), RULES)
     assert set(table["relation"].to_pylist()) <= {TOKENS, TEXTS}
 
 
@@ -187,8 +187,8 @@ def test_tokens_that_one_cell_lacks_are_left_out():
     dense = np.where(np.arange(N_TOKENS)[:, None] < 40, 0, other.dense).astype(np.float32)
     few = codes(dense, part)
     its = member("x", few, top_of(few), corpus(), KEPT)
-    directions = directions_of(own.read, own.member.shown)
-    table = kin(own.member, directions, Other(LAYER, its, None, 25))
+    directions = Directions.of(own.read, own.member.shown)
+    table = kin(own.member, directions, Other(LAYER, its, None, 25), RULES)
     for f, g, value, both, _ in lines(table, TOKENS):
         x, y = own.dense[40:, f], other.dense[40:, g]
         assert both == (x & y).sum() and value == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-6)
@@ -210,8 +210,8 @@ def test_a_cell_without_features():
     silent = codes(np.zeros((N_TOKENS, 25), np.float32))
     its = member("x", silent, top_of(own.codes).slice(0, 0), texts, KEPT)
     for one, other in ((own.member, its), (its, own.member), (its, its)):
-        directions = directions_of(own.read, one.shown)
-        assert kin(one, directions, Other(WIDTH, other, own.read, 25)).num_rows == 0
+        directions = Directions.of(own.read, one.shown)
+        assert kin(one, directions, Other(WIDTH, other, own.read, 25), RULES).num_rows == 0
 
 
 def test_the_commonest_words_of_top_tokens():

@@ -1,5 +1,7 @@
 """Nearest rows: known answers, then brute force in float64 for every size of tiles."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -178,5 +180,5 @@ def test_directions_are_those_of_brute_force(seed, n_own, n_other, tile, k, same
         assert value[row][mine] == pytest.approx(expected, abs=2e-7)
         assert found.value[found.row == row] == pytest.approx(expected, abs=2e-7)
         # Equal rows in order of id.
-        for x, y in zip(mine, mine[1:], strict=False):
+        for x, y in pairwise(mine):
             assert x < y or not np.array_equal(v[x], v[y])

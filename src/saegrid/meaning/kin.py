@@ -1,7 +1,7 @@
 """Kin of features: those that point the same way, fire on the same tokens, or in the same texts.
 
-Kin are looked for in a feature's own cell, in the other SAEs at its site, and in the SAE of the same
-name at the same position of the next lower and the next higher layer of the grid.
+Kin are looked for in a feature's own cell, in the other SAEs at its site, and in the SAE of the
+same name at the same position of the next lower and the next higher layer of the grid.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from saegrid.base.words import EDITED
-from saegrid.codes.sparse import Features, select
+from saegrid.codes.sparse import Features
 from saegrid.evidence.texts import TEXT, Texts, pool
 from saegrid.meaning import CELL, DECODER, TEXTS, TOKENS
 from saegrid.meaning.nearest import (
@@ -64,7 +64,7 @@ class Member(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What counts as kin."""
+    """Conditions of being kin."""
 
     k: int = 5
     """Kin of a feature by each relation in each cell."""
@@ -74,9 +74,7 @@ class Rules(NamedTuple):
     """Features without examples are kin by direction too."""
 
 
-def member(
-    cell: str, features: Features, top: pa.Table, texts: Texts, kept: np.ndarray
-) -> Member:
+def member(cell: str, features: Features, top: pa.Table, texts: Texts, kept: np.ndarray) -> Member:
     """A cell. top: its top_tokens.parquet; texts: those of the corpus; kept: (item,) bool."""
     top = top.filter(pc.greater(top["activation"], 0))
     shown = np.unique(top["feature"].to_numpy()).astype(np.int64)
@@ -124,7 +122,7 @@ class Other(NamedTuple):
     d_sae: int
 
 
-def kin(own: Member, directions: Directions, other: Other, rules: Rules = Rules()) -> pa.Table:
+def kin(own: Member, directions: Directions, other: Other, rules: Rules) -> pa.Table:
     """Kin of all features shown of a cell in one other cell, or in their own, as in `SCHEMA`.
 
     Kin have examples themselves, but by direction where silent ones count too. A relation whose
@@ -134,20 +132,20 @@ def kin(own: Member, directions: Directions, other: Other, rules: Rules = Rules(
     """
     its, same = other.member, other.place == CELL
     ours, theirs, n = _shared(own, its)
-    found: dict[str, Nearest] = {}
+    nearest: dict[str, Nearest] = {}
     ids = its.shown
     if other.read is not None:
         ids = np.arange(other.d_sae) if rules.silent else its.shown
         near = by_direction(directions, own.shown, other.read, ids, rules.k, same)
-        found[DECODER] = near._replace(column=ids[near.column])
+        nearest[DECODER] = near._replace(column=ids[near.column])
     how = (rules.k, rules.least, same)
     near = by_firings(ours, theirs, _of(phi, n), *how)
-    found[TOKENS] = near._replace(column=its.shown[near.column])
+    nearest[TOKENS] = near._replace(column=its.shown[near.column])
     near = by_firings(own.texts, its.texts, jaccard, *how)
-    found[TEXTS] = near._replace(column=its.shown[near.column])
-    if DECODER in found:
-        found[DECODER] = _with_firings(found[DECODER], ours, theirs, its.shown)
-    return _table(own, other, found)
+    nearest[TEXTS] = near._replace(column=its.shown[near.column])
+    if DECODER in nearest:
+        nearest[DECODER] = _with_firings(nearest[DECODER], ours, theirs, its.shown)
+    return _table(own, other, nearest)
 
 
 def in_order(tables: Sequence[pa.Table]) -> pa.Table:
@@ -181,10 +179,10 @@ def _with_firings(
     return near._replace(n_both=counts)
 
 
-def _table(own: Member, other: Other, found: dict[str, Nearest]) -> pa.Table:
+def _table(own: Member, other: Other, nearest: dict[str, Nearest]) -> pa.Table:
     """The rows of one other cell, by feature, relation and rank."""
-    relation = np.repeat(np.arange(len(found)), [len(near.row) for near in found.values()])
-    near, rank = Nearest.joined(list(found.values())), _ranks(found)
+    relation = np.repeat(np.arange(len(nearest)), [len(near.row) for near in nearest.values()])
+    near, rank = Nearest.joined(list(nearest.values())), _ranks(nearest)
     order = np.lexsort((rank, relation, near.row))
     column = near.column[order]
     shown = np.append(other.member.shown, -1)
@@ -197,7 +195,7 @@ def _table(own: Member, other: Other, found: dict[str, Nearest]) -> pa.Table:
 
     columns = [
         pa.array(own.shown[near.row[order]], pa.int32()),
-        pa.DictionaryArray.from_arrays(pa.array(relation[order], pa.int32()), list(found)),
+        pa.DictionaryArray.from_arrays(pa.array(relation[order], pa.int32()), list(nearest)),
         repeated(other.place),
         repeated(other.member.cell),
         pa.array(column, pa.int32()),
@@ -209,10 +207,5 @@ def _table(own: Member, other: Other, found: dict[str, Nearest]) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def _ranks(found: dict[str, Nearest]) -> np.ndarray:
-    return np.concatenate([near.rank() for near in found.values()])
-
-
-def directions_of(read: Read, shown: np.ndarray) -> Directions:
-    """The directions of the features shown of a cell."""
-    return Directions.of(read, shown)
+def _ranks(nearest: dict[str, Nearest]) -> np.ndarray:
+    return np.concatenate([near.rank() for near in nearest.values()])

@@ -109,7 +109,7 @@ def by_firings(
     n_own, n_other = (np.diff(m.indptr).astype(np.float64) for m in (own, other))
     able = np.flatnonzero(n_own >= least)  # the others cannot fire together often enough
     parts = []
-    for a, b in _spans(own[able], columns, other.shape[0], entries or ENTRIES):
+    for a, b in spans_of(own[able], columns, other.shape[0], entries or ENTRIES):
         rows = able[a:b]
         product = own[rows] @ columns
         row = np.repeat(np.arange(b - a), np.diff(product.indptr))
@@ -137,7 +137,7 @@ def n_both(
     return np.concatenate(counts)
 
 
-def _spans(
+def spans_of(
     own: sparse.csr_matrix, columns: sparse.csr_matrix, width: int, entries: int
 ) -> list[tuple[int, int]]:
     """Ranges of rows whose products have at most so many entries, or of one row."""

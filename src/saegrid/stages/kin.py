@@ -51,12 +51,12 @@ def others(plan: Plan, cell: str) -> list[tuple[str, str]]:
     alike = [c for c in trained if (c.site.position, c.sae) == (own.site.position, own.sae)]
     below = sorted(c for c in alike if c.site.layer < own.site.layer)[-1:]
     above = sorted(c for c in alike if c.site.layer > own.site.layer)[:1]
-    there = [(c, WIDTH) for c in widths] + [(c, LAYER) for c in [*below, *above]]
-    return [(cell, OWN), *((str(c), place) for c, place in there)]
+    several = [(c, WIDTH) for c in widths] + [(c, LAYER) for c in [*below, *above]]
+    return [(cell, OWN), *((str(c), place) for c, place in several)]
 
 
 def compares(plan: Plan, one: str, other: str) -> bool:
-    """Whether decoder rows of two cells lie in one space: those that write the same site, or the
+    """Return True if decoder rows of two cells lie in one space: both write the same site, or the
     same position of the residual stream in two layers.
 
     Neurons and heads of two layers have nothing in common, nor has a transcoder's output with what

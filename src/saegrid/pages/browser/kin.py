@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from saegrid.base.words import Cell
 
-LIMITS = {"cell": 5, "width": 4, "layer": 6}
-"""Rows of a feature at most, by place, and their order."""
+LIMITS = {"cell": 5, "width": 4, "layer": 3}
+"""Rows of a feature at most, by place, and their order; those of each of the two layers beside."""
 RELATIONS = {"decoder": "direction", "tokens": "tokens", "texts": "texts"}
 """Headings of the relations."""
 
@@ -20,7 +20,7 @@ def of_features(table: pa.Table) -> dict[int, list[dict[str, Any]]]:
         return {}
     feature, other, rank = (table[name].to_numpy() for name in ("feature", "other", "rank"))
     place, _ = _coded(table["place"], list(LIMITS))
-    cell, cells = _coded(table["cell"])
+    cell, cells = _coded(table["cell"], sorted(set(table["cell"].to_pylist()), key=Cell.parse))
     relation, names = _coded(table["relation"], list(RELATIONS))
     order = np.lexsort((other, cell, feature))
     new = np.diff(np.stack([feature, cell, other])[:, order], prepend=-1).any(axis=0)
@@ -29,8 +29,11 @@ def of_features(table: pa.Table) -> dict[int, list[dict[str, Any]]]:
     score = np.bincount(number, 1 / (1.0 + rank[order]))
     lines = np.full((len(first), len(names)), -1)
     lines[number, relation[order]] = order
-    ranked = np.lexsort((other[first], cell[first], -score, place[first], feature[first]))
-    group = (feature[first].astype(np.int64) * len(LIMITS) + place[first])[ranked]
+    group = feature[first].astype(np.int64) * len(LIMITS) + place[first]
+    beside = np.where(place[first] == list(LIMITS).index("layer"), cell[first], 0)
+    group = group * len(cells) + beside
+    ranked = np.lexsort((other[first], cell[first], -score, group))
+    group = group[ranked]
     limit = np.array(list(LIMITS.values()))[place[first]][ranked]
     shown = ranked[np.arange(len(ranked)) - np.searchsorted(group, group) < limit]
     value, both = table["value"].to_numpy(), table["n_both"].to_numpy()
