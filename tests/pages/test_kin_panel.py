@@ -28,44 +28,40 @@ def test_a_row_a_kin_with_its_values_by_relation():
             {
                 "feature": "#5",
                 "href": "#5",
-                "where": "this cell",
                 "words": "hair, wig",
                 "direction": 0.4,
                 "tokens": 0.75,
                 "texts": 0.25,
-                "together": 12,
+                "both": 12,
             },
             {
                 "feature": "#9",
                 "href": "#9",
-                "where": "this cell",
                 "words": "wig",
                 "direction": 0.5,
                 "tokens": None,
                 "texts": None,
-                "together": 0,
+                "both": 0,
             },
             {
                 "feature": "L2R-8x #5",
                 "href": "../L2R-8x/features.html#5",
-                "where": "layer 2",
                 "words": "–",
                 "direction": None,
                 "tokens": None,
                 "texts": 1.0,
-                "together": None,
+                "both": None,
             },
         ],
         8: [
             {
                 "feature": "L1R-32x #1",
                 "href": "../L1R-32x/features.html#1",
-                "where": "this site",
                 "words": "a",
-                "direction": 0.123,
+                "direction": 0.12,
                 "tokens": None,
                 "texts": None,
-                "together": 2,
+                "both": 2,
             }
         ],
     }
@@ -82,8 +78,9 @@ def test_no_more_than_fifteen_rows():
     ]
     (shown,) = of_features(table(*rows)).values()
     assert len(shown) == 15
-    where = [row["where"] for row in shown]
-    assert where == ["this cell"] * 5 + ["this site"] * 4 + ["layer 9"] * 3 + ["layer 12"] * 3
+    cells = [row["feature"].partition("#")[0].strip() for row in shown]
+    assert cells[:5] == [""] * 5 and set(cells[5:9]) == {"L10R-2x", "L10R-4x"}
+    assert cells[9:] == ["L9R-8x"] * 3 + ["L12R-8x"] * 3
     # 7 is the first by direction, the second by tokens and the third by texts.
     assert [row["feature"] for row in shown[:2]] == ["#7", "#6"]
 

@@ -241,7 +241,8 @@ def by_direction(
             if not first and last > k:  # spares looking at all pairs of the first tile
                 top = np.partition(score, -k, axis=1)[:, -k]
                 bound = np.maximum(bound, top - 2 * slack)
-            row, column = np.nonzero(score >= bound[:, None])
+            near = np.flatnonzero(score >= bound[:, None])
+            row, column = np.divmod(near, last - first)
             value = _cosines(ours, other, row, column)
             kept = value > least
             row, column, value = row[kept], column[kept] + first, value[kept]

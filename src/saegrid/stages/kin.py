@@ -125,11 +125,11 @@ KIN = Stage(
         Panel(
             "kin",
             "Kin",
-            "The features most like this one, in its cell, in other SAEs at its site and in the "
-            "layers beside, with the commonest words of their top tokens. Direction: cosine of the "
-            "decoder rows. Tokens: correlation (phi) of firing over all captured tokens. Together: "
-            "tokens on which both fire. Texts: of the texts in which one of them fires, the share "
-            "in which both do (Jaccard). A dash: not among the nearest by that.",
+            "Features like this one, in its cell, in other SAEs at its site and in the layers "
+            "beside, with the commonest words of their top tokens. Direction: cosine of decoder "
+            "rows. Tokens: correlation (phi) of firing over all captured tokens. Texts: of those "
+            "in which one of them fires, the share in which both do. Both: tokens on which both "
+            "fire. A dash: not among the nearest by that.",
             "saegrid.pages.browser.kin:of_features",
             "kin.table",
         ),

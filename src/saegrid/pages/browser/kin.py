@@ -42,7 +42,7 @@ def of_features(table: pa.Table) -> dict[int, list[dict[str, Any]]]:
     for one, text in zip(shown.tolist(), words, strict=True):
         line = first[one]
         values = {
-            heading: round(float(value[at]), 3) if at >= 0 else None
+            heading: round(float(value[at]), 2) if at >= 0 else None
             for at, heading in zip(lines[one].tolist(), RELATIONS.values(), strict=True)
         }
         known = [at for at in lines[one, :2].tolist() if at >= 0]
@@ -51,19 +51,12 @@ def of_features(table: pa.Table) -> dict[int, list[dict[str, Any]]]:
         row = {
             "feature": f"#{id_}" if own else f"{name} #{id_}",
             "href": f"#{id_}" if own else f"../{name}/features.html#{id_}",
-            "where": _where(name, list(LIMITS)[place[line]]),
             "words": text or "–",
             **values,
-            "together": int(both[known[0]]) if known else None,
+            "both": int(both[known[0]]) if known else None,
         }
         rows.setdefault(int(feature[line]), []).append(row)
     return rows
-
-
-def _where(cell: str, place: str) -> str:
-    if place == "layer":
-        return f"layer {Cell.parse(cell).site.layer}"
-    return {"cell": "this cell", "width": "this site"}[place]
 
 
 def _coded(column: pa.ChunkedArray, names: list[str] | None = None) -> tuple[np.ndarray, list[str]]:
