@@ -74,7 +74,8 @@ def test_profiles_leave_out_the_code_trigger():
 
 
 def test_slurm_groups_are_those_of_the_stages():
-    """All jobs of a cell are in one, and encode, on the GPU, is with nothing else."""
+    """Jobs of a cell are in one, but its page, which may wait for kin in other cells; encode, on
+    the GPU, is with nothing else."""
     settings = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
     groups = dict(line.split("=") for line in settings["groups"])
     stages = load()
@@ -85,7 +86,8 @@ def test_slurm_groups_are_those_of_the_stages():
     assert stages.keys() - groups.keys() == alone
     assert [rule for rule, group in groups.items() if group == groups["encode"]] == ["encode"]
     of_cells = {name for name, stage in stages.items() if stage.is_of_cells} - {"encode"}
-    assert {groups[name] for name in of_cells | {"page"}} == {"cells"}
+    assert {groups[name] for name in of_cells - {"kin"}} == {"cells"}
+    assert {name for name, group in groups.items() if group == "pages"} == {"kin", "page"}
     sizes = dict(line.split("=") for line in settings["group-components"])
     assert sizes.keys() == set(groups.values()) - {"study"}
 

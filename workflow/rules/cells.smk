@@ -4,7 +4,7 @@ IN   activations of the cell's site, the cell's SAE, tokens and selection of the
 OUT  the tables in results/{study}/{corpus}/cells/{cell}/
 """
 
-for name in ("encode", "merge", "density", "top_tokens", "concepts", "logit_effects"):
+for name in ("encode", "merge", "density", "top_tokens", "concepts", "logit_effects", "kin"):
     bind(PLAN.graph.stages[name])
 
 

@@ -29,6 +29,7 @@ STAGES = {
     "top_tokens": "saegrid.stages.top_tokens:TOP_TOKENS",
     "concepts": "saegrid.stages.concepts:CONCEPTS",
     "logit_effects": "saegrid.stages.logit_effects:LOGIT_EFFECTS",
+    "kin": "saegrid.stages.kin:KIN",
     "page": "saegrid.stages.page:PAGE",
     "measure": "saegrid.stages.measure:MEASURE",
     "baselines": "saegrid.stages.baselines:BASELINES",
@@ -54,6 +55,7 @@ STAGES = {
 ANALYSES: dict[str, str] = {
     "tests": "saegrid.stages.tests:Settings",
     "probes": "saegrid.stages.probes:Settings",
+    "kin": "saegrid.stages.kin:Section",
 }
 """Optional stages, and the class of their section of the config."""
 
