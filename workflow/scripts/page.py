@@ -4,6 +4,7 @@ from saegrid.base import io
 from saegrid.base.words import Cell
 from saegrid.codes.sparse import read_features
 from saegrid.job import start
+from saegrid.meaning.dashboards import bars_of
 from saegrid.pages.browser.page import page
 from saegrid.pages.browser.panels import read_panels
 from saegrid.saes.reference import described
@@ -21,10 +22,11 @@ with start(snakemake) as job:
         io.read_table(job.input.tokens),
         read_features(job.input.features),
         io.read_table(job.input.topics),
-        io.read_table(job.input.logits),
+        io.read_table(job.input.logits) if job.input.logits else None,
         io.read_table(job.input.selection),
         io.read_table(job.input.corpus_items),
         read_panels(job.written.get("panels", ()), job.input.panels),
+        bars_of(io.read_table(job.input.histograms)) if job.input.histograms else None,
     )
     print(f"{len(text) / 1e6:.1f} MB")
     io.write_text(job.output.page, text)

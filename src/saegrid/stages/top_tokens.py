@@ -6,10 +6,11 @@ from saegrid.stages.stage import CELL, At, Needs, Plan, Settings, Stage, Weight,
 
 
 def settings(plan: Plan, at: At) -> Settings:
-    """The layout, and the content of the word lists."""
+    """The layout, the content of the word lists, and whether labels number the features."""
     lists = plan.settings(at.cell, "topics")["lists"]
     content = file_digest(local_file("topics.lists", lists)) if lists else None
-    return {**layout(plan, at), "content": content}
+    by_label = {"by_label": True} if plan.saes.is_displayed(at.cell) else {}
+    return {**layout(plan, at), "content": content, **by_label}
 
 
 TOP_TOKENS = Stage(
