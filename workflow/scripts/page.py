@@ -13,7 +13,8 @@ with start(snakemake) as job:
     names = ("study", "model", "corpus", "cell", "mask", "layout")
     facts = {name: job.written[name] for name in names} | io.table_facts(job.input.table)
     site, sae = Cell.parse(job.wildcards.cell)
-    more = {"checkpoint": described(job.input.reference)} if job.input.reference else {}
+    more = job.written.get("more", {})
+    more |= {"checkpoint": described(job.input.reference)} if job.input.reference else {}
     text = page(
         {**facts, "site": str(site), "sae": sae, "spec": job.spec, "more": more},
         io.read_table(job.input.table),

@@ -14,6 +14,15 @@ with start(snakemake) as job:
     rules = {key: settings[key] for key in ("layout", "window", "edges")}
     counts = countable(tokens, kept_of(job.input.selection), codes, **rules)
     ours = said_of(io.read_table(job.input.topics))
-    table = compared(pages, Places(tokens, items), codes, counts, ours, settings["n"])
+    table = compared(
+        pages,
+        Places(tokens, items),
+        codes,
+        io.read_table(job.input.table),
+        counts,
+        ours,
+        settings["n"],
+        settings["itself"],
+    )
     print(f"{len(pages)} published features, {table.num_rows} candidates")
     io.write_table(job.output.table, table, job.spec)

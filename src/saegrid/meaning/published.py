@@ -1,8 +1,9 @@
-"""Published features against those of a cell with codes: which feature is the one that a page shows?
+"""Published features against those of a cell with codes: which of these does a page show?
 
-A published label is no feature id: L = 64 b + r stands for one of the ids 64 b to 64 b + 63, the one
-whose sum of activations on the masked tokens was the (r + 1)-th largest there (originals, F3). So
-each label has at most 64 candidates. They are ranked by the tokens that they share with the page.
+A published label is no feature id: L = 64 b + r stands for one of the ids 64 b to 64 b + 63, the
+one whose sum of activations on the masked tokens was the (r + 1)-th largest there (originals, F3).
+So each label has at most 64 candidates. They are ranked by the tokens that they share with the
+page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,14 +19,19 @@ from saegrid.features import ordering
 from saegrid.features.density import counted
 from saegrid.features.examples import LABEL_BATCH, away_from_edges
 from saegrid.features.windows import Corpus, words_at
-from saegrid.meaning.dashboards import Displayed, Places
+from saegrid.meaning.dashboards import Displayed, Places, stands_in
 
 SAME, NEAR, NONE = "same", "near", "none"
 """Verdicts, see `verdict`."""
+ITSELF = "the page itself"
+"""In the place of a verdict, where a cell is made from the page."""
 SHARE_SAME, SHARE_NEAR = 0.9, 0.5
 """Shares of the tokens shown that a candidate must have: 18 of 20, and 10 of 20."""
 MARGIN = 2
 """Active tokens by which the same feature may differ: bfloat16 and other rows move some."""
+
+ORDER_ONLY = "unknown, the page is a picture: the numbers at the rows count them down"
+"""What is said of activations that nobody can read."""
 
 SCHEMA = pa.schema(
     [
@@ -47,6 +53,7 @@ SCHEMA = pa.schema(
         ("words", pa.string()),
         ("shown", pa.string()),
         ("ours", pa.string()),
+        ("order_only", pa.bool_()),
     ]
 )
 """Columns of published.parquet, one row a published feature and candidate, see `compared`."""
@@ -89,9 +96,11 @@ def compared(
     published: Sequence[Displayed],
     places: Places,
     codes: Features,
+    numbers: pa.Table,
     counts: Countable,
     ours: Mapping[int, str],
     n: int = 20,
+    itself: bool = False,
 ) -> pa.Table:
     """published.parquet: the candidates of each published feature of a cell, the best first.
 
@@ -102,7 +111,8 @@ def compared(
     of the candidate; the largest activations; masked_sum, the float64 sum of its activations on the
     masked tokens, and its place by that in the batch, which label % 64 should be; verdict; what the
     source says of the feature (concept, count, words); shown, the whole words of the page's rows;
-    and ours, what we say of the candidate.
+    ours, what we say of the candidate; and order_only, true of a page that is a picture, of whose
+    rows the order is known and no activation.
 
     Candidates are ranked by n_shared, then by the nearer n_active, then by the larger masked sum.
 
@@ -110,18 +120,22 @@ def compared(
         published: features of the page of this cell.
         places: finds their rows.
         codes: of the cell.
+        numbers: features.parquet, with n_active and max_activation.
         counts: the tokens that count.
         ours: what we say of a feature, by id.
         n: rows of a feature on a page.
+        itself: the cell is made from the page, so that there is nothing to judge.
     """
     batches: dict[int, dict[str, np.ndarray]] = {}
     rows: list[dict[str, Any]] = []
+    columns = (numbers[name].to_pylist() for name in ("feature", "n_active", "max_activation"))
+    known = {at: pair for at, *pair in zip(*columns, strict=True)}
     for feature in published:
         lit = [row for row in feature.rows if row.activation is None or row.activation > 0]
         at = places.of(lit)
         at, batch = at[at >= 0], feature.label // LABEL_BATCH
         if batch not in batches:
-            batches[batch] = candidates(codes, batch, counts.masked, counts.selectable, n)
+            batches[batch] = candidates(codes, known, batch, counts, n)
         own = batches[batch]
         count = feature.count(counts.n_tokens)
         head = {
@@ -130,6 +144,7 @@ def compared(
             "n_found": len(at),
             "n_active_published": count,
             "max_published": feature.max_activation,
+            "order_only": stands_in(feature),
             "shown": ", ".join(counts.words(at)),
             **{key: feature.said.get(key) for key in ("concept", "count", "words")},
         }
@@ -143,38 +158,41 @@ def compared(
             line = {name: column[k].item() for name, column in own.items() if name in SCHEMA.names}
             n_shared = int(shared[k])
             judged = verdict(n_shared, len(lit), line["n_active"] - count)
+            judged = ITSELF if itself else judged
             said = {"n_shared": n_shared, "verdict": judged, "ours": ours.get(line["feature"])}
             rows.append({**head, "rank": rank, **line, **said})
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
 def candidates(
-    codes: Features, batch: int, masked: np.ndarray, selectable: np.ndarray, n: int
+    codes: Features,
+    known: Mapping[int, Sequence[float]],
+    batch: int,
+    counts: Countable,
+    n: int,
 ) -> dict[str, np.ndarray]:
-    """The features of a batch that are active on a masked token, by id: feature, n_active,
-    max_activation, masked_sum (float64), place by it (ties by id), and least, the n-th largest
-    activation on a selectable token, the smallest one where there are fewer."""
+    """The features of a batch that are active on a masked token, by id: feature, n_active and
+    max_activation (as `known`), masked_sum (float64), place by it (ties by id), and least, the n-th
+    largest activation on a selectable token, the smallest one where there are fewer."""
     start = min(batch * LABEL_BATCH, codes.d_sae)
     stop = min(start + LABEL_BATCH, codes.d_sae)
     part = codes.part(start, stop)
     owner, value = part.owners().astype(np.int64), np.asarray(part.data, np.float64)
-    hit = masked[part.indices]
-    counts = np.bincount(owner[hit], minlength=stop - start)
+    hit = counts.masked[part.indices]
     sums = np.bincount(owner[hit], value[hit], minlength=stop - start)
-    largest = np.zeros(stop - start)
-    np.maximum.at(largest, owner[hit], value[hit])
-    seen = hit & selectable[part.indices]
+    seen = hit & counts.selectable[part.indices]
     order = np.lexsort((-value[seen], owner[seen]))
     kept = order[ordering.number(owner[seen][order]) < n]
     least = np.full(stop - start, np.inf)
     np.minimum.at(least, owner[seen][kept], value[seen][kept])
-    alive = np.flatnonzero(counts)
+    alive = np.unique(owner[hit])
+    numbers = np.array([known[feature] for feature in (alive + start).tolist()]).reshape(-1, 2)
     place = np.empty(len(alive), np.int64)
     place[np.lexsort((alive, -sums[alive]))] = np.arange(len(alive))
     return {
         "feature": alive + start,
-        "n_active": counts[alive],
-        "max_activation": largest[alive],
+        "n_active": numbers[:, 0].astype(np.int64),
+        "max_activation": numbers[:, 1],
         "masked_sum": sums[alive],
         "place": place,
         "least": least[alive],
@@ -199,9 +217,17 @@ def verdict(n_shared: int, n_shown: int, further: int) -> str:
 
 
 def said_of(topics: pa.Table) -> dict[int, str]:
-    """What we say of features, by id: the label of their judgement, where it has one."""
-    columns = topics["feature"].to_pylist(), topics["label"].to_pylist()
-    return {feature: label for feature, label in zip(*columns, strict=True) if label}
+    """What we say of features, by id: topic or form with its share of the top tokens, in brackets
+    where the judgement does not hold."""
+    said: dict[int, str] = {}
+    for row in topics.to_pylist():
+        if row["form"]:
+            n = row["n_letter"] if row["form"].startswith("starts") else row["n_suffix"]
+            said[row["feature"]] = f"{row['form']} {n}/{row['n_shown']}"
+        elif row["topic"]:
+            text = f"{row['topic']} {row['n_topic']}/{row['n_shown']}"
+            said[row["feature"]] = text if row["found"] else f"({text})"
+    return said
 
 
 # --- what is shown ----------------------------------------------------------------------------
@@ -221,14 +247,14 @@ def panel(table: pa.Table) -> dict[int, list[dict[str, Any]]]:
         rows.setdefault(row["feature"], []).append(
             {
                 "published as": row["label"],
-                "verdict": row["verdict"],
-                "tokens shared": _of(row["n_shared"], row["n_shown"]),
+                **_judged(row),
                 "active there": row["n_active_published"],
                 "MAX there": row["max_published"],
                 "the source says": row["concept"] or "–",
                 "of its rows": row["count"] or "–",
                 "words there": row["words"] or "–",
                 "we say": row["ours"] or "–",
+                **({"activations": ORDER_ONLY} if row["order_only"] else {}),
             }
         )
     return rows
@@ -258,8 +284,7 @@ def named(table: pa.Table) -> list[dict[str, Any]]:
             "its words": row["words"] or "–",
             "we say": row["ours"] or "–",
             "words of its rows": row["shown"],
-            "verdict": row["verdict"],
-            "tokens shared": _of(row["n_shared"], row["n_shown"]),
+            **_judged(row),
         }
         for row in table.to_pylist()
         if row["concept"] is not None
@@ -270,12 +295,17 @@ def verdicts(table: pa.Table) -> list[dict[str, Any]]:
     """Rows of the index: how many features of each page are found again."""
     rows: dict[str, dict[str, Any]] = {}
     for row in table.to_pylist():
-        own = rows.setdefault(row["cell"], {"page": row["cell"], "features": 0}
-                              | dict.fromkeys((SAME, NEAR, NONE), 0))  # fmt: skip
+        verdicts = () if row["verdict"] == ITSELF else (SAME, NEAR, NONE)
+        first = {"page": row["cell"], "features": 0, **dict.fromkeys(verdicts, 0)}
+        own = rows.setdefault(row["cell"], first)
         own["features"] += 1
-        own[row["verdict"]] += 1
+        if verdicts:
+            own[row["verdict"]] += 1
     return [rows[cell] for cell in sorted(rows, key=Cell.parse)]
 
 
-def _of(part: int, whole: int) -> str:
-    return f"{part} of {whole}"
+def _judged(row: Mapping[str, Any]) -> dict[str, str]:
+    """The verdict with the tokens that it rests on; nothing where the cell is the page itself."""
+    if row["verdict"] == ITSELF:
+        return {}
+    return {"verdict": row["verdict"], "tokens shared": f"{row['n_shared']} of {row['n_shown']}"}

@@ -6,6 +6,12 @@ from typing import Any
 from saegrid.features.statistics import STATISTICS
 from saegrid.stages.stage import CELL, At, Many, Needs, One, Panel, Plan, Source, Stage, Weight
 
+DISPLAYED = (
+    "published pages, no weights: numbers and histograms are theirs, features are numbered by "
+    "their labels, and activations are known in the rows that they show alone"
+)
+"""What a page says of a cell that is known by published pages."""
+
 
 def panels(plan: Plan) -> list[Panel]:
     """The panels of features that stages show."""
@@ -49,6 +55,7 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
         "layout": corpus.layout,
         "mask": corpus.mask,
         **({"panels": shown} if shown else {}),
+        **({"more": {"known": DISPLAYED}} if plan.saes.is_displayed(at.cell) else {}),
     }
 
 

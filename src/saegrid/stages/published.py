@@ -25,10 +25,18 @@ def named(plan: Plan) -> tuple[str, list[str]]:
 
 
 def settings(plan: Plan, at: At) -> Values:
-    """The cell, the content of the files, and the rules by which its top tokens are chosen."""
+    """The cell, the content of the files, the rules by which top tokens are chosen, and whether
+    the cell is the page itself."""
     chosen = plan.settings(at.cell, "top_tokens")
     rules = {"n": chosen["n"], "window": chosen["window"], "edges": chosen["published"]}
-    return {"cell": at.cell, "content": contents(*named(plan)), **rules, **layout(plan, at)}
+    itself = {"itself": plan.saes.is_displayed(at.cell)}
+    return {
+        "cell": at.cell,
+        "content": contents(*named(plan)),
+        **rules,
+        **itself,
+        **layout(plan, at),
+    }
 
 
 PUBLISHED = Stage(
@@ -36,6 +44,7 @@ PUBLISHED = Stage(
     reads={
         "pages": Many(lambda plan, at: files(*named(plan)), ancient=True),
         "features": "encode.features",
+        "table": "density.table",
         "topics": "top_tokens.topics",
         "tokens": "tokens.tokens",
         "texts": "items.table",
@@ -51,10 +60,10 @@ PUBLISHED = Stage(
         Panel(
             "published",
             "On the published pages",
-            "The published feature that this one is taken for: verdict same where at least 9 tenths "
-            "of the tokens of its rows are among the top tokens here and as many tokens are active "
-            "(2 more or less), near from half of them. MAX and active tokens are those of the page; "
-            "what it is about, of how many rows, and the words are the source's own.",
+            "The published feature that this one is taken for: verdict same where at least 9 "
+            "tenths of the tokens of its rows are among the top tokens here and as many tokens are "
+            "active (2 more or less), near from half of them. MAX and active tokens are those of "
+            "the page; what it is about, of how many rows, and the words are the source's own.",
             "saegrid.meaning.published:panel",
             "published.table",
         ),
