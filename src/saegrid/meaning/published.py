@@ -242,14 +242,18 @@ def panel(table: pa.Table) -> dict[int, list[dict[str, Any]]]:
     """Rows by feature: the published features whose best candidate it is."""
     rows: dict[int, list[dict[str, Any]]] = {}
     for row in best(table):
-        if row["verdict"] == NONE or row["feature"] is None:
+        itself = row["verdict"] == ITSELF
+        if row["verdict"] == NONE or (itself and not row["concept"]):
             continue
+        there = {
+            "published as": str(row["label"]),
+            **_judged(row),
+            "active there": row["n_active_published"],
+            "MAX there": row["max_published"],
+        }
         rows.setdefault(row["feature"], []).append(
             {
-                "published as": row["label"],
-                **_judged(row),
-                "active there": row["n_active_published"],
-                "MAX there": row["max_published"],
+                **({} if itself else there),
                 "the source says": row["concept"] or "–",
                 "of its rows": row["count"] or "–",
                 "words there": row["words"] or "–",
