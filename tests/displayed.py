@@ -36,21 +36,18 @@ def write(path: Path, pages: Iterable[Any]) -> Path:
 def pages_of(top: pa.Table, numbers: pa.Table, tokens: pa.Table, items: pa.Table) -> list[Any]:
     """The pages of a cell whose top tokens were chosen by the published rules: what they called the
     feature, and nothing by which its id could be known."""
-    counts = dict(zip(*(numbers[name].to_pylist() for name in ("feature", "n_active")), strict=True))
-    largest = dict(
-        zip(*(numbers[name].to_pylist() for name in ("feature", "max_activation")), strict=True)
-    )
-    ids, known = tokens["token_id"].to_numpy(), items["id"].to_pylist()
+    known = {one["feature"]: one for one in numbers.to_pylist()}
+    ids, headlines = tokens["token_id"].to_numpy(), items["id"].to_pylist()
     pages: dict[int, dict[str, Any]] = {}
     for one in top.to_pylist():
         feature, start = one["feature"], one["token_index"] - one["center"]
         window = ids[start : start + len(one["window_tokens"])].tolist()
         found = row(window, one["window_activations"], one["center"], bold_token=one["token"])
-        found["humicroedit"] = {"id": known[one["item"]]}
-        bars = {"x": np.arange(BINS).tolist(), "y": [counts[feature]] + [0] * (BINS - 1)}
+        found["humicroedit"] = {"id": headlines[one["item"]]}
+        bars = {"x": np.arange(BINS).tolist(), "y": [known[feature]["n_active"]] + [0] * (BINS - 1)}
         own = page(
-            one["label"], [], n_active_positions=counts[feature], histogram=bars,
-            max_activation=largest[feature],
+            one["label"], [], n_active_positions=known[feature]["n_active"], histogram=bars,
+            max_activation=known[feature]["max_activation"],
         )  # fmt: skip
         pages.setdefault(feature, own)["sequences"].append(found)
     return list(pages.values())

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from displayed import page, row, write
 
+from displayed import page, row, write
 from saegrid.features.density import counted
 from saegrid.features.density import density as densities
 from saegrid.features.examples import top_tokens
@@ -189,7 +189,7 @@ def test_rows_that_cannot_be_used(tmp_path: Path) -> None:
         made(strange)
     rows = [row([12, 5, 6], [0, 1, 0.5], 1), row([5, 6, 13], [0.75, 0.5, 0], 1)]
     (torn,) = read(tmp_path, page(1, rows))
-    with pytest.raises(DashboardError, match="the activations 1 and 0.75 on one token"):
+    with pytest.raises(DashboardError, match=r"the activations 1 and 0\.75 on one token"):
         made(torn)
 
 

@@ -1,13 +1,14 @@
 """Published features among those of a cell: a made-up cell, its pages by the published rules."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from displayed import page, pages_of, row, write
 
+from displayed import page, pages_of, row, write
 from saegrid.codes.sparse import Features, from_pairs
 from saegrid.features.density import density
 from saegrid.features.examples import top_tokens
@@ -134,7 +135,7 @@ def test_numbers_of_candidates_by_brute_force(tmp_path: Path) -> None:
         assert one["n_shared"] == reached
     labels = [one["label"] for one in rows]
     assert max(labels.count(label) for label in set(labels)) <= 64
-    for one, other in zip(rows, rows[1:], strict=False):
+    for one, other in pairwise(rows):
         if one["label"] == other["label"]:
             assert one["n_shared"] >= other["n_shared"] and other["rank"] == one["rank"] + 1
 
@@ -218,6 +219,9 @@ def examples(words: dict[int, list[str]]) -> pa.Table:
 def test_what_we_say_rests_on_whole_words() -> None:
     """The token `ham` of hamster shows hamster, which is an animal and no food (S0.26)."""
     lists = {"food": ["ham", "taco"], "animals": ["hamster", "dog"]}
-    words = {4: ["hamster", "dog", "taco", "ham", "dog"], 6: ["sing", "king", "wing", "ring"]}
-    said = said_of(judge(examples(words), lists, need_form=4))
-    assert said == {4: "(animals 3/5)", 6: 'ends with "ing" 4/4'}
+    table = judge(examples({4: ["hamster", "dog", "taco", "ham", "dog"]}), lists)
+    assert said_of(table) == {4: "(animals 3/5)"}
+    held = judge(examples({4: ["hamster", "dog"]}), lists, need_on_topic=2, need_words=2)
+    assert said_of(held) == {4: "animals 2/2"}
+    form = table.to_pylist()[0] | {"form": 'ends with "ing"', "n_suffix": 4}
+    assert said_of(pa.Table.from_pylist([form], schema=table.schema)) == {4: 'ends with "ing" 4/5'}

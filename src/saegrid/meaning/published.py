@@ -126,7 +126,7 @@ def compared(
         n: rows of a feature on a page.
         itself: the cell is made from the page, so that there is nothing to judge.
     """
-    batches: dict[int, dict[str, np.ndarray]] = {}
+    batches: dict[int, Candidates] = {}
     rows: list[dict[str, Any]] = []
     columns = (numbers[name].to_pylist() for name in ("feature", "n_active", "max_activation"))
     known = {at: pair for at, *pair in zip(*columns, strict=True)}
@@ -136,7 +136,7 @@ def compared(
         at, batch = at[at >= 0], feature.label // LABEL_BATCH
         if batch not in batches:
             batches[batch] = candidates(codes, known, batch, counts, n)
-        own = batches[batch]
+        own = batches[batch].numbers
         count = feature.count(counts.n_tokens)
         head = {
             "label": feature.label,
@@ -148,7 +148,7 @@ def compared(
             "shown": ", ".join(counts.words(at)),
             **{key: feature.said.get(key) for key in ("concept", "count", "words")},
         }
-        shared = shared_tokens(codes, own, at)
+        shared = batches[batch].shared(at)
         order = np.lexsort(
             (own["feature"], -own["masked_sum"], np.abs(own["n_active"] - count), -shared)
         )
@@ -164,16 +164,32 @@ def compared(
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
+class Candidates(NamedTuple):
+    """The features of a batch that are active on a masked token, by id."""
+
+    numbers: dict[str, np.ndarray]
+    """feature, n_active, max_activation, masked_sum and place, (candidate,) each."""
+    owner: np.ndarray
+    """(entry,) the candidate of each activation that is among its n largest."""
+    token: np.ndarray
+    """(entry,) their token indices."""
+
+    def shared(self, at: np.ndarray) -> np.ndarray:
+        """(candidate,) how many of the tokens `at` are among those of its n largest activations."""
+        hit = self.owner[np.isin(self.token, at)]
+        return np.bincount(hit, minlength=len(self.numbers["feature"]))
+
+
 def candidates(
     codes: Features,
     known: Mapping[int, Sequence[float]],
     batch: int,
     counts: Countable,
     n: int,
-) -> dict[str, np.ndarray]:
-    """The features of a batch that are active on a masked token, by id: feature, n_active and
-    max_activation (as `known`), masked_sum (float64), place by it (ties by id), and least, the n-th
-    largest activation on a selectable token, the smallest one where there are fewer."""
+) -> Candidates:
+    """The features of a batch with their numbers: n_active and max_activation are those of `known`,
+    masked_sum is a float64 sum, place the place by it, ties by id. The n largest activations are
+    those from the n-th largest one on a selectable token upwards, all where there are fewer."""
     start = min(batch * LABEL_BATCH, codes.d_sae)
     stop = min(start + LABEL_BATCH, codes.d_sae)
     part = codes.part(start, stop)
@@ -189,23 +205,15 @@ def candidates(
     numbers = np.array([known[feature] for feature in (alive + start).tolist()]).reshape(-1, 2)
     place = np.empty(len(alive), np.int64)
     place[np.lexsort((alive, -sums[alive]))] = np.arange(len(alive))
-    return {
+    columns = {
         "feature": alive + start,
         "n_active": numbers[:, 0].astype(np.int64),
         "max_activation": numbers[:, 1],
         "masked_sum": sums[alive],
         "place": place,
-        "least": least[alive],
     }
-
-
-def shared_tokens(codes: Features, own: Mapping[str, np.ndarray], at: np.ndarray) -> np.ndarray:
-    """(candidate,) int64: the tokens `at` (row,) on which each candidate is at least `least`."""
-    shared = np.zeros(len(own["feature"]), np.int64)
-    for k, (feature, least) in enumerate(zip(own["feature"].tolist(), own["least"], strict=True)):
-        token, value = codes.of(feature)
-        shared[k] = int((np.isin(token, at) & (np.asarray(value, np.float64) >= least)).sum())
-    return shared
+    largest = value >= least[owner]
+    return Candidates(columns, np.searchsorted(alive, owner[largest]), part.indices[largest])
 
 
 def verdict(n_shared: int, n_shown: int, further: int) -> str:
