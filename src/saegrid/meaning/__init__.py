@@ -1,1 +1,1 @@
-"""What features are about."""
+"""The meaning of features: what they are about."""

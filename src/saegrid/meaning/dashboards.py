@@ -36,7 +36,7 @@ LOOKED_AT = 14_336
 """Features of each SAE that the published study looked at (originals, F4): labels lie below."""
 
 SAID = ("concept", "count", "words")
-"""What a source may say of a feature: writeup_concept, writeup_count, writeup_words."""
+"""The parts of what a source says of a feature: writeup_concept, writeup_count, writeup_words."""
 
 HISTOGRAMS = pa.schema(
     [
@@ -83,7 +83,7 @@ class Displayed(NamedTuple):
     histogram: Histogram | None
     rows: tuple[Row, ...]
     said: Mapping[str, str]
-    """What the source says, by `SAID`; empty of a feature that it does not name."""
+    """The source's own words by `SAID`; empty of a feature that it does not name."""
 
     def count(self, n_tokens: int) -> int:
         """Active masked tokens; from the density, which is rounded, where nothing else is shown."""
@@ -310,13 +310,13 @@ class Imported(NamedTuple):
     """The tables of a cell that is known by its page alone."""
 
     codes: Features
-    """What the rows show; features are numbered by their labels."""
+    """Activations that the rows show; features are numbered by their labels."""
     table: pa.Table
     """features.parquet with the numbers of the page."""
     histograms: pa.Table
-    """Of `HISTOGRAMS`."""
+    """Histograms of the page, columns as `HISTOGRAMS`."""
     facts: dict[str, Any]
-    """As `density.facts`, of the numbers of the page."""
+    """Counts and densities of the page, keys as `density.facts`."""
 
 
 def imported(

@@ -31,7 +31,7 @@ MARGIN = 2
 """Active tokens by which the same feature may differ: bfloat16 and other rows move some."""
 
 ORDER_ONLY = "unknown, the page is a picture: the numbers at the rows count them down"
-"""What is said of activations that nobody can read."""
+"""The words about activations that nobody can read."""
 
 SCHEMA = pa.schema(
     [
@@ -67,7 +67,7 @@ class Countable(NamedTuple):
     selectable: np.ndarray
     """(token,) bool: those of them that a page may show."""
     n_tokens: int
-    """What densities divide by."""
+    """Number of tokens that densities divide by."""
     corpus: Corpus
 
     def words(self, at: np.ndarray) -> list[str]:
@@ -225,7 +225,7 @@ def verdict(n_shared: int, n_shown: int, further: int) -> str:
 
 
 def said_of(topics: pa.Table) -> dict[int, str]:
-    """What we say of features, by id: topic or form with its share of the top tokens, in brackets
+    """Our words about features, by id: topic or form with its share of the top tokens, in brackets
     where the judgement does not hold."""
     said: dict[int, str] = {}
     for row in topics.to_pylist():
@@ -253,7 +253,7 @@ def panel(table: pa.Table) -> dict[int, list[dict[str, Any]]]:
         itself = row["verdict"] == ITSELF
         if row["verdict"] == NONE or (itself and not row["concept"]):
             continue
-        there = {
+        numbers = {
             "published as": str(row["label"]),
             **_judged(row),
             "active there": row["n_active_published"],
@@ -261,7 +261,7 @@ def panel(table: pa.Table) -> dict[int, list[dict[str, Any]]]:
         }
         rows.setdefault(row["feature"], []).append(
             {
-                **({} if itself else there),
+                **({} if itself else numbers),
                 "the source says": row["concept"] or "–",
                 "of its rows": row["count"] or "–",
                 "words there": row["words"] or "–",

@@ -15,7 +15,7 @@ from saegrid.config.references import key_of_sae
 from saegrid.mistakes.corpora import held_out_is_empty
 from saegrid.mistakes.model import Facts
 from saegrid.mistakes.names import overridden
-from saegrid.mistakes.saes import checkpoint_problem
+from saegrid.mistakes.saes import checkpoint_problem, pages_mistakes
 from saegrid.saes.training.settings import parse, problems
 from saegrid.store.texts import names
 from saegrid.text.corpora.look import check_file
@@ -39,6 +39,9 @@ def study_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
         if isinstance(path, str):
             yield from _lists_mistakes("topics", f"overrides.{cell}.topics.lists", path)
     yield from _verify_mistakes(study, facts)
+    if study.analyses.published is not None:
+        files = study.analyses.published.files
+        yield from pages_mistakes("published", "analyses.published.files", files)
     fetched = [s for s in study.saes.values() if s.source == "checkpoint" and not s.path]
     if fetched:
         try:

@@ -10,7 +10,7 @@ DISPLAYED = (
     "published pages, no weights: numbers and histograms are theirs, features are numbered by "
     "their labels, and activations are known in the rows that they show alone"
 )
-"""What a page says of a cell that is known by published pages."""
+"""The words of a page about a cell that is known by published pages."""
 
 
 def panels(plan: Plan) -> list[Panel]:

@@ -175,6 +175,7 @@ PARTS = {
     "metrics": {"measure", "baselines"},
     "survey": {"survey", "base_rates"},
     "verify": {"verify_checkpoint"},
+    "published": {"published"},
     "hub": {"import_sae"},
 }
 """Stages that a part of a study with a mistake keeps from being made (`saegrid.mistakes`)."""

@@ -38,8 +38,14 @@ class Saes:
         return Cell.parse(cell).sae in self.displayed
 
     def checkpoint(self, cell: str) -> dict[str, Any]:
-        """The location of a cell's checkpoint, layer and position filled in; a path comes first."""
+        """The location of a cell's checkpoint, layer and position filled in; a path comes first.
+        ConfigError where there is none."""
         named = Cell.parse(cell)
+        if self.is_displayed(cell):
+            raise ConfigError(
+                f"saes.{named.sae}: published pages are all that is known of {cell}, so that it "
+                "has no weights, activations or metrics. Ask for the target all or pages."
+            )
         sae = location(self.study.saes[named.sae], named)
         return sae | {"repo": None, "folder": None, "revision": None} if sae["path"] else sae
 
