@@ -105,6 +105,14 @@ def tested():
     return tiny(analyses={"tests": {"permutations": 50}, "probes": {}})
 
 
+def displayed():
+    """The tiny study of published pages alone: two cells without weights."""
+    Path("pages.jsonl").write_text("{}\n")
+    files = ["pages.jsonl"]
+    sae = {"source": "dashboards", "files": files}
+    return tiny(saes={"8x": sae}, analyses={"published": {"files": files}})
+
+
 STUDIES = {
     one.__name__: one
     for one in (

@@ -72,8 +72,14 @@ ONE_MISTAKE = [
         "corpora.a b: the name must consist of letters",
     ),
     ({"modle": {}}, "modle is not a key. Did you mean 'model'?"),
-    ({"saes__8x": {"source": "trian"}}, "saes.8x.source must be checkpoint or train; got 'trian'."),
-    ({"saes__8x": {"expansion": 8}}, "saes.8x.source is missing; expected checkpoint or train."),
+    (
+        {"saes__8x": {"source": "trian"}},
+        "saes.8x.source must be checkpoint or dashboards or train; got 'trian'.",
+    ),
+    (
+        {"saes__8x": {"expansion": 8}},
+        "saes.8x.source is missing; expected checkpoint or dashboards or train.",
+    ),
     ({"model__family": "lama"}, "model.family 'lama' is unknown. Did you mean 'llama'?"),
     ({f"{CORPUS}mask": "diff"}, "corpora.headlines.mask 'diff' is unknown."),
     ({f"{CORPUS}layout": "pakced"}, "corpora.headlines.layout 'pakced' is unknown. Did you mean"),

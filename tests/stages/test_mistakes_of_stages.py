@@ -12,11 +12,13 @@ from saegrid.base.errors import ConfigError
 from saegrid.stages import load
 from saegrid.stages.graph import Graph, Job
 from saegrid.stages.stage import At, Many, One
-from studies import STUDIES
+from studies import STUDIES as WEIGHED
+from studies import displayed
 
 pytestmark = pytest.mark.usefixtures("few_headlines")
 NAMES = [stage.name for stage in load().values() if not stage.config]
 """Stages but for analyses, whose settings are not known here: see test_analyses.py."""
+STUDIES = {**WEIGHED, "displayed": displayed}
 WHERE = {
     "merge": ("sharded", "all"),
     "fill_store": ("streamed", "all"),
@@ -25,6 +27,7 @@ WHERE = {
     "import_sae": ("checkpoint", "all"),
     "verify_checkpoint": ("checkpoint", "all"),
     **dict.fromkeys(("measure", "baselines", "health"), ("judged", "all")),
+    **dict.fromkeys(("import_dashboards", "published_summary"), ("displayed", "all")),
     "summary_by_corpus": ("compared", "all"),
     **dict.fromkeys(("nuisances", "analysis_plan", "contrasts", "findings"), ("tested", "all")),
     **dict.fromkeys(("probes_texts", "probes_summary"), ("tested", "all")),

@@ -154,7 +154,8 @@ def test_every_analysis_is_registered_by_its_name_with_the_section_of_its_stage(
 def test_only_tables_of_cells_are_of_cells():
     """The stages are those of every study; an analysis counts where it writes such tables."""
     of_cells = [s.name for s in load().values() if s.is_of_cells and not s.config and not s.part_of]
-    assert of_cells == ["encode", "merge", "density", "top_tokens", "concepts", "logit_effects"]
+    saes = ["import_dashboards", "encode", "merge"]
+    assert of_cells == [*saes, "density", "top_tokens", "concepts", "logit_effects"]
 
 
 # --- scripts ------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from saegrid.base import io
 from saegrid.base.words import Cell
 from saegrid.codes.sparse import read_features
 from saegrid.job import start
+from saegrid.meaning.dashboards import bars_of
 from saegrid.pages.browser.page import page
 from saegrid.pages.browser.panels import read_panels
 from saegrid.saes.reference import described
@@ -12,7 +13,8 @@ with start(snakemake) as job:
     names = ("study", "model", "corpus", "cell", "mask", "layout")
     facts = {name: job.written[name] for name in names} | io.table_facts(job.input.table)
     site, sae = Cell.parse(job.wildcards.cell)
-    more = {"checkpoint": described(job.input.reference)} if job.input.reference else {}
+    more = job.written.get("more", {})
+    more |= {"checkpoint": described(job.input.reference)} if job.input.reference else {}
     text = page(
         {**facts, "site": str(site), "sae": sae, "spec": job.spec, "more": more},
         io.read_table(job.input.table),
@@ -21,10 +23,11 @@ with start(snakemake) as job:
         io.read_table(job.input.tokens),
         read_features(job.input.features),
         io.read_table(job.input.concepts),
-        io.read_table(job.input.logits),
+        io.read_table(job.input.logits) if job.input.logits else None,
         io.read_table(job.input.selection),
         io.read_table(job.input.corpus_items),
         read_panels(job.written.get("panels", ()), job.input.panels),
+        bars_of(io.read_table(job.input.histograms)) if job.input.histograms else None,
     )
     print(f"{len(text) / 1e6:.1f} MB")
     io.write_text(job.output.page, text)

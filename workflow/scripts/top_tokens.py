@@ -12,6 +12,7 @@ with start(snakemake) as job:
     tokens, kept = io.read_table(job.input.tokens), kept_of(job.input.selection)
     shared = {key: settings[key] for key in ("cut", "window")} | {"layout": job.settings["layout"]}
     rules = {key: settings[key] for key in ("n", "published")}
+    rules["by_label"] = job.settings.get("by_label", False)
     draws = {key: settings[key] for key in ("random", "per_quantile", "seed")}
     top = top_tokens(features, table, tokens, kept, **shared, **rules)
     print(f"{top.num_rows} top tokens")

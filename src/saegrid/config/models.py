@@ -121,6 +121,18 @@ class CheckpointSae(Strict):
     """Keys of the checkpoint's config that are not known here and that change no number."""
 
 
+class DashboardSae(Strict):
+    """An SAE of which published feature pages are known and no weights: its cells are read from
+    these pages, and need no model."""
+
+    source: Literal["dashboards"]
+    """Read from published pages."""
+    files: Annotated[list[str], Field(min_length=1)]
+    """Files of the pages, JSON lines, gzipped or not. A page belongs to the cell of its layer,
+    position and expansion, so that the SAE is named 32x or 8x; its features are numbered by their
+    labels."""
+
+
 class Block(Strict):
     """A full product of layers, positions and SAEs."""
 
@@ -344,7 +356,7 @@ class Study(Strict):
     """Catalogue of corpora."""
     saes: dict[
         Annotated[str, Field(pattern=f"^{SAE_PATTERN}$")],
-        Annotated[TrainedSae | CheckpointSae, Field(discriminator="source")],
+        Annotated[TrainedSae | CheckpointSae | DashboardSae, Field(discriminator="source")],
     ] = {}
     """Catalogue of SAEs; a cell is written like L15R-32x after site and name."""
     sweeps: dict[Annotated[str, Field(pattern=f"^{SAE_PATTERN}$")], Sweep] = {}

@@ -105,6 +105,8 @@ def _saes_mistakes(study: Study, lost: Collection[str]) -> Iterator[Mistake]:
             yield from _learned_mistakes(
                 study, f"{key_of_sae(study, name)}.corpus", sae.corpus, lost
             )
+        elif sae.source == "dashboards":
+            continue
         elif sae.path is None and sae.repo is None:
             yield _mistake(f"saes.{name}", "give path (of local copies) or repo (on the hub).")
         else:

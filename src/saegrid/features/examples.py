@@ -45,6 +45,7 @@ def top_tokens(
     window: tuple[int, int] = (5, 5),
     layout: str = "headline",
     published: bool = False,
+    by_label: bool = False,
 ) -> pa.Table:
     """top_tokens.parquet: the n masked tokens of largest activation of every feature shown.
 
@@ -55,20 +56,23 @@ def top_tokens(
     published: the rules of the published pages (originals, F3 and F9). Tokens nearer than
     window[0] + 1 to the start of a row or than window[1] to its end are never chosen; a list of
     less than n is filled with tokens of activation 0 in order of the index; windows show masked
-    activations; and a column `label` has what the pages called the feature (`published_labels`).
+    activations; and a column `label` has what the pages called the feature (`published_labels`),
+    unless features are numbered by their labels, `by_label`.
     """
     masked = counted(tokens, kept, features.token, layout).masked
     if not published:
         columns = _by_range(features, table, masked, cut, lambda entries: _top(entries, n))
         chosen = Chosen(*columns)
         return example_table(features, tokens, chosen, window)
-    selectable = _away_from_edges(tokens, window)
+    selectable = away_from_edges(tokens, window)
 
     def filled(entries: Entries) -> Chosen:
         return _filled(features, entries, _top(entries, n), selectable, n)
 
     chosen = Chosen(*_by_range(features, table, masked & selectable, cut, filled))
     examples = example_table(features, tokens, chosen, window, only=masked)
+    if by_label:
+        return examples
     labels = published_labels(features, masked)[chosen.feature]
     return examples.append_column("label", pa.array(labels, pa.int32()))
 
@@ -195,7 +199,7 @@ def _quantile(entries: Entries) -> np.ndarray:
     return fifth
 
 
-def _away_from_edges(tokens: pa.Table, window: tuple[int, int]) -> np.ndarray:
+def away_from_edges(tokens: pa.Table, window: tuple[int, int]) -> np.ndarray:
     """(token,) bool: whether a whole window fits between the first position of the row and its end.
 
     Originals were not in the published rows and are never chosen.

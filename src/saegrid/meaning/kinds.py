@@ -232,3 +232,19 @@ def tokens_of(
         "token_type": own,
         "is_word": (own >= 0) & (said > 0) & long,
     }
+
+
+COUNTED = {
+    "word": ("n_word", "n_token"),
+    "token": ("n_token",),
+    "letter": ("n_letter",),
+    "ending": ("n_ending",),
+    "position": ("n_start", "n_stop"),
+}
+"""Columns that count the rows of a form: a word may be a piece of its compounds, a place the first
+or the last one of a text; the larger number is that of the label."""
+
+
+def counted(row: Mapping[str, Any]) -> int:
+    """The rows of a feature that bear its form, from its row of concepts.parquet."""
+    return max(row[column] for column in COUNTED[row["kind"]])

@@ -14,7 +14,7 @@ A mistake keeps one part of a study from being made:
     sae:<name>           the SAEs of this name, and their cells
     cells                cells on the main corpus; not their SAEs, nor their metrics
     concepts             lexicons, and what is judged by them
-    metrics, survey, verify
+    metrics, survey, verify, published
     hub                  SAEs that are fetched
 """
 

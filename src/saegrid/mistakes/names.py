@@ -35,7 +35,7 @@ def names_mistakes(study: Study) -> Iterator[Mistake]:
     for name, sae in study.saes.items():
         if sae.source == "checkpoint":
             yield from _unknown(FORMATS, sae.format, f"saes.{name}.format")
-        else:
+        elif sae.source == "train":
             yield from settings_mistakes(key_of_sae(study, name), sae.recipe, sae.settings)
     for cell, section in overridden(study):
         key = f"overrides.{cell}.train"

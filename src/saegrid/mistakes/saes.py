@@ -1,7 +1,7 @@
 """SAEs that cannot be trained as they are set, and checkpoints that cannot be read."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from saegrid.base.errors import CheckpointError
@@ -30,8 +30,23 @@ def saes_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
         sae = study.saes[name]
         if sae.source == "checkpoint":
             yield from _checkpoint_mistakes(study, name, sae, several, facts)
+        elif sae.source == "dashboards":
+            yield from pages_mistakes(f"sae:{name}", f"saes.{name}.files", sae.files)
         else:
             yield from _widths_mistakes(study, name, sae, several, own, facts)
+
+
+def pages_mistakes(part: str, key: str, files: Iterable[str]) -> Iterator[Mistake]:
+    """Files of published pages that are not there."""
+    for path in files:
+        try:
+            file = Path(expand(path))
+        except PathError as problem:
+            yield Mistake(part, f"{key}: {problem}", key)
+            continue
+        if not file.is_file():
+            text = f"{key}: {file} is not there. Name the files of published pages, JSON lines."
+            yield Mistake(part, text, key)
 
 
 # --- trained ----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from saegrid.config.references import key_of_sae
 from saegrid.mistakes.corpora import held_out_is_empty
 from saegrid.mistakes.model import Facts
 from saegrid.mistakes.names import overridden
-from saegrid.mistakes.saes import checkpoint_problem
+from saegrid.mistakes.saes import checkpoint_problem, pages_mistakes
 from saegrid.saes.training.settings import parse, problems
 from saegrid.store.texts import names
 from saegrid.text.corpora.look import check_file
@@ -36,6 +36,9 @@ def study_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
     yield from _lists_mistakes("survey", "survey.lists", study.survey.lists)
     yield from _lexicon_mistakes(study)
     yield from _verify_mistakes(study, facts)
+    if study.analyses.published is not None:
+        files = study.analyses.published.files
+        yield from pages_mistakes("published", "analyses.published.files", files)
     fetched = [s for s in study.saes.values() if s.source == "checkpoint" and not s.path]
     if fetched:
         try:

@@ -23,6 +23,7 @@ STAGES = {
     "train_together": "saegrid.stages.train_together:TRAIN_TOGETHER",
     "train_sae": "saegrid.stages.train_sae:TRAIN_SAE",
     "import_sae": "saegrid.stages.import_sae:IMPORT_SAE",
+    "import_dashboards": "saegrid.stages.import_dashboards:IMPORT_DASHBOARDS",
     "encode": "saegrid.stages.encode:ENCODE",
     "merge": "saegrid.stages.merge:MERGE",
     "density": "saegrid.stages.density:DENSITY",
@@ -30,6 +31,8 @@ STAGES = {
     "concepts": "saegrid.stages.concepts:CONCEPTS",
     "logit_effects": "saegrid.stages.logit_effects:LOGIT_EFFECTS",
     "kin": "saegrid.stages.kin:KIN",
+    "published": "saegrid.stages.published:PUBLISHED",
+    "published_summary": "saegrid.stages.published_summary:PUBLISHED_SUMMARY",
     "page": "saegrid.stages.page:PAGE",
     "measure": "saegrid.stages.measure:MEASURE",
     "baselines": "saegrid.stages.baselines:BASELINES",
@@ -56,6 +59,7 @@ ANALYSES: dict[str, str] = {
     "tests": "saegrid.stages.tests:Settings",
     "probes": "saegrid.stages.probes:Settings",
     "kin": "saegrid.stages.kin:Section",
+    "published": "saegrid.stages.published:Settings",
 }
 """Optional stages, and the class of their section of the config."""
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from saegrid.features.statistics import STATISTICS
-from saegrid.stages.places import layout
+from saegrid.stages.places import layout, weighed
 from saegrid.stages.stage import CELL, At, Figure, Needs, Plan, Stage, Weight
 
 
@@ -25,6 +25,8 @@ DENSITY = Stage(
     code=lambda plan, at: sorted(STATISTICS.values()),
     needs=Needs(memory=2000, minutes=5, priority=2, group="cells"),
     weighs=lambda sizes, at: Weight(write=40 * sizes.active(at)),
+    only={"cell": weighed},
+    displayed="import_dashboards",
     everywhere=True,
     shows=(
         Figure("density_histograms", "saegrid.pages.figures.density_histograms:draw"),

@@ -1,6 +1,6 @@
 """The sparse features of a cell: z of every captured token, of a shard or of the whole corpus."""
 
-from saegrid.stages.places import ENCODER, VERIFIED, activations, reader
+from saegrid.stages.places import ENCODER, VERIFIED, activations, reader, weighed
 from saegrid.stages.stage import CELL, At, Needs, One, Plan, Settings, Sizes, Stage, Weight
 
 
@@ -27,5 +27,7 @@ ENCODE = Stage(
     needs=Needs("encode", 20, "encode", gpu=True, hub=True, priority=1, group="encoders"),
     weighs=weighs,
     whole="merge",
+    only={"cell": weighed},
+    displayed="import_dashboards",
     everywhere=True,
 )

@@ -198,9 +198,20 @@ class Graph:
                 f"`analyses: {{{read.name}: {{...}}}}` to its config."
             )
 
+    def stand_in(self, name: str, cell: str) -> str:
+        """The stage that makes the outputs of a stage for a cell: another one where published pages
+        are all that is known of the cell."""
+        other = self.stages[name].displayed
+        return other if other and cell and self.plan.saes.is_displayed(cell) else name
+
+    def makes(self, stage: Stage, cell: str) -> bool:
+        """Return True if a stage makes outputs of a cell itself."""
+        of = stage.only.get("cell")
+        return of is None or re.fullmatch(of(self.plan), cell) is not None
+
     def maker(self, source: Source) -> tuple[str, At]:
         """The stage and place of the job that makes an output."""
-        stage = self.stages[source.stage]
+        stage = self.stages[self.stand_in(source.stage, source.at.cell)]
         if stage.whole and not source.at.shard and self.plan.corpora[source.at.corpus].shards[0]:
             stage = self.stages[stage.whole]
         return stage.name, self.place(stage.name, source.at)

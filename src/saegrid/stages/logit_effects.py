@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from saegrid.stages.places import ENCODER, MODEL, family_code
+from saegrid.stages.places import ENCODER, MODEL, family_code, weighed
 from saegrid.stages.stage import CELL, At, Needs, Sizes, Stage, Weight
 
 
@@ -25,4 +25,5 @@ LOGIT_EFFECTS = Stage(
     code=family_code,
     needs=Needs(memory=8000, minutes=20, hub=True, priority=4, group="cells"),
     weighs=weighs,
+    only={"cell": weighed},
 )

@@ -6,6 +6,12 @@ from typing import Any
 from saegrid.features.statistics import STATISTICS
 from saegrid.stages.stage import CELL, At, Many, Needs, One, Panel, Plan, Source, Stage, Weight
 
+DISPLAYED = (
+    "published pages, no weights: numbers and histograms are theirs, features are numbered by "
+    "their labels, and activations are known in the rows that they show alone"
+)
+"""The words of a page about a cell that is known by published pages."""
+
 
 def panels(plan: Plan) -> list[Panel]:
     """The panels of features that stages show."""
@@ -18,8 +24,20 @@ def tables(plan: Plan, at: At) -> list[Source]:
 
 
 def reference(plan: Plan, at: At) -> Source | None:
-    """The reference to a checkpoint; None of an SAE that is trained here."""
-    return None if plan.saes.is_trained(at.cell) else Source("import_sae.reference", at)
+    """The reference to a checkpoint; None of any other SAE."""
+    weighed = not plan.saes.is_trained(at.cell) and not plan.saes.is_displayed(at.cell)
+    return Source("import_sae.reference", at) if weighed else None
+
+
+def logits(plan: Plan, at: At) -> Source | None:
+    """The logit effects; None where there is no decoder."""
+    return None if plan.saes.is_displayed(at.cell) else Source("logit_effects.effects", at)
+
+
+def histograms(plan: Plan, at: At) -> Source | None:
+    """The published histograms, where codes hold a part of the activations."""
+    shown = plan.saes.is_displayed(at.cell)
+    return Source("import_dashboards.histograms", at) if shown else None
 
 
 def settings(plan: Plan, at: At) -> dict[str, Any]:
@@ -37,6 +55,7 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
         "layout": corpus.layout,
         "mask": corpus.mask,
         **({"panels": shown} if shown else {}),
+        **({"more": {"known": DISPLAYED}} if plan.saes.is_displayed(at.cell) else {}),
     }
 
 
@@ -48,7 +67,8 @@ PAGE = Stage(
         "top": "top_tokens.top",
         "examples": "top_tokens.examples",
         "concepts": "concepts.table",
-        "logits": "logit_effects.effects",
+        "logits": One(logits),
+        "histograms": One(histograms),
         "tokens": "tokens.tokens",
         "selection": "selection.selection",
         "corpus_items": "items.table",

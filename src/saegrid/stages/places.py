@@ -65,7 +65,9 @@ def tokens(plan: Plan, at: At) -> Source | None:
 
 
 def sae(plan: Plan, at: At) -> list[Source]:
-    """The files of the cell's SAE, trained or imported."""
+    """The files of the cell's SAE, trained or imported; none where it has no weights."""
+    if plan.saes.is_displayed(at.cell):
+        return []
     if plan.saes.is_trained(at.cell):
         return [Source("train_sae.cfg", at), Source("train_sae.weights", at)]
     return [Source("import_sae.reference", at), Source("import_sae.norms", at)]
@@ -109,7 +111,7 @@ def tables_on(plan: Plan, corpus: str) -> Iterator[Source]:
     for stage in plan.graph.present():
         if not stage.is_of_cells or stage.name == "merge":
             continue
-        places = cells_on(plan, corpus)
+        places = [p for p in cells_on(plan, corpus) if plan.graph.makes(stage, p.cell)]
         if corpus != plan.main and not stage.everywhere:
             ends = set(stage.ends(plan)) if stage.ends else set()
             places = [place for place in places if place in ends]
@@ -143,6 +145,11 @@ def family_code(plan: Plan, at: At) -> list[str]:
 def reader(plan: Plan, at: At) -> list[str]:
     """Code that reads the format of the cell's SAE."""
     return [plan.saes.reader(at.cell)]
+
+
+def weighed(plan: Plan) -> str:
+    """Pattern of the cells whose SAE has weights."""
+    return plan.saes.weighed
 
 
 def layout(plan: Plan, at: At) -> dict[str, str]:

@@ -139,7 +139,7 @@ def outputs_of(graph: "Graph", cell: str, corpora: Iterable[str]) -> Iterable[So
     other = {"import_sae" if plan.saes.is_trained(cell) else "train_sae", "merge"}
     for output in recording(graph):
         name = output.partition(".")[0]
-        if name in other:
+        if name in other or not graph.makes(graph.stages[name], cell):
             continue
         names = graph.stages[name].wildcards
         if "corpus" not in names:

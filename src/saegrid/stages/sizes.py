@@ -5,6 +5,7 @@ from typing import Any
 from saegrid.base import io
 from saegrid.base.words import Cell
 from saegrid.capture.sizes import HEADER
+from saegrid.meaning.dashboards import LOOKED_AT
 from saegrid.saes import sizes
 from saegrid.saes.sizes import Sae
 from saegrid.stages.settled import is_recorded
@@ -82,6 +83,8 @@ class Sizes:
 
 def sae_of(plan: Plan, cell: str) -> Sae | None:
     """Sizes of a cell's SAE, of its training or of its checkpoint."""
+    if plan.saes.is_displayed(cell):
+        return Sae(d_model=0, d_sae=LOOKED_AT, itemsize=4, l0=1)
     width = plan.model.width(Cell.parse(cell).site)
     if not plan.saes.is_trained(cell):
         return sizes.of_checkpoint(plan.saes.checkpoint(cell), cell, width)

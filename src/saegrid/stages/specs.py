@@ -28,6 +28,7 @@ class Specs:
         What is read is taken as of the job's own shard: results do not depend on how a corpus is
         cut, so that what follows on all shards has the spec of the whole among its inputs.
         """
+        name = self._graph.stand_in(name, at.cell)
         at = self._graph.place(name, at)
         key = (name, at)
         if key not in self._specs:
@@ -51,6 +52,7 @@ class Specs:
 
     def digest(self, name: str, at: At) -> str:
         """The digest that stands for a spec; Upstream where that cannot be made."""
+        name = self._graph.stand_in(name, at.cell)
         key = (name, self._graph.place(name, at))
         if key not in self._digests:
             try:

@@ -242,6 +242,8 @@ class Stage:
     """Patterns of wildcards, where the rule is not for all of their values."""
     whole: str = ""
     """The stage that makes its output of a corpus in shards from those of the shards."""
+    displayed: str = ""
+    """The stage that makes its outputs of a cell of which published pages are all that is known."""
     like: str = ""
     """The stage whose spec it has: another file that stands for the same."""
     config: type[Strict] | None = None

@@ -43,11 +43,13 @@ def tables(plan: Plan) -> Iterator[Source]:
     yield from activations(plan)
     yield from saes(plan)
     for place in cells(plan):
-        yield Source("logit_effects.effects", place)
+        if not plan.saes.is_displayed(place.cell):
+            yield Source("logit_effects.effects", place)
     for stage in plan.graph.present():
         if stage.everywhere:
             for place in cells_on_each(plan):
-                yield Source(f"{stage.name}.{next(iter(stage.writes))}", place)
+                if plan.graph.makes(stage, place.cell):
+                    yield Source(f"{stage.name}.{next(iter(stage.writes))}", place)
     if plan.verified.imported:
         yield Source("verify_checkpoint.facts", At())
 
@@ -173,6 +175,7 @@ PARTS = {
     "metrics": {"measure", "baselines"},
     "survey": {"survey", "base_rates"},
     "verify": {"verify_checkpoint"},
+    "published": {"published"},
     "hub": {"import_sae"},
 }
 """Stages that a part of a study with a mistake keeps from being made (`saegrid.mistakes`)."""

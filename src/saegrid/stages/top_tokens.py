@@ -1,7 +1,14 @@
 """Examples of every feature: its top tokens, and a sample of the others."""
 
 from saegrid.stages.places import layout
-from saegrid.stages.stage import CELL, Needs, Stage, Weight
+from saegrid.stages.stage import CELL, At, Needs, Plan, Settings, Stage, Weight
+
+
+def settings(plan: Plan, at: At) -> Settings:
+    """The layout, and whether labels number the features."""
+    by_label = {"by_label": True} if plan.saes.is_displayed(at.cell) else {}
+    return {**layout(plan, at), **by_label}
+
 
 TOP_TOKENS = Stage(
     "top_tokens",
@@ -16,7 +23,7 @@ TOP_TOKENS = Stage(
         "examples": CELL + "examples.parquet",
     },
     sections=("top_tokens",),
-    settings=layout,
+    settings=settings,
     needs=Needs(memory=2000, minutes=10, priority=3, group="cells"),
     weighs=lambda sizes, at: Weight(write=400 * sizes.shown(at)),
     everywhere=True,

@@ -111,7 +111,7 @@ function pairs(flat) { // [string, count, ...] -> [[text, count], ...]
 
 function shares(tokens, place) { // "dog 43% cat 12%": tokens with their share of all firings
   return tokens.flatMap(([token, n]) => {
-    const share = 100 * n / col.n_active[place];
+    const share = 100 * n / (col.n_seen ?? col.n_active)[place];
     return [el("bdi", { className: "token", textContent: token }),
       el("span", { className: "part", textContent: ` ${share < 1 ? "<1" : Math.round(share)}% ` })];
   });
@@ -129,7 +129,7 @@ async function draw() {
   if (mine !== turn) return;
   const paragraph = (name, heading, parts) => el("p", { className: name }, ...(parts.length
     ? [el("span", { className: "muted", textContent: heading }), ...parts] : []));
-  const tokens = paragraph("tokens", "fires on ", shares(pairs(col.tokens[place]), place));
+  const tokens = paragraph("tokens", col.n_seen ? "fires on, in the rows shown, " : "fires on ", shares(pairs(col.tokens[place]), place));
   const words = paragraph("words", "words of its top tokens ", spell(pairs(col.words[place]), true));
   const badges = col.badges[place].map(([kind, text]) =>
     el("li", { className: kind, textContent: text }));

@@ -89,7 +89,7 @@ function definitions() {
     MAX: `the largest activation of a ${masked} token`,
     ...Object.fromEntries(index.statistics.map(({ heading, words }) => [heading, words])),
     rank: "place by density; ties by id",
-    "fires on": `tokens by their share of the active ${masked} tokens, blanks around them left out`,
+    "fires on": `tokens by their share of the active ${masked} tokens${col.n_seen ? " that published rows show" : ""}, blanks around them left out`,
     words: "the whole words around the top tokens; a token without a letter or digit is its own",
     top: facts.has_edits
       ? "distinct edit words and distinct originals among the top tokens"

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from saegrid.features.shares import Shares
 from saegrid.features.statistics import registered
+from saegrid.meaning.kinds import counted
 from saegrid.pages.browser import pack
 from saegrid.pages.browser.bodies import Texts
 from saegrid.pages.browser.shown import Tokens, Windows
@@ -122,22 +123,7 @@ def _badges(row: Mapping[str, Any]) -> list[list[str]]:
     elif kind == "coherent":
         first = [[kind, f"near words, p {row['p_coherence']:.2g}"]]
     else:
-        first = [] if label is None else [["form", f"{label} {_counted(row)}{of}"]]
+        first = [] if label is None else [["form", f"{label} {counted(row)}{of}"]]
     if kind != "meaning" and row["n_concept"]:
         first.append(["share", f"{row['concept']} {row['n_concept']}{of}"])
     return first
-
-
-COUNTED = {
-    "word": ("n_word", "n_token"),
-    "token": ("n_token",),
-    "letter": ("n_letter",),
-    "ending": ("n_ending",),
-    "position": ("n_start", "n_stop"),
-}
-"""Columns that count the rows of a form: a word may be a piece of its compounds, a place the first
-or the last one of a text; the larger number is that of the label."""
-
-
-def _counted(row: Mapping[str, Any]) -> int:
-    return max(row[column] for column in COUNTED[row["kind"]])

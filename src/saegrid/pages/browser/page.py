@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saegrid.codes.sparse import Features
+from saegrid.features.histogram import Histogram
 from saegrid.features.shares import Spelled, token_shares
 from saegrid.features.statistics import registered
 from saegrid.pages.browser import bodies, listing, pack, shown
@@ -40,6 +41,7 @@ def page(
     selection: pa.Table | None = None,
     items: pa.Table | None = None,
     panels: Sequence[Mapping[str, Any]] = (),
+    bars: Histogram | None = None,
 ) -> str:
     """The text of features.html. The same arguments give the same bytes.
 
@@ -52,6 +54,8 @@ def page(
     concepts: concepts.parquet, what each feature is about.
     logits: feature, side (top, bottom), rank, token, effect.
     panels: name, heading, words, and rows by feature, see `panels`.
+    bars: histograms of the features in their order, where `values` hold a part of the activations,
+      those that published rows show; shares of tokens are then of this part.
     ValueError where facts are missing or the tables come from different runs.
     """
     require(cell_facts, REQUIRED, "The facts of a cell's page")
@@ -61,7 +65,8 @@ def page(
     table = Tokens.of(tokens)
     view = shown.windows(shown.examples_of(top_tokens, examples), place, table)
     masked = shown.masked_tokens(table, _kept(selection))
-    bars = shown.histograms(features, values, masked)
+    is_whole = bars is None
+    bars = shown.histograms(features, values, masked) if bars is None else bars
     spelled = Spelled.of(table.text)
     shares = token_shares(values, spelled, masked, TOKENS)
     texts = bodies.texts(view, table, logits, spelled.names.take(pa.array(shares.code)))
@@ -76,6 +81,7 @@ def page(
         "panels": [[panel["heading"], panel["words"]] for panel in panels],
         "columns": {
             **listing.columns(features),
+            **({} if is_whole else {"n_seen": shown.seen(values, masked)[feature].tolist()}),
             "tokens": listing.frequent(shares, texts.tokens, place, len(feature)),
             **listing.summary(view, len(feature), texts, table),
             "badges": listing.badges(concepts, top_tokens, place, len(feature)),

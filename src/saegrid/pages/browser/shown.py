@@ -143,6 +143,11 @@ def masked_tokens(tokens: Tokens, kept: np.ndarray | None) -> np.ndarray:
     return masked
 
 
+def seen(values: Features, masked: np.ndarray) -> np.ndarray:
+    """(d_sae,) int64: the active masked tokens of each feature that `values` hold."""
+    return np.bincount(values.owners()[masked[values.indices]], minlength=values.d_sae)
+
+
 def histograms(features: pa.Table, values: Features, masked: np.ndarray) -> Histogram:
     """Histograms of the non-zero masked activations of each feature, (feature,) in front.
 

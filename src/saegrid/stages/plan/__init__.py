@@ -42,7 +42,7 @@ class Plan:
 
     def _sites(self) -> list[Site]:
         """The sites that cells read, and those that transcoders write."""
-        read = {cell.site for cell in self.cells}
+        read = {cell.site for cell in self.cells if not self.saes.is_displayed(str(cell))}
         written = {self.saes.writes(str(cell)) for cell in self.cells}
         return sorted(read | (written - {None}))
 

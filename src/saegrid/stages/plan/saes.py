@@ -26,21 +26,33 @@ class Saes:
         self.study, self.cells = study, list(cells)
         used = sorted({cell.sae for cell in self.cells})
         self.trained = [name for name in used if study.saes[name].source == "train"]
-        self.imported = [name for name in used if name not in self.trained]
+        self.displayed = [name for name in used if study.saes[name].source == "dashboards"]
+        self.imported = [n for n in used if n not in self.trained and n not in self.displayed]
 
     def is_trained(self, cell: str) -> bool:
         """Return True if the SAE of a cell is trained in this study."""
         return Cell.parse(cell).sae in self.trained
 
+    def is_displayed(self, cell: str) -> bool:
+        """Return True if published pages are all that is known of the SAE of a cell."""
+        return Cell.parse(cell).sae in self.displayed
+
     def checkpoint(self, cell: str) -> dict[str, Any]:
-        """The location of a cell's checkpoint, layer and position filled in; a path comes first."""
+        """The location of a cell's checkpoint, layer and position filled in; a path comes first.
+        ConfigError where there is none."""
         named = Cell.parse(cell)
+        if self.is_displayed(cell):
+            raise ConfigError(
+                f"saes.{named.sae}: published pages are all that is known of {cell}, so that it "
+                "has no weights, activations or metrics. Ask for the target all or pages."
+            )
         sae = location(self.study.saes[named.sae], named)
         return sae | {"repo": None, "folder": None, "revision": None} if sae["path"] else sae
 
     def writes(self, cell: str) -> Site | None:
         """The site that a transcoder writes; None for an SAE, which writes where it reads."""
-        position = None if self.is_trained(cell) else self.checkpoint(cell)["writes"]
+        has = not self.is_trained(cell) and not self.is_displayed(cell)
+        position = self.checkpoint(cell)["writes"] if has else None
         site = Cell.parse(cell).site
         return site._replace(position=position.upper()) if position else None
 
@@ -96,7 +108,15 @@ class Saes:
 
     def from_hub(self, cell: str) -> bool:
         """Return True if a cell's checkpoint comes from the hub."""
-        return not self.is_trained(cell) and not self.checkpoint(cell)["path"]
+        if self.is_trained(cell) or self.is_displayed(cell):
+            return False
+        return not self.checkpoint(cell)["path"]
+
+    @property
+    def weighed(self) -> str:
+        """Regular expression of the cells whose SAE has weights."""
+        others = [name for name in self.study.saes if name not in self.displayed]
+        return self.pattern(others if self.displayed else None)
 
     def pattern(self, names: Iterable[str] | None = None) -> str:
         """Regular expression of the cells with these SAEs; of any cell without."""
