@@ -245,6 +245,6 @@ COUNTED = {
 or the last one of a text; the larger number is that of the label."""
 
 
-def counted(row: Mapping[str, Any]) -> int:
+def bearing(row: Mapping[str, Any]) -> int:
     """The rows of a feature that bear its form, from its row of concepts.parquet."""
     return max(row[column] for column in COUNTED[row["kind"]])

@@ -20,7 +20,7 @@ from saegrid.features.density import counted
 from saegrid.features.examples import LABEL_BATCH, away_from_edges
 from saegrid.features.windows import Corpus, words_at
 from saegrid.meaning.dashboards import Displayed, Places, stands_in
-from saegrid.meaning.kinds import counted
+from saegrid.meaning.kinds import bearing
 
 SAME, NEAR, NONE = "same", "near", "none"
 """Verdicts, see `verdict`."""
@@ -234,7 +234,7 @@ def said_of(concepts: pa.Table) -> dict[int, str]:
         if kind == "meaning":
             said[row["feature"]] = f"{row['label']} {row['n_concept']}{of}"
         elif row["label"]:
-            said[row["feature"]] = f"{row['label']} {counted(row)}{of}"
+            said[row["feature"]] = f"{row['label']} {bearing(row)}{of}"
         elif row["n_concept"]:
             said[row["feature"]] = f"({row['concept']} {row['n_concept']}{of})"
     return said

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from saegrid.features.shares import Shares
 from saegrid.features.statistics import registered
-from saegrid.meaning.kinds import counted
+from saegrid.meaning.kinds import bearing
 from saegrid.pages.browser import pack
 from saegrid.pages.browser.bodies import Texts
 from saegrid.pages.browser.shown import Tokens, Windows
@@ -123,7 +123,7 @@ def _badges(row: Mapping[str, Any]) -> list[list[str]]:
     elif kind == "coherent":
         first = [[kind, f"near words, p {row['p_coherence']:.2g}"]]
     else:
-        first = [] if label is None else [["form", f"{label} {counted(row)}{of}"]]
+        first = [] if label is None else [["form", f"{label} {bearing(row)}{of}"]]
     if kind != "meaning" and row["n_concept"]:
         first.append(["share", f"{row['concept']} {row['n_concept']}{of}"])
     return first
