@@ -16,8 +16,17 @@ CELL = At("headlines", "L1R-8x", site="L1R")
 
 def test_its_jobs() -> None:
     jobs = Counter(job.stage.name for job in jobs_of(plan_of(displayed()), "all"))
-    each = ("import_dashboards", "top_tokens", "published", "page")
-    once = ("items", "selection", "tokens", "summary", "published_summary", "plot", "index")
+    each = ("import_dashboards", "top_tokens", "concepts", "published", "page")
+    once = (
+        "items",
+        "selection",
+        "tokens",
+        "vocabulary",
+        "summary",
+        "published_summary",
+        "plot",
+        "index",
+    )
     assert jobs == dict.fromkeys(each, 2) | dict.fromkeys(once, 1)
 
 
