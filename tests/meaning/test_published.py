@@ -172,7 +172,11 @@ def test_a_batch_without_an_active_feature(tmp_path: Path) -> None:
         (640, None, "none"), (6400, None, "none"),
     ]  # fmt: skip
     assert (table[0]["shown"], table[0]["n_found"]) == ("w41", 1)
+    table[0] |= {"concept": "food", "feature": 3, "ours": "animals 20/20"}  # another feature's
     summary = summed_up({"L3R-32x": pa.Table.from_pylist(table, schema=SCHEMA)}, "headlines")
+    assert panel(summary) == {}
+    (line,) = named(summary)
+    assert "href" not in line and line["we say"] == "–"
     assert verdicts(summary) == [
         {"page": "L3R-32x", "features": 2, "same": 0, "near": 0, "none": 2}
     ]

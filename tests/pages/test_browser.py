@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from saegrid.codes.sparse import Features
+from saegrid.features.histogram import BINS, Histogram
 from saegrid.features.statistics import STATISTICS, registered
 from saegrid.pages.browser import shown
 from saegrid.pages.browser.page import CHUNK, TOKENS, page
@@ -312,6 +313,21 @@ def test_page_without_active_features(world):
     )
     made = {**world, **empty, "values": none, "concepts": None, "logits": None}
     assert Document(page(**made)).open("index")["columns"]["feature"] == []
+
+
+def test_histograms_of_a_source_stand_where_codes_are_a_part(world, document):
+    """Bars and numbers are those of the source; shares are of what the codes hold."""
+    own = {**world, "features": world["features"].set_column(
+        1, "n_active", pa.array([7] * len(world["features"]), pa.int64()))}  # fmt: skip
+    n = len(world["features"])
+    edges = np.tile(np.linspace(0.5, 3, BINS + 1), (n, 1))
+    bars = Histogram(edges, np.tile([7] + [0] * (BINS - 1), (n, 1)))
+    shown_page = Document(page(**own, bars=bars))
+    index, bodies = shown_page.open("index"), shown_page.chunks("f")
+    assert index["columns"]["n_active"] == [7] * n
+    assert index["columns"]["n_seen"] == world["features"]["n_active"].to_pylist()
+    assert all(body["h"] == [7] + [0] * (BINS - 1) and body["e"] == [0.5, 3] for body in bodies)
+    assert "n_seen" not in document.open("index")["columns"]
 
 
 def test_features_without_examples_keep_their_numbers(world):

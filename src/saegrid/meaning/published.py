@@ -292,11 +292,11 @@ def named(table: pa.Table) -> list[dict[str, Any]]:
     return [
         {
             "feature": f"{row['cell']} #{row['label']}",
-            **({"href": row["href"]} if row["feature"] is not None else {}),
+            **({"href": row["href"]} if row["verdict"] != NONE else {}),
             "the source says": row["concept"],
             "of 20": row["count"],
             "its words": row["words"] or "–",
-            "we say": row["ours"] or "–",
+            "we say": (row["verdict"] != NONE and row["ours"]) or "–",
             "words of its rows": row["shown"],
             **_judged(row),
         }

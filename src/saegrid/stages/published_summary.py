@@ -23,8 +23,9 @@ PUBLISHED_SUMMARY = Stage(
             "published_named",
             "The features that the published study names",
             "What the source says of them (its concept, how many of the 20 rows it counts, the "
-            "words that it lists) beside what we say of the feature that has their tokens, with "
-            "the whole words around the tokens of their rows.",
+            "words that it lists) beside what we say of the feature that has their tokens (in "
+            "brackets where the judgement does not hold), with the whole words around the tokens "
+            "of their rows.",
             "saegrid.meaning.published:named",
             "published_summary.table",
         ),
