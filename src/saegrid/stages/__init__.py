@@ -27,7 +27,6 @@ STAGES = {
     "density": "saegrid.stages.density:DENSITY",
     "top_tokens": "saegrid.stages.top_tokens:TOP_TOKENS",
     "logit_effects": "saegrid.stages.logit_effects:LOGIT_EFFECTS",
-    "page": "saegrid.stages.page:PAGE",
     "measure": "saegrid.stages.measure:MEASURE",
     "baselines": "saegrid.stages.baselines:BASELINES",
     "health": "saegrid.stages.health:HEALTH",
@@ -39,6 +38,8 @@ STAGES = {
     "probes_texts": "saegrid.stages.probes_texts:PROBES_TEXTS",
     "probes": "saegrid.stages.probes:PROBES",
     "probes_summary": "saegrid.stages.probes_summary:PROBES_SUMMARY",
+    "names": "saegrid.stages.names:NAMES",
+    "page": "saegrid.stages.page:PAGE",
     "findings": "saegrid.stages.findings:FINDINGS",
     "summary": "saegrid.stages.summary:SUMMARY",
     "summary_by_corpus": "saegrid.stages.summary_by_corpus:SUMMARY_BY_CORPUS",
@@ -50,6 +51,7 @@ STAGES = {
 ANALYSES: dict[str, str] = {
     "tests": "saegrid.stages.tests:Settings",
     "probes": "saegrid.stages.probes:Settings",
+    "names": "saegrid.stages.names:Settings",
 }
 """Optional stages, and the class of their section of the config."""
 

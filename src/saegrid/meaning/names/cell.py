@@ -1,0 +1,99 @@
+"""The names of a cell, from its tables and settings."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from saegrid.base.paths import expand
+from saegrid.base.words import EDITED
+from saegrid.codes.sparse import Features
+from saegrid.meaning.names import contexts, namer_class
+from saegrid.meaning.names.chosen import chosen, donors
+from saegrid.meaning.names.namer import Namer
+from saegrid.meaning.names.run import Outcome, run
+from saegrid.meaning.names.words import word_lists
+
+
+def name_cell(
+    features: Features,
+    tokens: pa.Table,
+    kept: np.ndarray,
+    items: pa.Table,
+    settings: Mapping[str, Any],
+    layout: str = "headline",
+    tests: pa.Table | None = None,
+    concepts: pa.Table | None = None,
+    lists: str | None = None,
+    answers: str = "answers",
+    say: Callable[[str], None] = print,
+) -> Outcome:
+    """Names of features of a cell with their scores.
+
+    kept: (item,) bool. settings: the section `names` of the config. tests: tests.parquet of the
+    cell; concepts: concepts.parquet. lists: file of word lists, None for those of the package.
+    answers: folder of the answers of models.
+    """
+    of = contexts.material(
+        features, tokens, kept, edits_of(tokens, items), layout, settings["seed"]
+    )
+    words = word_lists(lists)
+    known = {row["feature"]: row for row in concepts.to_pylist()} if concepts else {}
+    ids = chosen(
+        settings["features"],
+        n_texts(of),
+        confirmed(tests),
+        settings["min_texts"],
+        settings["seed"],
+    )
+    how = contexts.Settings(**{key: settings[key] for key in contexts.Settings._fields})
+    drawn = {f: contexts.draw(of, f, words, how, known.get(f)) for f in ids.tolist()}
+    return run(
+        drawn,
+        donors(ids, settings["seed"]),
+        namer_of(settings, answers, words),
+        settings["namer"],
+        say,
+        known,
+        settings["most_calls"],
+        settings["price"],
+    )
+
+
+def namer_of(
+    settings: Mapping[str, Any], answers: str, lists: Mapping[str, frozenset[str]]
+) -> Namer:
+    """The namer of the settings."""
+    kind = namer_class(settings["namer"])
+    if settings["namer"] == "lexical":
+        return kind(lists)
+    if settings["namer"] == "local":
+        return kind(answers, expand(settings["model"]))
+    keys = ("model", "base_url", "key", "timeout", "retries", "at_once", "batch", "options")
+    return kind(answers, **{key: settings[key] for key in keys})
+
+
+def edits_of(tokens: pa.Table, items: pa.Table) -> list[str] | None:
+    """(item,) the last word of each edit; None of plain text."""
+    if EDITED not in set(tokens["side"].cast(pa.string()).unique().to_pylist()):
+        return None
+    return [((edit or "").split() or [""])[-1] for edit in items["edit"].to_pylist()]
+
+
+def n_texts(of: contexts.Material) -> np.ndarray:
+    """(feature,) edits, or words of plain text, on which each fires."""
+    owner, at = of.features.owners(), of.places.token[of.features.indices]
+    owner, at = owner[at >= 0], at[at >= 0]
+    new = (np.diff(owner, prepend=-1) != 0) | (np.diff(at, prepend=-1) != 0)
+    return np.bincount(owner[new], minlength=of.features.d_sae)
+
+
+def confirmed(tests: pa.Table | None) -> Sequence[int]:
+    """The confirmed features of a cell, those of the smallest family-wise p of discovery first."""
+    if tests is None:
+        return []
+    columns = tests.select(["feature", "p_maxt", "confirmed"])
+    rows = [row for row in columns.to_pylist() if row["confirmed"]]
+    ordered = sorted(rows, key=lambda row: (row["p_maxt"], row["feature"]))
+    return list(dict.fromkeys(row["feature"] for row in ordered))

@@ -1,0 +1,58 @@
+"""Words as names compare them, and lists of words by topic."""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib.resources import files
+
+from saegrid.text.wordlists import normal, read_lists
+
+PARTS = re.compile(r"[\s\-–—/]+")
+
+
+@lru_cache(maxsize=1 << 16)
+def stem(word: str) -> str:
+    """A word without its commonest English endings, as it is compared: hairs and hair are one.
+
+    Plurals and third persons lose -s, -es, and -ies for -y; -ed and -ing go where at least three
+    letters with a vowel are left, and with them a doubled last letter.
+    """
+    word = normal(word)
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if word.endswith(("sses", "shes", "ches", "xes", "zes")):
+        return word[:-2]
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    for ending in ("ing", "ed"):
+        rest = word.removesuffix(ending)
+        if rest != word and len(rest) >= 3 and any(letter in "aeiouy" for letter in rest):
+            double = len(rest) > 3 and rest[-1] == rest[-2] and rest[-1] not in "lsz"
+            return rest[:-1] if double else rest.removesuffix("e")
+    return word.removesuffix("e") if len(word) > 3 else word
+
+
+def types(text: str) -> list[str]:
+    """The stems of the words of a text, and of the parts of words with a hyphen."""
+    words = [word for word in text.split() if normal(word)]
+    parts = [part for word in words for part in PARTS.split(word) if normal(part)]
+    return list(dict.fromkeys(stem(word) for word in [*words, *parts]))
+
+
+def stems(words: Iterable[str]) -> frozenset[str]:
+    """The stems of a list of words."""
+    return frozenset(stem(word) for word in words)
+
+
+def word_lists(path: str | None = None) -> dict[str, frozenset[str]]:
+    """Stems by topic: of a YAML file, or of the lists that come with the package."""
+    lists = read_lists(path or str(files("saegrid.text") / "topic_lists" / "common.yaml"))
+    return {topic: stems(words) for topic, words in lists.items()}
+
+
+def topic_of(words: Iterable[str], lists: Mapping[str, frozenset[str]]) -> str | None:
+    """The list that holds most of some different stems, two at least; the first of equal ones."""
+    unique = set(words)
+    counts = {topic: len(unique & listed) for topic, listed in lists.items()}
+    best = max(counts, key=lambda topic: counts[topic], default=None)
+    return best if best is not None and counts[best] >= 2 else None
