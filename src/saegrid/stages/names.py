@@ -115,9 +115,9 @@ def check(named: dict[str, Any]) -> None:
     url = named["base_url"]
     if url is not None and not _is_plain(url):
         raise ConfigError(
-            f"{key}.base_url: expected an address like https://api.example.org/v1, without a "
-            "name, password or key in it, since it stands in the headers of results. Mend it; `key` "
-            "names the environment variable of a key."
+            f"{key}.base_url: expected an address like https://server.org/v1, with no "
+            "name, password or key in it, since it stands in the headers of results. Mend it; "
+            "`key` names the environment variable of a key."
         )
     variable = named["key"]
     if variable is not None and not (variable.isidentifier() and len(variable) <= 60):

@@ -39,7 +39,7 @@ class Asked:
     """Questions at a time."""
 
     def __init__(self, answers: Answers) -> None:
-        self.answers = answers
+        self.answers, self._state = answers, _State()
 
     def send(self, question: Question) -> str:
         """The text that the model answers; `Unanswered` where it does not."""
@@ -57,7 +57,8 @@ class Asked:
         return Question(prompt, lambda text: prompts.read_list(text, n), 10 + 3 * n)
 
     def name(self, subjects: Sequence[Subject]) -> list[Answer]:
-        """A name of each feature."""
+        """A name of each feature. Whoever was gone before is asked again."""
+        self._state = _State()
         return self.ask([self.naming(subject) for subject in subjects])
 
     def judge(self, cases: Sequence[Case]) -> list[list[Answer]]:
@@ -88,9 +89,8 @@ class Asked:
         whatever comes is kept at once. After `GONE` questions in a row that nobody answers the
         rest is not asked."""
         todo = {q.prompt: q for q in questions if self._kept(q).value is None}
-        state = _State()
         with ThreadPoolExecutor(self.at_once) as pool:
-            asked = pool.map(lambda q: self._one(q, state), todo.values())
+            asked = pool.map(self._one, todo.values())
             new = dict(zip(todo, asked, strict=True))
         return [new.get(q.prompt) or self._kept(q) for q in questions]
 
@@ -105,7 +105,8 @@ class Asked:
         except ValueError as problem:
             return Answer(None, str(problem))
 
-    def _one(self, question: Question, state: "_State") -> Answer:
+    def _one(self, question: Question) -> Answer:
+        state = self._state
         if state.why:
             return Answer(
                 None, f"not asked, since {GONE} questions before had no answer: {state.why}"

@@ -48,7 +48,8 @@ class Material(NamedTuple):
 
     features: Features
     tokens: Mapping[str, Any]
-    """Columns row and item as arrays, text as a list."""
+    """Columns row and item as arrays, text as a list; ours (token,) bool: part of a text that has
+    contexts."""
     places: Occurrences
     """Where it is known whether a feature fires: edits, or captured words of plain text."""
     first: np.ndarray
@@ -122,7 +123,12 @@ def material(
     group = tokens["group"].to_numpy()[first] if places.n else np.zeros(0, np.int64)
     return Material(
         features,
-        {"row": tokens["row"].to_numpy(), "item": item, "text": tokens["text"].to_pylist()},
+        {
+            "row": tokens["row"].to_numpy(),
+            "item": item,
+            "text": tokens["text"].to_pylist(),
+            "ours": ours,
+        },
         places,
         first,
         last,
@@ -339,7 +345,7 @@ def _context(of: Material, first: int, last: int, window: int) -> Context:
         start -= 1
     while stop + 1 < len(row) and stop - last < window and _same(row, item, stop + 1, last):
         stop += 1
-    inside = of.others.token >= 0
+    inside = of.tokens["ours"]
     before = "".join(text[i] for i in range(start, first) if inside[i])
     marked = "".join(text[i] for i in range(first, last + 1))
     after = "".join(text[i] for i in range(last + 1, stop + 1) if inside[i])

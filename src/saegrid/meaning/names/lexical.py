@@ -15,8 +15,9 @@ from saegrid.text.wordlists import normal
 
 WORDS = 8
 """Words of a name that has no better."""
-LETTER, ENDING = "words that begin with ", "words that end in -"
-FORMS = re.compile(f"({LETTER}|{ENDING})(.+)")
+LETTER, ENDING, PIECE = "words that begin with ", "words that end in -", "words that contain "
+FORMS = re.compile(f"({LETTER}|{ENDING}|{PIECE})(.+)")
+TESTS = {LETTER: str.startswith, ENDING: str.endswith, PIECE: str.__contains__}
 
 
 class Lexical:
@@ -50,8 +51,8 @@ class Lexical:
     def _shows(self, name: str, context: Context) -> Answer:
         form = FORMS.fullmatch(name)
         if form:
-            test = str.startswith if form[1] == LETTER else str.endswith
-            return Answer(any(test(normal(word), form[2]) for word in context.marked.split()))
+            words = map(normal, context.marked.split())
+            return Answer(any(TESTS[form[1]](word, form[2]) for word in words))
         listed = self.lists.get(name)
         if listed is None and "," not in name and "." in name:
             return Answer(None, f"no list has the words of {name}")
@@ -66,9 +67,9 @@ def of_concept(row: Mapping[str, Any] | None) -> str | None:
     kind = row["kind"]
     if kind == "meaning":
         return row["concept"]
-    if kind in ("letter", "ending") and row[kind]:
-        return (LETTER if kind == "letter" else ENDING) + row[kind].lstrip("-")
-    return None
+    heads = {"letter": LETTER, "ending": ENDING, "token": PIECE}
+    form = normal(row[kind] or "") if kind in heads else ""
+    return heads[kind] + form if form else None
 
 
 def commonest(contexts: Sequence[Context], n: int = WORDS) -> str | None:

@@ -50,7 +50,7 @@ class Local(Asked):
             ids = self._ids(question.prompt, question.most)
             if question.most:
                 return self._continued(ids, question.most)
-            yes, no = (self._likelihood(ids, tokenizer, text) for text in (YES, NO))
+            yes, no = self._likelihoods(ids, tokenizer, (YES, NO))
         if math.isnan(yes) or math.isnan(no):
             raise Unanswered("the model's probabilities are not numbers")
         return f"[{int(yes > no)}]"
@@ -67,15 +67,22 @@ class Local(Asked):
         )
         return tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
 
-    def _likelihood(self, ids: Any, tokenizer: Any, text: str) -> float:
-        """Log-probability of a text after a prompt (1, token): the sum over its tokens."""
+    def _likelihoods(self, ids: Any, tokenizer: Any, texts: Sequence[str]) -> list[float]:
+        """Log-probability of each text after a prompt (1, token): the sum over its tokens. One pass
+        does for all texts of one token."""
         import torch
 
         _, model = self._load()
-        more = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
-        logits = model(torch.cat([ids, more], dim=1)).logits[0, ids.shape[1] - 1 : -1]
-        chosen = torch.log_softmax(logits.double(), dim=-1).gather(1, more[0][:, None])
-        return float(chosen.sum())
+        first = model(ids).logits[0, -1:]
+        sums = []
+        for text in texts:
+            more = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
+            logits = first
+            if more.shape[1] > 1:
+                logits = model(torch.cat([ids, more], dim=1)).logits[0, ids.shape[1] - 1 : -1]
+            chosen = torch.log_softmax(logits.double(), dim=-1).gather(1, more[0][:, None])
+            sums.append(float(chosen.sum()))
+        return sums
 
     def _ids(self, prompt: str, most: int) -> Any:
         """(1, token) the tokens of a prompt, in the model's chat format where it has one; of one

@@ -14,22 +14,21 @@ PARTS = re.compile(r"[\s\-–—/]+")
 def stem(word: str) -> str:
     """A word without its commonest English endings, as it is compared: hairs and hair are one.
 
-    Plurals and third persons lose -s, -es, and -ies for -y; -ed and -ing go where at least three
-    letters with a vowel are left, and with them a doubled last letter.
+    Endings go in this order: -s but not -ss, -us, -is; -ed and -ing where three letters with a
+    vowel are left, and with them a doubled last letter; -e of more than three letters. A last y
+    becomes i. It joins some words that are not one: news and new, hope and hop.
     """
     word = normal(word)
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if word.endswith(("sses", "shes", "ches", "xes", "zes")):
-        return word[:-2]
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
+        word = word[:-1]
     for ending in ("ing", "ed"):
         rest = word.removesuffix(ending)
         if rest != word and len(rest) >= 3 and any(letter in "aeiouy" for letter in rest):
-            double = len(rest) > 3 and rest[-1] == rest[-2] and rest[-1] not in "lsz"
-            return rest[:-1] if double else rest.removesuffix("e")
-    return word.removesuffix("e") if len(word) > 3 else word
+            is_double = len(rest) > 3 and rest[-1] == rest[-2] and rest[-1] not in "lsz"
+            word = rest[:-1] if is_double else rest
+            break
+    word = word.removesuffix("e") if len(word) > 3 else word
+    return word[:-1] + "i" if len(word) > 2 and word[-1] == "y" else word
 
 
 def types(text: str) -> list[str]:
