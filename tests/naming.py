@@ -178,3 +178,26 @@ def serve(answer=good):
     finally:
         server.shutdown()
         server.server_close()
+
+
+def tiny_llama(folder, **tokenizer_settings):
+    """The folder of a Llama of one layer with random weights, whose tokens are words."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    words = ["<unk>", "</s>", "yes", "no", "Answer", ":", *FILLER]
+    words += [word for several in WORDS.values() for word in several]
+    vocabulary = {word: i for i, word in enumerate(dict.fromkeys(words))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    special = {"unk_token": "<unk>", "eos_token": "</s>"}
+    whole = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+    whole.chat_template = tokenizer_settings.get("chat_template")
+    whole.save_pretrained(folder)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
+    config = LlamaConfig(vocab_size=len(vocabulary), max_position_embeddings=512, **sizes, **heads)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return str(folder)

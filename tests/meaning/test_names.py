@@ -41,6 +41,7 @@ def test_a_namer_that_knows_scores_one_and_names_of_others_a_half(of):
     assert names["name"] == TOPICS
     assert names["detection"] == names["fuzzing"] == [1.0] * 4
     assert names["detection_random"] == names["detection_form"] == [1.0] * 4
+    assert names["detection_strong"] == [1.0] * 4
     assert names["null_fuzzing"] == [0.5] * 4
     assert np.mean(names["null_detection"]) == pytest.approx(0.5, abs=0.2)
     assert max(names["null_detection"]) <= 0.5
@@ -97,6 +98,30 @@ def test_the_interval_holds_what_it_says():
     chance = np.where(truth, 0.7, 0.2)
     results = [score(truth, (rng.random(21) < chance).astype(float)) for _ in range(2000)]
     assert np.mean([r.low <= 0.75 <= r.high for r in results]) >= 0.95
+
+
+def test_parts_of_a_score_are_those_of_their_contexts(of):
+    """A namer who knows the weak half of each topic alone, against scores by hand."""
+
+    class Weak(Knowing):
+        def judge(self, cases):
+            return [[Answer(c.marked in WORDS[k.name][:6]) for c in k.contexts] for k in cases]
+
+    result = outcome(draws(of, n_scored=15), Weak())
+    rows = result.contexts.to_pandas()
+    for row in result.names.to_pylist():
+        mine = rows[(rows.feature == row["feature"]) & (rows.use == "detection")]
+        yes, no = mine[mine.truth], mine[~mine.truth]
+        right = 1 - no.verdict.astype(float).mean()
+        strong = yes[yes.kind == "q5"].verdict.astype(float).mean()
+        assert row["detection"] == pytest.approx((yes.verdict.astype(float).mean() + right) / 2)
+        assert row["detection_strong"] == pytest.approx((strong + right) / 2)
+        assert row["detection_strong"] < row["detection"] < 1
+        for kind in (RANDOM, FORM):
+            some = 1 - no[no.kind == kind].verdict.astype(float).mean()
+            assert row[f"detection_{kind}"] == pytest.approx(
+                (yes.verdict.astype(float).mean() + some) / 2
+            )
 
 
 # --- contexts ---------------------------------------------------------------------------------

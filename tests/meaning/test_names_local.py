@@ -7,16 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from naming import FILLER, WORDS, draws, material
+from naming import draws, material, tiny_llama
 from saegrid.base.errors import CheckpointError
 from saegrid.meaning.names.chosen import donors
 from saegrid.meaning.names.local import NO, YES, Local, content
 from saegrid.meaning.names.namer import Case, Context
-from saegrid.meaning.names.run import _subject as subject
 from saegrid.meaning.names.run import run
+from saegrid.meaning.names.run import subject_of as subject
 
 CONTEXTS = [Context("the cat sat", 4, 7), Context("a hat", 2, 5)]
 
@@ -28,22 +27,7 @@ def drawn():
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """A Llama of one layer, whose tokens are words."""
-    folder = tmp_path_factory.mktemp("llama")
-    words = ["<unk>", "</s>", "yes", "no", "Answer", ":", *FILLER]
-    words += [word for several in WORDS.values() for word in several]
-    vocabulary = {word: i for i, word in enumerate(dict.fromkeys(words))}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="<unk>", eos_token="</s>"
-    ).save_pretrained(folder)
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1}
-    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
-    config = LlamaConfig(vocab_size=len(vocabulary), max_position_embeddings=256, **sizes, **heads)
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return str(folder)
+    return tiny_llama(tmp_path_factory.mktemp("llama"))
 
 
 def reference(folder, prompt, text):

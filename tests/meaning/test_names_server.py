@@ -3,21 +3,23 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from naming import TOPICS, draws, good, knows, material, said, serve
+from naming import TOPICS, draws, good, knows, material, said, serve, tiny_llama
 from saegrid.base.errors import ConfigError
 from saegrid.meaning.names.chosen import donors
 from saegrid.meaning.names.namer import Case
 from saegrid.meaning.names.openai import OpenAI
-from saegrid.meaning.names.run import _subject as subject
 from saegrid.meaning.names.run import most, planned, remarks, run
+from saegrid.meaning.names.run import subject_of as subject
 
 KEY = "sk-very-secret-0123"
 
@@ -262,12 +264,41 @@ def test_a_run_that_is_killed_goes_on(drawn, folder):
     assert result.missing == {} and result.names["name"].to_pylist() == TOPICS
 
 
-def test_transformers_serve_names_features(drawn, folder, tmp_path):
-    """A tiny model behind the server that comes with transformers, where its parts are there."""
-    for part in ("fastapi", "uvicorn"):
-        pytest.importorskip(part, reason=f"`transformers serve` needs {part}: not in the lock")
-    import serving  # pragma: no cover
+TEMPLATE = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
 
-    with serving.transformers(tmp_path) as url:  # pragma: no cover
-        result = outcome({0: drawn[0]}, namer(folder, url))
-        assert result.names["name"][0].as_py() or result.names["why"][0].as_py()
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def wait_for(url, process):
+    until = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            return urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError("the server has not started")
+
+
+@pytest.mark.slow
+def test_transformers_serve_is_such_a_server(folder, tmp_path):
+    """A tiny random model behind it answers, with words that are no name: that is the reason."""
+    for part in ("fastapi", "uvicorn", "openai", "accelerate"):
+        pytest.importorskip(part, reason=f"`transformers serve` needs {part}, not in the lock")
+    model, port = tiny_llama(tmp_path / "llama", chat_template=TEMPLATE), str(free_port())
+    command = [Path(sys.executable).with_name("transformers"), "serve", model, "--port", port]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen([*command, "--host", "127.0.0.1"], stdout=log, stderr=log)
+    few = draws(material(), n=2, n_shown=4, n_scored=6)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", process)
+        of = OpenAI(str(folder), model, f"http://127.0.0.1:{port}/v1", timeout=120)
+        result = outcome(few, of)
+    finally:
+        process.terminate()
+        process.wait(30)
+    reasons = result.names["why"].to_pylist()
+    assert all(why.startswith("the answer is no JSON with a name: ") for why in reasons), reasons

@@ -85,12 +85,12 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
     """Layout and answers, and the content of all files that the section names."""
     named, folder = section(plan, at.cell), f"results/{plan.study.study}/answers"
     check(named)
-    check_calls(plan)
     lists = plan.settings(at.cell, "topics")["lists"]
     files = {"lists_content": file_digest(local_file("topics.lists", lists))} if lists else {}
     if named["namer"] == "local":
         files["model_content"] = model_content(named["model"])
     own = [path for path, cell in label_files(plan, named["labels"]) if cell == at.cell]
+    check_calls(plan)
     return {
         **layout(plan, at),
         **files,

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from saegrid.base.errors import ConfigError
+from saegrid.features.examples import QUANTILES
 from saegrid.meaning.names.contexts import KINDS, SHOWN, Drawn, table_rows
 from saegrid.meaning.names.namer import (
     DETECTION,
@@ -21,6 +22,7 @@ from saegrid.meaning.names.namer import (
 )
 from saegrid.meaning.names.scores import NOTHING, Score, score
 
+STRONG = "strong"
 NUMBER, TEXT = pa.float64(), pa.string()
 SCHEMA = pa.schema(
     [
@@ -30,7 +32,7 @@ SCHEMA = pa.schema(
         ("why", TEXT),
         ("n_shown", pa.int32()),
         *((f"detection{end}", NUMBER) for end in ("", "_low", "_high")),
-        *((f"detection_{part}", NUMBER) for part in ("sensitivity", "specificity", *KINDS)),
+        *((f"detection_{part}", NUMBER) for part in ("sensitivity", "specificity", *KINDS, STRONG)),
         *((f"n_{part}", pa.int32()) for part in ("active", *KINDS)),
         ("why_detection", TEXT),
         *((f"fuzzing{end}", NUMBER) for end in ("", "_low", "_high")),
@@ -38,7 +40,7 @@ SCHEMA = pa.schema(
         ("why_fuzzing", TEXT),
         ("donor", pa.int32()),
         ("null_detection", NUMBER),
-        *((f"null_detection_{kind}", NUMBER) for kind in KINDS),
+        *((f"null_detection_{part}", NUMBER) for part in (*KINDS, STRONG)),
         ("null_fuzzing", NUMBER),
         ("why_null", TEXT),
     ]
@@ -46,7 +48,8 @@ SCHEMA = pa.schema(
 """Columns of names.parquet. A name or score that is not there is null, with the reason in `why`,
 `why_detection`, `why_fuzzing` or `why_null`; where some contexts were not answered these say how
 many. n_active, n_random, n_meaning, n_form, n_right and n_wrong count answered contexts.
-detection_random and so on are balanced accuracies with the silent contexts of one kind. donor is
+detection_random and so on are balanced accuracies with the silent contexts of one kind,
+detection_strong that with the strongest fifth of those on which the feature fires. donor is
 the feature whose name gives the scores that begin with null."""
 CONTEXTS = pa.schema(
     [
@@ -104,7 +107,7 @@ def run(
     model above which nothing is asked, but ConfigError raised. price: of a million tokens of
     prompts, and of answers.
     """
-    subjects = [_subject(f, of, (concepts or {}).get(f)) for f, of in drawn.items()]
+    subjects = [subject_of(f, of, (concepts or {}).get(f)) for f, of in drawn.items()]
     calls = planned(subjects, drawn, donors, namer)
     say(_words(calls, kind, price))
     if most_calls is not None and calls.n > most_calls:
@@ -156,7 +159,8 @@ def _words(calls: Calls, kind: str, price: Sequence[float] | None) -> str:
     return f"names: {calls.n:,} calls to {kind} at most" + (f", {tokens}{paid}" if calls.n else "")
 
 
-def _subject(feature: int, of: Sequence[Drawn], concept: Mapping[str, Any] | None) -> Subject:
+def subject_of(feature: int, of: Sequence[Drawn], concept: Mapping[str, Any] | None) -> Subject:
+    """A feature with its shown contexts, to be named; concept: its row of concepts.parquet."""
     shown = [one for one in of if one.use == SHOWN]
     top = max((one.activation for one in shown), default=1.0)
     strength = [one.activation / top for one in shown]
@@ -183,19 +187,27 @@ def _judged(
 
 
 def _scored(
-    of: Sequence[Drawn], answers: Sequence[Answer] | None, task: str, kind: str | None = None
+    of: Sequence[Drawn], answers: Sequence[Answer] | None, task: str, part: str | None = None
 ) -> Score:
-    """The score of verdicts; kind: with the silent contexts of one kind."""
+    """The score of verdicts; part: with the silent contexts of one kind, or with the strongest
+    fifth of the others."""
     if not answers:
         return NOTHING
     ours = [one for one in of if one.use == task]
     pairs = [
         (one.truth, np.nan if answer.value is None else float(answer.value))
         for one, answer in zip(ours, answers, strict=True)
-        if kind is None or one.truth or one.kind == kind
+        if part is None or _counts(one, part)
     ]
     truth, verdict = np.array(pairs, float).reshape(-1, 2).T
     return score(truth == 1, verdict)
+
+
+def _counts(one: Drawn, part: str) -> bool:
+    """Return True if a context counts in a score of this part."""
+    if part == STRONG:
+        return not one.truth or one.kind == f"q{QUANTILES}"
+    return one.truth or one.kind == part
 
 
 def _why(
@@ -253,10 +265,12 @@ def _row(
         row["n_active"] = result.n_yes
         row["detection_sensitivity"] = _number(result.sensitivity)
         row["detection_specificity"] = _number(result.specificity)
-        for one in KINDS:
-            part = _scored(of, answers, task, one)
-            row |= {f"detection_{one}": _number(part.value), f"n_{one}": part.n_no}
-            row[f"null_detection_{one}"] = _number(_scored(of, null, task, one).value)
+        for part in (*KINDS, STRONG):
+            row[f"null_detection_{part}"] = _number(_scored(of, null, task, part).value)
+            result = _scored(of, answers, task, part)
+            row[f"detection_{part}"] = _number(result.value)
+            if part != STRONG:
+                row[f"n_{part}"] = result.n_no
     return {**row, "donor": donors.get(feature), "why_null": null_why}
 
 
@@ -316,6 +330,7 @@ def _panel(row: Mapping[str, Any]) -> dict[str, Any]:
     for task in TASKS:
         shown[task] = _interval(row[task], row[f"{task}_low"], row[f"{task}_high"])
         shown[f"{task}, name of another"] = _two(row[f"null_{task}"])
+    shown["detection, strongest fifth"] = _two(row[f"detection_{STRONG}"])
     for kind in KINDS:
         shown[f"against {kind}"] = _two(row[f"detection_{kind}"])
     return shown
