@@ -9,7 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 from naming import TOPICS, WORDS, Knowing, corpus, draws, material
 from saegrid.base.errors import ConfigError
 from saegrid.meaning.names import contexts
-from saegrid.meaning.names.cell import name_cell
+from saegrid.meaning.names.cell import name_cell, searched
 from saegrid.meaning.names.chosen import chosen, donors
 from saegrid.meaning.names.contexts import FORM, MEANING, RANDOM, spelled
 from saegrid.meaning.names.lexical import Lexical, commonest, of_concept
@@ -212,7 +212,7 @@ def test_marks_are_whole_words(parts, text, mark):
 # --- which features ---------------------------------------------------------------------------
 
 
-def test_features_are_confirmed_ones_then_all_densities():
+def test_features_are_tested_ones_then_all_densities():
     n_texts = np.arange(1000)
     ids = chosen(100, n_texts, [7, 500, 30, 500], least=20)
     assert 500 in ids and 30 in ids and 7 not in ids and len(ids) == 100
@@ -225,6 +225,15 @@ def test_features_are_confirmed_ones_then_all_densities():
         chosen([1000], n_texts)
     with pytest.raises(ConfigError, match=r"features: 5 stands there twice"):
         chosen([5, 5], n_texts)
+
+
+def test_tested_features_are_those_of_the_smallest_p():
+    """Two contrasts of 4 and 2 tests: p times these at most 0.05."""
+    rows = [("k1", 5, 0.0125), ("k1", 6, 0.013), ("k1", 7, 1e-9), ("k1", 8, None)]
+    rows += [("k4", 6, 0.02), ("k4", 5, 1e-4)]
+    columns = dict(zip(("contrast", "feature", "p"), zip(*rows, strict=True), strict=True))
+    assert searched(pa.table({k: list(v) for k, v in columns.items()})) == [7, 5, 6]
+    assert searched(None) == []
 
 
 def test_donors_are_one_cycle():
@@ -279,7 +288,7 @@ def test_it_tells_planted_topics_from_others():
     kept = np.ones(len(edits), bool)
     settings = Settings(features=[0, 1, 2, 3], n_shown=60, n_scored=12).model_dump()
     lines = []
-    result = name_cell(features, tokens, kept, items, settings, say=lines.append)
+    result = name_cell(features, tokens, kept, items, settings, say=lines.extend)
     names = result.names.to_pydict()
     for feature, name in zip(names["feature"], names["name"], strict=True):
         assert set(name.split(", ")) <= set(WORDS[TOPICS[feature]])
@@ -378,7 +387,7 @@ def test_a_run_of_too_many_calls_is_refused_before_anything_is_asked(of):
             donors(np.arange(4)),
             Dear(),
             "dear",
-            lines.append,
+            lines.extend,
             most_calls=19,
             price=[2, 5],
         )

@@ -66,13 +66,13 @@ def test_it_takes_the_likelier_answer_and_continues_greedily(tiny, drawn, tmp_pa
 
 def test_answers_are_kept_and_the_model_is_read_only_where_one_is_missing(tiny, drawn, tmp_path):
     lines = []
-    first = run(drawn, donors(np.arange(3)), Local(str(tmp_path), tiny), "local", lines.append)
+    first = run(drawn, donors(np.arange(3)), Local(str(tmp_path), tiny), "local", lines.extend)
     assert first.names["name"].null_count == 0
     # 3 names, and by two names each of 10 contexts of detection and 6 of fuzzing.
     assert lines[0].startswith("names: 99 calls to local at most")
     namer = Local(str(tmp_path), tiny)
     namer._load = None
-    again = run(drawn, donors(np.arange(3)), namer, "local", lines.append)
+    again = run(drawn, donors(np.arange(3)), namer, "local", lines.extend)
     assert lines[1] == "names: 0 calls to local at most"
     assert again.names.equals(first.names) and again.contexts.equals(first.contexts)
     for path in tmp_path.rglob("*.json"):

@@ -50,7 +50,7 @@ def files(folder):
 def test_a_server_that_knows_gives_perfect_scores_and_is_asked_as_often_as_said(drawn, folder):
     lines = []
     with serve() as served:
-        result = outcome(drawn, namer(folder, served.url), lines.append)
+        result = outcome(drawn, namer(folder, served.url), lines.extend)
     assert result.names["name"].to_pylist() == TOPICS
     assert result.names["detection"].to_pylist() == result.names["fuzzing"].to_pylist() == [1.0] * 4
     assert max(result.names["null_fuzzing"].to_pylist()) == 0.5
@@ -67,7 +67,7 @@ def test_what_was_answered_is_not_asked_again_and_is_the_same(drawn, folder):
     with serve() as served:
         first = outcome(drawn, namer(folder, served.url))
         n, lines = len(served.asked), []
-        again = outcome(drawn, namer(folder, served.url, timeout=9.0, at_once=1), lines.append)
+        again = outcome(drawn, namer(folder, served.url, timeout=9.0, at_once=1), lines.extend)
         assert len(served.asked) == n and lines == ["names: 0 calls to openai at most"]
         outcome(drawn, namer(folder, served.url, options={"temperature": 0.5}))
         assert len(served.asked) == 2 * n  # another setting has other answers

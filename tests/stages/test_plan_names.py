@@ -5,7 +5,7 @@ import json
 import pytest
 
 from asking import cell_at, changed, files, inputs, jobs_of, mistakes, plan_of, spec
-from saegrid.stages.names import calls
+from saegrid.stages.names import calls, lines
 from saegrid.stages.stage import Column, Panel
 from studies import STUDIES, tiny
 
@@ -39,12 +39,12 @@ def test_each_cell_is_a_job_without_calls_by_default():
     assert json.loads(spec(plan, "names", CELL))["answers"] == "results/tiny/answers"
 
 
-def test_confirmed_features_come_from_the_tests_where_there_are_some():
+def test_tested_features_come_from_the_tests_where_there_are_some():
     study = STUDIES["tested"]()
     study["analyses"]["names"] = {}
     plan = plan_of(study)
     assert inputs(plan, "names", "tests", CELL) == (
-        "results/tiny/headlines/cells/L1R-8x/tests.parquet"
+        "results/tiny/headlines/cells/L1R-8x/contrasts.parquet"
     )
     assert mistakes(plan) == []
 
@@ -66,6 +66,10 @@ def test_calls_are_counted_over_all_cells_before_anything_runs():
     ]
     assert told(**SERVER, most_calls=3800) == told(**SERVER, most_calls=None) == []
     assert told(**SERVER, features=50) == []
+    cells = [cell_at("headlines", cell) for cell in ("L1A-8x", "L1R-8x")]
+    assert lines(named(), cells) == lines(named(**SERVER), []) == []
+    (line,) = lines(named(**SERVER, features=50), cells)
+    assert line.startswith("names: 2 cells may take 1,900 calls to m (openai) at most;")
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ def test_a_server_that_goes_away_costs_what_it_did_not_answer(work):
         where = {"base_url": served.url, "model": "m", "retries": 0, "at_once": 1}
         settings = option(namer="openai", features=6, n_scored=6, **where)
         said_ = run(work, *settings)
+        assert "names: 2 cells may take 84 calls to m (openai) at most" in said_
         assert "answers are missing: the server answers 400: no" in said_
         assert "`--forcerun names` asks for the rest" in said_
         kept = len(list((work / "results/tiny/answers").rglob("*.json")))

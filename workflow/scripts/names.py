@@ -1,5 +1,7 @@
 """Names of features of a cell with their scores, and the labels that people gave."""
 
+from functools import partial
+
 from saegrid.base import io
 from saegrid.codes.sparse import read_features
 from saegrid.job import start, tell
@@ -24,7 +26,7 @@ with start(snakemake) as job:
         io.read_table(job.input.concepts) if job.input.concepts else None,
         settings["lists"],
         settings["answers"],
-        lambda line: tell(job.wildcards.cell, [line]),
+        partial(tell, job.wildcards.cell),
     )
     tell(job.wildcards.cell, remarks(outcome))
     io.write_table(job.output.names, outcome.names, job.spec)

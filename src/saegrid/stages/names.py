@@ -1,6 +1,6 @@
 """Names of features, how well each tells where its feature fires, and labels that people gave."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,8 +39,8 @@ class Settings(Strict):
     """Namer: lexical (concept, form or commonest words, no model), openai (any server with that
     interface), local (a causal model of Hugging Face in a folder)."""
     features: Annotated[int, Field(ge=1, le=100_000)] | list[Annotated[int, Field(ge=0)]] = 100
-    """Number of features of a cell: confirmed ones first, where the study has tests, then a sample
-    over all densities; or their ids."""
+    """Number of features of a cell: first those that the tests find within the cell, where the
+    study has tests, then a sample over all densities; or their ids."""
     n_shown: Annotated[int, Field(ge=1, le=200)] = 20
     """Contexts that are shown for a name."""
     n_scored: Annotated[int, Field(ge=3, le=1000)] = 24
@@ -157,6 +157,20 @@ def calls(named: dict[str, Any]) -> int:
     return most(n, named["n_scored"], named["batch"] if named["namer"] == "openai" else 1)
 
 
+def lines(plan: Plan, several: Iterable[At]) -> list[str]:
+    """A line on what jobs of this stage may ask of models, before they start; none without any."""
+    asked = [section(plan, at.cell) for at in several]
+    asking = [one for one in asked if calls(one)]
+    if not asking:
+        return []
+    whom = sorted({f"{one['model']} ({one['namer']})" for one in asking})
+    total = sum(map(calls, asking))
+    return [
+        f"names: {len(asking)} cells may take {total:,} calls to {', '.join(whom)} at most; what "
+        "was answered before is not asked again, and each cell says what it still asks and costs."
+    ]
+
+
 def model_content(path: str) -> str:
     """The content of the folder of a local model."""
     folder = Path(expand(path))
@@ -185,8 +199,9 @@ def concepts(plan: Plan, at: At) -> Source | None:
 
 
 def tests(plan: Plan, at: At) -> Source | None:
-    """The tests of the cell, where the study names them."""
-    return Source("tests.table", at) if plan.study.analyses.tests else None
+    """The tests within the cell, where the study names them. Those over all cells come after the
+    jobs of cells, of which this is one, and the page that shows it."""
+    return Source("contrasts.table", at) if plan.study.analyses.tests else None
 
 
 NAMES = Stage(
@@ -209,7 +224,7 @@ NAMES = Stage(
     ends=cells,
     settings=settings,
     code=lambda plan, at: [NAMERS[section(plan, at.cell)["namer"]]],
-    needs=Needs(memory=4000, minutes=240),
+    needs=Needs(memory=4000, minutes=240, group="cells"),
     weighs=lambda sizes, at: Weight(write=2_000_000),
     shows=(
         Column(

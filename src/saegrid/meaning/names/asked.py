@@ -62,7 +62,7 @@ class Asked:
         return self.ask([self.naming(subject) for subject in subjects])
 
     def judge(self, cases: Sequence[Case]) -> list[list[Answer]]:
-        """Of each case, whether each context shows what the name says."""
+        """Verdicts on the contexts of each case: True where one shows what the name says."""
         cut = [(i, part) for i, case in enumerate(cases) for part in self._batches(case)]
         answers = self.ask([self.judging(part) for _, part in cut])
         verdicts: list[list[Answer]] = [[] for _ in cases]

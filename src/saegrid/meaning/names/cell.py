@@ -1,5 +1,6 @@
 """The names of a cell, from its tables and settings."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -27,12 +28,12 @@ def name_cell(
     concepts: pa.Table | None = None,
     lists: str | None = None,
     answers: str = "answers",
-    say: Callable[[str], None] = print,
+    say: Callable[[Sequence[str]], None] = print,
 ) -> Outcome:
     """Names of features of a cell with their scores.
 
-    kept: (item,) bool. settings: the section `names` of the config. tests: tests.parquet of the
-    cell; concepts: concepts.parquet. lists: file of word lists, None for those of the package.
+    kept: (item,) bool. settings: the section `names` of the config. tests: contrasts.parquet of
+    the cell; concepts: concepts.parquet. lists: file of word lists, None for those of the package.
     answers: folder of the answers of models.
     """
     of = contexts.material(
@@ -43,7 +44,7 @@ def name_cell(
     ids = chosen(
         settings["features"],
         n_texts(of),
-        confirmed(tests),
+        searched(tests),
         settings["min_texts"],
         settings["seed"],
     )
@@ -89,11 +90,17 @@ def n_texts(of: contexts.Material) -> np.ndarray:
     return np.bincount(owner[new], minlength=of.features.d_sae)
 
 
-def confirmed(tests: pa.Table | None) -> Sequence[int]:
-    """The confirmed features of a cell, those of the smallest family-wise p of discovery first."""
+def searched(tests: pa.Table | None, alpha: float = 0.05) -> list[int]:
+    """The features that the tests find within the cell, those of the smallest p first.
+
+    tests: contrasts.parquet. A feature counts where a p times the number of tests of its contrast
+    (Bonferroni) is at most alpha. Which of them hold over all cells and on other texts is known
+    later; those are among these, and have the smallest p.
+    """
     if tests is None:
         return []
-    columns = tests.select(["feature", "p_maxt", "confirmed"])
-    rows = [row for row in columns.to_pylist() if row["confirmed"]]
-    ordered = sorted(rows, key=lambda row: (row["p_maxt"], row["feature"]))
-    return list(dict.fromkeys(row["feature"] for row in ordered))
+    contrasts, feature = tests["contrast"].to_pylist(), tests["feature"].to_pylist()
+    counts = Counter(contrasts)
+    pairs = zip(tests["p"].to_pylist(), feature, contrasts, strict=True)
+    ordered = sorted((p, f) for p, f, name in pairs if p is not None and p * counts[name] <= alpha)
+    return list(dict.fromkeys(f for _, f in ordered))

@@ -1,4 +1,4 @@
-"""The features of a cell that are named: those asked for, or confirmed ones and a sample."""
+"""The features of a cell that are named: those asked for, or tested ones and a sample."""
 
 from collections.abc import Sequence
 
@@ -14,22 +14,22 @@ STRATA = 10
 def chosen(
     wanted: int | Sequence[int],
     n_texts: np.ndarray,
-    confirmed: Sequence[int] = (),
+    first: Sequence[int] = (),
     least: int = 20,
     seed: int = 0,
 ) -> np.ndarray:
     """The ids of the features that are named, ascending.
 
     wanted: their number, or their ids. n_texts: (feature,) edits, or words of plain text, on which
-    each fires. A number is filled with the confirmed features in their order, then with others, all
+    each fires. A number is filled with the features `first` in their order, then with others, all
     of which fire on `least` or more: they are cut into tenths of equal number by how many these
-    are, and each tenth gives its next one by a draw of seed and feature, the densest tenth first.
+    are, and each tenth gives its next one by a draw of seed and feature, the densest first.
 
     ConfigError where an id is no feature of the cell, or stands there twice.
     """
     if not isinstance(wanted, int):
         return _listed(wanted, len(n_texts))
-    first = list(dict.fromkeys(f for f in confirmed if n_texts[f] >= least))[:wanted]
+    first = list(dict.fromkeys(f for f in first if n_texts[f] >= least))[:wanted]
     rest = np.flatnonzero(n_texts >= least)
     rest = rest[~np.isin(rest, first)]
     order = np.lexsort((rest, n_texts[rest]))
@@ -58,7 +58,7 @@ def _listed(wanted: Sequence[int], d_sae: int) -> np.ndarray:
 
 
 def donors(features: np.ndarray, seed: int = 0) -> dict[int, int]:
-    """Of each feature another one, whose name it gets in the null: one cycle through all of them in
+    """Another feature for each, whose name it gets in the null: one cycle through all of them in
     the order of a draw, so that none keeps its own. Empty for less than two."""
     if len(features) < 2:
         return {}

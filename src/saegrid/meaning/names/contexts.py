@@ -33,7 +33,7 @@ RIGHT, WRONG = "right", "wrong"
 
 
 class Settings(NamedTuple):
-    """How many contexts there are, and how they are drawn."""
+    """Numbers of contexts, and what decides how they are drawn."""
 
     n_shown: int = 20
     n_scored: int = 24

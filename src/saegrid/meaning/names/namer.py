@@ -82,7 +82,7 @@ class Namer(Protocol):
         """A name of each feature, a text of one line."""
 
     def judge(self, cases: Sequence[Case]) -> list[list[Answer]]:
-        """Of each case, whether each context shows what the name says."""
+        """Verdicts on the contexts of each case: True where one shows what the name says."""
 
     def known(self, subject: Subject) -> str | None:
         """The name that it has given before; None where it has to be asked."""

@@ -95,7 +95,7 @@ def run(
     donors: Mapping[int, int],
     namer: Namer,
     kind: str,
-    say: Callable[[str], None] = print,
+    say: Callable[[Sequence[str]], None] = print,
     concepts: Mapping[int, Mapping[str, Any]] | None = None,
     most_calls: int | None = None,
     price: Sequence[float] | None = None,
@@ -105,11 +105,11 @@ def run(
     drawn: contexts by feature. donors: of each feature the one whose name it gets in the null.
     kind: name of the namer. concepts: rows of concepts.parquet by feature. most_calls: calls to a
     model above which nothing is asked, but ConfigError raised. price: of a million tokens of
-    prompts, and of answers.
+    prompts, and of answers. say: whoever is told of the calls before the first, in lines.
     """
     subjects = [subject_of(f, of, (concepts or {}).get(f)) for f, of in drawn.items()]
     calls = planned(subjects, drawn, donors, namer)
-    say(_words(calls, kind, price))
+    say([_words(calls, kind, price)])
     if most_calls is not None and calls.n > most_calls:
         raise ConfigError(
             f"analyses.names.most_calls: at most {most_calls:,} calls may be made, and {calls.n:,} "
