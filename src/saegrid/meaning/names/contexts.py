@@ -51,7 +51,7 @@ class Material(NamedTuple):
     """Columns row and item as arrays, text as a list; ours (token,) bool: part of a text that has
     contexts."""
     places: Occurrences
-    """Where it is known whether a feature fires: edits, or captured words of plain text."""
+    """Edits, or captured words of plain text: on these it is known whether a feature fires."""
     first: np.ndarray
     """(occurrence,) int64 first token."""
     last: np.ndarray
@@ -79,8 +79,8 @@ class Drawn(NamedTuple):
     use: str
     """shown, detection or fuzzing."""
     kind: str
-    """Of contexts on which the feature fires q1 (weakest) to q5; random, meaning, form; right,
-    wrong."""
+    """The fifth of activation, q1 (weakest) to q5, where the feature fires; else random, meaning,
+    form; of fuzzing right, wrong."""
     item: int
     token_index: int
     """First token of the mark."""

@@ -88,4 +88,4 @@ class Namer(Protocol):
         """The name that it has given before; None where it has to be asked."""
 
     def calls(self, subjects: Iterable[Subject], cases: Iterable[Case]) -> Calls:
-        """What is still to be asked of a model for these."""
+        """The questions to a model that are still to be asked for these."""

@@ -68,7 +68,7 @@ class OpenAI(Asked):
         """The text of the first choice; a passing failure is tried again, after twice the wait."""
         for attempt in range(self.retries + 1):
             try:
-                return content(self._post(question))
+                return self._blotted(content(self._post(question)))
             except _Passing as problem:
                 if attempt == self.retries:
                     raise Unanswered(str(problem), gone=True) from None
