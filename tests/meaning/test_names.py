@@ -364,8 +364,9 @@ def test_a_name_with_markup_stays_text(of):
 
     result = outcome(draws(of), Hostile())
     rows = rows_of_features(result.names)
-    assert rows[1][0]["name"] == "<script>1</script>"
-    assert rows[1][0]["detection"].startswith("0.50 (")
+    assert rows[1][0] == {"": "name", "its own": "<script>1</script>", "of another": "–"}
+    assert [row[""] for row in rows[1]][1::5] == ["detection", "fuzzing"]
+    assert rows[1][1]["its own"].startswith("0.50 (") and rows[1][1]["of another"] == "0.50"
     assert median_of(result.names, "detection") == 0.5
 
 

@@ -255,11 +255,10 @@ NAMES = Stage(
         Panel(
             "names",
             "Name",
-            "By the namer of this study. Detection and fuzzing are balanced accuracies of judging "
-            "held-out texts by the name alone (0.5 is chance), with exact 95 % intervals: on which "
-            "marked words the feature fires, and whether the right word of a text is marked. "
-            "Against random, meaning, form: detection where the silent words are any, near in "
-            "meaning, spelled alike.",
+            "Detection and fuzzing are balanced accuracies of judging held-out texts by the name "
+            "alone, 0.5 by chance, with exact 95 % intervals: on which marked words the feature "
+            "fires, and whether the right word of a text is marked. Beside them those by the name "
+            "of another feature of the cell.",
             "saegrid.meaning.names.run:rows_of_features",
             "names.names",
         ),

@@ -23,6 +23,11 @@ from saegrid.meaning.names.namer import (
 from saegrid.meaning.names.scores import NOTHING, Score, score
 
 STRONG = "strong"
+AGAINST = {
+    "random": "against any words",
+    "meaning": "against words near in meaning",
+    "form": "against words spelled alike",
+}
 NUMBER, TEXT = pa.float64(), pa.string()
 SCHEMA = pa.schema(
     [
@@ -221,8 +226,8 @@ def _why(
     if name is None:
         return "it has no name"
     if answers is None:
-        lacks = "in which another captured word is known to be silent" if task == FUZZING else ""
-        return f"no text of the half for scores {lacks}".strip()
+        lacks = "has another captured word on which it is silent"
+        return f"no text of the half for scores {lacks if task == FUZZING else 'can be asked'}"
     reasons = [answer.why for answer in answers if answer.value is None]
     if reasons:
         first = max(set(reasons), key=lambda why: (reasons.count(why), str(why)))
@@ -319,21 +324,21 @@ def null_detection(table: pa.Table) -> float | None:
     return median_of(table, f"null_{DETECTION}")
 
 
-def rows_of_features(table: pa.Table) -> dict[int, list[dict[str, Any]]]:
-    """The rows of the panel on the page of each feature."""
-    return {row["feature"]: [_panel(row)] for row in table.to_pylist()}
+def rows_of_features(table: pa.Table) -> dict[int, list[dict[str, str]]]:
+    """The rows of the panel on the page of each feature: its name, then a score in each."""
+    return {row["feature"]: _panel(row) for row in table.to_pylist()}
 
 
-def _panel(row: Mapping[str, Any]) -> dict[str, Any]:
+def _panel(row: Mapping[str, Any]) -> list[dict[str, str]]:
     name = row["name"] if row["name"] is not None else f"none: {row['why']}"
-    shown: dict[str, Any] = {"name": name, "by": row["namer"]}
-    for task in TASKS:
-        shown[task] = _interval(row[task], row[f"{task}_low"], row[f"{task}_high"])
-        shown[f"{task}, name of another"] = _two(row[f"null_{task}"])
-    shown["detection, strongest fifth"] = _two(row[f"detection_{STRONG}"])
-    for kind in KINDS:
-        shown[f"against {kind}"] = _two(row[f"detection_{kind}"])
-    return shown
+    scores = {DETECTION: DETECTION, f"{DETECTION}_{STRONG}": "where it fires most strongly"}
+    scores |= {f"{DETECTION}_{kind}": AGAINST[kind] for kind in KINDS} | {FUZZING: FUZZING}
+    rows = [{"": "name", "its own": name, "of another": "–"}]
+    for score_, words in scores.items():
+        ends = row.get(f"{score_}_low"), row.get(f"{score_}_high")
+        own = _interval(row[score_], *ends) if score_ in TASKS else _two(row[score_])
+        rows.append({"": words, "its own": own, "of another": _two(row[f"null_{score_}"])})
+    return rows
 
 
 def _two(value: float | None) -> str:
