@@ -23,6 +23,7 @@ include: "workflow/rules/saes.smk"
 include: "workflow/rules/cells.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/evidence.smk"
+include: "workflow/rules/meaning.smk"
 include: "workflow/rules/pages.smk"
 
 

@@ -20,6 +20,7 @@ from saegrid.config.messages import Mistake, sentences
 from saegrid.config.yaml import mistakes as yaml_mistakes
 from saegrid.mistakes import all_mistakes
 from saegrid.stages import aside, settled, targets
+from saegrid.stages import names as naming
 from saegrid.stages.estimate import estimate
 from saegrid.stages.graph import Job, check, needs, template
 from saegrid.stages.plan import Plan
@@ -311,6 +312,8 @@ def announce():
             return
         table = "estimate" in asked or run.is_heavy()
         print(run.text() if table else run.summary(), file=sys.stderr, flush=True)
+        for line in naming.lines(PLAN, [j.at for j in jobs if j.stage.name == "names"]):
+            print(line, file=sys.stderr, flush=True)
         if "estimate" not in asked:
             run.check()
     except ValueError as problem:

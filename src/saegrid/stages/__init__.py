@@ -33,7 +33,6 @@ STAGES = {
     "kin": "saegrid.stages.kin:KIN",
     "published": "saegrid.stages.published:PUBLISHED",
     "published_summary": "saegrid.stages.published_summary:PUBLISHED_SUMMARY",
-    "page": "saegrid.stages.page:PAGE",
     "measure": "saegrid.stages.measure:MEASURE",
     "baselines": "saegrid.stages.baselines:BASELINES",
     "health": "saegrid.stages.health:HEALTH",
@@ -47,6 +46,8 @@ STAGES = {
     "probes_texts": "saegrid.stages.probes_texts:PROBES_TEXTS",
     "probes": "saegrid.stages.probes:PROBES",
     "probes_summary": "saegrid.stages.probes_summary:PROBES_SUMMARY",
+    "names": "saegrid.stages.names:NAMES",
+    "page": "saegrid.stages.page:PAGE",
     "findings": "saegrid.stages.findings:FINDINGS",
     "summary": "saegrid.stages.summary:SUMMARY",
     "summary_by_corpus": "saegrid.stages.summary_by_corpus:SUMMARY_BY_CORPUS",
@@ -60,6 +61,7 @@ ANALYSES: dict[str, str] = {
     "probes": "saegrid.stages.probes:Settings",
     "kin": "saegrid.stages.kin:Section",
     "published": "saegrid.stages.published:Settings",
+    "names": "saegrid.stages.names:Settings",
 }
 """Optional stages, and the class of their section of the config."""
 
