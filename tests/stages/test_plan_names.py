@@ -31,7 +31,8 @@ def test_each_cell_is_a_job_without_calls_by_default():
     assert files(plan, "names.labels", CELL) == [
         "results/tiny/headlines/cells/L1R-8x/labels.parquet"
     ]
-    assert inputs(plan, "names", "tests", CELL) == inputs(plan, "names", "concepts", CELL) == []
+    assert inputs(plan, "names", "tests", CELL) == []
+    assert inputs(plan, "names", "concepts", CELL).endswith("L1R-8x/concepts.parquet")
     assert [p.name for p in plan.graph.shown(Panel)] == ["names", "labels"]
     assert [c.name for c in plan.graph.shown(Column)] == [
         *("detection", "null_detection", "label_kappa")
