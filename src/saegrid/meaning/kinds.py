@@ -217,7 +217,9 @@ def tokens_of(
     types that it stands in; token_type, the type that it is itself, -1 of none; is_word, True where
     some of the rows have this word. text: (token,) of the corpus; type_: (occurrence,); lemmas:
     (type,)."""
-    every, code = _codes([normal(text[at]) for at in shown.token])
+    used, place_of = np.unique(shown.token, return_inverse=True)
+    every, code = _codes([normal(text[at]) for at in used])
+    code = code[place_of]
     found = commonest(row, code, type_[shown.occurrence], n)
     token = _named(every, found.code)
     # A piece that is a word itself: dance in danceoff and dancing, not ham in hamster.
