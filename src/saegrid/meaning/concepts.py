@@ -319,7 +319,7 @@ def _word(forms: Mapping[str, Any], row: int) -> str:
 def _sizes(fires: Fired, feature: np.ndarray, words: Vocabulary) -> dict[str, np.ndarray]:
     """Occurrences and word types of each feature."""
     row = np.searchsorted(feature, fires.feature)
-    pairs = np.unique(row * words.n + words.type[fires.occurrence])
+    pairs = kinds.distinct(row * words.n + words.type[fires.occurrence])
     return {
         "n_rows": np.bincount(row, minlength=len(feature)),
         "n_types": np.bincount(pairs // max(words.n, 1), minlength=len(feature)),
