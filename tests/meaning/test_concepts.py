@@ -272,3 +272,13 @@ def test_the_label_of_a_word_is_a_word():
     (row,) = rows(words, pieces=only).concepts.to_pylist()
     assert (row["token"], row["n_token"], row["n_word"]) == ("ham", 18, 17)
     assert row["kind"] == "word" and row["label"] == 'the word "hamster"'
+
+
+def test_the_commonest_words_are_listed_with_their_numbers():
+    """By number, then by the alphabet; words off the concept apart."""
+    words = ["pie", "Pie", "soup", "ham", "dog", "dog", "pie", "cat", "rice", "taco", "bread"]
+    (row,) = rows([word.lower() for word in words]).concepts.to_pylist()
+    assert row["words"] == "pie 3, dog 2, bread, cat, ham, rice"
+    assert row["off_words"] == "dog 2, cat"
+    (row,) = rows(FOOD).concepts.to_pylist()
+    assert row["off_words"] == ""

@@ -83,7 +83,7 @@ CHANGES = {
             "\nimport numpy as np\n",
             "\nimport numpy as np\n\nX = 1\n",
         ),
-        {"density": 2, **SHOWN},
+        {"vocabulary": 1, "concepts": 2, "density": 2, **SHOWN},
     ),
     "a statistic of features": (
         lambda work: edit(
@@ -254,7 +254,7 @@ def test_a_failed_cell_is_not_shown_with_its_old_result(work):
     done = snakemake(work, "--cores", "2")
     assert done.returncode == 1
     edit(work / "src/saegrid/features/density.py", "if FAIL := True", "if FAIL := False")
-    assert planned(work) == {"density": 2, **SHOWN}
+    assert planned(work) == {"vocabulary": 1, "concepts": 2, "density": 2, **SHOWN}
 
 
 def test_a_copied_stale_cell_is_refused(work):
@@ -361,7 +361,9 @@ def test_the_estimate_agrees_with_the_files(done, plan):
     for rule, files in {
         "items": ["*/items.parquet", "*/corpus.json", "*/set_aside.parquet"],
         "tokens": ["*/tokens.*", "*/spans.parquet"],
+        "vocabulary": ["*/occurrences.parquet", "*/vocabulary.*"],
         "density": ["*/cells/*/features.parquet"],
+        "concepts": ["*/cells/*/co[mn]*.parquet"],
         "top_tokens": ["*/cells/*/top*s.parquet", "*/cells/*/examples.parquet"],
         "logit_effects": ["*/cells/*/logit_effects.parquet"],
         "page": ["*/cells/*/features.html"],

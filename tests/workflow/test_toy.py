@@ -278,7 +278,7 @@ def test_the_summary_and_the_index_tell_the_same(toy):
         mine = cells[row["cell"]]
         assert row["concepts"] == sorted({r["concept"] for r in mine if r["kind"] == "meaning"})
         assert row["n_form"] == sum(r["kind"] in FORMS for r in mine)
-        assert row["n_judged"] == len(mine) <= row["n_shown"]
+        assert row["n_judged"] == len(mine) <= row["n_active"]
     text = (toy / "results/toy/index.html").read_text()
     links = set(re.findall(r'href="(headlines/cells/[^"#]+)"', text))
     assert links >= {f"headlines/cells/{row['cell']}/features.html" for row in rows}

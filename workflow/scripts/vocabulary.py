@@ -17,4 +17,4 @@ with start(snakemake) as job:
     io.write_table(job.output.occurrences, rows, job.spec)
     io.write_table(job.output.types, listed, job.spec)
     io.write_tensors(job.output.tensors, tensors, job.spec)
-    io.write_json(job.output.facts, facts | {"spec": job.spec})
+    io.write_json(job.output.facts, facts, job.spec)

@@ -6,7 +6,6 @@ word of the concept, of several types, and where neither one token that stands i
 nor a form explains these rows as well. Rows off the concept are counted and named.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -320,7 +319,7 @@ def _word(forms: Mapping[str, Any], row: int) -> str:
 def _sizes(fires: Fired, feature: np.ndarray, words: Vocabulary) -> dict[str, np.ndarray]:
     """Occurrences and word types of each feature."""
     row = np.searchsorted(feature, fires.feature)
-    pairs = np.unique(row * words.n + words.type[fires.occurrence])
+    pairs = kinds.distinct(row * words.n + words.type[fires.occurrence])
     return {
         "n_rows": np.bincount(row, minlength=len(feature)),
         "n_types": np.bincount(pairs // max(words.n, 1), minlength=len(feature)),
@@ -382,21 +381,35 @@ def _listed(
     rows: _Rows, of: Occurrences, words: Vocabulary, chosen: np.ndarray
 ) -> dict[str, list[str]]:
     """The commonest words of the shown rows, and of those off the concept."""
-    every: list[Counter[str]] = [Counter() for _ in range(rows.n)]
-    off: list[Counter[str]] = [Counter() for _ in range(rows.n)]
+    used, place = np.unique(rows.shown.occurrence, return_inverse=True)
+    folded = [of.word[at].casefold() for at in used]
+    names = sorted(set(folded) - {""})
+    number = {name: code for code, name in enumerate(names)} | {"": -1}
+    code = np.array([number[word] for word in folded], np.int64)[place]
     is_on = words.member[words.type[rows.shown.occurrence], chosen[rows.row]]
-    for row, at, on in zip(rows.row, rows.shown.occurrence, is_on, strict=True):
-        word = of.word[at].casefold()
-        every[row][word] += 1
-        if not on:
-            off[row][word] += 1
-    return {"words": [listed(one) for one in every], "off_words": [listed(one) for one in off]}
+    said = code >= 0
+    return {
+        "words": commonest_words(rows.row[said], code[said], rows.n, names),
+        "off_words": commonest_words(rows.row[said & ~is_on], code[said & ~is_on], rows.n, names),
+    }
 
 
-def listed(counts: Mapping[str, int]) -> str:
-    """The commonest words, each with its number where that is not one."""
-    best = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:LISTED]
-    return ", ".join(word if n == 1 else f"{word} {n}" for word, n in best if word)
+def commonest_words(row: np.ndarray, code: np.ndarray, n: int, names: Sequence[str]) -> list[str]:
+    """The commonest words of each of n rows, each with its number where that is not one.
+
+    row, code: (entry,); names: words by code, in order of the alphabet, by which ties go.
+    """
+    width = max(len(names), 1)
+    key, count = np.unique(row * width + code, return_counts=True)
+    order = np.lexsort((key, -count, key // width))
+    key, count = key[order], count[order]
+    owner = key // width
+    place = np.arange(len(owner)) - np.searchsorted(owner, owner)
+    some = place < LISTED
+    lists: list[list[str]] = [[] for _ in range(n)]
+    for at, one, times in zip(owner[some], key[some] % width, count[some], strict=True):
+        lists[at].append(names[one] if times == 1 else f"{names[one]} {times}")
+    return [", ".join(words) for words in lists]
 
 
 def _combinations(

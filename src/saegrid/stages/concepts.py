@@ -34,6 +34,6 @@ CONCEPTS = Stage(
     },
     settings=settings,
     needs=Needs(memory=2000, minutes=10, priority=3, group="cells"),
-    weighs=lambda sizes, at: Weight(write=200 * sizes.shown(at) + 20_000),
+    weighs=lambda sizes, at: Weight(write=100 * sizes.shown(at) + 10_000),
     everywhere=True,
 )

@@ -3,7 +3,7 @@
 from saegrid.base.digest import file_digest
 from saegrid.meaning.spaces import SPACES
 from saegrid.stages.places import dumped, layout
-from saegrid.stages.stage import CORPUS, At, Needs, Plan, Settings, Stage, Weight, local_file
+from saegrid.stages.stage import CORPUS, At, Needs, Plan, Settings, Sizes, Stage, Weight, local_file
 from saegrid.text.lexicons import LEXICONS
 from saegrid.text.lexicons.lexicon import lexicon_files
 
@@ -27,6 +27,13 @@ def code(plan: Plan, at: At) -> list[str]:
     return sorted({*(LEXICONS[kind] for kind in kinds if kind in LEXICONS), *spaces})
 
 
+def weighs(sizes: Sizes, at: At) -> Weight:
+    """A number for each token, and vectors and concepts of word types, of which longer texts have
+    more."""
+    text = sizes.text(at.corpus)
+    return Weight(write=20_000 + 100 * text.items + 8 * text.positions)
+
+
 VOCABULARY = Stage(
     "vocabulary",
     reads={
@@ -43,5 +50,5 @@ VOCABULARY = Stage(
     settings=settings,
     code=code,
     needs=Needs(memory=2000, minutes=20, group="corpus"),
-    weighs=lambda sizes, at: Weight(write=5_000_000 + 10 * sizes.text(at.corpus).items),
+    weighs=weighs,
 )
