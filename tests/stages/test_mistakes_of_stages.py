@@ -30,6 +30,7 @@ WHERE = {
     **dict.fromkeys(("import_dashboards", "published_summary"), ("displayed", "all")),
     "summary_by_corpus": ("compared", "all"),
     **dict.fromkeys(("nuisances", "analysis_plan", "contrasts", "findings"), ("tested", "all")),
+    **dict.fromkeys(("concept_effects", "themes"), ("tested", "all")),
     **dict.fromkeys(("probes_texts", "probes_summary"), ("tested", "all")),
     "surprisal": ("tiny", "results/tiny/headlines/surprisal.parquet"),
     **dict.fromkeys(("survey", "base_rates", "survey_page"), ("tiny", "layers")),
