@@ -1,4 +1,4 @@
-"""The map over all cells, on tables made by hand: chance over the grid, kinds, means, frozen ones."""
+"""The map over all cells, on tables made by hand: chance over the grid, kinds, means, frozen."""
 
 import numpy as np
 import pytest
@@ -25,11 +25,29 @@ def cells():
         charted(
             "L2R-8x",
             judged(
-                dict(feature=1, kind="meaning", concept="food", log10_p=-7, n_concept=18),
-                dict(feature=2, kind="meaning", concept="food", log10_p=-5, n_concept=12),
-                dict(feature=3, kind="meaning", concept="body", log10_p=-3, n_concept=12),
-                dict(feature=4, kind="letter", letter="c", n_letter=20),
-                dict(feature=5, kind="none", letter="c", n_letter=9),
+                {
+                    "feature": 1,
+                    "kind": "meaning",
+                    "concept": "food",
+                    "log10_p": -7,
+                    "n_concept": 18,
+                },
+                {
+                    "feature": 2,
+                    "kind": "meaning",
+                    "concept": "food",
+                    "log10_p": -5,
+                    "n_concept": 12,
+                },
+                {
+                    "feature": 3,
+                    "kind": "meaning",
+                    "concept": "body",
+                    "log10_p": -3,
+                    "n_concept": 12,
+                },
+                {"feature": 4, "kind": "letter", "letter": "c", "n_letter": 20},
+                {"feature": 5, "kind": "none", "letter": "c", "n_letter": 9},
             ),
             [best("food", 1, -7, 18, n_meaning=2), best("body", 3, -3, 12, n_meaning=1)],
             second,
@@ -37,17 +55,19 @@ def cells():
         charted(
             "L1R-8x",
             judged(
-                dict(feature=1, kind="coherent", log10_p=-1),
-                dict(feature=2, kind="ending", ending="ing", n_ending=20),
-                dict(feature=9, kind="word", letter="c", n_letter=5, n_shown=5),
-                dict(feature=10, kind="none", letter="c", n_letter=16),
+                {"feature": 1, "kind": "coherent", "log10_p": -1},
+                {"feature": 2, "kind": "ending", "ending": "ing", "n_ending": 20},
+                {"feature": 9, "kind": "word", "letter": "c", "n_letter": 5, "n_shown": 5},
+                {"feature": 10, "kind": "none", "letter": "c", "n_letter": 16},
             ),
             [best("food", 1, -1, 4), best("body", 10, -8, 3)],
             first,
         ),
         charted(
             "L1R-frozen",
-            judged(dict(feature=7, kind="meaning", concept="body", log10_p=-3, n_concept=12)),
+            judged(
+                {"feature": 7, "kind": "meaning", "concept": "body", "log10_p": -3, "n_concept": 12}
+            ),
             [best("food", 7, -0.5, 2), best("body", 7, -3, 12, n_meaning=1)],
             -np.linspace(1, 2, 19),
             frozen="decoder",
@@ -77,7 +97,9 @@ def test_frozen_cells_are_a_family_of_their_own(cells):
     (body,) = rows(made.map, cell="L1R-frozen", concept="body")
     assert body["p_grid"] == pytest.approx(1 / 20) and body["of_meaning"]
     assert body["frozen"] == "decoder"
-    assert shown(made.map) == ["food"], "what frozen SAEs show is no concept of the study"
+    assert shown(made.map) == [("lists", "food")], (
+        "what frozen SAEs show is no concept of the study"
+    )
     assert made.facts["frozen"]["n_meaning_grid"] == 1
     assert made.facts["result"]["n_cells"] == 2 and made.facts["frozen"]["n_cells"] == 1
     without = atlas(cells[:2], 0.1)
@@ -138,7 +160,7 @@ def test_it_agrees_with_every_permutation_counted_by_hand():
     grid = [
         charted(
             f"L{layer}R-8x",
-            judged(*(dict(feature=f, kind="meaning", concept="food", log10_p=p)
+            judged(*({"feature": f, "kind": "meaning", "concept": "food", "log10_p": p}
                      for f, p in enumerate(-rng.gamma(3, 1, 6)))),
             [best("food", 0, -float(rng.gamma(3, 1)), 12, n_meaning=6)],
             -rng.gamma(3, 1, 99),
@@ -163,8 +185,8 @@ def test_the_order_of_the_cells_changes_nothing(cells):
 
 
 def test_a_study_without_a_concept_has_a_map_without_rows():
-    one = charted("L1R-8x", judged(dict(feature=4, kind="letter", letter="c", n_letter=20)), [],
-                  np.zeros(19))  # fmt: skip
+    of_form = {"feature": 4, "kind": "letter", "letter": "c", "n_letter": 20}
+    one = charted("L1R-8x", judged(of_form), [], np.zeros(19))
     made = atlas([one], 0.1)
     assert made.map.num_rows == 0 and made.by_cell.to_pylist()[0]["share_concepts"] is None
     assert made.facts["n_concepts"] == 0 and made.facts["result"]["n_meaning_grid"] == 0
@@ -176,3 +198,11 @@ def test_cells_with_other_lexicons_are_refused(cells):
     other = cells[0]._replace(smallest=np.zeros(5))
     with pytest.raises(ValueError, match="Cell L2R-8x has 5 dealt lexicons, others have 19"):
         atlas([cells[1], other], 0.1)
+
+
+def test_concepts_of_two_lexicons_may_have_one_name():
+    rows_ = [best("food", 1, -7, 18, n_meaning=1), best("food", 2, -1, 4, lexicon="wordnet")]
+    of = {"feature": 1, "kind": "meaning", "concept": "food", "log10_p": -7, "n_concept": 18}
+    made = atlas([charted("L1R-8x", judged(of), rows_, np.zeros(19))], 0.1)
+    assert made.facts["n_concepts"] == 2 and shown(made.map) == [("lists", "food")]
+    assert made.by_cell["share_concepts"].to_pylist() == [18 / 20]

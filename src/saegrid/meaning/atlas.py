@@ -1,4 +1,4 @@
-"""The map of a study: how well every cell shows every concept, and what chance gives over all cells.
+"""The map of a study: how well every cell shows every concept, and what chance gives over cells.
 
 A cell is judged with chance counted over its own features and concepts (`concepts`). The map counts
 it over all cells as well: the same lexicons are dealt to the word types in every cell, so that the
@@ -6,6 +6,7 @@ smallest p of a dealt lexicon over cells is one draw of the smallest p of the gr
 is frozen are a family of their own, since they are a null.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,12 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from saegrid.base import io
 from saegrid.base.words import Cell
 from saegrid.evidence.intervals import exact
 from saegrid.evidence.records import FROZEN, RESULT
 from saegrid.meaning.concepts import BEST
 from saegrid.meaning.enrichment import EVEN, adjusted
 
+Concept = tuple[str, str]
+"""Lexicon and name of a concept."""
 FORMS = ("word", "token", "letter", "ending", "position")
 """Kinds of features of form."""
 KINDS = ("meaning", "coherent", *FORMS, "none")
@@ -35,10 +39,12 @@ MAP = pa.schema(
         ("of_meaning", pa.bool_()),
     ]
 )
-"""Columns of concept_map.parquet, one row a concept and cell: those of concept_best.parquet; p_grid:
-family-wise over the features and concepts of all cells of a kind; of_meaning: the feature is of
-meaning, of this concept, and p_grid is at most alpha. frozen: the part of the SAE that stayed at its
-random start, none of most."""
+"""Columns of concept_map.parquet, one row a concept and cell: those of concept_best.parquet.
+
+p_grid: family-wise over the features and concepts of all cells of a family; of_meaning: the feature
+is of meaning, of this concept, and p_grid is at most alpha. frozen: the part of the SAE that stayed
+at its random start, none of most. Concepts of two lexicons may have one name.
+"""
 BY_CELL = pa.schema(
     [
         ("cell", pa.string()),
@@ -59,12 +65,12 @@ BY_CELL = pa.schema(
 """Columns of kinds_by_cell.parquet, one row a cell.
 
 n_judged: features judged; n_meaning to n_none: of each kind; n_form: of one word to position.
-n_meaning_grid: features of meaning whose p, family-wise over all cells, is at most alpha. n_concepts,
-n_concepts_grid: concepts of which the cell has a feature of meaning, at its own level and at the
-grid's. share_concepts: the share of the best feature, mean over the concepts that any cell shows at
-the grid's level; share_forms: likewise over the first letters and endings that some feature of the
-grid is of. Both are means over the same things in all cells, 0 counting where a cell has no such
-feature; null where the grid shows none.
+n_meaning_grid: features of meaning whose p, family-wise over all cells, is at most alpha.
+n_concepts, n_concepts_grid: concepts of which the cell has a feature of meaning, at its own level
+and at the grid's. share_concepts: the share of the best feature, mean over the concepts that any
+cell shows at the grid's level; share_forms: likewise over the first letters and endings that some
+feature of the grid is of. Both are means over the same things in all cells, 0 counting where a cell
+has no such feature; null where the grid shows none.
 """
 
 
@@ -149,14 +155,15 @@ def kinds_by_cell(
     """kinds_by_cell.parquet. of_map: see `concept_map`."""
     concepts = shown(of_map)
     forms = sorted({form for one in cells if one.frozen == "none" for form in _forms_of(one)})
-    shares: dict[str, dict[str, float]] = {}
+    shares: dict[str, dict[Concept, float]] = {}
     for cell, concept, share in zip(
-        *(of_map[name].to_pylist() for name in ("cell", "concept", "share")), strict=True
+        of_map["cell"].to_pylist(), _concepts(of_map), of_map["share"].to_pylist(), strict=True
     ):
         shares.setdefault(cell, {})[concept] = share
     lines = []
     for one in cells:
-        kind, concept = (np.array(one.concepts[n].to_pylist(), object) for n in ("kind", "concept"))
+        kind = np.array(one.concepts["kind"].to_pylist(), object)
+        of = _concepts(one.concepts)
         is_meaning = kind == "meaning"
         log10_p = one.concepts["log10_p"].to_numpy()
         at_grid = is_meaning & (adjusted(log10_p, chances[one.family]) <= alpha)
@@ -169,8 +176,8 @@ def kinds_by_cell(
                 **{f"n_{name}": n for name, n in counts.items()},
                 "n_form": sum(counts[name] for name in FORMS),
                 "n_meaning_grid": int(at_grid.sum()),
-                "n_concepts": len(set(concept[is_meaning])),
-                "n_concepts_grid": len(set(concept[at_grid])),
+                "n_concepts": len({of[row] for row in np.flatnonzero(is_meaning)}),
+                "n_concepts_grid": len({of[row] for row in np.flatnonzero(at_grid)}),
                 "share_concepts": _mean(shares.get(one.cell, {}), concepts),
                 "share_forms": _mean(best_forms, forms),
             }
@@ -178,12 +185,16 @@ def kinds_by_cell(
     return pa.Table.from_pylist(lines, BY_CELL)
 
 
-def shown(of_map: pa.Table) -> list[str]:
+def shown(of_map: pa.Table) -> list[Concept]:
     """The concepts that some cell of which nothing is frozen shows at the grid's level, those that
     most cells show first."""
     rows = of_map.filter(pc.and_(of_map["of_meaning"], pc.equal(of_map["frozen"], "none")))
-    counts = rows["concept"].value_counts().to_pylist()
-    return [one["values"] for one in sorted(counts, key=lambda o: (-o["counts"], o["values"]))]
+    counts = Counter(_concepts(rows))
+    return sorted(counts, key=lambda concept: (-counts[concept], concept))
+
+
+def _concepts(table: pa.Table) -> list[Concept]:
+    return list(zip(table["lexicon"].to_pylist(), table["concept"].to_pylist(), strict=True))
 
 
 def facts(
@@ -192,9 +203,9 @@ def facts(
     """The counts of the study, of cells of which nothing is frozen (`result`) and of the frozen
     ones, which are null where there are none.
 
-    level: the log10 p that features must be below to count over all cells of the family; luckiest,
-    median: the smallest and the median of the dealt lexicons; n_reached: dealt lexicons under which
-    any feature of any cell is below the level.
+    level: the log10 p that features must be below to count over all cells of the family; smallest:
+    those of the dealt lexicons, with the luckiest and the median; n_reached: dealt lexicons under
+    which any feature of any cell is below the level.
     """
     rows = by_cell.to_pylist()
     of_family: dict[str, Any] = {}
@@ -214,16 +225,17 @@ def facts(
                 for name in BY_CELL.names
                 if name.startswith("n_") and "concepts" not in name
             },
-            "n_concepts_grid": len(set(mine.filter(mine["of_meaning"])["concept"].to_pylist())),
+            "n_concepts_grid": len(set(_concepts(mine.filter(mine["of_meaning"])))),
             "level": least,
             "luckiest": float(smallest.min()) if len(smallest) else None,
             "median": float(np.median(smallest)) if len(smallest) else None,
+            "smallest": sorted(smallest.tolist()),
             "n_reached": None if least is None else int((smallest < least - EVEN).sum()),
         }
     return {
         "alpha": alpha,
         "permutations": max((len(one) for one in chances.values()), default=0),
-        "n_concepts": len(set(of_map["concept"].to_pylist())),
+        "n_concepts": len(set(_concepts(of_map))),
         **of_family,
     }
 
@@ -272,3 +284,21 @@ def _best_forms(concepts: pa.Table) -> dict[tuple[str, str], float]:
             if name:
                 best[kind, name] = max(best.get((kind, name), (0.0, 0.0)), tuple(figures))
     return {form: share for form, (_, share) in best.items()}
+
+
+def read_charted(
+    cells: Iterable[Sequence[str]],
+    concepts: Iterable[str],
+    best: Iterable[str],
+    chance: Iterable[str],
+) -> list[Charted]:
+    """The tables of cells from their files. cells: name, and what is frozen in it."""
+    return [
+        Charted(
+            *cell,
+            io.read_table(one),
+            io.read_table(of_concepts),
+            io.read_table(dealt)["log10_p"].to_numpy(),
+        )
+        for cell, one, of_concepts, dealt in zip(cells, concepts, best, chance, strict=True)
+    ]
