@@ -28,6 +28,7 @@ STAGES = {
     "density": "saegrid.stages.density:DENSITY",
     "top_tokens": "saegrid.stages.top_tokens:TOP_TOKENS",
     "concepts": "saegrid.stages.concepts:CONCEPTS",
+    "concept_map": "saegrid.stages.concept_map:CONCEPT_MAP",
     "logit_effects": "saegrid.stages.logit_effects:LOGIT_EFFECTS",
     "page": "saegrid.stages.page:PAGE",
     "measure": "saegrid.stages.measure:MEASURE",
@@ -47,6 +48,7 @@ STAGES = {
     "summary": "saegrid.stages.summary:SUMMARY",
     "summary_by_corpus": "saegrid.stages.summary_by_corpus:SUMMARY_BY_CORPUS",
     "plot": "saegrid.stages.plot:PLOT",
+    "map": "saegrid.stages.map:MAP",
     "index": "saegrid.stages.index:INDEX",
 }
 """Stages by name, in the order in which they run."""

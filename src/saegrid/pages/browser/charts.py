@@ -273,8 +273,10 @@ def layers(
     every: Sequence[int],
     top: float,
     words: str = "confirmed, of 100 tested",
+    kind: str = "ended",
 ) -> Markup:
-    """A number of cells over layers, a line an SAE size. words: what is counted."""
+    """A number of cells over layers, a line an SAE size. words: what is counted; kind: class of the
+    chart, which leaves room for the names of the lines."""
     known = sorted(set(every))
     step = {layer: i / max(len(known) - 1, 1) for i, layer in enumerate(known)}
     if len(known) == 1:
@@ -298,7 +300,7 @@ def layers(
     ticks = [(step[layer], str(layer)) for i, layer in enumerate(known) if i % skip == 0]
     axis = Axis(lambda at: at, ticks, "layer")
     heads = [(v, shown(v)) for v in rounded(0, top or 1, 4)]
-    return plot(title, axis, Axis(place_y, heads, words), marks, notes, "ended")
+    return plot(title, axis, Axis(place_y, heads, words), marks, notes, kind)
 
 
 def scores(probe: Any) -> Markup | None:

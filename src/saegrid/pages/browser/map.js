@@ -37,7 +37,7 @@
   }
   const depth = (share) => [0.1, 0.25, 0.5, 0.75].filter((cut) => share >= cut - 1e-9).length; // five steps of one hue
 
-  let study, tiles, titles = [];
+  let study, tiles, titles = [], lexicons = new Map();
   const cellName = (cell) => study.cells[cell][0];
   const hrefOf = (cell, feature) => `${encodeURIComponent(study.corpus)}/cells/${encodeURIComponent(cellName(cell))}/features.html#${feature}`;
   const between = (n, of) => (of < study.low.length ? `${(100 * study.low[of][n]).toFixed(0)} to ${(100 * study.high[of][n]).toFixed(0)} %` : "");
@@ -65,29 +65,43 @@
       const [own, , title] = study.concepts[concept];
       if (own !== lexicon) {
         lexicon = own;
-        lines.push(el("tr", { className: "group" }, el("th", { scope: "rowgroup", colSpan: study.layers.length + 1 }, study.lexicons[own] ?? own)));
+        lines.push(el("tr", { className: "group" }, el("th", { scope: "rowgroup", colSpan: study.layers.length + 1 }, lexicons.get(own) ?? own)));
       }
       lines.push(el("tr", {}, el("th", { scope: "row" }, el("button", { type: "button", tabIndex: -1, title: `find the features of ${title}`, data: { concept } }, title)),
         ...one.cells.map((cell) => el("td", {}, tileOf(concept, cell)))));
     }
     return lines;
   }
-  function drawMaps() {
-    const n = study.concepts.length;
+  let shown = [], folded = [];
+  function drawMap(one) {
+    const frozen = one.frozen === "none" ? "" : `, frozen ${one.frozen}: a null`;
+    const table = el("table", { className: `map${study.layers.length > 10 ? " many" : ""}` },
+      el("caption", {}, `${one.position}, ${one.sae}`, el("span", { className: "muted" }, frozen)),
+      el("colgroup", {}, el("col", { className: "names" }), ...study.layers.map(() => el("col"))),
+      el("thead", {}, el("tr", {}, el("td", {}, el("span", { className: "unseen" }, "concept")), ...study.layers.map((layer) => el("th", { scope: "col", title: `layer ${layer}` }, String(layer))))),
+      el("tbody", {}, ...rowsOf(one, shown)), el("tbody", { hidden: true }));
+    const first = $("a.tile", table);
+    if (first) first.tabIndex = 0; // one stop a map; the arrows walk inside
+    return table;
+  }
+  // The first map at once, the others one by one when the search is there: all have their room.
+  function* drawMaps() {
+    const every = [...Array(study.concepts.length).keys()];
+    [shown, folded] = [true, false].map((is) => every.filter((k) => study.concepts[k][3] === is));
     for (let row = 0; row < tiles.cell.length; row++) at.set(tiles.concept[row] * study.cells.length + tiles.cell[row], row);
-    const every = [...Array(n).keys()], shown = every.filter((k) => study.concepts[k][3]), folded = every.filter((k) => !study.concepts[k][3]);
-    for (const one of study.maps) {
-      const frozen = one.frozen === "none" ? "" : `, frozen ${one.frozen}: a null`;
-      const table = el("table", { className: `map${study.layers.length > 10 ? " many" : ""}` },
-        el("caption", {}, `${one.position}, ${one.sae}`, el("span", { className: "muted" }, frozen)),
-        el("colgroup", {}, el("col", { className: "names" }), ...study.layers.map(() => el("col"))),
-        el("thead", {}, el("tr", {}, el("td", {}, el("span", { className: "unseen" }, "concept")), ...study.layers.map((layer) => el("th", { scope: "col", title: `layer ${layer}` }, String(layer))))),
-        el("tbody", {}, ...rowsOf(one, shown)), el("tbody", { hidden: true }));
-      table.style.setProperty("--layers", study.layers.length);
-      const first = $("a.tile", table);
-      if (first) first.tabIndex = 0; // one stop a map; the arrows walk inside
-      $("#maps").append(table);
+    const groups = new Set(shown.map((k) => study.concepts[k][0])).size;
+    const sheets = study.maps.map(() => el("div", { className: "sheet" }));
+    $("#maps").style.setProperty("--layers", study.layers.length);
+    $("#maps").style.setProperty("--height", `${44 + 20 * shown.length + 28 * groups}px`);
+    $("#maps").append(...sheets);
+    listen();
+    for (const [k, one] of study.maps.entries()) {
+      sheets[k].append(drawMap(one));
+      yield;
     }
+    listenToFold();
+  }
+  function listenToFold() {
     const fold = $("#fold"), words = `${count(folded.length)} concept${folded.length === 1 ? "" : "s"} that no cell shows`;
     fold.hidden = !folded.length;
     fold.textContent = `Also the ${words}`;
@@ -102,6 +116,8 @@
       fold.setAttribute("aria-expanded", String(open));
       fold.textContent = open ? `Without the ${words}` : `Also the ${words}`;
     };
+  }
+  function listen() {
     const tell = (event) => {
       const tile = event.target.closest?.("a.tile");
       if (!tile) return;
@@ -289,9 +305,9 @@
     const numbers = (place) => [...new Set(study.cells.map((cell) => cell[place]))];
     choose("#by-kind", [["", "all"], ["any", "of anything"], ["form", "form"], ...head.kinds.map((kind) => [kind, kind])]);
     choose("#by-concept", [["", "all"]]);
-    for (const lexicon of Object.keys(study.lexicons)) {
+    for (const [lexicon, title] of study.lexicons) {
       const own = study.concepts.map((one, k) => [k, one]).filter(([, one]) => one[0] === lexicon).sort((a, b) => a[1][2].localeCompare(b[1][2], "en"));
-      $("#by-concept").append(el("optgroup", { label: study.lexicons[lexicon] }, ...own.map(([k, one]) => new Option(one[2], k))));
+      $("#by-concept").append(el("optgroup", { label: title }, ...own.map(([k, one]) => new Option(one[2], k))));
     }
     choose("#by-position", [["", "all"], ...numbers(2).map((position) => [position, study.positions[position] ?? position])]);
     choose("#by-layer", [["", "all"], ...numbers(1).sort((a, b) => a - b).map((layer) => [layer, String(layer)])]);
@@ -336,10 +352,14 @@
     study = await unpack("#tiles").json();
     tiles = study.tiles;
     titles = study.concepts.map((one) => one[2]);
-    if ($("#maps")) drawMaps();
+    lexicons = new Map(study.lexicons);
+    const maps = $("#maps") ? drawMaps() : [].values();
+    maps.next();
     head = await unpack("#head").json();
     open(await unpack("#body").arrayBuffer());
     startSearch();
     document.body.dataset.searchable = performance.now().toFixed(0); // milliseconds since the page was asked for
+    const next = () => { if (!maps.next().done) setTimeout(next); else document.body.dataset.drawn = "1"; };
+    next();
   })();
 })();

@@ -94,7 +94,7 @@ def map_page(
         features=features,
         tiles=Markup(packed(dumped(tiles(facts["corpus"], of_map, rows)))),
         charts=curves(rows),
-        numbers=_numbers(counts),
+        numbers=[*_numbers(counts), *_searchable(features).values()],
         cells=_cells(facts["corpus"], rows),
         heads=[(name, *words) for name, words in CELLS.items()],
     )
@@ -189,7 +189,9 @@ def _frozen(counts: Mapping[str, Any]) -> Sentence:
         return sentence("Not run: add an SAE with `freeze: decoder` to the grid.")
     parts: list[Part] = [
         "Of ", number(counts, f"{FROZEN}.n_judged"), " features in ",
-        number(counts, f"{FROZEN}.n_cells"), " SAEs of which a part stayed at its random start, ",
+        number(counts, f"{FROZEN}.n_cells"),
+        " SAE" if at(counts, f"{FROZEN}.n_cells") == 1 else " SAEs",
+        " of which a part stayed at its random start, ",
         number(counts, f"{FROZEN}.n_meaning_grid"), " (", quotient(counts, FROZEN),
         ") are of a concept, chance counted over these cells",
     ]  # fmt: skip
@@ -198,13 +200,22 @@ def _frozen(counts: Mapping[str, Any]) -> Sentence:
     return sentence(*parts, ".")
 
 
+def _searchable(features: Searched) -> dict[str, Fact]:
+    """The rows of the table of numbers that say which features can be searched for."""
+    rows = (
+        ("n", "features that can be searched for here", "this page"),
+        ("n_judged", "features judged, of all cells", "rows of concepts.parquet of all cells"),
+        ("n_of_something", "of these of a kind other than none", "kind of the same"),
+    )
+    return {
+        name: Fact(f"n-{name}", words, Number(count(getattr(features, name)), source, f"#n-{name}"))
+        for name, words, source in rows
+    }
+
+
 def _carried(features: Searched) -> Sentence:
     """Which features can be searched for."""
-    source = "rows of concepts.parquet of all cells"
-    n, judged, some = (
-        Number(count(value), source, "")
-        for value in (features.n, features.n_judged, features.n_of_something)
-    )
+    n, judged, some = (fact.number or NONE for fact in _searchable(features).values())
     if features.n == features.n_judged:
         return sentence("All ", n, " judged features can be searched for on this page.")
     if features.n <= features.n_of_something:
@@ -341,7 +352,7 @@ def tiles(corpus: str, of_map: pa.Table, rows: Sequence[Mapping[str, Any]]) -> d
         "cells": [[row["cell"], row["layer"], row["position"], row["sae"]] for row in rows],
         "positions": POSITIONS,
         "maps": list(maps.values()),
-        "lexicons": {name: LEXICONS.get(name, name) for name in lexicons},
+        "lexicons": [[name, LEXICONS.get(name, name)] for name in lexicons],
         "concepts": [[*one, titles[one], one in rank] for one in order],
         "tiles": {
             "cell": [cells[name] for name in of_map["cell"].to_pylist()],
@@ -358,10 +369,11 @@ def tiles(corpus: str, of_map: pa.Table, rows: Sequence[Mapping[str, Any]]) -> d
 
 
 def curves(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of charts over layers: title, words, and (heading, chart) of each position."""
-    if not rows:
-        return []
+    """Rows of charts over layers: title, words, and (heading, chart) of each position; none where
+    all cells are of one layer."""
     layers = sorted({row["layer"] for row in rows})
+    if len(layers) < 2:
+        return []
     positions = list(dict.fromkeys(row["position"] for row in sorted(rows, key=_order)))
     groups = []
     for name, (title, words) in CURVES.items():
@@ -409,7 +421,7 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                     POSITIONS.get(position, position),
                     charts.layers(
                         f"{title}, {POSITIONS.get(position, position)}: {words}, over layers",
-                        of, layers, top, axis,
+                        of, layers, top, axis, "ended wide" if "share" in name else "ended",
                     ),
                 )
                 for position, of in drawn
