@@ -87,7 +87,7 @@ class Charted(NamedTuple):
 
     @property
     def family(self) -> str:
-        """Those cells that chance is counted over together."""
+        """The cells that chance is counted over together with this one."""
         return RESULT if self.frozen == "none" else FROZEN
 
 
@@ -216,7 +216,7 @@ def facts(
             of_family[family] = None
             continue
         names = {row["cell"] for row in own}
-        mine = of_map.filter(pc.is_in(of_map["cell"], pa.array(sorted(names), pa.string())))
+        of_own = of_map.filter(pc.is_in(of_map["cell"], pa.array(sorted(names), pa.string())))
         least = level(smallest, alpha)
         of_family[family] = {
             "n_cells": len(own),
@@ -225,7 +225,7 @@ def facts(
                 for name in BY_CELL.names
                 if name.startswith("n_") and "concepts" not in name
             },
-            "n_concepts_grid": len(set(_concepts(mine.filter(mine["of_meaning"])))),
+            "n_concepts_grid": len(set(_concepts(of_own.filter(of_own["of_meaning"])))),
             "level": least,
             "luckiest": float(smallest.min()) if len(smallest) else None,
             "median": float(np.median(smallest)) if len(smallest) else None,

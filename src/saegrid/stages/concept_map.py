@@ -1,5 +1,5 @@
-"""Which cell shows which concept, with chance counted over all cells, and kinds of features by
-cell."""
+"""Concepts by cell, the best feature of each with chance counted over all cells, and kinds of
+features by cell."""
 
 from typing import Any
 

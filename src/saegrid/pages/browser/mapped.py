@@ -101,7 +101,7 @@ def map_page(
 
 
 def answers(counts: Mapping[str, Any], features: Searched | None = None) -> list[Line]:
-    """What the features of a study are about, in plain sentences; the first line is the verdict."""
+    """The subjects of the features of a study in plain sentences; the first line is the verdict."""
     own = counts[RESULT] or counts[FROZEN] or {}
     family = RESULT if counts[RESULT] else FROZEN
 
@@ -165,7 +165,7 @@ def _are(n: int | None) -> str:
 
 
 def _chance(counts: Mapping[str, Any], family: str) -> Sentence:
-    """What dealt lexicons give."""
+    """The sentence on dealt lexicons."""
 
     def n(name: str, form: Any = count) -> Number:
         return number(counts, f"{family}.{name}", form)
@@ -214,7 +214,7 @@ def _searchable(features: Searched) -> dict[str, Fact]:
 
 
 def _carried(features: Searched) -> Sentence:
-    """Which features can be searched for."""
+    """The sentence on the features that can be searched for."""
     n, judged, some = (fact.number or NONE for fact in _searchable(features).values())
     if features.n == features.n_judged:
         return sentence("All ", n, " judged features can be searched for on this page.")

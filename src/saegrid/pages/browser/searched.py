@@ -45,7 +45,7 @@ class Family(NamedTuple):
 
 
 class Searched(NamedTuple):
-    """What the page reads."""
+    """The data that the page reads."""
 
     head: str
     """Packed JSON: cells, strings and the layout of the columns."""
