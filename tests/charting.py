@@ -102,10 +102,9 @@ def grid(
     for layer, position, sae in places:
         late = (layer - min(layers)) / max(max(layers) - min(layers), 1)
         is_frozen = sae == "frozen"
-        chances = np.array([0.1 + late, 0.2, 0.8 - 0.5 * late, 0.3, 0.2, 0.2, 0.1]) * (
-            0.1 if is_frozen else 1
-        )
-        chances = np.append(some * chances / chances.sum(), 1 - some)
+        chances = np.array([0.1 + late, 0.2, 0.8 - 0.5 * late, 0.3, 0.2, 0.2, 0.1])
+        share = 0.1 * some if is_frozen else some
+        chances = np.append(share * chances / chances.sum(), 1 - share)
         kind = rng.choice(len(KINDS), n, p=chances)
         own = _made(rng, kind, parts, concepts)
         bests = [

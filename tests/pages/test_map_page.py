@@ -151,7 +151,7 @@ def test_concepts_come_by_lexicon_and_those_that_most_cells_show_first(made):
 def test_curves_are_of_the_table_of_cells(made, page):
     groups = curves(made.by_cell.to_pylist())
     assert [group["title"] for group in groups] == [
-        "Meaning", "Coherent", "Form", "Early form, late meaning",
+        "Meaning", "Coherent", "Form", "Concepts against forms",
     ]  # fmt: skip
     assert [name for name, _ in groups[0]["charts"]] == ["Residual stream", "Attention output"]
     chart = str(groups[0]["charts"][0][1])

@@ -410,7 +410,7 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "over the first letters and endings that any cell is of (grey)"
         )
         name = "share_concepts, share_forms"
-        groups.append(("Early form, late meaning", words, name, "mean best share, %", 100, drawn))
+        groups.append(("Concepts against forms", words, name, "mean best share, %", 100, drawn))
     return [
         {
             "title": title,
