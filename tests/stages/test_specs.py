@@ -152,7 +152,17 @@ def test_what_a_job_may_use_is_in_no_spec(study, name, change):
     assert differing(plan, changed(plan, change)) == set()
 
 
-SITES = {"summary", "plot", "index", "survey", "base_rates", "survey_page", "health"}
+SITES = {
+    "summary",
+    "concept_map",
+    "map",
+    "plot",
+    "index",
+    "survey",
+    "base_rates",
+    "survey_page",
+    "health",
+}
 
 
 def test_the_list_of_sites_is_in_no_spec_of_a_capture_or_of_a_store():
@@ -195,7 +205,11 @@ CHANGES = [
     ("permutations", lambda s: s["concepts"].update(permutations=99), {"concepts"}),
     ("cut", lambda s: s["top_tokens"].update(cut=0.5), {"top_tokens"}),
     ("logits", lambda s: s["logits"].update(n=3), {"logit_effects"}),
-    ("title", lambda s: s["pages"].update(title="T"), {"page", "index", "survey_page", "health"}),
+    (
+        "title",
+        lambda s: s["pages"].update(title="T"),
+        {"page", "map", "index", "survey_page", "health"},
+    ),
     ("cuts", lambda s: s["pages"].update(cuts=[0.5]), {"page", "summary", "plot", "index"}),
     ("screen", lambda s: s["encode"].update(screen="float32"), {"encode"}),
     ("outliers", lambda s: s["survey"].update(cut=9.0), {"survey", "survey_page"}),

@@ -217,7 +217,7 @@ CELLS = ("L1A-8x", "L1R-8x")
 TABLES = ("items", "selection", "tokens", "capture")
 EVERYWHERE = ("density", "top_tokens", "concepts")
 OF_A_CELL = ("encode", *EVERYWHERE, "logit_effects", "page")
-SUMS = ("summary", "plot", "index")
+SUMS = ("summary", "concept_map", "map", "plot", "index")
 
 
 def rows(stages, corpus="", cells=("",), shards=("",)):
@@ -305,7 +305,7 @@ TARGET_JOBS = {
     "metrics": LEARNED + EXPECTED["judged"][len(TINY) :],
     "layers": CAPTURED + rows(["survey", "base_rates", "survey_page"]),
     "pages": FILTERED,
-    "figures": [job for job in FILTERED if job[0] not in ("page", "index")],
+    "figures": [job for job in FILTERED if job[0] not in ("page", "concept_map", "map", "index")],
 }
 
 

@@ -29,6 +29,7 @@ STAGES = {
     "density": "saegrid.stages.density:DENSITY",
     "top_tokens": "saegrid.stages.top_tokens:TOP_TOKENS",
     "concepts": "saegrid.stages.concepts:CONCEPTS",
+    "concept_map": "saegrid.stages.concept_map:CONCEPT_MAP",
     "logit_effects": "saegrid.stages.logit_effects:LOGIT_EFFECTS",
     "kin": "saegrid.stages.kin:KIN",
     "published": "saegrid.stages.published:PUBLISHED",
@@ -52,6 +53,7 @@ STAGES = {
     "summary": "saegrid.stages.summary:SUMMARY",
     "summary_by_corpus": "saegrid.stages.summary_by_corpus:SUMMARY_BY_CORPUS",
     "plot": "saegrid.stages.plot:PLOT",
+    "map": "saegrid.stages.map:MAP",
     "index": "saegrid.stages.index:INDEX",
 }
 """Stages by name, in the order in which they run."""

@@ -55,10 +55,11 @@ def tables(plan: Plan) -> Iterator[Source]:
 
 
 def pages(plan: Plan) -> Iterator[Source]:
-    """Feature browsers and the index."""
+    """Feature browsers, the map and the index."""
     yield from together(plan)
     for place in cells(plan):
         yield Source("page.page", place)
+    yield Source("map.page", At())
     yield Source("index.page", At())
 
 

@@ -261,10 +261,22 @@ class Curve(NamedTuple):
 
     name: str
     values: list[tuple[int, float, str]]
+    kind: str = "line"
+    """Class of the line: line is of results, rest of what stands beside."""
+    dash: int | None = None
+    """Number of its dashes; None: by its place among the curves."""
 
 
-def layers(title: str, curves: Sequence[Curve], every: Sequence[int], top: float) -> Markup:
-    """Share of confirmed features over layers, a line an SAE size."""
+def layers(
+    title: str,
+    curves: Sequence[Curve],
+    every: Sequence[int],
+    top: float,
+    words: str = "confirmed, of 100 tested",
+    kind: str = "ended",
+) -> Markup:
+    """A number of cells over layers, a line an SAE size. words: what is counted; kind: class of the
+    chart, which leaves room for the names of the lines."""
     known = sorted(set(every))
     step = {layer: i / max(len(known) - 1, 1) for i, layer in enumerate(known)}
     if len(known) == 1:
@@ -273,10 +285,12 @@ def layers(title: str, curves: Sequence[Curve], every: Sequence[int], top: float
     marks, ends = [], []
     for k, curve in enumerate(curves):
         places = [(step[layer], place_y(value)) for layer, value, _ in curve.values]
-        marks.append(line(places, f"line {DASHES[k % len(DASHES)]}"))
+        dash = DASHES[(k if curve.dash is None else curve.dash) % len(DASHES)]
+        marks.append(line(places, f"{curve.kind} {dash}"))
+        mark = "dot small" if curve.kind == "line" else "ring small"
         marks += [
-            dots([at], "dot small", f"{curve.name}, layer {layer}: {words}")
-            for at, (layer, _, words) in zip(places, curve.values, strict=True)
+            dots([at], mark, f"{curve.name}, layer {layer}: {figure}")
+            for at, (layer, _, figure) in zip(places, curve.values, strict=True)
         ]
         if places:
             ends.append((places[-1], curve.name))
@@ -286,9 +300,7 @@ def layers(title: str, curves: Sequence[Curve], every: Sequence[int], top: float
     ticks = [(step[layer], str(layer)) for i, layer in enumerate(known) if i % skip == 0]
     axis = Axis(lambda at: at, ticks, "layer")
     heads = [(v, shown(v)) for v in rounded(0, top or 1, 4)]
-    return plot(
-        title, axis, Axis(place_y, heads, "confirmed, of 100 tested"), marks, notes, "ended"
-    )
+    return plot(title, axis, Axis(place_y, heads, words), marks, notes, kind)
 
 
 def scores(probe: Any) -> Markup | None:

@@ -18,7 +18,12 @@ import pyarrow.compute as pc
 
 def packed(text: str) -> str:
     """A text as base64 of gzip; the same text gives the same."""
-    return base64.b64encode(gzip.compress(text.encode(), compresslevel=4, mtime=0)).decode()
+    return packed_bytes(text.encode())
+
+
+def packed_bytes(body: bytes, level: int = 4) -> str:
+    """Bytes as base64 of gzip; the same bytes give the same."""
+    return base64.b64encode(gzip.compress(body, compresslevel=level, mtime=0)).decode()
 
 
 def dumped(value: Any) -> str:
