@@ -320,7 +320,7 @@ def test_the_published_20_cells_and_all_150():
         counts = Counter(job.stage.name for job in jobs_of(plan, "all", "metrics"))
         assert [counts[stage] for stage in ("train_sae", *OF_A_CELL, "measure")] == [cells] * 8
         assert counts["baselines"] == sites
-        assert [counts[stage] for stage in (*TABLES, "vocabulary", *SUMS)] == [2] * 4 + [1] * 4
+        assert [counts[stage] for stage in (*TABLES, "vocabulary", *SUMS)] == [2] * 4 + [1] * 6
 
 
 def test_jobs_stand_in_the_order_of_the_stages(plan):
