@@ -1,1 +1,1 @@
-"""What features are about: concepts, coherence, form, and how features are alike."""
+"""Meaning of features: concepts, coherence, form, and how features are alike."""

@@ -1,4 +1,4 @@
-"""What the edits of the humor study may be about: clusters of words and oppositions.
+"""Subjects of the edits of the humor study: clusters of words and oppositions.
 
 The file is `config/categories.yaml`. Its oppositions without words (actual, normal, possible) can
 be told of a whole text alone, and are no concepts here.

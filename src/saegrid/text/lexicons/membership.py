@@ -1,4 +1,4 @@
-"""Which word types belong to which concepts of some lexicons."""
+"""Membership of word types in the concepts of some lexicons."""
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
