@@ -185,7 +185,7 @@ class CellView:
 
     @property
     def concepts(self) -> pd.DataFrame:
-        """What features are about, one row each, of those that fire on words enough."""
+        """The judgement of features: a row for each that fires on words enough."""
         return self._table("concepts").set_index("feature")
 
     @cached_property
@@ -260,7 +260,7 @@ class FeatureView:
 
     @property
     def concept(self) -> pd.Series:
-        """What the feature is about; empty where it fires on too few words to be judged."""
+        """The judgement of the feature; empty where it fires on too few words to be judged."""
         rows = self._rows("concepts")
         return rows.iloc[0] if len(rows) else pd.Series(dtype=object)
 

@@ -9,11 +9,11 @@ from saegrid.text.selection import kept_of
 with start(snakemake) as job:
     settings, inputs = job.settings, job.input
     items, kept = io.read_table(inputs.texts), kept_of(inputs.selection)
-    found = occurrences_of(io.read_table(inputs.tokens), items, kept, settings["layout"])
+    of = occurrences_of(io.read_table(inputs.tokens), items, kept, settings["layout"])
     lexicons = read_lexicons(settings["lexicons"], settings["senses"])
-    words, types = vocabulary(found, lexicons, settings["min_types"], settings["space"])
-    rows, listed, tensors, facts = to_files(found, words, types, lexicons)
-    print(f"{found.n} occurrences, {words.n} word types, {len(words.concepts)} concepts")
+    words, types = vocabulary(of, lexicons, settings["min_types"], settings["space"])
+    rows, listed, tensors, facts = to_files(of, words, types, lexicons)
+    print(f"{of.n} occurrences, {words.n} word types, {len(words.concepts)} concepts")
     io.write_table(job.output.occurrences, rows, job.spec)
     io.write_table(job.output.types, listed, job.spec)
     io.write_tensors(job.output.tensors, tensors, job.spec)

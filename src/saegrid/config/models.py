@@ -180,7 +180,7 @@ class TopTokens(Strict):
 
 
 class Concepts(Strict):
-    """What features are about: concepts of words, coherence, and form."""
+    """Judgement of what features are about: concepts of words, coherence, and form."""
 
     lexicons: list[str] = ["lists", "wordnet", "categories"]
     """Words of concepts: lists (of topics; an own file as `lists:my/words.yaml`), wordnet (names of

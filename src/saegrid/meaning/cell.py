@@ -1,4 +1,4 @@
-"""What the features of a cell are about, from its codes."""
+"""Judgement of what the features of a cell are about, from its codes."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def about(
     permutations: int,
     seed: int,
 ) -> Judged:
-    """What each feature is about that fires on at least `least` occurrences. text: (token,)."""
+    """The judgement of each feature that fires on at least `least` occurrences. text: (token,)."""
     fires = fired(features, of).of_at_least(least)
     coherent = None
     if words.vectors is not None:

@@ -1,4 +1,4 @@
-"""What each feature of a cell is about, by the words on which it fires most strongly.
+"""Judgement of what each feature of a cell is about, by the words on which it fires most strongly.
 
 A feature is of meaning where a concept is enriched among its word types (`enrichment`) at a family-
 wise level over all features and concepts, where enough of its strongest occurrences (rows) have a
@@ -119,7 +119,7 @@ COVERED = 0.8
 
 
 class Rule(NamedTuple):
-    """What makes a feature one of meaning."""
+    """The rule by which a feature is one of meaning."""
 
     alpha: float = 0.05
     """Family-wise level of enrichment and of coherence."""
@@ -159,7 +159,7 @@ def judge(
     rule: Rule,
     coherence: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Judged:
-    """What the features of a cell are about.
+    """The judgement of the features of a cell.
 
     fires: activations of the features with enough occurrences. text: (token,) of the corpus. dealt:
     see `enrichment.deals`. coherence: z and family-wise p of each feature, by ascending id; None

@@ -226,8 +226,8 @@ def tokens_of(
     used, place_of = np.unique(shown.token, return_inverse=True)
     every, code = _codes([normal(text[at]) for at in used])
     code = code[place_of]
-    found = commonest(row, code, type_[shown.occurrence], n)
-    token = _named(every, found.code)
+    common = commonest(row, code, type_[shown.occurrence], n)
+    token = _named(every, common.code)
     # A piece that is a word itself: dance in danceoff and dancing, not ham in hamster.
     place = {lemma: number for number, lemma in enumerate(lemmas)}
     own = np.array([place.get(one, -1) for one in token], np.int64)
@@ -235,8 +235,8 @@ def tokens_of(
     long = np.array([len(one or "") >= COMPOUND for one in token], bool)
     return {
         "token": token,
-        "n_token": found.n,
-        "n_token_types": found.different,
+        "n_token": common.n,
+        "n_token_types": common.different,
         "token_type": own,
         "is_word": (own >= 0) & (said > 0) & long,
     }

@@ -187,7 +187,7 @@ def to_files(
 def from_files(
     rows: pa.Table, listed: pa.Table, tensors: Mapping[str, np.ndarray], facts: Mapping[str, Any]
 ) -> tuple[Occurrences, Vocabulary]:
-    """What `to_files` has written."""
+    """The occurrences and the vocabulary in files of `to_files`."""
     of = Occurrences(
         tensors["token"],
         rows["item"].to_numpy(),

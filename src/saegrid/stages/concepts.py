@@ -1,4 +1,4 @@
-"""What each feature is about: concepts, coherent words, one word or piece, or a form."""
+"""Judgement of each feature: a concept, coherent words, one word or piece, or a form."""
 
 from saegrid.stages.places import dumped
 from saegrid.stages.stage import CELL, At, Needs, Plan, Settings, Stage, Weight
