@@ -84,6 +84,25 @@ def test_one_word_many_times_is_a_word_and_no_concept():
     assert row["n_types"] == 4 and row["n_concept"] == 20
 
 
+def test_inflections_are_one_word():
+    """A word with its plural, which a word space finds near to all that it lists behind them."""
+    words = ["pie"] * 11 + ["soup"] * 9
+    fires, of, words, text = world(words, [*noise(11, 20)])
+    as_one = np.where(words.type == PLACE["soup"], PLACE["pie"], words.type)
+    words, near = words._replace(type=as_one), (np.array([9.0, 0.1]), np.array([0.01, 0.9]))
+    dealt = enrichment.deals(words.n, 19, seed=0)
+    row = judge(fires, of, words, text, dealt, Rule(), near).concepts.to_pylist()[0]
+    assert (row["kind"], row["label"], row["n_word"]) == ("word", 'the word "pie"', 20)
+
+
+def test_near_words_of_one_ending_are_a_form():
+    z, p = np.array([5.0]), np.array([0.01])
+    half = rows([*ING[:6], *noise(12, 6)], coherent=(z, p)).concepts.to_pylist()[0]
+    assert (half["kind"], half["label"]) == ("ending", 'ends with "ing"')
+    less = rows([*ING[:5], *noise(12, 7)], coherent=(z, p)).concepts.to_pylist()[0]
+    assert less["kind"] == "coherent"
+
+
 def test_one_piece_in_several_words_is_a_piece():
     words = ["pie", "soup", "bread", "ham", "rice", "taco", "apple", "hamster"]
     every = {(0, word): " ur" for word in words}

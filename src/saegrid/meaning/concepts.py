@@ -290,9 +290,10 @@ def _kinds(
         np.maximum(forms["n_start"], forms["n_stop"]),
     )
     rival = forms["rival"] & (forms["n_ending"] >= on) & (on > 0)
+    spelled = coherent & forms["spelled"]
     return np.select(
-        [is_word, is_piece, is_form & (bears >= on), rival, on > 0, coherent],
-        ["word", "token", forms["form_kind"], "ending", "meaning", "coherent"],
+        [is_word, is_piece, is_form & (bears >= on), rival, on > 0, spelled, coherent],
+        ["word", "token", forms["form_kind"], "ending", "meaning", "ending", "coherent"],
         "none",
     ).astype(object)
 

@@ -26,6 +26,8 @@ NEED_TOKEN = 0.8
 """Share of the rows whose strongest token is the same, or whose word is, to be a feature of it."""
 NEED_RIVAL = 0.75
 """Share of the rows by which an ending explains a concept that no more of the rows have."""
+NEED_SPELLED = 0.5
+"""Share of the rows by which an ending explains that words are near one another."""
 NEED_DIFFERENT = 6
 """Distinct word types that bear a form, of letters distinct beginnings of their lemmas: dance,
 dancer and dancing do not show a letter."""
@@ -135,7 +137,8 @@ def forms(shown: Fired, row: np.ndarray, n: int, of: Occurrences, by: Spelled) -
 
     shown: their strongest occurrences; row: (entry,) the feature's row. Columns: n_shown; letter,
     n_letter; ending, n_ending, the longest ending that enough rows bear, else the commonest;
-    n_start, n_stop; word, n_word; form in words, null where there is none; form_kind letter,
+    n_start, n_stop; word, n_word, the commonest word type, as it is said most, and its rows; form
+    in words, null where there is none; form_kind letter,
     ending, position or null.
     """
     word, type_ = by.word[shown.occurrence], by.type[shown.occurrence]
@@ -152,7 +155,10 @@ def forms(shown: Fired, row: np.ndarray, n: int, of: Occurrences, by: Spelled) -
     ending = _longest(endings, need)
     ending = _where(_longest(stems, need), ending, lambda a, b: a.n > b.n)
     edge = {name: np.bincount(row, getattr(of, name)[shown.occurrence], n) for name in PLACES}
-    words = commonest(row, word, word, n)
+    typed = np.where(word >= 0, type_, -1)
+    types = commonest(row, typed, typed, n)
+    of_type = np.where(type_ == types.code[row], word, -1)
+    words = commonest(row, of_type, of_type, n)
     ends = (ending.n >= need) & (ending.different >= NEED_DIFFERENT)
     starts = (letter.n >= need) & (letter.different >= NEED_DIFFERENT)
     ends &= ~starts | (ending.n >= letter.n)
@@ -173,13 +179,15 @@ def forms(shown: Fired, row: np.ndarray, n: int, of: Occurrences, by: Spelled) -
         "ending": _named(by.names, ending.code),
         "n_ending": ending.n,
         "rival": (ending.n >= NEED_RIVAL * n_shown - 1e-9) & (ending.different >= NEED_DIFFERENT),
+        "spelled": (ending.n >= NEED_SPELLED * n_shown - 1e-9)
+        & (ending.different >= NEED_DIFFERENT),
         "ending_form": np.array(
             [f'ends with "{by.names[code]}"' if code >= 0 else None for code in ending.code], object
         ),
         "n_start": edge["start"].astype(np.int64),
         "n_stop": edge["stop"].astype(np.int64),
         "word": _named(by.words, words.code),
-        "n_word": words.n,
+        "n_word": types.n,
         "form": form,
         "form_kind": kind,
     }
