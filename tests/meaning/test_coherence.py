@@ -4,8 +4,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from saegrid.meaning.coherence import TYPES, coherence
+from saegrid.meaning.coherence import TYPES, coherence, pearson3
 from saegrid.meaning.enrichment import ranked
 
 
@@ -33,6 +34,14 @@ def test_the_mean_is_that_of_all_pairs():
             continue
         pairs = [float(vectors[a] @ vectors[b]) for a, b in combinations(types, 2)]
         assert got[row] == pytest.approx(np.mean(pairs), abs=1e-6)
+
+
+@pytest.mark.parametrize("skewness", [0.0, 1e-3, 0.2, 1.0, 3.0])
+def test_tails_are_scipys(skewness):
+    z = np.linspace(-5, 20, 60)
+    expected = stats.pearson3.logsf(z, skewness) / np.log(10)
+    known = expected > -200
+    assert pearson3(z, skewness)[known] == pytest.approx(expected[known], rel=1e-6, abs=1e-9)
 
 
 def test_planted_words_are_coherent_and_chance_is_not():

@@ -2,19 +2,18 @@
 
 import numpy as np
 from scipy import sparse
+from scipy.special import betaincinv
 
 LEVEL = 0.95
 
 
 def exact(k: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Clopper and Pearson's interval of k of n at 95 %; [0, 1] where n is 0."""
-    from scipy import stats  # takes a second to load, which other functions here do not need
-
     k, n = np.asarray(k, float), np.asarray(n, float)
     tail = (1 - LEVEL) / 2
     with np.errstate(invalid="ignore"):
-        low = np.where(k > 0, stats.beta.ppf(tail, k, n - k + 1), 0.0)
-        high = np.where(k < n, stats.beta.ppf(1 - tail, k + 1, n - k), 1.0)
+        low = np.where(k > 0, betaincinv(k, n - k + 1, tail), 0.0)
+        high = np.where(k < n, betaincinv(k + 1, n - k, 1 - tail), 1.0)
     return low, high
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from saegrid.evidence.contrast import PAIRS, WITHIN, Design
 
@@ -185,6 +184,8 @@ def _curve(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
     unknown = np.isnan(values)
     if unknown.all():
         return {}
+    from scipy.stats import rankdata  # takes a second to load, which words alone do not need
+
     rank = np.zeros(len(values))
     rank[~unknown] = rankdata(values[~unknown]) / (~unknown).sum() - 0.5
     columns = {name: rank, f"{name} squared": np.where(unknown, 0, rank**2)}

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from scipy.special import gammaincc, log_ndtr, ndtri
 
 from saegrid.meaning.enrichment import Ranked
 
@@ -85,19 +86,30 @@ def _means(matrix: sparse.csr_matrix, vectors: np.ndarray, n: np.ndarray) -> np.
 def _tails(means: np.ndarray, dealt: np.ndarray, n: np.ndarray) -> np.ndarray:
     """(draw, row) float64 log10 of the tail of means (draw, row) under the law of dealt means
     (permutation, row) of as many types."""
-    from scipy import stats  # takes a second to load, which other functions here do not need
-
     tail = np.zeros(means.shape)
     for size in np.unique(n):
         same = n == size
         values = dealt[:, same]
         deviation = values.std()
         if deviation > 0:
-            skewness = stats.skew(values, axis=None)
+            skewness = float((((values - values.mean()) / deviation) ** 3).mean())
             scaled = (means[:, same] - values.mean()) / deviation
-            tail[:, same] = stats.pearson3.logsf(scaled, max(skewness, 0.0)) / np.log(10)
-    # Beyond the end of a law that has one nothing is left of it.
+            tail[:, same] = pearson3(scaled, max(skewness, 0.0))
     return np.maximum(tail, LEAST_TAIL)
+
+
+def pearson3(z: np.ndarray, skewness: float) -> np.ndarray:
+    """log10 P(X >= z) of the Pearson III law with mean 0, deviation 1 and this skewness, not below
+    0: a gamma law of shape 4 / skewness^2, moved; without skewness the normal law."""
+    if skewness < SYMMETRIC:
+        return log_ndtr(-z) / np.log(10)
+    shape = 4 / skewness**2
+    with np.errstate(divide="ignore"):
+        return np.log10(gammaincc(shape, np.maximum(shape + 2 * z / skewness, 0)))
+
+
+SYMMETRIC = 1e-4
+"""Skewness below which a law counts as normal: its gamma law has a shape too large to be told."""
 
 
 LEAST_TAIL = -300.0
@@ -108,6 +120,4 @@ MOST_TAIL = float(np.nextafter(1.0, 0.0))
 
 def _quantile(tail: np.ndarray) -> np.ndarray:
     """The normal quantile of a tail, of its log10."""
-    from scipy import stats
-
-    return stats.norm.isf(np.minimum(10.0**tail, MOST_TAIL))
+    return -ndtri(np.minimum(10.0**tail, MOST_TAIL))
