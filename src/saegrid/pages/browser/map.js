@@ -48,15 +48,19 @@
     const [n, of] = [tiles.n[row], tiles.n_shown[row]];
     return [`${n} of ${of} (${between(n, of)})`, `p ${small(tiles.log10_p[row])}`, `over all cells ${small(Math.log10(tiles.p_grid[row]))}`];
   }
+  const model = el("a", { tabIndex: -1 }), field = document.createElement("td");
   function tileOf(concept, cell) {
     if (cell === null) return el("span", { className: "tile gone", title: "no such cell" }, el("span", { className: "unseen" }, "no such cell"));
     const row = at.get(concept * study.cells.length + cell);
     if (row === undefined) return el("span", { className: "tile", title: "no feature was judged" });
     const share = tiles.n[row] / tiles.n_shown[row], yes = tiles.of_meaning[row];
-    return el("a", {
-      className: `tile h${depth(share)}${yes ? " yes" : ""}`, href: hrefOf(cell, tiles.feature[row]), tabIndex: -1, data: { row },
-      aria: { label: `${titles[concept]}, ${cellName(cell)} #${tiles.feature[row]}: ${figures(row).join(", ")}${yes ? ", of meaning" : ""}` },
-    }, String(Math.round(100 * share)));
+    const a = model.cloneNode(); // there are thousands
+    a.className = `tile h${depth(share)}${yes ? " yes" : ""}`;
+    a.setAttribute("href", hrefOf(cell, tiles.feature[row]));
+    a.setAttribute("data-row", row);
+    a.setAttribute("aria-label", `${titles[concept]}, ${cellName(cell)} #${tiles.feature[row]}: ${figures(row).join(", ")}${yes ? ", of meaning" : ""}`);
+    a.textContent = String(Math.round(100 * share));
+    return a;
   }
   function rowsOf(one, concepts) {
     const lines = [];
@@ -68,7 +72,7 @@
         lines.push(el("tr", { className: "group" }, el("th", { scope: "rowgroup", colSpan: study.layers.length + 1 }, lexicons.get(own) ?? own)));
       }
       lines.push(el("tr", {}, el("th", { scope: "row" }, el("button", { type: "button", tabIndex: -1, title: `find the features of ${title}`, data: { concept } }, title)),
-        ...one.cells.map((cell) => el("td", {}, tileOf(concept, cell)))));
+        ...one.cells.map((cell) => { const td = field.cloneNode(); td.append(tileOf(concept, cell)); return td; })));
     }
     return lines;
   }

@@ -18,7 +18,7 @@ from saegrid.meaning.enrichment import adjusted
 from saegrid.meaning.occurrences import SHOWN
 from saegrid.pages.browser.pack import dumped, encode_strings, flatten, packed, packed_bytes
 
-MOST = 300_000
+MOST = 200_000
 """Features that the page carries."""
 COLUMNS = [
     *("feature", "kind", "label", "concept", "lexicon", "n_shown", "n_concept", "log10_p"),
