@@ -448,3 +448,15 @@ def test_settings_of_the_study_are_left_as_they_are():
     assert changed(plan, lambda study: None).specs.spec("index", At()) == plan.specs.spec(
         "index", At()
     )
+
+
+def test_every_caption_of_a_report_is_there():
+    captions = {
+        write.report[0]
+        for stage in load().values()
+        for write in map(stage.write, stage.writes)
+        if write.report
+    }
+    assert captions
+    missing = [c for c in sorted(captions) if not (ROOT / f"workflow/report/{c}.rst").is_file()]
+    assert missing == []

@@ -82,7 +82,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"saegrid compare: {mistake}", file=sys.stderr)
         return 1
     target = f"results/{config['study']}/findings.html"
-    command = ["snakemake", "--cores", str(options.cores), "--configfile", str(path), "--", target]
+    # Everything, since the page leads to those of the features.
+    command = ["snakemake", "--cores", str(options.cores), "--configfile", str(path)]
     program = [sys.executable, "-m", *command]
     status = subprocess.run(program, cwd=root, check=False).returncode
     if status == 0:
