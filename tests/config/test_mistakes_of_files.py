@@ -259,10 +259,6 @@ def test_every_config_that_failed_late_is_told_in_one_sentence(failing, monkeypa
     assert len(configs) > 60
     for path in configs:
         study = yaml.safe_load(path.read_text())
-        # The section in which words of topics stood when these were written; one of them has a
-        # mistake in its other keys, which are no longer any.
-        if study.get("topics", {}).keys() == {"lists"}:
-            study["concepts"] = {"lexicons": [f"lists:{study.pop('topics')['lists']}"]}
         found = told(study)
         if path.name == "y_bomb.yaml":
             assert len(found) == 12 and sum(map(len, found)) < 5_000

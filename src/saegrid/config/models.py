@@ -179,13 +179,21 @@ class TopTokens(Strict):
     """Seed of the random examples."""
 
 
+class Topics(Strict):
+    """Words of topics."""
+
+    lists: str | None = None
+    """YAML file of topics and their words, the lexicon `lists` of `concepts.lexicons`; null:
+    resources/topics/english.yaml."""
+
+
 class Concepts(Strict):
     """Judgement of what features are about: concepts of words, coherence, and form."""
 
     lexicons: list[str] = ["lists", "wordnet", "categories"]
-    """Words of concepts: lists (of topics; an own file as `lists:my/words.yaml`), wordnet (names of
-    its lexicographers' files), categories (of config/categories.yaml). Words are compared by their
-    lemmas. []: none."""
+    """Words of concepts: lists (those of `topics.lists`; further files as `lists:my/words.yaml`),
+    wordnet (names of its lexicographers' files), categories (of config/categories.yaml). Words are
+    compared by their lemmas. []: none."""
     senses: Literal["first", "two", "all"] = "first"
     """Senses of a word that count in wordnet, the commonest first."""
     space: Annotated[
@@ -373,6 +381,8 @@ class Study(Strict):
     """Densities."""
     top_tokens: TopTokens = TopTokens()
     """Examples."""
+    topics: Topics = Topics()
+    """Topics."""
     concepts: Concepts = Concepts()
     """Concepts."""
     logits: Logits = Logits()
@@ -393,3 +403,9 @@ class Study(Strict):
     """Memory."""
     hub: Hub = Hub()
     """Checkpoints from the hub."""
+
+    @property
+    def lexicons(self) -> list[str]:
+        """The names of the lexicons, the file of topics put in."""
+        named = f"lists:{self.topics.lists}" if self.topics.lists else "lists"
+        return [named if name == "lists" else name for name in self.concepts.lexicons]

@@ -58,22 +58,23 @@ def _lists_mistakes(part: str, key: str, path: str | None) -> Iterator[Mistake]:
 
 def _lexicon_mistakes(study: Study) -> Iterator[Mistake]:
     """Each lexicon that cannot be read; where all can be, two of one name."""
-    key, names = "concepts.lexicons", study.concepts.lexicons
+    names, file = study.lexicons, study.topics.lists
     problems, own = [], []
     for name in names:
+        key = "topics.lists" if name == f"lists:{file}" else "concepts.lexicons"
         try:
             kind, path = split(name)
             check_file(path)  # of a device nothing may be read
             lexicon = None if kind.fixed else read_lexicon(name, study.concepts.senses)
             own.append(lexicon.name if lexicon else name)
         except (CorpusError, LexiconError, PathError) as problem:
-            problems.append(problem)
+            problems.append((key, problem))
     if not problems:
         try:
             check_names(names, own)
         except LexiconError as problem:
-            problems.append(problem)
-    for problem in problems:
+            problems.append(("concepts.lexicons", problem))
+    for key, problem in problems:
         yield Mistake("concepts", f"{key}: {_one_line(problem)}", key)
 
 

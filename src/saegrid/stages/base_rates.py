@@ -21,7 +21,7 @@ from saegrid.text.lexicons.lexicon import topic_file
 
 def word_lists(plan: Plan) -> dict[str, str]:
     """Files of word lists, by the key that names them."""
-    lexicons = plan.study.concepts.lexicons
+    lexicons = plan.study.lexicons
     lists = {f"concepts.lexicons: {name}": topic_file(name) for name in lexicons}
     lists["survey.lists"] = plan.study.survey.lists
     return {key: str(path) for key, path in lists.items() if path}

@@ -12,10 +12,12 @@ from saegrid.text.lexicons.lexicon import lexicon_files
 def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The corpora, and the lexicons with the content of their files."""
     section = plan.study.concepts
-    files = lexicon_files(section.lexicons)
+    lexicons = plan.study.lexicons
+    files = lexicon_files(lexicons)
     return {
         "corpora": corpora(plan),
-        **places.dumped(section, "lexicons", "senses", "min_types"),
+        "lexicons": lexicons,
+        **places.dumped(section, "senses", "min_types"),
         "content": [file_digest(local_file("concepts.lexicons", path)) for path in files],
     }
 

@@ -11,9 +11,11 @@ from saegrid.text.lexicons.lexicon import lexicon_files
 def settings(plan: Plan, at: At) -> Settings:
     """The lexicons with the content of their files, the rule of senses, and the word space."""
     section = plan.study.concepts
-    files = lexicon_files(section.lexicons)
+    lexicons = plan.study.lexicons
+    files = lexicon_files(lexicons)
     return {
-        **dumped(section, "lexicons", "senses", "space", "min_types"),
+        "lexicons": lexicons,
+        **dumped(section, "senses", "space", "min_types"),
         **layout(plan, at),
         "content": [file_digest(local_file("concepts.lexicons", path)) for path in files],
     }
@@ -22,7 +24,7 @@ def settings(plan: Plan, at: At) -> Settings:
 def code(plan: Plan, at: At) -> list[str]:
     """The modules of the lexicons and of the word space."""
     section = plan.study.concepts
-    kinds = {name.partition(":")[0] for name in section.lexicons}
+    kinds = {name.partition(":")[0] for name in plan.study.lexicons}
     spaces = [SPACES[section.space]] if section.space in SPACES else []
     return sorted({*(LEXICONS[kind] for kind in kinds if kind in LEXICONS), *spaces})
 
