@@ -3,8 +3,11 @@
 import re
 
 import pytest
+import yaml
 from finished import copy, finished
 from pipeline import checkout, results, snakemake
+
+from mistaken import late
 
 pytestmark = pytest.mark.workflow
 
@@ -41,8 +44,10 @@ def clean(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", LATE)
-def test_a_config_with_a_mistake_is_refused_in_one_sentence(clean, failing, name):
-    lines = refused(clean, study=("--configfile", str(failing / "config" / f"{name}.yaml")))
+def test_a_config_with_a_mistake_is_refused_in_one_sentence(clean, failing, name, tmp_path):
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(late(failing / "config" / path.name), sort_keys=False))
+    lines = refused(clean, study=("--configfile", str(path)))
     assert len(lines) == 1
     assert lines[0].startswith(LATE[name])
     assert not (clean / "results").exists()
