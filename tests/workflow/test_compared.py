@@ -127,7 +127,9 @@ def test_tables_have_the_columns_of_the_main_corpus(done):
                     assert not (folder / path.name).exists(), "once is enough"
                     continue
                 assert pq.read_schema(folder / path.name).names == pq.read_schema(path).names
-                assert pq.read_metadata(folder / path.name).num_rows > 0
+                # A feature of two concepts there need not be.
+                n = pq.read_metadata(folder / path.name).num_rows
+                assert n > 0 or path.name == "combinations.parquet"
             assert not (folder / "features.html").exists()
 
 
