@@ -127,7 +127,9 @@ def test_tables_have_the_columns_of_the_main_corpus(done):
                     assert not (folder / path.name).exists(), "once is enough"
                     continue
                 assert pq.read_schema(folder / path.name).names == pq.read_schema(path).names
-                assert pq.read_metadata(folder / path.name).num_rows > 0
+                # Of two concepts no feature need be, and of a few texts no word of a list.
+                may_be_none = path.name in ("combinations.parquet", "concept_best.parquet")
+                assert may_be_none or pq.read_metadata(folder / path.name).num_rows > 0
             assert not (folder / "features.html").exists()
 
 
