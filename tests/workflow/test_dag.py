@@ -34,7 +34,8 @@ def test_the_published_20_cells_and_a_null(clean):
         **dict.fromkeys(("surprisal", "nuisances", "analysis_plan", "tests", "findings"), 1),
         **dict.fromkeys(("probes_texts", "probes_summary"), 1),
         **dict.fromkeys(("items", "selection", "tokens", "capture"), 2),
-        **dict.fromkeys(("vocabulary", "summary", "plot", "index"), 1),
+        **dict.fromkeys(("vocabulary", "concept_map", "map", "summary", "plot", "index"), 1),
+        **dict.fromkeys(("concept_effects", "themes"), 1),
     }
     assert jobs == jobs_to_run(clean, study=())
 
@@ -168,7 +169,8 @@ def test_150_cells_are_a_few_dozen_submissions(clean, humor):
     alone = Counter(re.findall(r"^rule (\w+):", text, re.M))
     print(groups, alone)
     several = {"saes": 10, "encoders": 25, "cells": 10, "pages": 10}
-    assert groups == {"corpus": 1, **several, "study": 1}
+    # The map and the index are each a study's last jobs.
+    assert groups == {"corpus": 1, **several, "study": 2}
     assert alone == {"all": 1, "verify_checkpoint": 1, "capture": 1}
     # No job of a cell is in two groups, and none is left out.
     assert len(set(re.findall(r"^    rule encode:\n(?:.*\n)*?.*\bjobid: (\d+)", text, re.M))) == 150

@@ -22,11 +22,14 @@ pytestmark = pytest.mark.workflow
 
 TAIL = {"summary": 1, "plot": 1, "index": 1}
 """Jobs that sum up all cells."""
+MAP = {"concept_map": 1, "map": 1}
+"""Jobs that follow on the concepts of any cell."""
+ENDS = {**TAIL, **MAP}
 SHOWN = {"top_tokens": 2, "logit_effects": 2, "page": 2, **TAIL}
 ONE_SHOWN = {"top_tokens": 1, "logit_effects": 1, "page": 1, **TAIL}
-OF_ONE = {"density": 1, "concepts": 1, **ONE_SHOWN}
+OF_ONE = {"density": 1, "concepts": 1, **ONE_SHOWN, **MAP}
 """Jobs that follow on the features of a cell."""
-CELLS = {"encode": 2, "density": 2, "concepts": 2, **SHOWN}
+CELLS = {"encode": 2, "density": 2, "concepts": 2, **SHOWN, **MAP}
 CONFIG = "config/tiny.yaml"
 
 
@@ -53,11 +56,11 @@ CHANGES = {
     "nothing": (lambda work: None, {}),
     "a layer is added": (
         add_layer,
-        {"capture": 2, "train_sae": 2, **{k: 2 for k in CELLS if k not in TAIL}, **TAIL},
+        {"capture": 2, "train_sae": 2, **{k: 2 for k in CELLS if k not in ENDS}, **ENDS},
     ),
     "the filter": (
         lambda work: edit(work / CONFIG, "value: 2.0", "value: 1.8"),
-        {"selection": 1, "vocabulary": 1, "concepts": 2, "density": 2, **SHOWN},
+        {"selection": 1, "vocabulary": 1, "concepts": 2, "density": 2, **SHOWN, **MAP},
     ),
     "the density cut": (
         lambda work: edit(work / CONFIG, "concepts:\n", "top_tokens: {cut: 0.001}\nconcepts:\n"),
@@ -83,7 +86,7 @@ CHANGES = {
             "\nimport numpy as np\n",
             "\nimport numpy as np\n\nX = 1\n",
         ),
-        {"vocabulary": 1, "concepts": 2, "density": 2, **SHOWN},
+        {"vocabulary": 1, "concepts": 2, "density": 2, **SHOWN, **MAP},
     ),
     "a statistic of features": (
         lambda work: edit(
@@ -97,7 +100,7 @@ CHANGES = {
         lambda work: edit(
             work / "src/saegrid/pages/browser/app.css", "body {", "body { color: black;"
         ),
-        {"page": 2, "index": 1},
+        {"page": 2, "index": 1, "map": 1},
     ),
     "a comment and a docstring": (
         lambda work: edit(
@@ -155,7 +158,7 @@ CHANGES = {
     ),
     "the title": (
         lambda work: edit(work / CONFIG, "concepts:\n", "pages: {title: Other}\nconcepts:\n"),
-        {"page": 2, "index": 1},
+        {"page": 2, "index": 1, "map": 1},
     ),
     "a layer and a cell's settings": (
         lambda work: (
@@ -171,8 +174,8 @@ CHANGES = {
         {
             "capture": 2,
             "train_sae": 3,
-            **{k: 3 for k in CELLS if k not in TAIL},
-            **TAIL,
+            **{k: 3 for k in CELLS if k not in ENDS},
+            **ENDS,
         },
     ),
     "an SAE's seed": (
@@ -254,7 +257,7 @@ def test_a_failed_cell_is_not_shown_with_its_old_result(work):
     done = snakemake(work, "--cores", "2")
     assert done.returncode == 1
     edit(work / "src/saegrid/features/density.py", "if FAIL := True", "if FAIL := False")
-    assert planned(work) == {"vocabulary": 1, "concepts": 2, "density": 2, **SHOWN}
+    assert planned(work) == {"vocabulary": 1, "concepts": 2, "density": 2, **SHOWN, **MAP}
 
 
 def test_a_copied_stale_cell_is_refused(work):

@@ -13,7 +13,7 @@ from saegrid.codes.sparse import read_features, write_features
 
 pytestmark = pytest.mark.workflow
 
-TAIL = {"summary": 1, "plot": 1, "index": 1}
+TAIL = {"summary": 1, "plot": 1, "index": 1, "concept_map": 1, "map": 1}
 SHOWN = {"density": 2, "concepts": 2, "top_tokens": 2, "logit_effects": 2, "page": 2, **TAIL}
 ONE_SHOWN = {**dict.fromkeys(SHOWN, 1), **TAIL}
 HEADLINES = "tiny/headlines"

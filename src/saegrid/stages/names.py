@@ -216,7 +216,7 @@ NAMES = Stage(
     ends=cells,
     settings=settings,
     code=lambda plan, at: [NAMERS[section(plan, at.cell)["namer"]]],
-    needs=Needs(memory=4000, minutes=240, group="cells"),
+    needs=Needs(memory=4000, minutes=240, group="pages"),
     weighs=lambda sizes, at: Weight(write=2_000_000),
     shows=(
         Column(

@@ -54,7 +54,7 @@ PUBLISHED = Stage(
     config=Settings,
     ends=cells,
     settings=settings,
-    needs=Needs(memory=4000, minutes=20, group="cells"),
+    needs=Needs(memory=4000, minutes=20, group="pages"),
     weighs=lambda sizes, at: Weight(write=500_000),
     shows=(
         Panel(
