@@ -125,7 +125,7 @@ def edit_text(work: Path) -> None:
         csv.writer(file).writerows(rows)
 
 
-TAIL = {"summary": 1, "plot": 1, "index": 1}
+TAIL = {"summary": 1, "plot": 1, "index": 1, "concept_map": 1, "map": 1}
 OF_A_CELL = ("encode", "density", "concepts", "top_tokens", "logit_effects", "page")
 ONE_SAE = {"import_sae": 1, **dict.fromkeys(OF_A_CELL, 1), **TAIL}
 BOTH_CELLS = {"capture": 1, **dict.fromkeys(OF_A_CELL, 2), **TAIL}

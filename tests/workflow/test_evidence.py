@@ -83,7 +83,7 @@ def test_a_change_makes_what_follows_from_it(done, tmp_path):
     def jobs(**settings):
         return jobs_to_run(work, {"analyses": {"tests": settings}}, study=TESTED)
 
-    after = {"tests": 1, "findings": 1, "index": 1}
+    after = {"tests": 1, "themes": 1, "concept_effects": 1, "findings": 1, "index": 1}
     assert jobs() == {}
     assert jobs(alpha=0.1) == {"analysis_plan": 1, **after}
     searched = {"contrasts": 2, "summary": 1, "plot": 1}

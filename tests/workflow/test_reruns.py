@@ -238,6 +238,7 @@ def test_a_new_cell_and_a_lost_table_leave_all_other_files_alone(work):
     run(work)
     after = results(work)
     summed = ("tiny/summary.parquet", "tiny/index.html", "tiny/figures/")
+    summed += ("tiny/concept_map.", "tiny/kinds_by_cell.parquet", "tiny/map.html")
     changed = [name for name in before if after[name] != before[name]]
     assert all(name.startswith(summed) for name in changed), changed
     assert "tiny/headlines/cells/L2A-8x/features.html" in after

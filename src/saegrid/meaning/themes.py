@@ -128,7 +128,7 @@ def chosen(discoveries: pa.Table, most: int = MOST) -> Chosen:
 
 
 class Fires(NamedTuple):
-    """Where chosen features fire, by corpus and view: (item, row) csc of ones."""
+    """Firing of chosen features by corpus and view: (item, row) csc of ones."""
 
     on: Mapping[tuple[str, str], sparse.csc_matrix]
 
@@ -139,7 +139,7 @@ def fires(
     features: Callable[[str, str], Features],
     views: Iterable[str],
 ) -> Fires:
-    """Where the chosen features fire. features: function of cell and corpus that reads the codes;
+    """The firing of chosen features. features: function of cell and corpus that reads the codes;
     views: those that are needed, of which a corpus may lack some."""
     on = {}
     for name, corpus in corpora.items():

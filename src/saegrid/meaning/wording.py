@@ -1,4 +1,4 @@
-"""Which texts have a word of which concept, on both sides of an edit."""
+"""Concepts of the words of texts, on both sides of an edit."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

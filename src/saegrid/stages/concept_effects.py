@@ -1,4 +1,4 @@
-"""Which concepts of words tell texts apart: the contrasts of the tests, put to words."""
+"""Concepts of words that tell texts apart: the contrasts of the tests, put to words."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What findings are about: concepts of words that tell texts apart, and themes of features."""
+"""Subjects of findings: concepts of words that tell texts apart, and themes of features."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
