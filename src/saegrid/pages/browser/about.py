@@ -126,13 +126,13 @@ def themes(about: About, every: Sequence[Contrast], alpha: float) -> list[Asked]
     """The themes of each contrast, those with the largest effects first."""
     asked = []
     for contrast in every:
-        mine = [row for row in about.themes if row["contrast"] == contrast.name]
-        if not mine:
+        listed = [row for row in about.themes if row["contrast"] == contrast.name]
+        if not listed:
             continue
         own = [row for row in about.theme_tests if row["contrast"] == contrast.name]
         part = _part(own)
         rows = []
-        for theme in mine:
+        for theme in listed:
             one = _of(own, theme["theme"], "discovery")
             if one is None:
                 continue
@@ -152,11 +152,11 @@ def themes(about: About, every: Sequence[Contrast], alpha: float) -> list[Asked]
                     features,
                 )
             )
-        n_features = sum(row["n_features"] for row in mine)
+        n_features = sum(row["n_features"] for row in listed)
         opening = sentence(
             Number(count(n_features), "theme_features.parquet: rows", "#themes"),
             " confirmed features are ",
-            Number(count(len(mine)), "themes.parquet: rows", "#themes"),
+            Number(count(len(listed)), "themes.parquet: rows", "#themes"),
             " themes: features that fire on the same texts count as one finding.",
         )
         asked.append(Asked(contrast, part, opening, rows, _has_high(rows)))
@@ -191,7 +191,7 @@ def _row(
     name: str,
     words: str,
     size: str,
-    found: Mapping[str, Any],
+    searched: Mapping[str, Any],
     looked: Mapping[str, Any] | None,
     confirmation: Mapping[str, Any] | None,
     figures: Sequence[Mapping[str, Any]],
@@ -200,7 +200,7 @@ def _row(
     alpha: float,
     features: Sequence[Mapping[str, Any]],
 ) -> Row:
-    shown = looked or found
+    shown = looked or searched
     form = points if contrast.is_of_rates else gain
     whole = next((f for f in figures if f["part"] == part and f["without"] is None), {})
     rest = next((f for f in figures if f["part"] == part and f["without"] is not None), {})
@@ -209,7 +209,7 @@ def _row(
     return Row(
         name,
         words,
-        a if found["statistic"] > 0 else b,
+        a if searched["statistic"] > 0 else b,
         [
             (f"{one['cell']} #{one['feature']}", f"{one['cell']}/features.html#{one['feature']}")
             for one in features[:3]
