@@ -156,8 +156,8 @@ def done(cluster, tmp_path_factory):
 
 def test_jobs_that_fail_are_retried_with_more(cluster, done):
     jobs = names(cluster)
-    # Two cells are seven submissions; three of these were needed twice, and nothing else.
-    once = ["corpus", "study", "trainings"]
+    # Two cells are nine submissions; three of these were needed twice, and nothing else.
+    once = ["corpus", "pages", "study", "study", "trainings"]
     twice = ["capture", "cells", "encoders"]
     assert sorted(jobs.values()) == sorted([*once, *twice, *twice, "capture"])
     facts = {job: cluster.facts(job) for job in jobs}
@@ -167,7 +167,7 @@ def test_jobs_that_fail_are_retried_with_more(cluster, done):
     assert ended[done.cancelled] == "CANCELLED"
     # Members of a group take turns: the most memory of one and the time of all, of two cells.
     assert (first["MinMemoryNode"], second["MinMemoryNode"]) == ("8000M", "16000M")
-    assert (first["TimeLimit"], second["TimeLimit"]) == ("01:30:00", "03:00:00")
+    assert (first["TimeLimit"], second["TimeLimit"]) == ("01:10:00", "02:20:00")
     assert {facts[job]["NumCPUs"] for job in jobs} == {"1"}
     assert "too little memory" in done.said
 
@@ -182,7 +182,7 @@ def test_only_capture_and_encode_run_on_gpu_nodes(cluster, done):
 
 def test_every_job_has_a_log_and_failed_ones_that_of_slurm(cluster, done):
     jobs = [path.with_suffix(".log") for path in (done.folder / "logs/tiny").rglob("*.tsv")]
-    assert len(jobs) == 23
+    assert len(jobs) == 28
     assert all(path.is_file() for path in jobs)
     kept = {path.stem for path in (done.folder / "logs/slurm").rglob("*.log")}
     jobs = names(cluster)
