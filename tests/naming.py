@@ -112,7 +112,7 @@ def said(text, **more):
 
 
 class Served:
-    """What a server does and has been asked."""
+    """A server with its answers and the questions that it was asked."""
 
     def __init__(self, answer):
         self.answer = answer

@@ -126,7 +126,7 @@ def test_sort_and_filter(tab, world):
 
 
 def told(tab):
-    """What the page tells of numbers: entries by heading, definitions, orders of the list."""
+    """Words of the page on its numbers: entries by heading, definitions, orders of the list."""
     entries = tab.locator(".numbers > div").evaluate_all(
         "list => list.map(div => [div.querySelector('dt').textContent, div.title,"
         " div.querySelector('dd').textContent])"

@@ -1,4 +1,4 @@
-"""What features are about, on words made by hand: meaning, pieces, words, forms, and chance."""
+"""Subjects of features, on words made by hand: meaning, pieces, words, forms, and chance."""
 
 import numpy as np
 import pyarrow as pa

@@ -130,7 +130,7 @@ def test_a_planted_concept_is_the_best_and_nothing_else_is_significant():
 
 @pytest.mark.slow
 def test_dealt_lexicons_have_the_family_wise_level():
-    """Of 600 lexicons dealt at random, with permutations of their own, one in twenty is told."""
+    """The share of 600 lexicons dealt anew that reach the level is about one in twenty."""
     feature, type_, value = drawn(9, features=150, types=300)
     member = np.random.default_rng(1).random((300, 20)) < 0.06
     of, law = ranked(feature, type_, value), tails(300, member.sum(axis=0))

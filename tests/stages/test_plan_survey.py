@@ -1,4 +1,4 @@
-"""What a survey reads, and what makes its tables again."""
+"""Inputs of a survey, and changes that make its tables again."""
 
 import json
 from pathlib import Path

@@ -398,7 +398,7 @@ def test_categories_that_cannot_be_used(tmp_path, body, message):
 
 
 def test_edits_of_headlines(shared_data):
-    """Of 3,682 types WordNet has a concept for 94.5 %, of which 33 types by compounds alone."""
+    """WordNet has a concept for 94.5 % of 3,682 types, for 33 of these by compounds alone."""
     with (shared_data / "humicroedit/train.csv").open(newline="", encoding="utf-8") as file:
         types, numbers = word_types([row["edit"] for row in csv.DictReader(file)])
     assert len(types) == 3_682 and numbers.min() == 0

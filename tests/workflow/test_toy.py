@@ -137,7 +137,7 @@ def test_distractors_are_told_as_form(toy):
 
 
 def read_cell(folder: Path, study: str, cell: str):
-    """What fires in a cell on the occurrences of its corpus, these, their words and the tokens."""
+    """Activations of a cell on the occurrences of its corpus, these, their words and tokens."""
     corpus = folder / "results" / study / "headlines"
     tables = (io.read_table(corpus / f"{name}.parquet") for name in ("occurrences", "vocabulary"))
     tensors = io.read_tensors(corpus / "vocabulary.safetensors")
@@ -148,9 +148,9 @@ def read_cell(folder: Path, study: str, cell: str):
 
 
 def permuted(folder: Path, study: str, rule) -> tuple[dict[str, int], dict[str, int], int]:
-    """Of lexicons dealt by a seed that the study did not use: by cell those of which a concept is
-    enriched at .05 and those of which a feature is of meaning, and in how many the smallest p of
-    all cells is as small as that of one in twenty of the study's own."""
+    """Numbers of lexicons, dealt by a seed that the study did not use: by cell those of which a
+    concept is enriched at .05 and those of which a feature is of meaning; and those whose smallest
+    p over all cells is as small as that of one in twenty of the study's own."""
     cells = judged(folder, study)
     enriched, named, own, anew = {}, {}, [], []
     for cell in cells:
