@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 POSITIONS = {
     "A": "attention output, after its projection and before the residual add",
@@ -70,3 +70,9 @@ class Cell(NamedTuple):
         if not dash or not re.fullmatch(SAE_PATTERN, sae):
             raise ValueError(f"A cell must be written like L15R-32x; got {text!r}.")
         return cls(Site.parse(site), sae)
+
+    def columns(self) -> dict[str, Any]:
+        """The columns by which tables name a cell: cell, layer, position, sae."""
+        site = self.site
+        place = {"layer": site.layer, "position": site.position}
+        return {"cell": str(self), **place, "sae": self.sae}

@@ -86,14 +86,7 @@ def summary(grid: Grid) -> pa.Table:
 
 
 def _place(one: Searched) -> dict[str, Any]:
-    cell = Cell.parse(one.cell)
-    return {
-        "cell": one.cell,
-        "layer": cell.site.layer,
-        "position": cell.site.position,
-        "sae": cell.sae,
-        "frozen": one.frozen,
-    }
+    return {**Cell.parse(one.cell).columns(), "frozen": one.frozen}
 
 
 def _counts(

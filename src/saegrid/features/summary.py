@@ -48,10 +48,7 @@ def cell_row(
     kinds = Counter(row["kind"] for row in judged)
     of = Counter(row["concept"] for row in judged if row["kind"] == "meaning")
     return {
-        "cell": str(cell),
-        "layer": cell.site.layer,
-        "position": cell.site.position,
-        "sae": cell.sae,
+        **cell.columns(),
         **facts,
         **{f"n_above_{cut:g}": int((density >= cut).sum()) for cut in cuts},
         "n_judged": len(judged),

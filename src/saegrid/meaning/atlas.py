@@ -241,14 +241,7 @@ def facts(
 
 
 def _named(one: Charted) -> dict[str, Any]:
-    cell = Cell.parse(one.cell)
-    return {
-        "cell": one.cell,
-        "layer": cell.site.layer,
-        "position": cell.site.position,
-        "sae": cell.sae,
-        "frozen": one.frozen,
-    }
+    return {**Cell.parse(one.cell).columns(), "frozen": one.frozen}
 
 
 def _place(cell: str) -> tuple[int, str, str]:

@@ -18,8 +18,8 @@ from saegrid.pages.browser.sentences import (
     sentence,
 )
 
-MOST = 12
-"""Rows of each table that are shown at once; the others are folded."""
+MOST = 40
+"""Rows of each table that the page shows, the largest effects first."""
 LOOKED = ("test", "confirmation", "discovery")
 """Parts by how little was looked at in them before; the first one that a study has is shown."""
 
@@ -93,14 +93,9 @@ def concepts(about: About, every: Sequence[Contrast], alpha: float) -> list[Aske
                 names[one["thing"]]["title"],
                 "",
                 f"{names[one['thing']]['n_types']:,} words of {names[one['thing']]['lexicon']}",
-                one,
-                _of(own, one["thing"], part),
-                _of(own, one["thing"], "confirmation"),
-                [f for f in about.concept_figures if f["thing"] == one["thing"]],
-                part,
+                _Looked(own, about.concept_figures, one["thing"], part),
                 contrast,
                 alpha,
-                (),
             )
             for one in first
         ]
@@ -133,8 +128,8 @@ def themes(about: About, every: Sequence[Contrast], alpha: float) -> list[Asked]
         part = _part(own)
         rows = []
         for theme in listed:
-            one = _of(own, theme["theme"], "discovery")
-            if one is None:
+            looked = _Looked(own, about.theme_figures, theme["theme"], part)
+            if looked.of("discovery") is None:
                 continue
             features = [f for f in about.theme_features if f["theme"] == theme["theme"]]
             rows.append(
@@ -142,11 +137,7 @@ def themes(about: About, every: Sequence[Contrast], alpha: float) -> list[Asked]
                     theme["label"] or "",
                     theme["words"],
                     _size(theme),
-                    one,
-                    _of(own, theme["theme"], part),
-                    _of(own, theme["theme"], "confirmation"),
-                    [f for f in about.theme_figures if f["thing"] == theme["theme"]],
-                    part,
+                    looked,
                     contrast,
                     alpha,
                     features,
@@ -155,9 +146,9 @@ def themes(about: About, every: Sequence[Contrast], alpha: float) -> list[Asked]
         n_features = sum(row["n_features"] for row in listed)
         opening = sentence(
             Number(count(n_features), "theme_features.parquet: rows", "#themes"),
-            " confirmed features are ",
+            f" confirmed feature{'s are' if n_features != 1 else ' is'} ",
             Number(count(len(listed)), "themes.parquet: rows", "#themes"),
-            " themes: features that fire on the same texts count as one finding.",
+            f" theme{'s' if len(listed) != 1 else ''}: features that fire on the same texts count as one finding.",
         )
         asked.append(Asked(contrast, part, opening, rows, _has_high(rows)))
     return asked
@@ -183,27 +174,46 @@ def _part(rows: Sequence[Mapping[str, Any]]) -> str:
     return next((part for part in LOOKED if part in present), "discovery")
 
 
-def _of(rows: Sequence[Mapping[str, Any]], thing: int, part: str) -> Mapping[str, Any] | None:
-    return next((r for r in rows if r["thing"] == thing and r["part"] == part), None)
+class _Looked(NamedTuple):
+    """The rows of a thing in the tables of its tests and figures."""
+
+    tests: Sequence[Mapping[str, Any]]
+    figures: Sequence[Mapping[str, Any]]
+    thing: int
+    part: str
+    """The part that is shown."""
+
+    def of(self, part: str) -> Mapping[str, Any] | None:
+        """Its test on a part; None where it has none."""
+        return next((r for r in self.tests if r["thing"] == self.thing and r["part"] == part), None)
+
+    def figure(self, without: bool) -> Mapping[str, Any]:
+        """Its figure on the part that is shown, whole or without its commonest word."""
+        return next(
+            (
+                f
+                for f in self.figures
+                if f["thing"] == self.thing
+                and f["part"] == self.part
+                and (f["without"] is not None) == without
+            ),
+            {},
+        )
 
 
 def _row(
     name: str,
     words: str,
     size: str,
-    searched: Mapping[str, Any],
-    looked: Mapping[str, Any] | None,
-    confirmation: Mapping[str, Any] | None,
-    figures: Sequence[Mapping[str, Any]],
-    part: str,
+    looked: _Looked,
     contrast: Contrast,
     alpha: float,
-    features: Sequence[Mapping[str, Any]],
+    features: Sequence[Mapping[str, Any]] = (),
 ) -> Row:
-    shown = looked or searched
+    searched, again = looked.of("discovery"), looked.of("confirmation")
+    shown = looked.of(looked.part) or searched
     form = points if contrast.is_of_rates else gain
-    whole = next((f for f in figures if f["part"] == part and f["without"] is None), {})
-    rest = next((f for f in figures if f["part"] == part and f["without"] is not None), {})
+    whole, rest = looked.figure(False), looked.figure(True)
     a, b = (str(contrast[side]) for side in ("a", "b"))
     left_out = rest.get("without")
     return Row(
@@ -218,7 +228,7 @@ def _row(
         _text(shown["effect"], form),
         _interval(shown["low"], shown["high"], form),
         _text(shown["p_maxt"], p_value),
-        confirmation is not None and confirmation["p_maxt"] <= alpha,
+        again is not None and again["p_maxt"] <= alpha,
         _counted(whole),
         _interval(whole.get("share_low_end"), whole.get("share_high_end"), percent),
         f"without “{left_out}”: {_counted(rest)}" if left_out else NONE,
