@@ -148,8 +148,8 @@ def themes(about: About, every: Sequence[Contrast], alpha: float) -> list[Asked]
             Number(count(n_features), "theme_features.parquet: rows", "#themes"),
             f" confirmed feature{'s are' if n_features != 1 else ' is'} ",
             Number(count(len(listed)), "themes.parquet: rows", "#themes"),
-            f" theme{'s' if len(listed) != 1 else ''}: features that fire on the same texts count as "
-            "one finding.",
+            f" theme{'s' if len(listed) != 1 else ''}: features that fire on the same texts count "
+            "as one finding.",
         )
         asked.append(Asked(contrast, part, opening, rows, _has_high(rows)))
     return asked
