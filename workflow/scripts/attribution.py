@@ -31,5 +31,9 @@ with start(snakemake) as job:
     with open_sae(Path(inputs.sae[0]).parent) as sae:
         one = live(sae, model.device, Cell.parse(job.wildcards.cell).site)
         tables = attributed(model, one, prompts, strings, settings, memory)
-    for name, table in tables._asdict().items():
-        io.write_table(getattr(job.output, name), table, job.spec, facts(fates))
+    why = facts(fates)
+    io.write_table(job.output.attribution, tables.attribution, job.spec, why)
+    io.write_table(job.output.examples, tables.examples, job.spec, why)
+    io.write_table(job.output.prompts, tables.prompts, job.spec, why)
+    io.write_table(job.output.ablation, tables.ablation, job.spec, why)
+    io.write_table(job.output.agreement, tables.agreement, job.spec, why)

@@ -25,7 +25,7 @@ USABLE = "usable"
 REASONS = (
     USABLE,
     "not kept by the filter",
-    "no token on one side of the edit",
+    "no word on one side of the edit, or too few tokens",
     "nothing before it but special tokens",
     "more tokens before it than `longest`",
     "fewer tokens than `shortest`",
@@ -103,7 +103,7 @@ def choose(
     kept = np.ones(len(group), bool) if kept is None else kept
     rng = np.random.default_rng(seed)
     order, share = rng.permutation(len(group)), rng.random(len(group))
-    place = corpus.edits() if corpus.has_edits else corpus.cuts(share, longest)
+    place = corpus.edits() if corpus.has_edits else corpus.cuts(share, shortest, longest)
     fate = corpus.fates(place, shortest, longest)
     fate[~kept] = 1
     usable = order[fate[order] == 0]
@@ -164,18 +164,18 @@ class _Corpus:
         other, other_start = self._firsts(ORIGINAL, "edit_start", "edit_stop")
         return _Places(one, other, start, other_start)
 
-    def cuts(self, share: np.ndarray, longest: int) -> _Places:
+    def cuts(self, share: np.ndarray, shortest: int, longest: int) -> _Places:
         """A token of each plain text, at a share of its possible ones, as the next one."""
         first, start = self._firsts(PLAIN, "start", "stop")
         stop = np.full(self.n, 0, np.int64)
         own = self.side == PLAIN
         begin = self.rows.starts[self.spans["row"][own]]
         np.maximum.at(stop, self.spans["item"][own], begin + self.spans["stop"][own])
-        has = first >= 0
-        end = np.where(has, self.rows.starts[self.row[first] + 1], 0)  # of the row of the text
-        room = np.minimum(np.minimum(stop, end), first + longest) - first
-        at = first + 1 + (share * np.maximum(room - 1, 1)).astype(np.int64)
-        one = np.where(has & (room > 1), at, -1)
+        has, row = first >= 0, self.row[first]
+        last = np.minimum(stop, self.rows.starts[row + 1])  # of a text in several rows the first
+        room = np.minimum(last, self.rows.starts[row] + longest + 1) - first - shortest
+        at = first + shortest + (share * np.maximum(room, 1)).astype(np.int64)
+        one = np.where(has & (room > 0), at, -1)
         return _Places(one, one, start, start)
 
     def fates(self, place: _Places, shortest: int, longest: int) -> np.ndarray:
