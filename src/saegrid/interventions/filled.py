@@ -82,8 +82,8 @@ def by_original(of: Blanks, changes: Changes) -> dict[str, np.ndarray]:
 
 
 def within(of: Blanks, change: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each original the sum of products of grade and change (original, arm), each less its mean
-    over the graded edits of the original, and the sum of squares of the grade (original,)."""
+    """Sums over the graded edits of each original: grade times change (original, arm), and grade
+    squared (original,), the grade less its mean over the original."""
     kept = ~np.isnan(of.grade)
     original, grade, values = of.original[kept], of.grade[kept], change[kept]
     n = np.maximum(np.bincount(original, minlength=of.n_originals), 1)

@@ -43,7 +43,7 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Changes:
-    """What arms change."""
+    """Changes that arms make."""
 
     of_edits: dict[str, np.ndarray]
     """(edit, arm) float64 by name, see `OF_EDITS`."""
@@ -133,7 +133,7 @@ def fill_in(
     shown: Sequence[int] = (),
     say: Callable[[str], None] = print,
 ) -> Changes:
-    """What each arm changes in the predictions behind blanks.
+    """Changes that each arm makes in the predictions behind blanks.
 
     opened: function from a cell to its SAE. shown: blanks of which the likeliest tokens are kept.
     """

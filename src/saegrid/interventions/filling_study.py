@@ -45,7 +45,7 @@ def part_of(plan: Mapping[str, Any], named: str | None) -> str:
 
 
 def study_filling(files: Any, settings: Mapping[str, Any]) -> Filling:
-    """What the confirmed features of a study change in what the model fills in.
+    """Changes by the confirmed features of a study in what the model fills in.
 
     files: see the stage `filling`. The model is loaded only where there is a feature to turn up.
     """

@@ -42,7 +42,7 @@ class Arm(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """How often and how strongly features fire on tokens that are not special."""
+    """Counts and maxima of features on tokens that are not special."""
 
     n_active: np.ndarray
     """(feature,) int64."""

@@ -41,8 +41,8 @@ def check(plan: Plan) -> None:
     """ConfigError where there are no tests, no edits, or no model that predicts the next token."""
     if plan.study.analyses.tests is None:
         raise ConfigError(
-            "analyses.filling needs the features that analyses.tests confirms, which the study "
-            "does not name: add `analyses: {tests: {}}` to its config."
+            "analyses.filling needs what analyses.tests makes, which the study does not name: add "
+            "`analyses: {tests: {...}}` to its config."
         )
     if not plan.corpora[plan.main].has_edits:
         raise ConfigError(
@@ -65,7 +65,8 @@ def planned(plan: Plan, at: At) -> Source:
 
 def corpora(plan: Plan) -> list[str]:
     """The corpora of the tests but the control."""
-    control = evidence.section(plan) and evidence.section(plan).control
+    check(plan)
+    control = evidence.section(plan).control
     return [name for name in evidence.corpora(plan) if name != control]
 
 
@@ -76,6 +77,7 @@ def cells(plan: Plan) -> list[str]:
 
 def codes(plan: Plan, at: At) -> list[Source]:
     """The codes of these cells on the corpus that was searched."""
+    check(plan)
     named = evidence.section(plan).discovery
     corpus = named if named in plan.study.corpora else plan.main
     return [Source("encode.features", At(corpus, cell)) for cell in cells(plan)]
@@ -121,6 +123,6 @@ FILLING = Stage(
     ends=places.once,
     settings=settings,
     code=code,
-    needs=Needs("capture", 240, "capture", gpu=True, hub=True),
+    needs=Needs("capture", 240, "capture", gpu=True),
     weighs=lambda sizes, at: Weight(write=500_000),
 )

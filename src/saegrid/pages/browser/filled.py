@@ -49,7 +49,7 @@ FEW = 5
 
 
 class Filled(NamedTuple):
-    """What a study's filling says."""
+    """The filling of a study, in words and numbers."""
 
     answer: Sentence
     lines: list[Line]
@@ -68,7 +68,7 @@ class Filled(NamedTuple):
 
 
 def filled(facts: Mapping[str, Any], table: pa.Table, texts: pa.Table, corpus: str) -> Filled:
-    """What filling.json, filling.parquet and filling_texts.parquet say."""
+    """The content of filling.json, filling.parquet and filling_texts.parquet."""
     of = _Numbers(facts)
     dose = facts["verdict"]["dose"]
     shown = dose if dose is not None else min((d["dose"] for d in of.raised), default=None)
@@ -173,7 +173,7 @@ def _lines(of: _Numbers, dose: float | None) -> list[Line]:
     if not facts["n_features"]:
         return []
     few = " These are few." if facts["n_features"] < FEW else ""
-    made = sentence(
+    done = sentence(
         of.count("n_features"),
         " confirmed features were clamped, one at a time, while the model filled the next word in "
         "behind ",
@@ -184,7 +184,7 @@ def _lines(of: _Numbers, dose: float | None) -> list[Line]:
         of.count("n_originals"),
         f" originals), which was not searched.{few}",
     )
-    lines = [Line("Done", (made,))]
+    lines = [Line("Done", (done,))]
     if dose is None:
         return lines
     at = f"At {dose:g} × the feature's own maximum "
