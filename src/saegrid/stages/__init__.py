@@ -44,6 +44,7 @@ STAGES = {
     "tests": "saegrid.stages.tests:TESTS",
     "concept_effects": "saegrid.stages.concept_effects:CONCEPT_EFFECTS",
     "themes": "saegrid.stages.themes:THEMES",
+    "filling": "saegrid.stages.filling:FILLING",
     "probes_texts": "saegrid.stages.probes_texts:PROBES_TEXTS",
     "probes": "saegrid.stages.probes:PROBES",
     "probes_summary": "saegrid.stages.probes_summary:PROBES_SUMMARY",
@@ -66,6 +67,7 @@ ANALYSES: dict[str, str] = {
     "published": "saegrid.stages.published:Settings",
     "names": "saegrid.stages.names:Settings",
     "attribution": "saegrid.stages.attribution:Settings",
+    "filling": "saegrid.stages.filling:Settings",
 }
 """Optional stages, and the class of their section of the config."""
 
