@@ -109,6 +109,7 @@ def _search(study: Any, options: argparse.Namespace) -> None:
         table = by_word(asked, cells, options.top)
     else:
         from saegrid.interventions.search.by_prompt import by_prompt
+        from saegrid.interventions.search.known import LEAST
 
         more: dict[str, Any] = {}
         if options.index:
@@ -119,8 +120,8 @@ def _search(study: Any, options: argparse.Namespace) -> None:
         table, tokens = outcome.table, outcome.tokens
         if outcome.unknown:
             _say(
-                f"search: {outcome.unknown:,} features fire on these texts and never on the corpus;"
-                " they have no score."
+                f"search: {outcome.unknown:,} features fire on these texts and on fewer than "
+                f"{LEAST} tokens of the corpus; they have no score."
             )
     for number, query in enumerate(asked):
         others = f"  without: {'; '.join(query.without)}" if query.without else ""

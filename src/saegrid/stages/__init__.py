@@ -48,6 +48,7 @@ STAGES = {
     "probes": "saegrid.stages.probes:PROBES",
     "probes_summary": "saegrid.stages.probes_summary:PROBES_SUMMARY",
     "names": "saegrid.stages.names:NAMES",
+    "search": "saegrid.stages.search:SEARCH",
     "page": "saegrid.stages.page:PAGE",
     "findings": "saegrid.stages.findings:FINDINGS",
     "summary": "saegrid.stages.summary:SUMMARY",
@@ -64,6 +65,7 @@ ANALYSES: dict[str, str] = {
     "kin": "saegrid.stages.kin:Section",
     "published": "saegrid.stages.published:Settings",
     "names": "saegrid.stages.names:Settings",
+    "search": "saegrid.stages.search:Settings",
 }
 """Optional stages, and the class of their section of the config."""
 

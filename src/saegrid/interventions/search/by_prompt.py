@@ -17,6 +17,7 @@ from saegrid.interventions.search.encoded import Encoded, encoded
 from saegrid.interventions.search.estimate import Cost, size_of
 from saegrid.interventions.search.files import Cells, Place
 from saegrid.interventions.search.index import Index
+from saegrid.interventions.search.known import LEAST
 from saegrid.interventions.search.prompts import MEMORY_MB, Prompts, activations_of, read_prompts
 from saegrid.interventions.search.ranking import NAME, Best, Query, first, table, with_words
 from saegrid.models import read_config, sizes_of
@@ -50,7 +51,7 @@ class Outcome(NamedTuple):
     tokens: pa.Table
     """As `TOKENS` says."""
     unknown: int
-    """Features that fire on the prompts and never on the corpus, so that they have no score."""
+    """Features that fire on the prompts and on too few tokens of the corpus to have a score."""
 
 
 def by_prompt(
@@ -61,13 +62,14 @@ def by_prompt(
     each: int = EACH,
     threads: int = 1,
     memory_mb: int = MEMORY_MB,
+    least: int = LEAST,
     indices: Callable[[Place], Index | None] = lambda place: None,
     say: Callable[[str], Any] = lambda line: None,
 ) -> Outcome:
     """The features of all cells that a text makes fire.
 
-    say: gets a line on what is read, before it is. Other options as of `encoded`; none of them but
-    `indices` changes a result, nor do the other queries.
+    say: gets a line on what is read, before it is. each: features of a token. least, indices and
+    threads: as of `encoded`. Neither threads nor the other queries change a byte of a result.
     """
     cells = cells.weighed()
     cells.check_model()
@@ -82,7 +84,7 @@ def by_prompt(
     best: list[list[Best]] = [[] for _ in queries]
     by_token: list[list[_Strongest]] = [[] for _ in queries]
     unknown = 0
-    for one in encoded(cells, prompts, x, threads, indices):
+    for one in encoded(cells, prompts, x, threads, indices, least):
         unknown += int(np.isnan(one.known.p99).sum())
         largest = [_largest(one, prompts, number) for number in range(len(texts))]
         for number, query in enumerate(queries):

@@ -20,6 +20,8 @@ def by_word(queries: Sequence[Query], cells: Cells, top: int = TOP) -> pa.Table:
     Of a query with other words, the mean F1 with these is taken off. SearchError where no text has
     the word.
     """
+    if not queries:
+        return table((), cells, (), top)
     text = Text.of(io.read_table(cells.tokens, ["row", "item", "special", "text"]))
     words = {
         word: occurring(text, word) for query in queries for word in (query.text, *query.without)

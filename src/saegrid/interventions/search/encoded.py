@@ -9,7 +9,7 @@ from saegrid.base.words import Cell, Site
 from saegrid.codes.encode import encode
 from saegrid.interventions.search.files import Cells, Place
 from saegrid.interventions.search.index import Index, through
-from saegrid.interventions.search.known import Known, known
+from saegrid.interventions.search.known import LEAST, Known, known
 from saegrid.interventions.search.prompts import Prompts
 from saegrid.saes.reference import open_sae
 
@@ -31,7 +31,7 @@ class Encoded(NamedTuple):
 
     @property
     def score(self) -> np.ndarray:
-        """(entry,) float64; NaN of a feature that never fires on the corpus."""
+        """(entry,) float64; NaN of a feature that fires too rarely on the corpus."""
         return self.known.scores(self.place, self.z)
 
 
@@ -41,11 +41,12 @@ def encoded(
     x: Mapping[Site, np.ndarray],
     threads: int = 1,
     indices: Callable[[Place], Index | None] = lambda place: None,
+    least: int = LEAST,
 ) -> Iterator[Encoded]:
     """The activations of prompts in each cell, one after the other.
 
     x: of the tokens that have features, by site. indices: the index of a cell, where one is to
-    choose the features that are computed.
+    choose the features that are computed. least: see `known`.
     """
     wanted = prompts.wanted
     for place in cells.places:
@@ -58,7 +59,7 @@ def encoded(
                 codes = through(index, sae.encoder, own, wanted)
         features = np.flatnonzero(np.diff(codes.indptr))
         owner = np.repeat(np.arange(len(features)), np.diff(codes.indptr)[features])
-        numbers = known(place.features(), features)
+        numbers = known(place.features(), features, least)
         yield Encoded(
             place.cell, features, owner, codes.indices.astype(np.int64), codes.data, numbers
         )

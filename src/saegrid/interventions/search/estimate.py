@@ -36,17 +36,18 @@ class Cost(NamedTuple):
 
     def line(self) -> str:
         """One line, in words."""
-        disk = " to ".join(_time(self.n_bytes / rate) for rate in (FAST, SLOW))
+        fast, slow = (_time(self.n_bytes / rate) for rate in (FAST, SLOW))
+        cells = "1 cell" if self.cells == 1 else f"{self.cells} cells"
         return (
-            f"search: {size(self.n_bytes)} of encoders in {self.cells} cells are read once, {disk} "
-            f"where a disk gives 2 to .2 GB/s; products take {_time(self.operations / FLOPS)} of "
-            "one processor. More prompts cost no more reading."
+            f"search: {size(self.n_bytes)} of encoders in {cells} are read once, for any number of "
+            f"prompts: {fast} at 2 GB/s, {slow} at 0.2 GB/s; products take "
+            f"{_time(self.operations / FLOPS)} of one processor."
         )
 
 
 def _time(seconds: float) -> str:
     if seconds < 1:
-        return "less than a second"
+        return "under a second"
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 

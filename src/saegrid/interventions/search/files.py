@@ -1,6 +1,6 @@
 """The files of the cells that are searched."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,9 @@ from saegrid.base import io
 from saegrid.codes.sparse import Features, read_features
 from saegrid.interventions.search import SearchError
 from saegrid.meaning.commonest import commonest
+
+NOWHERE = Path("nowhere")
+"""The folder of an SAE that a search does not need."""
 
 
 class Place(NamedTuple):
@@ -77,3 +80,16 @@ class Cells(NamedTuple):
                 f"A search by prompt runs the model, and {self.tokens.parents[1]} has no "
                 "config.json that names it. Make the study with snakemake, or search for one word."
             )
+
+
+def of_inputs(inputs: Any, settings: Mapping[str, Any]) -> Cells:
+    """The cells of a study from the inputs of a job: features, top, saes (two files of each that
+    has weights) and tokens. settings: cells, and weighed, model and parses where a model runs."""
+    folders = [Path(path).parent for path in inputs.saes[::2]]
+    by_cell = dict(zip(settings.get("weighed", []), folders, strict=True))
+    places = [
+        Place(cell, Path(codes), Path(top), by_cell.get(cell, NOWHERE))
+        for cell, codes, top in zip(settings["cells"], inputs.features, inputs.top, strict=True)
+    ]
+    tokens = Path(inputs.tokens)
+    return Cells(tokens, places, settings.get("model", {}), settings.get("parses", False))

@@ -1,8 +1,11 @@
 """An index of an encoder: a small copy that proposes features, whose exact values are then read.
 
-    V       = the r directions in which the encoder's rows have the largest sum of squares, r = d/4
-    w_i     = W_i V, rounded to 8 bits by the largest number of each row
-    guess_i = scale_i (w_i . V'x) + bias_i
+    C       = mean of x x' over tokens of the corpus, and a thousandth of its mean diagonal on top
+    V       = the r eigenvectors of C^1/2 (sum of W_i' W_i) C^1/2 with the largest values, r = d/4
+    W_i . x = W_i C^1/2 V V' C^-1/2 x + what is left out, which no other r directions make smaller
+              in the mean square over these tokens and all features
+    w_i     = W_i C^1/2 V, rounded to 8 bits by the largest number of each row
+    guess_i = scale_i (w_i . V' C^-1/2 x) + bias_i
 
 The k features with the largest guess (guess less threshold where one decides) are the candidates of
 a token. Their rows alone are read, and their z is that of the codes, to the last bit. What is not
@@ -28,6 +31,7 @@ CANDIDATES = 200
 """Features that are computed for a token."""
 SHARE = 4
 """Channels of a site for one direction of its index."""
+RIDGE = 1e-3
 FIRST = 5
 """Largest activations of a token of which the recall is told by itself."""
 
@@ -36,7 +40,7 @@ class Index(NamedTuple):
     """An index of one encoder."""
 
     basis: np.ndarray
-    """(d_model, direction) float32."""
+    """(d_model, direction) float32: V' C^-1/2, transposed."""
     rows: np.ndarray
     """(feature, direction) int8."""
     step: np.ndarray
@@ -45,30 +49,40 @@ class Index(NamedTuple):
     """Shares of a token's five largest activations, and of all, that are among the candidates."""
 
 
-def make(encoder: Encoder, rank: int | None = None) -> Index:
-    """The index of an encoder, without its recall. Its rows are read twice."""
+def make(encoder: Encoder, x: np.ndarray, rank: int | None = None) -> Index:
+    """The index of an encoder, without its recall, which is to be measured on other tokens. Its
+    rows are read twice. x: (token, d_model) activations of some tokens of the corpus."""
     rank = rank or max(1, encoder.d_model // SHARE)
     squares = np.zeros((encoder.d_model, encoder.d_model))
     for start, stop in blocks(encoder.d_sae):
         rows = widen(encoder.rows(start, stop)).astype(np.float64)
         squares += rows.T @ rows
-    basis = np.linalg.eigh(squares)[1][:, ::-1][:, :rank].astype(np.float32)
-    small = np.empty((encoder.d_sae, basis.shape[1]), np.int8)
+    fed = _fed(encoder, x).astype(np.float64)
+    spread = fed.T @ fed / len(fed)
+    spread += RIDGE * np.trace(spread) / len(spread) * np.eye(len(spread))
+    values, vectors = np.linalg.eigh(spread)
+    root, inverse = ((vectors * values**power) @ vectors.T for power in (0.5, -0.5))
+    chosen = np.linalg.eigh(root @ squares @ root)[1][:, ::-1][:, :rank]
+    to_rows = (root @ chosen).astype(np.float32)
+    small = np.empty((encoder.d_sae, rank), np.int8)
     step = np.empty(encoder.d_sae, np.float32)
     for start, stop in blocks(encoder.d_sae):
-        part = widen(encoder.rows(start, stop)) @ basis
+        part = widen(encoder.rows(start, stop)) @ to_rows
         largest = np.abs(part).max(axis=1)
         step[start:stop] = np.where(largest > 0, largest, 1) / 127
         small[start:stop] = np.rint(part / step[start:stop, None])
-    return Index(np.ascontiguousarray(basis), small, step, (np.nan, np.nan))
+    return Index((inverse @ chosen).astype(np.float32), small, step, (np.nan, np.nan))
+
+
+def _fed(encoder: Encoder, x: np.ndarray) -> np.ndarray:
+    """(token, d_model) float32: activations as the rows of an encoder are multiplied with them."""
+    numbers = widen(as_fed(encoder, x))
+    return numbers - channel_means(x).astype(np.float32)[:, None] if encoder.centred else numbers
 
 
 def candidates(index: Index, encoder: Encoder, x: np.ndarray, k: int = CANDIDATES) -> np.ndarray:
     """(token, k) int64: the features with the largest guesses, each token's ascending."""
-    numbers = widen(as_fed(encoder, x))
-    if encoder.centred:
-        numbers = numbers - channel_means(x).astype(np.float32)[:, None]
-    short = numbers @ index.basis
+    short = _fed(encoder, x) @ index.basis
     value, feature = np.empty((len(x), 0)), np.empty((len(x), 0), np.int64)
     add = encoder.bias - (0.0 if encoder.threshold is None else encoder.threshold)
     for start, stop in blocks(encoder.d_sae, 8192):

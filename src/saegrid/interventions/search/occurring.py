@@ -56,10 +56,12 @@ class Occurring(NamedTuple):
 
 def occurring(text: Text, word: str) -> Occurring:
     """The occurrences of a word, or of several in a row: whole words, capitals or not."""
-    parts = [re.escape(part) for part in word.split()]
-    if not parts:
+    word = " ".join(word.split())
+    if not word:
         raise SearchError("A word to search for must have a letter; got blanks. Give a word.")
-    pattern = r"(?<!\w)" + r"\s+".join(parts) + r"(?!\w)"
+    # A mark has no border of words beside it.
+    before, after = (r"\b" if re.match(r"\w", end) else "" for end in (word[0], word[-1]))
+    pattern = before + re.escape(word).replace(r"\ ", r"\s+") + after
     hits = [hit.span() for hit in re.finditer(pattern, text.whole, re.IGNORECASE)]
     token = np.full(len(text.start), -1, np.int32)
     if hits:
