@@ -97,6 +97,16 @@ def code(plan: Plan, at: At) -> list[str]:
     return sorted({*plan.model.code, *(plan.saes.reader(cell.cell) for cell in weighed(plan))})
 
 
+def gpu(plan: Plan, at: At) -> int:
+    """A GPU for the model, where a query runs through it."""
+    return plan.gpu() if runs_model(plan) else 0
+
+
+def hub(plan: Plan, at: At) -> int:
+    """Checkpoints that may have to be fetched, where a query runs through them."""
+    return int(runs_model(plan) and any(plan.saes.from_hub(one.cell) for one in weighed(plan)))
+
+
 def weighs(sizes: Sizes, at: At) -> Weight:
     """Encoders are read once, whatever the number of prompts."""
     cells = weighed(sizes.plan) if runs_model(sizes.plan) else []
@@ -121,6 +131,6 @@ SEARCH = Stage(
     ends=places.once,
     settings=settings,
     code=code,
-    needs=Needs("capture", 240, "capture", gpu=True, hub=True),
+    needs=Needs("capture", 240, "capture", gpu=gpu, hub=hub),
     weighs=weighs,
 )

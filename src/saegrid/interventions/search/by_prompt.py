@@ -47,9 +47,9 @@ class Outcome(NamedTuple):
     """The outcome of a search by prompts."""
 
     table: pa.Table
-    """As `ranking.SCHEMA` says."""
+    """The best features of each query, see `ranking.SCHEMA`."""
     tokens: pa.Table
-    """As `TOKENS` says."""
+    """The best features of each token, see `TOKENS`."""
     unknown: int
     """Features that fire on the prompts and on too few tokens of the corpus to have a score."""
 

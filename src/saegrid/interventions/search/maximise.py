@@ -52,7 +52,7 @@ class Maximised(NamedTuple):
     z: float
     """The feature at its last token, as the pipeline encodes it."""
     start: float
-    """The same of the random tokens at the start."""
+    """pre at the last of the random tokens that it begins with."""
     rounds: int
 
 
