@@ -53,7 +53,7 @@ def search_page(
             "kind": rows[0]["kind"],
             "without": rows[0]["without"],
             "columns": _columns(rows[0]["kind"]),
-            "rows": [{**row, "href": link(folder, row)} for row in rows],
+            "rows": [{**row, "rank": row["rank"] + 1, "href": link(folder, row)} for row in rows],
             "tokens": [
                 {**token, "features": [{**one, "href": link(folder, one)} for one in features]}
                 for token, features in prompts.get(query, [])
