@@ -50,6 +50,7 @@ STAGES = {
     "probes_summary": "saegrid.stages.probes_summary:PROBES_SUMMARY",
     "names": "saegrid.stages.names:NAMES",
     "attribution": "saegrid.stages.attribution:ATTRIBUTION",
+    "search": "saegrid.stages.search:SEARCH",
     "page": "saegrid.stages.page:PAGE",
     "findings": "saegrid.stages.findings:FINDINGS",
     "summary": "saegrid.stages.summary:SUMMARY",
@@ -68,6 +69,7 @@ ANALYSES: dict[str, str] = {
     "names": "saegrid.stages.names:Settings",
     "attribution": "saegrid.stages.attribution:Settings",
     "filling": "saegrid.stages.filling:Settings",
+    "search": "saegrid.stages.search:Settings",
 }
 """Optional stages, and the class of their section of the config."""
 
