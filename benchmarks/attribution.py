@@ -9,9 +9,10 @@ the first one, about 50 of which are active on a token, and some prompts. Bare a
 
 Beside stands all of `attribute` without integrated gradients: passes with hooks, exact codes, sums
 by prompt, completeness. The model has few blocks, so that the ratio to its own passes is large; of
-a whole model these passes are sixteen times as long. Ratios are of CPU seconds on one thread. The
-model is float32 by default: a processor without products of bfloat16 takes eighty times as long for the
-backward pass in it.
+a whole model these passes are sixteen times as long. Ratios are of CPU seconds on one thread.
+
+The model is float32 by default: in bfloat16 a processor without instructions for it takes forty
+times as long for a product of the backward pass as for one of the forward pass (measured).
 
     python benchmarks/attribution.py
     python benchmarks/attribution.py --tokens 128 --prompts 4
