@@ -159,13 +159,15 @@ class Live:
 
     @torch.no_grad()
     def own(self, x: Tensor, feature: Tensor) -> Tensor:
-        """z (token,) float32 of one feature of each token, named by feature (token,) int64."""
-        fed = self.read(x)
+        """z of each token's own features: (token, n) int64, or (token,) where it is one."""
+        fed, wanted = self.read(x), feature if feature.ndim > 1 else feature[:, None]
         if self._affine[2] is None:
-            return self._ranked(fed, feature[:, None])[:, 0]
-        kinds, kind = torch.unique(feature, return_inverse=True)
-        rows = self._encoder[kinds].float()[kind]
-        return self._gated((fed * rows).sum(1), feature)
+            z = self._ranked(fed, wanted)
+        else:
+            kinds, kind = torch.unique(wanted, return_inverse=True)
+            rows = self._encoder[kinds].float()
+            z = self._gated(torch.einsum("td,tnd->tn", fed, rows[kind]), wanted)
+        return z.view(feature.shape)
 
     def _gated(self, product: Tensor, feature: Tensor) -> Tensor:
         """z of products W . x of some features, where a threshold decides."""
