@@ -27,9 +27,10 @@ import torch
 import transformers
 
 from saegrid.base.words import Site
-from saegrid.interventions.attribution import attribute, run
+from saegrid.interventions.attribution import attribute
 from saegrid.interventions.differences import Prompts
 from saegrid.interventions.live import live
+from saegrid.interventions.passes import run
 from saegrid.models import family_of, tiles
 from saegrid.models.load import Loaded
 from saegrid.models.tiles import Rows
