@@ -113,6 +113,11 @@ def test_surprisal_and_divergence_are_those_of_the_distributions(linear):
     known, grade = KNOWN
     means = [(x[:, known] * grade).sum(1) / x[:, known].sum(1) for x in (p, q)]
     np.testing.assert_allclose(changes.of_blanks["grade"][:, 0], means[0] - means[1], atol=1e-6)
+    np.testing.assert_allclose(changes.unchanged["grade"], means[1][of.blank], atol=1e-6)
+    entropy = -(q * np.log(q)).sum(1)[of.blank]
+    np.testing.assert_allclose(changes.unchanged["entropy"], entropy, atol=1e-5)
+    edit = np.log(q)[of.blank, of.edit]
+    np.testing.assert_allclose(changes.unchanged["edit"], edit, atol=1e-5)
     covered = p[:, known].sum(1) - q[:, known].sum(1)
     np.testing.assert_allclose(changes.of_blanks["covered"][:, 0], covered, atol=1e-6)
 
@@ -291,7 +296,7 @@ def outcome(model, arms, draws=100):
     changes = filled_in(model, of, *arms, shown=[0, 3])
     drawn = filled.draws_of(of, changes, draws, 0)
     settings = {"part": "test", "draws": draws, "seed": 0}
-    facts = filled.facts(arms, drawn, of, [], settings)
+    facts = filled.facts(arms, drawn, of, [], settings, changes)
     json.dumps(facts, allow_nan=False)
     return filled.table(arms, drawn, of.n_originals), facts, changes, of
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from saegrid.evidence.exchange import generator
 from saegrid.evidence.intervals import percentiles, resampled
 from saegrid.interventions.blanks import Blanks
-from saegrid.interventions.filling import MEASURES, OF_EDITS, Changes
+from saegrid.interventions.filling import MEASURES, OF_EDITS, UNCHANGED, Changes
 from saegrid.interventions.raising import CONTROL, FEATURE, Arm, Chosen
 
 MOST_EXTRA = 1.0
@@ -202,6 +202,7 @@ def facts(
     of: Blanks | None,
     without: Sequence[Chosen],
     settings: Mapping[str, Any],
+    changes: Changes | None = None,
 ) -> dict[str, Any]:
     """filling.json."""
     doses = together(arms, drawn, settings["seed"]) if arms else []
@@ -213,6 +214,7 @@ def facts(
         "n_graded": int((~np.isnan(of.grade)).sum()) if of else 0,
         "n_features": len({arm.of for arm in arms}),
         "without_control": [f"{one.cell} #{one.feature}" for one in without],
+        "unchanged": _unchanged(of, changes) if of and changes else dict.fromkeys(UNCHANGED),
         "doses": doses,
         "verdict": verdict(doses),
         "rule": RULE,
@@ -221,6 +223,16 @@ def facts(
         "draws": settings["draws"],
         "seed": settings["seed"],
         "definitions": MEASURES,
+        "definitions_unchanged": UNCHANGED,
+    }
+
+
+def _unchanged(of: Blanks, changes: Changes) -> dict[str, float | None]:
+    """Means over originals of the means over their edits."""
+    n = np.bincount(of.original, minlength=of.n_originals)
+    return {
+        name: _number((np.bincount(of.original, values) / n).mean())
+        for name, values in changes.unchanged.items()
     }
 
 

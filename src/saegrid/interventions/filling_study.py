@@ -94,7 +94,7 @@ def study_filling(files: Any, settings: Mapping[str, Any]) -> Filling:
     return Filling(
         filled.table(arms, drawn, of.n_originals),
         filled.texts_table(arms, of, changes, shown, _strings(settings["model"])),
-        filled.facts(arms, drawn, of, without, own),
+        filled.facts(arms, drawn, of, without, own, changes),
     )
 
 
