@@ -115,8 +115,8 @@ def test_every_number_is_that_of_its_table(grade):
         "At 1 × the feature's own maximum the expected grade of what is filled in, 1.062" in grades
     )
     assert (
-        "before, changes by +0.1400, of a matched control +0.1390: +0.1380 (+0.1370 to +0.13"
-        in grades
+        "before, changes by +0.1400 with the feature and by +0.1390 with its control, a difference "
+        "of +0.1380 (+0.1370 to +0.1360)" in grades
     )
     assert "These are few" in str(said.lines[0].sentences[0])
 

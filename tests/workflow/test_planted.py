@@ -225,7 +225,8 @@ def test_turning_the_planted_topic_up_is_funnier(world):
     food = {
         r["role"]: r for r in rows if r["dose"] == 1 and FOOD in (r["feature"], r["control_of"])
     }
-    assert food["feature"]["words"] > 0.5 > 0.1 > abs(food["control"]["words"] or 0)
+    assert food["feature"]["words"] > 0.7
+    assert food["control"]["feature"] == C, "it writes words with a c, of all topics"
     assert food["feature"]["grade_low"] > 0.05 > abs(food["control"]["grade"])
     assert food["feature"]["slope"] is None
     texts = io.read_table(world[0].parent / "filling_texts.parquet").to_pylist()
