@@ -11,15 +11,14 @@ from saegrid.base.words import Site
 from saegrid.codes.sparse import from_pairs
 from saegrid.evidence.contrast import Unusable
 from saegrid.evidence.texts import texts
-from saegrid.interventions import filled, raising
+from saegrid.interventions import filled, filling_study, raising
 from saegrid.interventions.blanks import Blanks, Grades, blanks, firsts, token_grades
 from saegrid.interventions.filling import MEASURES, fill_in
-from saegrid.interventions.filling_study import part_of
 from saegrid.interventions.live import InterventionError, live
 from saegrid.interventions.raising import CONTROL, FEATURE, Arm, Chosen
 from saegrid.models.tiles import TILE_TOKENS
 from subjects import random_sae, sae_of
-from toys import toy_bert, toy_llama
+from toys import save, toy_bert, toy_llama
 
 RNG = np.random.default_rng
 D, SITE = 32, Site(0, "R")
@@ -366,9 +365,21 @@ def test_bad_inputs_are_one_sentence_each(linear):
         filled_in(linear, of, arm(GRADED, 3e38))
 
 
+def test_a_model_that_does_not_fit_is_refused(tmp_path):
+    folder = save(toy_llama(), tmp_path / "model")
+    with pytest.raises(InterventionError, match=r"only by a whole model\. Raise memory\.capture"):
+        filling_study._loaded({"path": str(folder), "dtype": "float32"}, 0)
+
+
 def test_parts_that_were_not_searched():
     plan = {"parts": {key: {} for key in ("discovery", "confirmation", "test", "funlines")}}
-    assert part_of(plan, None) == "test" and part_of(plan, "funlines") == "funlines"
-    assert part_of({"parts": {"discovery": {}, "confirmation": {}}}, None) == "confirmation"
+    assert (
+        filling_study.part_of(plan, None) == "test"
+        and filling_study.part_of(plan, "funlines") == "funlines"
+    )
+    assert (
+        filling_study.part_of({"parts": {"discovery": {}, "confirmation": {}}}, None)
+        == "confirmation"
+    )
     with pytest.raises(Unusable, match=r"not searched \(confirmation, test, funlines\); got 'disc"):
-        part_of(plan, "discovery")
+        filling_study.part_of(plan, "discovery")
