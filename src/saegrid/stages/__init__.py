@@ -49,6 +49,8 @@ STAGES = {
     "probes": "saegrid.stages.probes:PROBES",
     "probes_summary": "saegrid.stages.probes_summary:PROBES_SUMMARY",
     "names": "saegrid.stages.names:NAMES",
+    "attribution": "saegrid.stages.attribution:ATTRIBUTION",
+    "search": "saegrid.stages.search:SEARCH",
     "page": "saegrid.stages.page:PAGE",
     "findings": "saegrid.stages.findings:FINDINGS",
     "summary": "saegrid.stages.summary:SUMMARY",
@@ -65,7 +67,9 @@ ANALYSES: dict[str, str] = {
     "kin": "saegrid.stages.kin:Section",
     "published": "saegrid.stages.published:Settings",
     "names": "saegrid.stages.names:Settings",
+    "attribution": "saegrid.stages.attribution:Settings",
     "filling": "saegrid.stages.filling:Settings",
+    "search": "saegrid.stages.search:Settings",
 }
 """Optional stages, and the class of their section of the config."""
 
