@@ -313,8 +313,10 @@ def test_a_feature_that_writes_by_grade_is_funnier_than_its_control(linear):
         value = table[name].to_numpy(zero_copy_only=False)[0]
         assert table[f"{name}_low"][0].as_py() <= value <= table[f"{name}_high"][0].as_py()
     strings = [f"w{i}" for i in range(D)]
-    listed = filled.texts_table(arms, of, changes, [0, 3], strings).to_pylist()
-    assert len(listed) == 2 * len(arms) and listed[0]["context"].startswith("w1w")
+    listed = filled.texts_table(arms, of, changes, [0, 3], strings, {1}).to_pylist()
+    assert len(listed) == 2 * len(arms) and listed[0]["context"] == "".join(
+        f"w{i}" for i in of.contexts[0][1:]
+    )
     p = unchanged(linear, of)[0]
     assert listed[0]["before"] == [f"w{i}" for i in np.argsort(-p)[:5]]
     c = arms[0].value

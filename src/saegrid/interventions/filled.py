@@ -5,7 +5,7 @@ originals drawn anew. Of features together it is the confirmed feature less its 
 intervals of both, features and originals, drawn anew.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -242,11 +242,15 @@ def texts_table(
     changes: Changes,
     shown: Sequence[int],
     strings: Sequence[str],
+    special: Collection[int] = (),
 ) -> pa.Table:
-    """filling_texts.parquet. shown: blanks that were kept; strings: of the vocabulary."""
+    """filling_texts.parquet.
+
+    shown: blanks that were kept; strings: of the vocabulary; special: ids that are not shown.
+    """
     first = {blank: int(np.argmax(of.blank == blank)) for blank in shown}
 
-    def words(ids: np.ndarray) -> list[str]:
+    def words(ids: Iterable[int]) -> list[str]:
         return [strings[i] if i < len(strings) else "" for i in ids]
 
     rows = []
@@ -254,7 +258,7 @@ def texts_table(
         edit = first[blank]
         head = {
             "item": int(of.item[edit]),
-            "context": "".join(words(of.contexts[blank])),
+            "context": "".join(words([i for i in of.contexts[blank] if i not in special])),
             "replaced": words(of.replaced[[edit]])[0],
             "edit": words(of.edit[[edit]])[0],
             "before": words(changes.before[i]),

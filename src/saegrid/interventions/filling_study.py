@@ -14,6 +14,7 @@ from saegrid.codes.sparse import read_features
 from saegrid.evidence import CONFIRMATION, DISCOVERY, TEST, parts, texts
 from saegrid.evidence.contrast import Unusable
 from saegrid.interventions import blanks, filled, raising
+from saegrid.interventions.edits import special_ids
 from saegrid.interventions.filling import fill_in
 from saegrid.interventions.live import InterventionError, Live, live
 from saegrid.models import hub
@@ -93,7 +94,9 @@ def study_filling(files: Any, settings: Mapping[str, Any], memory_mb: int = MEMO
     drawn = filled.draws_of(of, changes, own["draws"], own["seed"])
     return Filling(
         filled.table(arms, drawn, of.n_originals),
-        filled.texts_table(arms, of, changes, shown, _strings(settings["model"])),
+        filled.texts_table(
+            arms, of, changes, shown, _strings(settings["model"]), special_ids(model)
+        ),
         filled.facts(arms, drawn, of, without, own, changes),
     )
 
