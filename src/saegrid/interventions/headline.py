@@ -145,3 +145,24 @@ def _difference(
         return None, None, None
     draws = _drawn(one, seed, 1) - _drawn(other, seed, 2)
     return float(one.mean() - other.mean()), *_limits(draws)
+
+
+def _own(table: pa.Table, column: str) -> float | None:
+    """A number of the features that were chosen by their own words, steered themselves."""
+    rows = table.to_pylist()
+    return next((r[column] for r in rows if (r["choice"], r["arm"]) == (OWN, FEATURE)), None)
+
+
+def own_gain(table: pa.Table) -> float | None:
+    """Gain of inclusion; never to be shown without the two below."""
+    return _own(table, "gain")
+
+
+def own_surprisal(table: pa.Table) -> float | None:
+    """Surprisal beyond that of texts without an edit."""
+    return _own(table, "surprisal_more")
+
+
+def own_rep3(table: pa.Table) -> float | None:
+    """Repeated runs of three tokens."""
+    return _own(table, "rep3")

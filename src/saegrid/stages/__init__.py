@@ -48,6 +48,8 @@ STAGES = {
     "probes": "saegrid.stages.probes:PROBES",
     "probes_summary": "saegrid.stages.probes_summary:PROBES_SUMMARY",
     "names": "saegrid.stages.names:NAMES",
+    "steering": "saegrid.stages.steering:STEERING",
+    "steering_page": "saegrid.stages.steering_page:STEERING_PAGE",
     "page": "saegrid.stages.page:PAGE",
     "findings": "saegrid.stages.findings:FINDINGS",
     "summary": "saegrid.stages.summary:SUMMARY",
@@ -64,6 +66,7 @@ ANALYSES: dict[str, str] = {
     "kin": "saegrid.stages.kin:Section",
     "published": "saegrid.stages.published:Settings",
     "names": "saegrid.stages.names:Settings",
+    "steering": "saegrid.stages.steering:Settings",
 }
 """Optional stages, and the class of their section of the config."""
 
