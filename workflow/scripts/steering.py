@@ -18,7 +18,7 @@ from saegrid.saes.reference import open_sae
 from saegrid.text import tokenizer
 
 with start(snakemake) as job:
-    named, inputs, out = job.settings["model"], job.input, job.output
+    named, inputs = job.settings["model"], job.input
     model = load(named)
     parts = [activations.read(path) for path in inputs.activations]
     with open_sae(Path(inputs.sae[0]).parent) as sae:
@@ -33,7 +33,7 @@ with start(snakemake) as job:
             job.settings["steering"],
         )
     print(result.facts["counts"])
-    io.write_table(out.choice, result.choice, job.spec, result.facts)
-    io.write_table(out.doses, result.doses, job.spec, result.facts)
-    io.write_table(out.texts, result.texts, job.spec, result.facts)
-    io.write_table(out.summary, result.summary, job.spec, result.facts)
+    io.write_table(job.output.choice, result.choice, job.spec, result.facts)
+    io.write_table(job.output.doses, result.doses, job.spec, result.facts)
+    io.write_table(job.output.texts, result.texts, job.spec, result.facts)
+    io.write_table(job.output.summary, result.summary, job.spec, result.facts)
