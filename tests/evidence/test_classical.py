@@ -8,6 +8,7 @@ import pytest
 from scipy import sparse, stats
 
 from saegrid.evidence.classical import (
+    average_ranks,
     fisher_mid_p,
     mann_whitney,
     mcnemar_mid_p,
@@ -128,6 +129,32 @@ def test_fishers_mid_p_by_enumeration(fire_a, n_a, fire_b, n_b):
     expected = min(1, 2 * min(below + equal / 2, 1 - below - equal / 2))
     found = fisher_mid_p(np.array([fire_a]), n_a, np.array([fire_b]), n_b)
     assert found[0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_fishers_and_mcnemars_mid_p_are_those_of_scipys_laws():
+    rng = np.random.default_rng(0)
+    n_a, n_b = 4_000, 5_652
+    fire_a, fire_b = rng.integers(0, 400, 300), rng.integers(0, 500, 300)
+    fire_a[:3], fire_b[:3] = (0, 4_000, 2_000), (0, 5_652, 2_900)
+    law = stats.hypergeom(n_a + n_b, fire_a + fire_b, n_a)
+    half = 0.5 * law.pmf(fire_a)
+    expected = 2 * np.minimum(law.cdf(fire_a) - half, law.sf(fire_a) + half)
+    p = fisher_mid_p(fire_a, n_a, fire_b, n_b)
+    assert p == pytest.approx(np.minimum(1, expected), rel=1e-7, abs=1e-300) and p.min() < 1e-20
+    n, least = fire_a + fire_b, np.minimum(fire_a, fire_b)
+    law = stats.binom(n, 0.5)
+    expected = np.where(n == 0, 1, np.minimum(1, 2 * law.cdf(least) - law.pmf(least)))
+    assert mcnemar_mid_p(fire_a, fire_b) == pytest.approx(expected, rel=1e-9, abs=1e-300)
+
+
+def test_average_ranks_are_scipys():
+    for score in (
+        [3.0, 1.0, 3.0, 2.0, 3.0],
+        [1.0],
+        [2.0, 2.0],
+        np.random.default_rng(1).random(50),
+    ):
+        assert np.array_equal(average_ranks(np.array(score)), stats.rankdata(score))
 
 
 @pytest.mark.parametrize(("only_a", "only_b"), [(5, 1), (0, 4), (3, 3), (0, 0), (2, 7)])

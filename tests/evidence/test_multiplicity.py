@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from saegrid.evidence.multiplicity import adjusted, hierarchy, null_share, simes
 
@@ -18,6 +19,13 @@ def test_benjamini_and_hochberg_by_known_numbers():
 
 def test_benjamini_and_yekutieli_by_known_numbers():
     assert adjusted(np.array(P), "by")[0] == pytest.approx(0.049773, abs=1e-6)
+
+
+@pytest.mark.parametrize("method", ["bh", "by"])
+def test_adjusted_p_are_scipys(method):
+    for p in (np.array(P), np.random.default_rng(0).random(200) ** 3, np.array([1.0, 1.0, 0.2])):
+        expected = stats.false_discovery_control(p, method=method)
+        assert adjusted(p, method) == pytest.approx(expected, rel=1e-14)
 
 
 def test_orders_do_not_matter():

@@ -95,6 +95,18 @@ def test_inflections_are_one_word():
     assert (row["kind"], row["label"], row["n_word"]) == ("word", 'the word "pie"', 20)
 
 
+def test_words_of_one_family_are_one_type_of_a_concept():
+    """Three listed words, of which two begin with the same four letters, are too few."""
+    fires, of, words, text = world([*["pie", "soup", "ham"] * 5, *noise(3, 5)])
+    dealt = enrichment.deals(words.n, 19, seed=0)
+    apart = judge(fires, of, words, text, dealt, Rule(alpha=1.0)).concepts.to_pylist()[0]
+    assert (apart["kind"], apart["n_concept"], apart["n_concept_types"]) == ("meaning", 15, 3)
+    names = [{"soup": "hamsoup", "ham": "hamster"}.get(name, name) for name in words.names]
+    words = words._replace(names=names)
+    near = judge(fires, of, words, text, dealt, Rule(alpha=1.0)).concepts.to_pylist()[0]
+    assert (near["kind"], near["n_concept"], near["n_concept_types"]) == ("none", 15, 2)
+
+
 def test_near_words_of_one_ending_are_a_form():
     z, p = np.array([5.0]), np.array([0.01])
     half = rows([*ING[:6], *noise(12, 6)], coherent=(z, p)).concepts.to_pylist()[0]

@@ -71,11 +71,15 @@ def test_inflections_bear_the_ending_of_their_lemmas():
     assert (row["ending"], row["n_ending"], row["form"]) == ("er", 20, 'ends with "er"')
 
 
-def test_forms_of_one_word_are_no_form():
+def test_different_words_of_one_family_are_a_form():
     dance = ["dance", "dancer", "dancing", "dances", "danced", "dancers", "danceable"]
     row = form(*cycle(dance, 20))
-    assert (row["letter"], row["n_letter"], row["form"]) == ("d", 20, None)
-    assert form(*cycle(C_WORDS[:5], 20))["form"] is None
+    assert (row["letter"], row["n_letter"], row["form"]) == ("danc", 20, 'starts with "danc"')
+    assert row["form_kind"] == "letter"
+    assert form(*cycle(["fail", "failure"], 16), *C_WORDS[:4])["form"] == 'starts with "fail"'
+    assert form(*cycle(["fail", "failure"], 15), *C_WORDS[:5])["form"] is None
+    assert form(*["fail"] * 20)["form"] is None, "one word"
+    assert form(*cycle(C_WORDS[:5], 20))["form"] is None, "five words do not show a letter"
 
 
 def test_the_purer_form_is_named():

@@ -24,7 +24,7 @@ from saegrid.stages import targets
 from saegrid.stages.estimate import estimate
 from saegrid.stages.places import cells, cells_on_each, of_every_cell, once
 from saegrid.stages.settled import is_settled, recording
-from saegrid.stages.stage import CELL, Column, Figure, Needs, Panel, Stage, Weight
+from saegrid.stages.stage import CELL, Column, Figure, Needs, Panel, Stage, Weight, shown
 from studies import compared, tiny
 
 
@@ -99,7 +99,7 @@ def test_a_study_that_does_not_name_it_has_nothing_of_it():
     plan = planned()
     assert {job.stage.name for job in jobs_of(plan)} & {"probe", "ranking"} == set()
     assert "all_probe" not in targets.names(plan.graph)
-    assert [plan.graph.shown(kind) for kind in (Column, Panel)] == [[], []]
+    assert [shown(plan, kind) for kind in (Column, Panel)] == [[], []]
     for name, place in (
         ("summary", STUDY),
         ("index", STUDY),
@@ -251,7 +251,7 @@ def test_an_override_of_an_analysis_of_the_whole_study_is_refused():
 
 def test_a_column_is_in_the_summary_and_on_the_index():
     plan = planned("probe")
-    assert plan.graph.shown(Column) == [COLUMN]
+    assert shown(plan, Column) == [COLUMN]
     summary = json.loads(spec(plan, "summary"))
     assert summary["columns"] == [["auc", OF, "probe.parquet"]]
     expected = summary["expected"]["L1R-8x"]
@@ -265,7 +265,7 @@ def test_a_column_is_in_the_summary_and_on_the_index():
 
 def test_a_figure_is_drawn_with_the_others_and_stands_on_the_index():
     plan = planned("probe")
-    assert FIGURE in plan.graph.shown(Figure)
+    assert FIGURE in shown(plan, Figure)
     plot = json.loads(spec(plan, "plot"))
     assert plot["figures"]["probe_auc"] == FIGURE.draw
     assert plot["files"] == {"probe.table": "probe.parquet"}
@@ -281,7 +281,7 @@ def test_a_figure_is_drawn_with_the_others_and_stands_on_the_index():
 def test_a_panel_of_cells_is_on_their_pages_and_one_of_the_study_on_the_index():
     plan = planned("probe", "ranking")
     assert PROBE.is_of_cells and not RANKING.is_of_cells
-    assert plan.graph.shown(Panel) == [OF_FEATURES, OF_THE_STUDY]
+    assert shown(plan, Panel) == [OF_FEATURES, OF_THE_STUDY]
     at = cell_at("headlines", "L1R-8x")
     page = json.loads(spec(plan, "page", at))
     assert page["panels"] == [{**OF_FEATURES._asdict(), "file": "probe.parquet"}]
@@ -340,8 +340,8 @@ def test_the_stage_of_the_guide_can_be_bound(guide, monkeypatch):
         inputs = {name: plan.graph.inputs(probe, name, job.at) for name in probe.reads}
         assert all(isinstance(path, str) for path in inputs.values())
         assert wants(plan, "probe", job.at)["memory"] == 4000
-    assert [column.name for column in plan.graph.shown(Column)] == ["auc"]
-    assert "probe_auc" in {figure.name for figure in plan.graph.shown(Figure)}
+    assert [column.name for column in shown(plan, Column)] == ["auc"]
+    assert "probe_auc" in {figure.name for figure in shown(plan, Figure)}
     plan = planned("probe", overrides={"L1R-8x": {"probe": {"label": "grade"}}})
     assert [json.loads(text)["probe"]["label"] for text in of_cells(plan, "probe")] == [
         *("meanGrade", "grade")

@@ -22,9 +22,11 @@ def test_its_jobs() -> None:
         "selection",
         "tokens",
         "vocabulary",
+        "concept_map",
         "summary",
         "published_summary",
         "plot",
+        "map",
         "index",
     )
     assert jobs == dict.fromkeys(each, 2) | dict.fromkeys(once, 1)

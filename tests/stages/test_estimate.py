@@ -407,7 +407,7 @@ def test_the_humor_study(humor):
         **dict.fromkeys(["items", "selection", "tokens", "verify_checkpoint", "vocabulary"], 1),
         **dict.fromkeys(["import_sae", "encode", "density"], 150),
         **dict.fromkeys(["top_tokens", "concepts", "logit_effects", "page"], 150),
-        **dict.fromkeys(["capture", "summary", "plot", "index"], 1),
+        **dict.fromkeys(["capture", "concept_map", "summary", "plot", "map", "index"], 1),
     }
     a_token = text.captured * (4096 * 2 + 8)
     known_numbers = lines["encode"].read - 100_663_296_000 - 150 * (a_token + HEADER)
@@ -576,7 +576,7 @@ def test_of_a_finished_study_nothing_is_to_do(tiny):
         ("headlines/cells/L1A-8x/features.html", ["page"]),
         ("headlines/cells/L1A-8x/logit_effects.parquet", ["logit_effects", "page"]),
         ("headlines/cells/L1A-8x/top_tokens.parquet", ["top_tokens", "logit_effects", "page"]),
-        ("headlines/cells/L1A-8x/combinations.parquet", ["concepts", "page"]),
+        ("headlines/cells/L1A-8x/combinations.parquet", ["concepts", "concept_map", "page"]),
         ("summary.parquet", []),
         ("figures/layer_curves.svg", []),
         ("index.html", []),
@@ -590,6 +590,7 @@ def test_what_follows_on_a_lost_file_is_to_do(tiny, lost, stages):
     Path(f"results/tiny/{lost}").unlink()
     sums = ["index"] if lost == "index.html" else ["summary", "plot", "index"]
     sums = ["plot", "index"] if "figures" in lost else sums
+    sums = ["summary", "plot", "map", "index"] if "concepts" in stages else sums
     sums = [] if stages == ["page"] else sums
     again = to_do(plan.graph, jobs)
     assert [one.stage.name for one in again] == stages + sums

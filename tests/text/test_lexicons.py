@@ -300,7 +300,7 @@ def test_categories():
         ),
         (
             "lists:nowhere.yaml",
-            f"{REPOSITORY}/nowhere.yaml: this list of words is not there. Mend the path, from the "
+            "nowhere.yaml: this list of words is not there. Mend the path, from the "
             "folder of the repository, or write the file as in resources/topics/english.yaml.",
         ),
     ],

@@ -74,20 +74,23 @@ def test_profiles_leave_out_the_code_trigger():
 
 
 def test_slurm_groups_are_those_of_the_stages():
-    """Jobs of a cell are in one, but its page, which may wait for kin in other cells; encode, on
-    the GPU, is with nothing else."""
+    """Jobs of a cell are in one, but what its page shows of other cells too, and the page; encode,
+    on the GPU, is with nothing else."""
     settings = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
     groups = dict(line.split("=") for line in settings["groups"])
     stages = load()
     assert groups == {
         name: stage.needs.group for name, stage in stages.items() if stage.needs.group
     }
-    alone = {"verify_checkpoint", "capture", "surprisal", "fill_store"}
+    alone = {"verify_checkpoint", "capture", "surprisal", "fill_store", "filling", "search"}
     assert stages.keys() - groups.keys() == alone
     assert [rule for rule, group in groups.items() if group == groups["encode"]] == ["encode"]
     of_cells = {name for name, stage in stages.items() if stage.is_of_cells} - {"encode"}
-    assert {groups[name] for name in of_cells - {"kin"}} == {"cells"}
-    assert {name for name, group in groups.items() if group == "pages"} == {"kin", "page"}
+    with_pages = {"concepts", "kin", "names", "published", "page"}
+    assert {name for name, group in groups.items() if group == "pages"} == with_pages
+    run_the_model = {"attribution", "steering"}
+    assert {groups[name] for name in run_the_model} == {groups["measure"]}
+    assert {groups[name] for name in of_cells - with_pages - run_the_model} == {"cells"}
     sizes = dict(line.split("=") for line in settings["group-components"])
     assert sizes.keys() == set(groups.values()) - {"study"}
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from saegrid.evidence import intervals, maxima, multiplicity
+from saegrid.evidence import classical, intervals, maxima, multiplicity
 from saegrid.evidence.contrast import CLASSES, PAIRS
 from saegrid.evidence.discovery import (
     MAGNITUDE,
@@ -173,10 +173,8 @@ def drawn_intervals(question: Question, chosen: Sides, weights: np.ndarray) -> D
 
 def _correlations(chosen: Sides, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(feature, draw) weighted Pearson correlation of ranks."""
-    from scipy.stats import rankdata
-
     ranks = chosen.magnitude().astype(np.float64)
-    y = rankdata(score)
+    y = classical.average_ranks(score)
     y = (y - y.mean()) / len(y)
     total = weights.sum(axis=0)
     mean_y, mean_r = y @ weights / total, ranks @ weights / total

@@ -7,6 +7,7 @@ import numpy as np
 
 from saegrid.base.errors import ConfigError
 from saegrid.base.registry import pick
+from saegrid.evidence.classical import average_ranks
 from saegrid.evidence.exchange import BETWEEN, FLIPS, WITHIN
 from saegrid.evidence.texts import Texts
 
@@ -125,8 +126,6 @@ def numbers_of(texts: Texts, chosen: np.ndarray, column: str) -> np.ndarray:
 
 def scores_of(name: str, item: np.ndarray, score: np.ndarray, least: int = LEAST) -> np.ndarray:
     """(text,) ranks of the scores, centred; Unusable where they are few or all equal."""
-    from scipy.stats import rankdata
-
     if len(item) < least:
         raise Unusable(
             f"analyses.tests.contrasts: {name} has {len(item)} texts with a score; at least "
@@ -137,7 +136,7 @@ def scores_of(name: str, item: np.ndarray, score: np.ndarray, least: int = LEAST
             f"analyses.tests.contrasts: {name} has the same score, {score[0]:g}, in all "
             f"{len(item):,} texts: there is nothing to tell apart. Leave {name} out."
         )
-    return (rankdata(score) - (len(score) + 1) / 2) / len(score)
+    return (average_ranks(score) - (len(score) + 1) / 2) / len(score)
 
 
 def classes_of(

@@ -347,10 +347,8 @@ def to_table(columns: Mapping[str, Sequence[Any]], schema: pa.Schema) -> pa.Tabl
 def _auroc_of_firing(matrix: sparse.csc_matrix, score: np.ndarray) -> np.ndarray:
     """(feature,) chance that a text on which it fires has the higher score, ties counted half; null
     where it fires on all or none."""
-    from scipy.stats import rankdata
-
     n, fires = len(score), np.diff(matrix.indptr)
-    total = _ones(matrix).T.astype(np.float64) @ rankdata(score)
+    total = _ones(matrix).T.astype(np.float64) @ classical.average_ranks(score)
     pairs = fires * (n - fires)
     return np.where(pairs > 0, (total - fires * (fires + 1) / 2) / np.maximum(pairs, 1), np.nan)
 

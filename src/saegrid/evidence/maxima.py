@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse
+from scipy.special import ndtr
 
 HELD = 1 << 18
 """Statistics that are held at a time: what a core keeps at hand, so that a pass over them costs
@@ -119,7 +120,7 @@ def single(statistic: np.ndarray, beyond: np.ndarray, columns: int) -> np.ndarra
     smaller: a share has no value below one of all columns. To take the smaller one wherever few are
     would make twice as many p below .001 as there should be."""
     share = beyond / columns
-    tail = 2 * stats.norm.sf(np.abs(statistic))
+    tail = 2 * ndtr(-np.abs(statistic))
     return np.where(beyond <= 1, np.minimum(share, tail), share)
 
 

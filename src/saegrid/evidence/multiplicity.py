@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 TAIL = 0.5
 """p-values above it are taken for those of true nulls (Storey 2002, lambda)."""
@@ -11,7 +10,17 @@ TAIL = 0.5
 
 def adjusted(p: np.ndarray, method: str = "bh") -> np.ndarray:
     """(test,) adjusted p of Benjamini and Hochberg (bh) or Benjamini and Yekutieli (by)."""
-    return stats.false_discovery_control(p, method=method) if len(p) else np.asarray(p, float)
+    m = len(p)
+    if not m:
+        return np.asarray(p, float)
+    order = np.argsort(p, kind="stable")
+    rank = np.arange(1, m + 1)
+    factor = np.sum(1 / rank) if method == "by" else 1.0
+    # The smallest of all that are no smaller, from the largest down.
+    least = np.minimum.accumulate((p[order] * m * factor / rank)[::-1])[::-1]
+    q = np.empty(m)
+    q[order] = np.minimum(1.0, least)
+    return q
 
 
 def null_share(p: np.ndarray) -> float:

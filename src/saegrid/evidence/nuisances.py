@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from saegrid.evidence.classical import average_ranks
 from saegrid.evidence.contrast import PAIRS, WITHIN, Design
 
 ENDINGS = ("ing", "ed", "ly", "ion", "er", "s")
@@ -184,10 +185,8 @@ def _curve(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
     unknown = np.isnan(values)
     if unknown.all():
         return {}
-    from scipy.stats import rankdata  # takes a second to load, which words alone do not need
-
     rank = np.zeros(len(values))
-    rank[~unknown] = rankdata(values[~unknown]) / (~unknown).sum() - 0.5
+    rank[~unknown] = average_ranks(values[~unknown]) / (~unknown).sum() - 0.5
     columns = {name: rank, f"{name} squared": np.where(unknown, 0, rank**2)}
     if unknown.any():
         columns[f"{name} unknown"] = unknown.astype(float)

@@ -66,7 +66,8 @@ n_rows, n_types: occurrences and word types on which it fires. n_shown: rows tha
 strongest ones. kind: meaning, coherent, word, token, letter, ending, position or none. label: the
 title of the concept, the form, the word or the piece; null of none and coherent. concept, lexicon:
 the concept with the smallest p of those that the rule allows, else of all. n_concept of n_shown
-rows have a word of it, n_concept_types distinct types; share with its exact interval; base: the
+rows have a word of it, n_concept_types distinct types, those of one family (the first four letters
+of the lemma: fail and failure) as one; share with its exact interval; base: the
 share of the corpus' types that belong to it. n_prefix, k_prefix, log10_p: where p is smallest;
 p_maxt: family-wise over concepts and features of the cell. coherence, p_coherence: see `coherence`.
 token, n_token, n_token_types: the commonest strongest token, and the types in which it stands.
@@ -126,7 +127,7 @@ class Rule(NamedTuple):
     share: float = 0.5
     """Share of the rows that must have a word of the concept."""
     types: int = 3
-    """Distinct word types among these."""
+    """Distinct word types among these, those of one family as one."""
     wide_share: float = 0.65
     """Share of wide concepts, which many words belong to loosely."""
     wide: Sequence[str] = ()
@@ -176,7 +177,8 @@ def judge(
         **kinds.forms(rows.shown, rows.row, rows.n, of, by),
         **kinds.tokens_of(rows.shown, rows.row, rows.n, text, words.type, words.names),
     }
-    tested = _tested(best, enrichment.adjusted(best.log10_p, smallest), rows, words, rule)
+    p = enrichment.adjusted(best.log10_p, smallest)
+    tested = _tested(best, p, rows, words, by.beginning, rule)
     z, p_z = coherence or (np.full(rows.n, np.nan), np.full(rows.n, np.nan))
     kind = _kinds(forms, tested, p_z <= rule.alpha, words)
     columns = {
@@ -219,11 +221,20 @@ class _Rows(NamedTuple):
         """(feature, concept) rows whose word is of each concept."""
         return _bytes(self.counts @ packed(member), member.shape[1])
 
-    def types_on(self, member: np.ndarray) -> np.ndarray:
-        """(feature, concept) distinct word types of each concept among the rows."""
-        ones = self.counts.copy()
-        ones.data = np.ones_like(ones.data)
-        return _bytes(ones @ packed(member), member.shape[1])
+    def families_on(self, member: np.ndarray, family: np.ndarray) -> np.ndarray:
+        """(feature, concept) distinct families of each concept among the rows. family: (type,)."""
+        owner = np.repeat(np.arange(self.n), np.diff(self.counts.indptr))
+        key = owner * (family.max(initial=0) + 2) + family[self.counts.indices] + 1
+        order = np.argsort(key, kind="stable")
+        first = np.flatnonzero(np.diff(key[order], prepend=-1))
+        if not len(first):
+            return np.zeros((self.n, member.shape[1]), np.int64)
+        on = np.logical_or.reduceat(member[self.counts.indices[order]], first, axis=0)
+        of = sparse.csr_matrix(
+            (np.ones(len(first), np.int64), (owner[order][first], np.arange(len(first)))),
+            shape=(self.n, len(first)),
+        )
+        return _bytes(of @ packed(on), member.shape[1])
 
 
 def _bytes(sums: np.ndarray, n: int) -> np.ndarray:
@@ -247,7 +258,7 @@ class _Tested(NamedTuple):
     on: np.ndarray
     """Rows of the concept."""
     types: np.ndarray
-    """Distinct word types among these."""
+    """Distinct word types among these, those of one family as one: fail and failure."""
     allowed: np.ndarray
     """bool: enriched, and with rows and types enough."""
     chosen: np.ndarray
@@ -256,9 +267,14 @@ class _Tested(NamedTuple):
 
 
 def _tested(
-    best: enrichment.Enriched, p: np.ndarray, rows: _Rows, words: Vocabulary, rule: Rule
+    best: enrichment.Enriched,
+    p: np.ndarray,
+    rows: _Rows,
+    words: Vocabulary,
+    family: np.ndarray,
+    rule: Rule,
 ) -> _Tested:
-    on, types = rows.on(words.member), rows.types_on(words.member)
+    on, types = rows.on(words.member), rows.families_on(words.member, family)
     wide = np.array([concept.name in set(rule.wide) for concept in words.concepts], bool)
     need = np.where(wide, rule.wide_share, rule.share)
     share = on / np.maximum(rows.n_shown, 1)[:, None]

@@ -51,6 +51,7 @@ class Spelled(NamedTuple):
     letters: list[str]
     beginning: np.ndarray
     """(type,) the first `BEGINNING` letters of its lemma."""
+    beginnings: list[str]
     endings: tuple[np.ndarray, ...]
     """(word,) its last letters, by `LENGTHS`."""
     stems: tuple[np.ndarray, ...]
@@ -63,7 +64,7 @@ def spelled(of: Occurrences, type_: np.ndarray, lemmas: Sequence[str]) -> Spelle
     """The words of occurrences as codes. type_: (occurrence,) word types; lemmas: (type,)."""
     every, word = _codes([normal(word) for word in of.word])
     letters, letter = _codes([word[:1] if word[:1].isalpha() else "" for word in every])
-    _, beginning = _codes([lemma[:BEGINNING] for lemma in lemmas])
+    beginnings, beginning = _codes([lemma[:BEGINNING] for lemma in lemmas])
     ends = [_ending(word, length) for length in LENGTHS for word in (*every, *lemmas)]
     names, code = _codes(ends)
     parts = np.split(code, len(LENGTHS))
@@ -74,6 +75,7 @@ def spelled(of: Occurrences, type_: np.ndarray, lemmas: Sequence[str]) -> Spelle
         letter,
         letters,
         beginning,
+        beginnings,
         tuple(part[: len(every)] for part in parts),
         tuple(part[len(every) :] for part in parts),
         names,
@@ -136,10 +138,10 @@ def forms(shown: Fired, row: np.ndarray, n: int, of: Occurrences, by: Spelled) -
     """The forms of n features, (row,) each, by column name.
 
     shown: their strongest occurrences; row: (entry,) the feature's row. Columns: n_shown; letter,
-    n_letter; ending, n_ending, the longest ending that enough rows bear, else the commonest;
-    n_start, n_stop; word, n_word, the commonest word type, as it is said most, and its rows; form
-    in words, null where there is none; form_kind letter,
-    ending, position or null.
+    n_letter, the first letter, or the first four of a family of words; ending, n_ending, the
+    longest ending that enough rows bear, else the commonest; n_start, n_stop; word, n_word, the
+    commonest word type, as it is said most, and its rows; form in words, null where there is none;
+    form_kind letter, ending, position or null.
     """
     word, type_ = by.word[shown.occurrence], by.type[shown.occurrence]
     n_shown = np.bincount(row, minlength=n)
@@ -149,6 +151,7 @@ def forms(shown: Fired, row: np.ndarray, n: int, of: Occurrences, by: Spelled) -
         return np.where(word >= 0, codes[at] if len(codes) else -1, -1)
 
     letter = commonest(row, of_words(by.letter), by.beginning[type_], n)
+    begun = commonest(row, np.where(word >= 0, by.beginning[type_], -1), type_, n)
     need = np.maximum(np.ceil(NEED_FORM * n_shown - 1e-9), LEAST)
     endings = [commonest(row, of_words(codes), type_, n) for codes in by.endings]
     stems = [commonest(row, codes[type_], type_, n) for codes in by.stems]
@@ -161,6 +164,7 @@ def forms(shown: Fired, row: np.ndarray, n: int, of: Occurrences, by: Spelled) -
     words = commonest(row, of_type, of_type, n)
     ends = (ending.n >= need) & (ending.different >= NEED_DIFFERENT)
     starts = (letter.n >= need) & (letter.different >= NEED_DIFFERENT)
+    family = (begun.n >= np.maximum(NEED_TOKEN * n_shown - 1e-9, LEAST)) & (begun.different > 1)
     ends &= ~starts | (ending.n >= letter.n)
     form, kind = np.full(n, None, object), np.full(n, None, object)
     for name, words_for in PLACES.items():
@@ -172,10 +176,14 @@ def forms(shown: Fired, row: np.ndarray, n: int, of: Occurrences, by: Spelled) -
     kind[starts] = "letter"
     form[ends] = [f'ends with "{by.names[code]}"' for code in ending.code[ends]]
     kind[ends] = "ending"
+    form[family] = [f'starts with "{by.beginnings[code]}"' for code in begun.code[family]]
+    kind[family] = "letter"
     return {
         "n_shown": n_shown,
-        "letter": _named(by.letters, letter.code),
-        "n_letter": letter.n,
+        "letter": np.where(
+            family, _named(by.beginnings, begun.code), _named(by.letters, letter.code)
+        ),
+        "n_letter": np.where(family, begun.n, letter.n),
         "ending": _named(by.names, ending.code),
         "n_ending": ending.n,
         "rival": (ending.n >= NEED_RIVAL * n_shown - 1e-9) & (ending.different >= NEED_DIFFERENT),

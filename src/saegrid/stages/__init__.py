@@ -44,12 +44,15 @@ STAGES = {
     "tests": "saegrid.stages.tests:TESTS",
     "concept_effects": "saegrid.stages.concept_effects:CONCEPT_EFFECTS",
     "themes": "saegrid.stages.themes:THEMES",
+    "filling": "saegrid.stages.filling:FILLING",
     "probes_texts": "saegrid.stages.probes_texts:PROBES_TEXTS",
     "probes": "saegrid.stages.probes:PROBES",
     "probes_summary": "saegrid.stages.probes_summary:PROBES_SUMMARY",
     "names": "saegrid.stages.names:NAMES",
     "steering": "saegrid.stages.steering:STEERING",
     "steering_page": "saegrid.stages.steering_page:STEERING_PAGE",
+    "attribution": "saegrid.stages.attribution:ATTRIBUTION",
+    "search": "saegrid.stages.search:SEARCH",
     "page": "saegrid.stages.page:PAGE",
     "findings": "saegrid.stages.findings:FINDINGS",
     "summary": "saegrid.stages.summary:SUMMARY",
@@ -67,6 +70,9 @@ ANALYSES: dict[str, str] = {
     "published": "saegrid.stages.published:Settings",
     "names": "saegrid.stages.names:Settings",
     "steering": "saegrid.stages.steering:Settings",
+    "attribution": "saegrid.stages.attribution:Settings",
+    "filling": "saegrid.stages.filling:Settings",
+    "search": "saegrid.stages.search:Settings",
 }
 """Optional stages, and the class of their section of the config."""
 

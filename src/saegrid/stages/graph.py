@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from saegrid.base.errors import ConfigError
 from saegrid.base.paths import PathError
@@ -10,19 +10,14 @@ from saegrid.base.words import Cell
 from saegrid.stages.settled import ancient_inputs
 from saegrid.stages.stage import (
     At,
-    Column,
-    Figure,
     Many,
     Needs,
-    Panel,
     Plan,
     Source,
     Stage,
     Upstream,
     Write,
 )
-
-Shown = TypeVar("Shown", Column, Figure, Panel)
 
 
 class Job(NamedTuple):
@@ -60,6 +55,13 @@ class Graph:
     def __init__(self, plan: Plan, stages: Mapping[str, Stage]) -> None:
         self.plan, self.stages = plan, stages
         self.analyses = [s for s in stages.values() if s.config and _section(plan, s)]
+        named = {stage.name for stage in self.analyses}
+        self.present = [
+            s
+            for s in stages.values()
+            if (s.name in named if s.config else not s.part_of or s.part_of in named)
+        ]
+        """The stages of this study: analyses that it does not name are left out."""
         self.settled: dict[tuple[str, bool, tuple[str, ...]], bool] = {}
         """Answers of `is_settled` by its arguments."""
         self.reads = {s.name: {name: s.read(name) for name in s.reads} for s in stages.values()}
@@ -216,21 +218,6 @@ class Graph:
             stage = self.stages[stage.whole]
         return stage.name, self.place(stage.name, source.at)
 
-    # --- what stages show ------------------------------------------------------------------
-
-    def shown(self, kind: type[Shown]) -> list[Shown]:
-        """All columns, figures or panels of the stages of this study."""
-        return [one for stage in self.present() for one in stage.shows if isinstance(one, kind)]
-
-    def present(self) -> list[Stage]:
-        """The stages of this study: analyses that it does not name are left out."""
-        named = {stage.name for stage in self.analyses}
-        return [
-            s
-            for s in self.stages.values()
-            if (s.name in named if s.config else not s.part_of or s.part_of in named)
-        ]
-
 
 def template(graph: Graph, stage: Stage, name: str) -> str | None:
     """The path of an input as a function of the stage's own wildcards; None where it takes more
@@ -283,12 +270,15 @@ def _needs(plan: Plan, wanted: Needs, at: At) -> dict[str, int]:
         return value(plan, at) if callable(value) else value
 
     gpu = wanted.gpu(plan, at) if callable(wanted.gpu) else plan.gpu() * wanted.gpu
+    hub = (
+        wanted.hub(plan, at) if callable(wanted.hub) else wanted.hub and plan.saes.from_hub(at.cell)
+    )
     filling = wanted.filling(plan, at) if wanted.filling else (0, 0)
     return {
         "threads": amount(wanted.threads, "threads"),
         "memory": amount(wanted.memory, "memory"),
         "gpu": gpu,
-        "hub": int(wanted.hub and plan.saes.from_hub(at.cell)),
+        "hub": int(hub),
         "filling_memory": filling[0],
         "filling_threads": filling[1],
     }

@@ -5,13 +5,25 @@ from typing import Any
 from saegrid.stages.findings import classified
 from saegrid.stages.places import of_every_corpus
 from saegrid.stages.plot import figures
-from saegrid.stages.stage import STUDY, At, Column, Many, Needs, Panel, Plan, Source, Stage, Write
+from saegrid.stages.stage import (
+    STUDY,
+    At,
+    Column,
+    Many,
+    Needs,
+    Panel,
+    Plan,
+    Source,
+    Stage,
+    Write,
+    shown,
+)
 from saegrid.stages.summary_by_corpus import beside, corpora
 
 
 def panels(plan: Plan) -> list[Panel]:
     """The panels of the study that stages show."""
-    return [p for p in plan.graph.shown(Panel) if not plan.graph.stages[p.stage].is_of_cells]
+    return [p for p in shown(plan, Panel) if not plan.graph.stages[p.stage].is_of_cells]
 
 
 def compared(plan: Plan, at: At) -> list[Source]:
@@ -28,8 +40,8 @@ def answered(plan: Plan, at: At) -> list[Source]:
 
 def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The names that stand on the page, corpora, columns, figures and panels."""
-    columns = [[c.name, c.heading, c.form, c.words] for c in plan.graph.shown(Column)]
-    shown = [panel._asdict() for panel in panels(plan)]
+    columns = [[c.name, c.heading, c.form, c.words] for c in shown(plan, Column)]
+    known = [panel._asdict() for panel in panels(plan)]
     return {
         "study": plan.study.study,
         "title": plan.study.pages.title,
@@ -38,7 +50,7 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
         "cuts": plan.study.pages.cuts,
         "figures": figures(plan),
         **({"columns": columns} if columns else {}),
-        **({"panels": shown} if shown else {}),
+        **({"panels": known} if known else {}),
     }
 
 

@@ -4,7 +4,19 @@ from pathlib import Path
 from typing import Any
 
 from saegrid.features.statistics import STATISTICS
-from saegrid.stages.stage import CELL, At, Many, Needs, One, Panel, Plan, Source, Stage, Weight
+from saegrid.stages.stage import (
+    CELL,
+    At,
+    Many,
+    Needs,
+    One,
+    Panel,
+    Plan,
+    Source,
+    Stage,
+    Weight,
+    shown,
+)
 
 DISPLAYED = (
     "published pages, no weights: numbers and histograms are theirs, features are numbered by "
@@ -15,7 +27,7 @@ DISPLAYED = (
 
 def panels(plan: Plan) -> list[Panel]:
     """The panels of features that stages show."""
-    return [p for p in plan.graph.shown(Panel) if plan.graph.stages[p.stage].is_of_cells]
+    return [p for p in shown(plan, Panel) if plan.graph.stages[p.stage].is_of_cells]
 
 
 def tables(plan: Plan, at: At) -> list[Source]:

@@ -108,7 +108,7 @@ def tables_on(plan: Plan, corpus: str) -> Iterator[Source]:
     analyses whose jobs are named on it.
     """
     shards = ["", *filter(None, plan.corpora[corpus].shards)]
-    for stage in plan.graph.present():
+    for stage in plan.graph.present:
         if not stage.is_of_cells or stage.name == "merge":
             continue
         places = [p for p in cells_on(plan, corpus) if plan.graph.makes(stage, p.cell)]

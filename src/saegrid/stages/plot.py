@@ -3,20 +3,20 @@
 from typing import Any
 
 from saegrid.stages.places import cells, facts_of_main, of_every_cell
-from saegrid.stages.stage import STUDY, At, Figure, Many, Needs, Plan, Source, Stage, Write
+from saegrid.stages.stage import STUDY, At, Figure, Many, Needs, Plan, Source, Stage, Write, shown
 from saegrid.stages.summary import file_of
 
 
 def figures(plan: Plan) -> dict[str, str]:
     """The function that draws each figure, by name."""
     edits = plan.corpora[plan.main].has_edits
-    shown = [figure for figure in plan.graph.shown(Figure) if edits or not figure.of_edits]
-    return {figure.name: figure.draw for figure in sorted(shown)}
+    drawn = [figure for figure in shown(plan, Figure) if edits or not figure.of_edits]
+    return {figure.name: figure.draw for figure in sorted(drawn)}
 
 
 def drawn_from(plan: Plan) -> list[str]:
     """The outputs that figures are drawn from beside the densities."""
-    return sorted({figure.table for figure in plan.graph.shown(Figure) if figure.table})
+    return sorted({figure.table for figure in shown(plan, Figure) if figure.table})
 
 
 def tables(plan: Plan, at: At) -> list[Source]:

@@ -106,7 +106,7 @@ def recording(graph: "Graph") -> list[str]:
     """The outputs of single cells that record their spec."""
     return [
         f"{stage.name}.{name}"
-        for stage in graph.present()
+        for stage in graph.present
         for name in stage.writes
         if "cell" in stage.wildcards and stage.write(name).is_recording
     ]

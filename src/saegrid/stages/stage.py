@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from saegrid.base.errors import ConfigError
 from saegrid.base.paths import expand
@@ -123,8 +123,8 @@ class Needs(NamedTuple):
     """Minutes, and as many again at each attempt."""
     threads: Amount = 1
     gpu: bool | Callable[[Plan, At], int] = False
-    hub: bool = False
-    """Reads the cell's checkpoint, which may have to be fetched."""
+    hub: bool | Callable[[Plan, At], int] = False
+    """Reads the cell's checkpoint, which may have to be fetched; a function where it is others."""
     priority: int = 0
     filling: Callable[[Plan, At], tuple[int, int]] | None = None
     """Megabytes and threads of a filling beside a training; they are part of the two above."""
@@ -303,3 +303,11 @@ class Stage:
         rest = [n for n in names if n not in ("study", "corpus", "cell", "shard")]
         shard = "{shard}" if "shard" in names else ""
         return f"logs/{folders}{self.name}{''.join(f'-{{{n}}}' for n in rest)}{shard}{ending}"
+
+
+Shown = TypeVar("Shown", Column, Figure, Panel)
+
+
+def shown(plan: Plan, kind: type[Shown]) -> list[Shown]:
+    """All columns, figures or panels of the stages of a study."""
+    return [one for stage in plan.graph.present for one in stage.shows if isinstance(one, kind)]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from saegrid.stages.places import tables_on
-from saegrid.stages.stage import STUDY, At, Column, Many, Needs, Plan, Stage
+from saegrid.stages.stage import STUDY, At, Column, Many, Needs, Plan, Stage, shown
 
 
 def expected(plan: Plan, corpus: str) -> dict[str, dict[str, str]]:
@@ -18,20 +18,20 @@ def expected(plan: Plan, corpus: str) -> dict[str, dict[str, str]]:
     return digests
 
 
-def shown(plan: Plan) -> dict[str, Any]:
+def counted(plan: Plan) -> dict[str, Any]:
     """The densities at which features are counted, and further columns, if there are any."""
-    columns = [[c.name, c.of, file_of(plan, c.table)] for c in plan.graph.shown(Column)]
+    columns = [[c.name, c.of, file_of(plan, c.table)] for c in shown(plan, Column)]
     return {"cuts": plan.study.pages.cuts, **({"columns": columns} if columns else {})}
 
 
 def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The specs that the files of cells must record, and what is counted."""
-    return {"expected": expected(plan, plan.main), **shown(plan)}
+    return {"expected": expected(plan, plan.main), **counted(plan)}
 
 
 def code(plan: Plan, at: At) -> list[str]:
     """The functions of the columns that stages show."""
-    return sorted({column.of for column in plan.graph.shown(Column)})
+    return sorted({column.of for column in shown(plan, Column)})
 
 
 def file_of(plan: Plan, output: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from saegrid.stages.places import tables_on
 from saegrid.stages.stage import STUDY, At, Many, Needs, Plan, Source, Stage
-from saegrid.stages.summary import code, expected, shown
+from saegrid.stages.summary import code, counted, expected
 
 
 def beside(plan: Plan) -> list[str]:
@@ -28,7 +28,7 @@ def corpora(plan: Plan) -> list[list[str]]:
 def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The corpora, the specs that files of cells must record on each, and what is counted."""
     digests = {corpus: expected(plan, corpus) for corpus in beside(plan)}
-    return {"corpora": corpora(plan), "expected": digests, **shown(plan)}
+    return {"corpora": corpora(plan), "expected": digests, **counted(plan)}
 
 
 SUMMARY_BY_CORPUS = Stage(

@@ -45,7 +45,7 @@ def tables(plan: Plan) -> Iterator[Source]:
     for place in cells(plan):
         if not plan.saes.is_displayed(place.cell):
             yield Source("logit_effects.effects", place)
-    for stage in plan.graph.present():
+    for stage in plan.graph.present:
         if stage.everywhere:
             for place in cells_on_each(plan):
                 if plan.graph.makes(stage, place.cell):
@@ -94,7 +94,7 @@ def analysis(stage: Stage) -> Target:
     """The target of an analysis: all of its jobs, and those of stages that belong to it."""
 
     def target(plan: Plan) -> Iterator[Source]:
-        for one in plan.graph.present():
+        for one in plan.graph.present:
             if one.ends and stage.name in (one.name, one.part_of):
                 output = next(iter(one.writes))
                 yield from (Source(f"{one.name}.{output}", at) for at in one.ends(plan))
