@@ -6,7 +6,7 @@ import pytest
 
 from asking import cell_at, files, inputs, jobs_of, mistakes, plan_of, spec
 from saegrid.config import ConfigError
-from saegrid.stages.stage import Column
+from saegrid.stages.stage import Column, shown
 from studies import tiny
 
 pytestmark = pytest.mark.usefixtures("few_headlines")
@@ -31,8 +31,8 @@ def test_each_cell_is_a_job_and_the_page_is_one():
 
 
 def test_its_gain_never_stands_without_surprisal_and_repetitions():
-    shown = [c.name for c in named().graph.shown(Column)]
-    assert shown == ["steering_gain", "steering_surprisal", "steering_rep3"]
+    names = [c.name for c in shown(named(), Column)]
+    assert names == ["steering_gain", "steering_surprisal", "steering_rep3"]
 
 
 def test_its_section_decides_it_and_nothing_else():
