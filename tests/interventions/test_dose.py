@@ -235,7 +235,7 @@ def test_the_reported_number_of_each_choice():
     assert own["low"] == pytest.approx(0.0) and own["high"] == pytest.approx(0.2)
     assert own["surprisal_more"] == pytest.approx(0.8) and own["norm_share"] == pytest.approx(0.3)
     assert other["gain"] == pytest.approx(0.6)
-    assert other["own_less"] == pytest.approx(0.1 - 0.6)
+    assert other["own_less"] == pytest.approx(0.1 - 0.6) and own["own_less"] is None
     assert lines["own", "control"]["gain"] == 0.0 and lines["own", "control"]["n_sound"] == 0
     assert lines["own", "control"]["surprisal_more"] is None
     assert set(headline.DEFINITIONS) <= set(headline.SCHEMA.names)

@@ -91,7 +91,8 @@ def summary(table: pa.Table, choice: pa.Table, seed: int) -> pa.Table:
         for arm in (FEATURE, CONTROL, MEANS, PROMPT):
             sound = [rows[f, arm] for f in features if (f, arm) in rows]
             gains = _gains(rows, features, arm)
-            less = _difference(_gains(rows, groups.get(OWN, []), arm), gains, seed)
+            own = [] if name == OWN else groups.get(OWN, [])
+            less = _difference(_gains(rows, own, arm), gains, seed)
             result.append(
                 {
                     "choice": name,
@@ -139,9 +140,8 @@ def _mean(values: np.ndarray, seed: int) -> tuple[float | None, float | None, fl
 def _difference(
     one: np.ndarray, other: np.ndarray, seed: int
 ) -> tuple[float | None, float | None, float | None]:
-    """Mean of one less mean of the other, with an interval; none where either is empty or both are
-    the same features."""
-    if not len(one) or not len(other) or one is other:
+    """Mean of one less mean of the other, with an interval; none where either is empty."""
+    if not len(one) or not len(other):
         return None, None, None
     draws = _drawn(one, seed, 1) - _drawn(other, seed, 2)
     return float(one.mean() - other.mean()), *_limits(draws)
