@@ -11,6 +11,7 @@ from typing import Any
 STAGES = {
     "items": "saegrid.stages.items:ITEMS",
     "selection": "saegrid.stages.selection:SELECTION",
+    "continuations": "saegrid.stages.continuations:CONTINUATIONS",
     "tokens": "saegrid.stages.tokens:TOKENS",
     "verify_checkpoint": "saegrid.stages.verify_checkpoint:VERIFY_CHECKPOINT",
     "vocabulary": "saegrid.stages.vocabulary:VOCABULARY",

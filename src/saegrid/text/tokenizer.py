@@ -145,6 +145,10 @@ class Encoder(NamedTuple):
         counts = Counter(name for names in matches for name in names)
         return Lookalikes(sum(map(bool, matches)), dict(sorted(counts.items())))
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of some ids."""
+        return self.tokenizer.decode(list(ids), skip_special_tokens=False)
+
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The texts as ids, without special tokens.
 

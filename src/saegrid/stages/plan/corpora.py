@@ -14,7 +14,7 @@ from saegrid.stages.stage import At, Source, local_file
 from saegrid.store.texts import names
 from saegrid.text.corpora import hub
 from saegrid.text.corpora.generated import files
-from saegrid.text.corpora.rows import CorpusError
+from saegrid.text.corpora.rows import CONTINUED, CorpusError
 from saegrid.text.shards import shard_names
 
 BESIDE = ("holdout", "reference")
@@ -83,6 +83,11 @@ class Corpus:
     def has_edits(self) -> bool:
         """True if its texts are pairs of an original and an edited one."""
         return self.settings.source.columns.original is not None
+
+    @property
+    def is_continued(self) -> bool:
+        """True if its texts are prompts that the model continues."""
+        return self.settings.source.kind == CONTINUED
 
     @property
     def max_length(self) -> int | None:
