@@ -1,0 +1,1 @@
+"""Interventions on a running model by features of its SAEs: edits, generation, what they do."""
