@@ -60,8 +60,10 @@ class Source(Strict):
     would do. Labels are not carried. continued: kind of the prompts, which the model of the study
     continues with tokens that it draws; these are what is captured and described."""
     new_tokens: Many | None = None
-    """continued: tokens that are drawn after each prompt. A text ends before them where the model
-    draws a special token, which is no part of it."""
+    """continued: tokens that are drawn after each prompt."""
+    stop: bool = True
+    """continued: a text ends early where the model draws a special token, which is no part of it;
+    false: it goes on behind it, with another text."""
     samples: Many = 1
     """continued: texts of each prompt."""
     temperature: Annotated[Number, Field(gt=0, le=100)] = 1.0

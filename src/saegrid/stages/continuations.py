@@ -1,13 +1,16 @@
 """Tokens that the model draws after the prompts of a corpus, which are then its text."""
 
 from saegrid.stages.places import MODEL, VERIFIED, family_code
-from saegrid.stages.stage import NOTHING, CORPUS, At, Needs, Plan, Settings, Stage, Weight
+from saegrid.stages.stage import CORPUS, NOTHING, At, Needs, Plan, Settings, Stage, Weight
 
 
 def settings(plan: Plan, at: At) -> Settings:
     """The model, its tokenizer, and how tokens are drawn."""
-    (tokenizer, revision), source = plan.model.tokenizer_named, plan.corpora[at.corpus].settings.source
-    drawn = source.model_dump(include={"new_tokens", "temperature", "seed"})
+    (tokenizer, revision), source = (
+        plan.model.tokenizer_named,
+        plan.corpora[at.corpus].settings.source,
+    )
+    drawn = source.model_dump(include={"new_tokens", "temperature", "stop", "seed"})
     return {
         **plan.model.spec,
         "tokenizer": tokenizer,

@@ -168,7 +168,15 @@ def _unnamed(name: str) -> str:
 
 
 PARTS = {
-    "model": {"capture", "surprisal", "continuations", "fill_store", "begin_store", "measure", "logit_effects"},
+    "model": {
+        "capture",
+        "surprisal",
+        "continuations",
+        "fill_store",
+        "begin_store",
+        "measure",
+        "logit_effects",
+    },
     "grid": {"capture", "fill_store", "begin_store", "summary", "health", "survey"},
     "tokenizer": {"continuations", "tokens", "fill_store", "begin_store", "logit_effects"},
     "cells": {"encode", "summary"},
