@@ -33,8 +33,7 @@ def continuations(
     Raises:
         InterventionError: the model cannot generate, or a prompt is too long or has no token.
     """
-    encoded, opening = encoder.encode(texts), [special.id for special in encoder.prefix]
-    prompts = [[*opening, *ids.tolist()] for ids in np.split(encoded.ids, encoded.indptr[1:-1])]
+    prompts = [encoder.opened(text) for text in texts]
     order = np.argsort([len(prompt) for prompt in prompts], kind="stable")
     ends = encoder.special_ids if how["stop"] else []
     rows: dict[int, list[int]] = {}

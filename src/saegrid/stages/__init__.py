@@ -49,6 +49,8 @@ STAGES = {
     "probes": "saegrid.stages.probes:PROBES",
     "probes_summary": "saegrid.stages.probes_summary:PROBES_SUMMARY",
     "names": "saegrid.stages.names:NAMES",
+    "hooks": "saegrid.stages.hooks:HOOKS",
+    "hooks_clamps": "saegrid.stages.hooks_clamps:HOOKS_CLAMPS",
     "page": "saegrid.stages.page:PAGE",
     "findings": "saegrid.stages.findings:FINDINGS",
     "summary": "saegrid.stages.summary:SUMMARY",
@@ -65,6 +67,7 @@ ANALYSES: dict[str, str] = {
     "kin": "saegrid.stages.kin:Section",
     "published": "saegrid.stages.published:Settings",
     "names": "saegrid.stages.names:Settings",
+    "hooks": "saegrid.stages.hooks:Settings",
 }
 """Optional stages, and the class of their section of the config."""
 
