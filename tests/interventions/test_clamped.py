@@ -98,7 +98,7 @@ def test_changes_of_log_probabilities_are_those_of_the_edited_stream_by_hand():
     ]
     assert rows[0]["specificity"] == pytest.approx(delta[0, 0] - delta[0, 1])
     assert (rows[0]["push"], rows[0]["targets"]) == (1.0, ["5", "6"])
-    assert np.isnan(rows[0]["error"]), "one prompt has no spread"
+    assert np.isnan(rows[0]["error"]), "one text has no spread"
 
 
 def test_texts_share_their_noise_and_part_where_an_arm_makes_them():

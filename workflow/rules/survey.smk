@@ -4,5 +4,5 @@ IN   activations of all sites of the grid on the corpora in use, and on those th
 OUT  results/{study}/survey/, survey.html
 """
 
-for name in ("survey", "base_rates", "survey_page", "hooks", "hooks_clamps"):
+for name in ("survey", "base_rates", "survey_page", "hooks", "hooks_clamps", "hooks_report"):
     bind(PLAN.graph.stages[name])

@@ -2,18 +2,21 @@
 
 from saegrid.base import io
 from saegrid.codes.sparse import read_features
-from saegrid.interventions.written import latents, prompts, sampled, texts
+from saegrid.interventions.written import examples, latents, prompts, sampled, texts
 from saegrid.job import start
-from saegrid.models import hub
+from saegrid.models import hub, read_config, sizes_of
 from saegrid.survey.choice import cell_of, choice
 from saegrid.text import tokenizer
 
 with start(snakemake) as job:
     settings, section = job.settings, job.settings["hooks"]
-    items, tokens = io.read_table(job.input.items), io.read_table(job.input.tokens)
+    items, tokens = io.read_table(job.input.table), io.read_table(job.input.tokens)
     home = hub.folder(settings["tokenizer"], settings["revision"], hub.TOKENIZER)
+    model = settings["model"]
+    folder = hub.folder(model["path"], model["revision"], (hub.CONFIG,))
+    sizes = sizes_of(read_config(folder), model["family"])._asdict()
     layers = io.read_table(job.input.layers).to_pylist()
-    chosen = choice(layers, settings["corpus"], settings["n_layers"], settings["cells"])
+    chosen = choice(layers, settings["corpus"], sizes["n_layers"], settings["cells"])
     at = cell_of(chosen, settings["cells"])
     cell, codes = settings["cells"][at], read_features(job.input.codes[at])
     drawn = sampled(
@@ -28,4 +31,6 @@ with start(snakemake) as job:
     io.write_table(job.output.prompts, prompts(items, tokens, theme, unknown), job.spec)
     io.write_table(job.output.features, drawn, job.spec)
     io.write_table(job.output.texts, shown, job.spec)
-    io.write_json(job.output.facts, {"cell": cell, "latents": latents(codes)}, job.spec)
+    first = examples(items, tokens, theme)
+    facts = {"cell": cell, "sizes": sizes, "latents": latents(codes), "examples": first}
+    io.write_json(job.output.facts, facts, job.spec)

@@ -1,7 +1,7 @@
-"""Features of an SAE held at a value while the model reads prompts and goes on with them.
+"""Features of an SAE held at a value while the model reads texts and goes on with prompts.
 
     delta         log p(target | clamped) - log p(target), a mean over the target tokens of the
-                  feature, over the positions of a prompt without BOS, and over prompts
+                  feature, over the positions of a text without BOS, and over texts
     specificity   delta of the feature's clamp - delta of its control's: the same tokens, another
                   feature that is about as dense, silent on them, and pushed as far
 
@@ -59,13 +59,13 @@ def targets(
     feature without one is left out.
     """
     active = np.diff(codes.indptr)
-    found = []
+    ranked = []
     for feature in sample:
         ids, total = on_tokens(codes, token_id, feature)
         share = float(total[:TARGETS].sum() / total.sum())
-        found.append((share, int(feature), tuple(ids[:TARGETS].tolist())))
+        ranked.append((share, int(feature), tuple(ids[:TARGETS].tolist())))
     chosen: list[Target] = []
-    for share, feature, ids in sorted(found, key=lambda one: (-one[0], one[1])):
+    for share, feature, ids in sorted(ranked, key=lambda one: (-one[0], one[1])):
         taken = {*sample, *(one.control for one in chosen)}
         control = _control(codes, token_id, active, feature, ids, least, taken)
         if control is not None and len(chosen) < n:
@@ -130,15 +130,15 @@ def log_probabilities(model: Loaded, rows: Sequence[Sequence[int]]) -> torch.Ten
 
 
 def deltas(
-    model: Loaded, live: Live, arms: Sequence[Arm], prompts: Sequence[Sequence[int]]
+    model: Loaded, live: Live, arms: Sequence[Arm], texts: Sequence[Sequence[int]]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(prompt, arm) the log-probability of the arm's target tokens without it, the change of it by
+    """(text, arm) the log-probability of the arm's target tokens without it, the change of it by
     the arm, and the KL divergence of the next token from that without to that with the arm."""
-    base, delta, kl = (np.zeros((len(prompts), len(arms))) for _ in range(3))
-    for number, prompt in enumerate(prompts):
-        plain = log_probabilities(model, [prompt])[0, 1:]
+    base, delta, kl = (np.zeros((len(texts), len(arms))) for _ in range(3))
+    for number, text in enumerate(texts):
+        plain = log_probabilities(model, [text])[0, 1:]
         with intervening(model, [(live, change_of(arms))]):
-            moved = log_probabilities(model, [prompt] * len(arms))[:, 1:]
+            moved = log_probabilities(model, [text] * len(arms))[:, 1:]
         for place, arm in enumerate(arms):
             ids = list(arm.target.ids)
             base[number, place] = plain[:, ids].mean()
@@ -156,8 +156,8 @@ def table(
     """clamps.parquet: a row a feature and arm (high, zero, low).
 
     Columns: feature, control, arm, value, push (its distance from 0 in the model's units over the
-    mean norm of the site), targets, share, largest, prompts, base, delta_target, delta_control,
-    specificity with the standard error of its mean over prompts, kl, kl_control.
+    mean norm of the site), targets, share, largest, n_texts, base, delta_target, delta_control,
+    specificity with the standard error of its mean over texts, kl, kl_control.
     """
     base, delta, kl = measured
     rows = []
@@ -175,7 +175,7 @@ def table(
                 "targets": [spell(token) for token in target.ids],
                 "share": target.share,
                 "largest": target.largest,
-                "prompts": len(apart),
+                "n_texts": len(apart),
                 "base": base[:, place].mean(),
                 "delta_target": delta[:, place].mean(),
                 "delta_control": delta[:, place + 1].mean(),

@@ -51,6 +51,7 @@ STAGES = {
     "names": "saegrid.stages.names:NAMES",
     "hooks": "saegrid.stages.hooks:HOOKS",
     "hooks_clamps": "saegrid.stages.hooks_clamps:HOOKS_CLAMPS",
+    "hooks_report": "saegrid.stages.hooks_report:HOOKS_REPORT",
     "page": "saegrid.stages.page:PAGE",
     "findings": "saegrid.stages.findings:FINDINGS",
     "summary": "saegrid.stages.summary:SUMMARY",

@@ -32,12 +32,12 @@ class Settings(Strict):
     """Tokens of a text that are shown left and right of the strongest."""
     clamped: Annotated[int, Field(ge=0, le=1000)] = 3
     """Features of those drawn that are clamped, whose activation falls most on few tokens."""
-    strength: Annotated[Number, Field(gt=0, le=1000)] = 2.0
+    strength: Annotated[Number, Field(gt=0, le=1000)] = 1.0
     """Value of a high clamp in multiples of the largest activation of the feature."""
-    prompts: Annotated[int, Field(ge=2, le=10_000)] = 20
-    """Prompts on which log-probabilities are taken, from each theme in turn."""
+    read: Annotated[int, Field(ge=2, le=10_000)] = 20
+    """Texts on which log-probabilities are taken, from each theme in turn."""
     shown: Few = 2
-    """Prompts that the model continues with each clamp, the first of these."""
+    """Prompts that the model continues with each clamp, those of the first of these."""
     new_tokens: Count = 30
     """Tokens of these texts."""
     temperature: Annotated[Number, Field(ge=0, le=100)] = 1.0
@@ -47,13 +47,13 @@ class Settings(Strict):
 
 
 def settings(plan: Plan, at: At) -> Values:
-    """The cells, and the tokenizer, which knows what it has no token for."""
+    """The cells, the model, and its tokenizer, which knows what it has no token for."""
     check(plan)
     tokenizer, revision = plan.model.tokenizer_named
     return {
+        **plan.model.spec,
         "corpus": plan.main,
         "cells": list(map(str, plan.cells)),
-        "n_layers": plan.model.sizes.n_layers if plan.model.sizes else len(plan.sites),
         "tokenizer": tokenizer,
         "revision": revision,
         "content": plan.model.tokenizer,
@@ -89,7 +89,7 @@ HOOKS = Stage(
     "hooks",
     reads={
         "layers": "survey.layers",
-        "items": on_main("items.table"),
+        "table": on_main("items.table"),
         "tokens": on_main("tokens.tokens"),
         "codes": of_every_cell("encode.features"),
         "densities": of_every_cell("density.table"),

@@ -39,7 +39,7 @@ HOOKS_CLAMPS = Stage(
     "hooks_clamps",
     reads={
         **{name: f"hooks.{name}" for name in ("facts", "features", "choice")},
-        "items": on_main("items.table"),
+        "table": on_main("items.table"),
         "tokens": on_main("tokens.tokens"),
         "codes": of_every_cell("encode.features"),
         "saes": Many(saes, counted=False),

@@ -312,7 +312,7 @@ def tokens(
         wrapped = wrap(encoder, encoded)
     else:
         encoded, wrapped = chats.encode(encoder, texts.texts, chat, bos)
-    n_prompt = np.zeros(len(texts.texts), np.int64)
+    read, n_prompt = texts.texts, np.zeros(len(texts.texts), np.int64)
     if drawn is not None:
         whole, encoded, n_prompt = continued(texts.texts, encoded, drawn, encoder.decode)
         texts = texts._replace(texts=whole)
@@ -352,7 +352,7 @@ def tokens(
         **rows_facts(encoder, wrapped, chat),
         "special_in_texts": {
             "are": "special" if encoder.parses else "plain",
-            **encoder.lookalikes(texts.texts)._asdict(),
+            **encoder.lookalikes(read)._asdict(),
         },
         **placement.facts,
         **({} if drawn is None else {"prompt_tokens": int(n_prompt.sum())}),
