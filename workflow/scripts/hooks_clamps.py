@@ -1,4 +1,4 @@
-"""What a model writes when features are clamped: log-probabilities of their tokens, and texts."""
+"""Clamped features while a model writes: log-probabilities of their tokens, and its texts."""
 
 from pathlib import Path
 

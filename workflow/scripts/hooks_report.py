@@ -8,8 +8,8 @@ from saegrid.pages.browser.report import REQUIRED, Report, report_page
 
 with start(snakemake) as job:
     inputs, settings = job.input, job.written
-    found = io.read_json(inputs.facts)
-    at = list(settings["saes"]).index(found["cell"])
+    read = io.read_json(inputs.facts)
+    at = list(settings["saes"]).index(read["cell"])
     names = ("choice", "prompts", "features", "texts", "clamps", "clamped_texts")
     page = report_page(
         {
@@ -20,7 +20,7 @@ with start(snakemake) as job:
             **{name: io.read_table(inputs[name]) for name in names},
             concepts=io.read_table(inputs.concepts[at]),
             histories={Path(path).parent.name: io.read_table(path) for path in inputs.histories},
-            found=found,
+            facts=read,
         ),
     )
     io.write_text(job.output.page, page)

@@ -8,7 +8,7 @@ from saegrid.stages.stage import STUDY, At, Many, Needs, Plan, Stage, Write
 
 
 def settings(plan: Plan, at: At) -> dict[str, Any]:
-    """What stands on the page beside the tables."""
+    """Names and settings that stand on the page beside the tables."""
     source = plan.corpora[plan.main].settings.source
     cells = list(map(str, plan.cells))
     return {

@@ -24,7 +24,7 @@ def report_page(facts: Mapping[str, Any], tables: Report) -> str:
     section (analyses.hooks), saes (settings by cell), and where known `title`.
     """
     require(facts, REQUIRED, "The facts of a report")
-    cell, sizes = tables.found["cell"], tables.found["sizes"]
+    cell, sizes = tables.facts["cell"], tables.facts["sizes"]
     layers = tables.choice.to_pylist()
     chosen = next(row for row in layers if row["chosen"])
     kinds = dict(zip(*(tables.concepts[n].to_pylist() for n in ("feature", "kind")), strict=True))
@@ -40,7 +40,7 @@ def report_page(facts: Mapping[str, Any], tables: Report) -> str:
         verdict=reported.verdict(cell, shown, clamped),
         answers=reported.answers(facts, tables, chosen, shown, clamped),
         prompts=tables.prompts.to_pylist(),
-        examples=tables.found["examples"],
+        examples=tables.facts["examples"],
         of_prompts=reported.of_prompts(facts, tables),
         of_sites=reported.of_sites(sizes, layers, chosen),
         layers=layers,
@@ -49,8 +49,8 @@ def report_page(facts: Mapping[str, Any], tables: Report) -> str:
         of_sae=reported.of_sae(facts, tables, cell),
         curve=report_charts.curve(tables.histories, cell),
         settings=list(reported.settings_of(facts["saes"][cell])),
-        of_codes=reported.of_codes(tables.found["latents"]),
-        histogram=report_charts.histogram(tables.found["latents"]),
+        of_codes=reported.of_codes(tables.facts["latents"]),
+        histogram=report_charts.histogram(tables.facts["latents"]),
         shown=shown,
         of_features=reported.of_features(facts),
         clamped=clamped,

@@ -30,10 +30,10 @@ class Report(NamedTuple):
     clamps: pa.Table
     clamped_texts: pa.Table
     concepts: pa.Table
-    """Of the chosen cell."""
+    """Judgements of the features of the chosen cell."""
     histories: Mapping[str, pa.Table]
     """By cell."""
-    found: Mapping[str, Any]
+    facts: Mapping[str, Any]
     """facts.json: cell, sizes, latents, examples."""
 
 

@@ -69,7 +69,7 @@ def answers(
 ) -> list[Line]:
     """The report in a few lines."""
     every = tables.prompts.to_pylist()[-1]
-    codes, cell = tables.found["latents"], tables.found["cell"]
+    codes, cell = tables.facts["latents"], tables.facts["cell"]
     lines = [
         Line(
             "Data",
@@ -131,7 +131,7 @@ def answers(
 
 
 def _kinds_of(shown: Sequence[Mapping[str, Any]]) -> list[Part]:
-    """What the features that are shown are about, in words."""
+    """Counts of the features that are shown by what they are about."""
     names = [one["kind"] or "unjudged" for one in shown]
     parts = [
         [
@@ -289,7 +289,7 @@ def of_clamps(facts: Mapping[str, Any], clamped: Sequence[Any]) -> list[Sentence
 def left(
     tables: Report, shown: Sequence[Mapping[str, Any]], kinds: Mapping[int, str]
 ) -> list[Sentence]:
-    """What was not interpretable, of those drawn and of all that were judged."""
+    """Features that were not interpretable, of those drawn and of all that were judged."""
     none = [one for one in shown if one["kind"] in (None, "none")]
     counts = {kind: list(kinds.values()).count(kind) for kind in KINDS}
     parts = [
