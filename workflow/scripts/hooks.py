@@ -1,4 +1,4 @@
-"""Tables of what a model writes: its prompts, choice of a layer, features drawn by a rule, texts."""
+"""Tables of what a model writes: prompts, choice of a layer, features drawn by a rule, texts."""
 
 from saegrid.base import io
 from saegrid.codes.sparse import read_features

@@ -8,14 +8,12 @@ from saegrid.pages.browser.report import REQUIRED, Report, report_page
 
 with start(snakemake) as job:
     inputs, settings = job.input, job.written
+    facts = {name: settings[name] for name in {*REQUIRED, "title"} - {"spec"}}
     read = io.read_json(inputs.facts)
     at = list(settings["saes"]).index(read["cell"])
     names = ("choice", "prompts", "features", "texts", "clamps", "clamped_texts")
     page = report_page(
-        {
-            **{name: settings[name] for name in (*REQUIRED, "title") if name != "spec"},
-            "spec": job.spec,
-        },
+        {**facts, "spec": job.spec},
         Report(
             **{name: io.read_table(inputs[name]) for name in names},
             concepts=io.read_table(inputs.concepts[at]),
