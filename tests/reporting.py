@@ -124,7 +124,15 @@ def report(**changes):
             "cell": "L1R-8x",
             "sizes": SIZES,
             "latents": latents(codes),
-            "examples": [{"id": "a-1", "theme": "F<>ood", "prompt": "The", "text": " <b> pie"}],
+            "examples": [
+                {
+                    "id": "a-1",
+                    "theme": "F<>ood",
+                    "prompt": "The",
+                    "tokens": [" <b>", "</s>", " pie"],
+                }
+            ],
+            "special": ["</s>"],
         },
     }
     return Report(**(tables | changes))

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from saegrid.codes.sparse import from_pairs
-from saegrid.interventions.written import latents, prompts, sampled, spread, texts
+from saegrid.interventions.written import examples, latents, prompts, sampled, spread, texts
 
 SIDES = ["prompt", "prompt", "plain", "plain", "plain"]
 
@@ -48,6 +48,14 @@ def test_a_prompt_with_several_samples_counts_once():
     assert (every["theme"], every["prompts"], every["words"]) == ("all", 2, 3)
     assert (every["words_mean"], every["unknown"], every["drawn"]) == (1.5, 0.5, 8)
     assert prompts(*corpus(), None, []).num_rows == 1
+
+
+def test_the_first_prompt_of_each_theme_is_an_example():
+    items, tokens = corpus()
+    position = pa.array(np.tile(np.arange(5), 3), pa.int32())
+    one, other = examples(items, tokens.append_column("position", position), "theme")
+    assert one == {"id": "a-1", "theme": "x", "prompt": "one two", "tokens": [" a", " b", " c"]}
+    assert (other["id"], other["tokens"]) == ("b-1", [" a", " b", " c"]), "special ones too"
 
 
 def test_features_are_drawn_from_each_part_of_the_densities():

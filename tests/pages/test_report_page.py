@@ -23,7 +23,8 @@ def test_the_page_says_what_the_tables_do():
         "of 1 make their own tokens likelier than a control does.",
         "The prompts have 60 words, 20.0 on average.",
         "1.50 tokens a word; of these tokens it does not know 12 %.",
-        "Where it draws a special token, which it did 3 times, it goes on with another text",
+        "Where it draws a special token, which it did 3 times, it goes on with another text (¶)",
+        "<b> ¶ pie",
         "It gives L1R, mean cosine 0.25.",
         "Were an SAE trained at every layer, the rule would take L2R (0.12).",
         "from 1,000 tokens in 100 steps. At the end it leaves 25 % of the variance unexplained on "
@@ -33,7 +34,7 @@ def test_the_page_says_what_the_tables_do():
         "A concept: food <x>",
         "Not interpretable",
         "1 of 2 drawn features have no interpretation here (#3)",
-        "Of all 2 features of the cell that could be judged, by kind: 1 a concept and 1 one piece.",
+        "Of all 2 features of the cell that could be judged, by kind: 1 of a concept and 1 of one",
         "#5 +1.50 ± 0.25.",
         "held high3.000.50+2.00+0.50+1.50 ± 0.250.10",
         "over all positions of 11 texts that the model wrote",

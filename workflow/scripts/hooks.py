@@ -25,12 +25,13 @@ with start(snakemake) as job:
     )
     theme, ids = section["theme"], drawn["feature"].to_pylist()
     print(f"{cell} is chosen; features {ids}")
-    unknown = tokenizer.load(home).unknown_ids
+    encoder = tokenizer.load(home)
     shown = texts(codes, tokens, items, ids, section["texts"], section["window"], theme)
     io.write_table(job.output.choice, chosen, job.spec)
-    io.write_table(job.output.prompts, prompts(items, tokens, theme, unknown), job.spec)
+    io.write_table(job.output.prompts, prompts(items, tokens, theme, encoder.unknown_ids), job.spec)
     io.write_table(job.output.features, drawn, job.spec)
     io.write_table(job.output.texts, shown, job.spec)
     first = examples(items, tokens, theme)
     facts = {"cell": cell, "sizes": sizes, "latents": latents(codes), "examples": first}
+    facts["special"] = sorted(encoder.written.values())
     io.write_json(job.output.facts, facts, job.spec)

@@ -10,7 +10,7 @@ with start(snakemake) as job:
     inputs, settings = job.input, job.written
     facts = {name: settings[name] for name in {*REQUIRED, "title"} - {"spec"}}
     read = io.read_json(inputs.facts)
-    at = list(settings["saes"]).index(read["cell"])
+    at = settings["cells"].index(read["cell"])
     names = ("choice", "prompts", "features", "texts", "clamps", "clamped_texts")
     page = report_page(
         {**facts, "spec": job.spec},

@@ -164,21 +164,20 @@ def spread(items: pa.Table, theme: str | None, n: int) -> list[int]:
 
 
 def examples(items: pa.Table, tokens: pa.Table, theme: str | None) -> list[dict[str, Any]]:
-    """The first prompt of each theme with what was drawn after it: id, theme, prompt, text."""
+    """The first prompt of each theme with what was drawn after it: id, theme, prompt, tokens."""
     names = items[theme].to_pylist() if theme else [None] * items.num_rows
     ids, texts = items["id"].to_pylist(), items["edited"].to_pylist()
     side = np.array(tokens["side"].cast(pa.string()).to_pylist())
-    drawn = (side != PROMPT) & ~_truth(tokens["special"])
+    drawn = (side != PROMPT) & (tokens["position"].to_numpy() > 0)
     item, words = tokens["item"].to_numpy(), tokens["text"].cast(pa.string())
     rows = []
     for place in spread(items, theme, len(set(names))):
-        text = words.filter(pa.array(drawn & (item == place))).to_pylist()
         rows.append(
             {
                 "id": ids[place],
                 "theme": names[place],
                 "prompt": texts[place],
-                "text": "".join(text),
+                "tokens": words.filter(pa.array(drawn & (item == place))).to_pylist(),
             }
         )
     return rows

@@ -20,6 +20,7 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
             mode="json", include={"samples", "new_tokens", "temperature", "stop", "seed"}
         ),
         "section": plan.settings("", "hooks"),
+        "cells": cells,  # in the order of the tables: JSON sorts the keys of the next one
         "saes": {cell: sae_settings(plan, cell) for cell in cells},
     }
 

@@ -40,7 +40,10 @@ def report_page(facts: Mapping[str, Any], tables: Report) -> str:
         verdict=reported.verdict(cell, shown, clamped),
         answers=reported.answers(facts, tables, chosen, shown, clamped),
         prompts=tables.prompts.to_pylist(),
-        examples=tables.facts["examples"],
+        examples=[
+            {**one, "text": "".join(map(tables.spell, one["tokens"]))}
+            for one in tables.facts["examples"]
+        ],
         of_prompts=reported.of_prompts(facts, tables),
         of_sites=reported.of_sites(sizes, layers, chosen),
         layers=layers,

@@ -17,6 +17,8 @@ KINDS = {
     "position": "place in the text",
     "none": "nothing that was found",
 }
+END = " ¶ "
+"""Mark in the place of a special token, behind which another text begins."""
 ARMS = {"high": "held high", "zero": "held at 0", "low": "held low", "none": "as it is"}
 
 
@@ -34,7 +36,11 @@ class Report(NamedTuple):
     histories: Mapping[str, pa.Table]
     """By cell."""
     facts: Mapping[str, Any]
-    """facts.json: cell, sizes, latents, examples."""
+    """facts.json: cell, sizes, latents, examples, special (spellings of special tokens)."""
+
+    def spell(self, token: str) -> str:
+        """A token as the page shows it: a special one as a mark."""
+        return END if token in self.facts["special"] else token
 
 
 def feature_of(row: Mapping[str, Any], tables: Report, kinds: Mapping[int, str]) -> dict[str, Any]:
@@ -52,11 +58,13 @@ def feature_of(row: Mapping[str, Any], tables: Report, kinds: Mapping[int, str])
         "words": judged[0]["words"] if judged else "",
         "theme": common,
         "n_theme": themes.count(common),
-        "texts": [{**one, "spans": _spans(one, row["max_activation"])} for one in texts],
+        "texts": [{**one, "spans": _spans(one, row["max_activation"], tables)} for one in texts],
     }
 
 
-def _spans(text: Mapping[str, Any], largest: float) -> list[tuple[str, str, float, str]]:
+def _spans(
+    text: Mapping[str, Any], largest: float, tables: Report
+) -> list[tuple[str, str, float, str]]:
     """(text, class, share of the largest activation, title) of the tokens of a window."""
     spans = []
     for place, (token, value, prompt) in enumerate(
@@ -65,7 +73,7 @@ def _spans(text: Mapping[str, Any], largest: float) -> list[tuple[str, str, floa
         share = (value or 0.0) / (largest or 1.0)
         kind = "peak" if place == text["center"] else "prompt" if prompt else ""
         title = "not captured" if value is None else f"z = {value:.3g}"
-        spans.append((token, kind, share, title))
+        spans.append((tables.spell(token), kind, share, title))
     return spans
 
 
@@ -80,20 +88,25 @@ def clamped_of(tables: Report) -> list[dict[str, Any]]:
             "targets": next(r["targets"] for r in rows if r["feature"] == feature),
             "share": next(r["share"] for r in rows if r["feature"] == feature),
             "rows": [row for row in rows if row["feature"] == feature],
-            "texts": _by_prompt([text for text in texts if text["feature"] == feature]),
+            "texts": _by_prompt([text for text in texts if text["feature"] == feature], tables),
         }
         for feature in features
     ]
 
 
-def _by_prompt(texts: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+def _by_prompt(
+    texts: Sequence[Mapping[str, Any]], tables: Report
+) -> list[tuple[str, list[dict[str, Any]]]]:
     """(id of the prompt, its texts) with the tokens of each: (text, class)."""
     names = {**ARMS, "control high": "control held high"}
     by_id: dict[str, list[dict[str, Any]]] = {}
     for text in texts:
         if text["arm"] in names:
             spans = [
-                (token, "target" if target else "same" if place < text["parts"] else "")
+                (
+                    tables.spell(token),
+                    "target" if target else "same" if place < text["parts"] else "",
+                )
                 for place, (token, target) in enumerate(
                     zip(text["tokens"], text["target"], strict=True)
                 )

@@ -136,7 +136,7 @@ def _kinds_of(shown: Sequence[Mapping[str, Any]]) -> list[Part]:
     parts = [
         [
             number(names.count(name), "hooks/features.parquet with concepts.parquet: kind"),
-            f" {KINDS.get(name, 'on too few words to be judged')}",
+            f" of {KINDS[name]}" if name in KINDS else " on too few words to be judged",
         ]
         for name in dict.fromkeys(sorted(names, key=[*KINDS, "unjudged"].index))
     ]
@@ -151,7 +151,11 @@ def of_prompts(facts: Mapping[str, Any], tables: Report) -> list[Sentence]:
     if not source["stop"]:
         times = number(every["special"], f"{file}: special")
         words = "Where it draws a special token, which it did "
-        ends = [words, times, " times, it goes on with another text, and the token is left out."]
+        ends = [
+            words,
+            times,
+            " times, it goes on with another text (¶), and the token is left out.",
+        ]
     return [
         sentence(
             "The prompts have ",
@@ -293,7 +297,9 @@ def left(
     none = [one for one in shown if one["kind"] in (None, "none")]
     counts = {kind: list(kinds.values()).count(kind) for kind in KINDS}
     parts = [
-        [number(n, "concepts.parquet: kind"), f" {KINDS[kind]}"] for kind, n in counts.items() if n
+        [number(n, "concepts.parquet: kind"), f" of {KINDS[kind]}"]
+        for kind, n in counts.items()
+        if n
     ]
     names = ", ".join(f"#{one['feature']}" for one in none)
     first = (
