@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from saegrid.codes.sparse import from_pairs
-from saegrid.interventions.written import examples, latents, prompts, sampled, spread, texts
+from saegrid.interventions.written import examples, latents, panel, prompts, sampled, spread, texts
 
 SIDES = ["prompt", "prompt", "plain", "plain", "plain"]
 
@@ -48,6 +48,11 @@ def test_a_prompt_with_several_samples_counts_once():
     assert (every["theme"], every["prompts"], every["words"]) == ("all", 2, 3)
     assert (every["words_mean"], every["unknown"], every["drawn"]) == (1.5, 0.5, 8)
     assert prompts(*corpus(), None, []).num_rows == 1
+    rows = panel(prompts(*corpus(), "theme", []))
+    assert rows[0] == {
+        **{"theme": "x", "href": "report.html", "prompts": 1, "words on average": "2.0"},
+        **{"texts": 2, "tokens written": 6},
+    }
 
 
 def test_the_first_prompt_of_each_theme_is_an_example():

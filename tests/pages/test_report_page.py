@@ -36,7 +36,7 @@ def test_the_page_says_what_the_tables_do():
         "1 of 2 drawn features have no interpretation here (#3)",
         "Of all 2 features of the cell that could be judged, by kind: 1 of a concept and 1 of one",
         "#5 +1.50 ± 0.25.",
-        "held high3.000.50+2.00+0.50+1.50 ± 0.250.10",
+        "held high+1.50 ± 0.25+2.00+0.500.103.000.50",
         "over all positions of 11 texts that the model wrote",
     ):
         assert sentence in text, sentence

@@ -181,3 +181,18 @@ def examples(items: pa.Table, tokens: pa.Table, theme: str | None) -> list[dict[
             }
         )
     return rows
+
+
+def panel(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows of the index: the prompts of each theme with a link to the report."""
+    return [
+        {
+            "theme": row["theme"],
+            "href": "report.html",
+            "prompts": row["prompts"],
+            "words on average": f"{row['words_mean']:.1f}",
+            "texts": row["texts"],
+            "tokens written": row["drawn"],
+        }
+        for row in table.to_pylist()
+    ]

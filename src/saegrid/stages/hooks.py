@@ -8,7 +8,7 @@ from saegrid.base.errors import ConfigError
 from saegrid.base.section import Many as Count
 from saegrid.base.section import Number, Seed, Strict
 from saegrid.stages.places import of_every_cell, on_main, once
-from saegrid.stages.stage import STUDY, At, Needs, Plan, Sizes, Stage, Weight
+from saegrid.stages.stage import STUDY, At, Needs, Panel, Plan, Sizes, Stage, Weight
 from saegrid.stages.stage import Settings as Values
 
 Few = Annotated[int, Field(ge=1, le=1000)]
@@ -103,4 +103,14 @@ HOOKS = Stage(
     settings=settings,
     needs=Needs(memory=4000, minutes=20, group="study"),
     weighs=weighs,
+    shows=(
+        Panel(
+            "hooks",
+            "What the model writes",
+            "The prompts, and what was written after them. Each theme opens the report: layer, SAE, "
+            "sparsity, features with their texts, and what happens when features are held.",
+            "saegrid.interventions.written:panel",
+            "hooks.prompts",
+        ),
+    ),
 )

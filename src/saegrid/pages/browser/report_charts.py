@@ -42,7 +42,7 @@ def similar(layers: Sequence[Mapping[str, Any]]) -> Markup:
         title = f"{row['site']}: {row['anisotropy']:.3f}"
         if row["chosen"]:
             marks.append(charts.dots([at], "dot", title))
-            notes.append((at[0], at[1], row["site"], "after strong"))
+            notes.append((at[0], at[1] + 0.09, row["site"], "strong"))
         elif row["trained"]:
             marks += [charts.dots([at], "ring", title), charts.dots([at], "hole", title)]
     label = "Mean cosine of two tokens over layers"

@@ -26,12 +26,12 @@ def number(value: Any, source: str, form: Any = count) -> Number:
 
 def signed(value: float) -> str:
     """A change with its sign."""
-    return f"{value:+.2f}".replace("-", "−")
+    return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else "0.00"
 
 
 def two(value: float) -> str:
     """A number with two digits behind the point."""
-    return f"{value:.2f}".replace("-", "−")
+    return f"{value:.2f}".replace("-", "−") if abs(value) >= 0.005 else "0.00"
 
 
 def verdict(cell: str, shown: Sequence[Mapping[str, Any]], clamped: Sequence[Any]) -> Sentence:
