@@ -12,7 +12,7 @@ from saegrid.capture.choice import captured_tokens
 from saegrid.features.density import counted
 from saegrid.meaning.vocabulary import occurrences_of
 from saegrid.text import tokenizer
-from saegrid.text.continued import DRAWN, pieces_of
+from saegrid.text.continued import DRAWN, drawn_texts, pieces_of
 from saegrid.text.corpora.items import items
 from saegrid.text.corpora.rows import CorpusError
 from saegrid.text.tokens import tokens
@@ -78,6 +78,7 @@ def test_one_row_is_captured_and_counted_a_drawn_token(tmp_path):
     count = counted(rows, kept, captured)
     assert np.flatnonzero(count.masked).tolist() == captured.tolist()
     assert (count.n_tokens, count.n_edit) == (len(ids), 0)
+    assert "".join(drawn_texts(rows)) == " the cake melts bites"
     words = occurrences_of(rows, table, kept)
     assert list(words.word) == ["the", "cake", "melts", "bites"]
 

@@ -107,8 +107,8 @@ HOOKS = Stage(
         Panel(
             "hooks",
             "What the model writes",
-            "The prompts, and what was written after them. Each theme opens the report: layer, SAE, "
-            "sparsity, features with their texts, and what happens when features are held.",
+            "The prompts, and what was written after them. Each theme opens the report: layer, "
+            "SAE, sparsity, features with their texts, and what happens when features are held.",
             "saegrid.interventions.written:panel",
             "hooks.prompts",
         ),

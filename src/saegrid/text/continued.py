@@ -78,3 +78,14 @@ def with_prompts(tokens: pa.Table, is_prompt: np.ndarray) -> pa.Table:
     side = np.where(is_prompt, sides.index(PROMPT), codes).astype(np.int8)
     column = pa.DictionaryArray.from_arrays(pa.array(side), pa.array(sides))
     return tokens.set_column(tokens.column_names.index("side"), "side", column)
+
+
+def drawn_texts(tokens: pa.Table) -> list[str]:
+    """The texts that were drawn after prompts, by item; special tokens are blanks."""
+    columns = (tokens[name].to_pylist() for name in ("item", "text", "side", "special"))
+    texts: dict[int, list[str]] = {}
+    for item, text, side, special in zip(*columns, strict=True):
+        own = texts.setdefault(item, [])
+        if side != PROMPT:
+            own.append(" " if special else text)
+    return ["".join(pieces) for _, pieces in sorted(texts.items())]

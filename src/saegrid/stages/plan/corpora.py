@@ -141,12 +141,13 @@ class Table(Corpus):
         return Source("tokens.tokens", at)
 
     def texts(self) -> Source:
-        """The output that holds its texts."""
-        return Source("items.table", At(self.name))
+        """The output that holds its texts: the items, or of prompts the tokens drawn after them."""
+        held = "tokens.tokens" if self.is_continued else "items.table"
+        return Source(held, At(self.name))
 
     def texts_settings(self, path: str) -> dict[str, Any]:
         """The location of its texts for base rates; path: of `texts`."""
-        return {"corpus": self.name, "items": path}
+        return {"corpus": self.name, "tokens" if self.is_continued else "items": path}
 
 
 class Stream(Corpus):
