@@ -115,7 +115,11 @@ SOURCE = {
         ({}, None),
         ({"source": SOURCE | {"of": None}}, "source.of: a source of kind continued needs"),
         ({"source": SOURCE | {"new_tokens": None}}, "source.new_tokens: a source of kind contin"),
-        ({"source": SOURCE | {"new_tokens": 256}}, "source.new_tokens: the model takes rows of"),
+        (
+            {"source": SOURCE | {"new_tokens": 256}},
+            "source.new_tokens: rows have 256 tokens at most",
+        ),
+        ({"max_length": 8}, "source.new_tokens: rows have 8 tokens at most"),
         ({"source": SOURCE | {"temperature": 0}}, "source.temperature must be above 0; got 0."),
         ({"layout": "packed"}, "layout: the model continues a prompt as plain text in a row"),
         ({"source": SOURCE | {"kind": "csv"}}, "source.of: it says what a source of kind random"),

@@ -10,7 +10,8 @@ from saegrid.text import tokenizer
 with start(snakemake) as job:
     settings = job.settings
     home = hub.folder(settings["tokenizer"], settings["revision"], hub.TOKENIZER)
-    encoder = tokenizer.load(home, settings["bos"])
+    parses = settings["special_tokens"] == "parse"
+    encoder = tokenizer.load(home, settings["bos"], parses=parses)
     texts = io.read_table(job.input.texts, ["edited"])["edited"].to_pylist()
     table = continuations(load(settings["model"]), encoder, texts, settings["drawn"])
     print(f"{table.num_rows} tokens drawn after {len(texts)} prompts")

@@ -22,7 +22,8 @@ with start(snakemake) as job:
     ids, item = (tokens[name].to_numpy() for name in ("token_id", "item"))
     sample = io.read_table(job.input.features, ["feature"])["feature"].to_pylist()
     home = hub.folder(settings["tokenizer"], settings["revision"], hub.TOKENIZER)
-    encoder = tokenizer.load(home, settings["bos"])
+    parses = settings["special_tokens"] == "parse"
+    encoder = tokenizer.load(home, settings["bos"], parses=parses)
     places = spread(items, section["theme"], section["read"])
     texts, names = items["edited"].to_pylist(), items["id"].to_pylist()
     prompts = {names[n]: encoder.opened(texts[n]) for n in places[: section["shown"]]}

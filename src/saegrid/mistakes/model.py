@@ -193,8 +193,9 @@ def tokenizer_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
             if not family.causal:
                 text = f"a {family.name} model does not predict the next token and continues none"
                 yield Mistake("model", f"{key}.source.kind: {text}.", f"{key}.source.kind")
-            if (corpus.source.new_tokens or 0) >= (context or 10**9):
-                text = f"the model takes rows of {context:,} tokens at most, prompts included"
+            longest = min(corpus.max_length or context, context) if context else 10**9
+            if (corpus.source.new_tokens or 0) >= longest:
+                text = f"rows have {longest:,} tokens at most, those of the prompts among them"
                 yield Mistake(part, f"{key}.source.new_tokens: {text}.", f"{key}.source.new_tokens")
         for text in _chat(corpus, encoder, has_template):
             yield Mistake(part, f"{key}.{text}", f"{key}.{text.partition(':')[0]}")

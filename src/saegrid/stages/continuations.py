@@ -10,7 +10,7 @@ def settings(plan: Plan, at: At) -> Settings:
         plan.model.tokenizer_named,
         plan.corpora[at.corpus].settings.source,
     )
-    drawn = source.model_dump(include={"new_tokens", "temperature", "stop", "seed"})
+    drawn = corpus.source.model_dump(include={"new_tokens", "temperature", "stop", "seed"})
     return {
         **plan.model.spec,
         "tokenizer": tokenizer,
@@ -18,6 +18,7 @@ def settings(plan: Plan, at: At) -> Settings:
         "content": plan.model.tokenizer,
         "bos": plan.study.model.bos,
         "threads": plan.study.threads.capture,
+        "special_tokens": corpus.special_tokens,
         "drawn": drawn,
     }
 

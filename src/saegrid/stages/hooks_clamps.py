@@ -30,6 +30,7 @@ def settings(plan: Plan, at: At) -> Values:
         "revision": revision,
         "content": plan.model.tokenizer,
         "bos": plan.study.model.bos,
+        "special_tokens": plan.corpora[plan.main].settings.special_tokens,
         "stop": plan.corpora[plan.main].settings.source.stop,
         "threads": plan.study.threads.capture,
     }

@@ -137,7 +137,7 @@ def histogram(codes: Mapping[str, Any]) -> Markup:
         marks.append(charts.boxes([(begin, begin + 0.9 * step, 0, y.place(share))], "bar", title))
     inside = [at for at in range(first, last + 1) if at % 4 == 0]
     ticks = [
-        (left + (at - first) * step, f"{edges[at]:g}") for at in inside[:: -(-len(inside) // 6)]
+        (left + (at - first) * step, f"{edges[at]:.2g}") for at in inside[:: -(-len(inside) // 6)]
     ]
     x = Axis(lambda at: at, [(0.055, "0"), *ticks], "z")
     label = "Shares of all codes by their size; the first bar is of those that are exactly zero"
