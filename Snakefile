@@ -24,6 +24,7 @@ include: "workflow/rules/cells.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/evidence.smk"
 include: "workflow/rules/meaning.smk"
+include: "workflow/rules/interventions.smk"
 include: "workflow/rules/pages.smk"
 
 

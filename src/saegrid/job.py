@@ -56,7 +56,7 @@ def start(snakemake: Any) -> Iterator[Job]:
 
     In a script the process ends with the context, when its work is done.
     """
-    _spare_pandas()
+    spare_pandas()
     gc.freeze()
     gc.enable()
     # Imports of the script are done by now: what follows are the library's calls.
@@ -116,7 +116,7 @@ class _NoPandas:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-def _spare_pandas() -> None:
+def spare_pandas() -> None:
     """Let pyarrow believe that there is no pandas, for which it looks once, at the first array.
 
     To load it takes longer than most jobs work. Whoever asks for pandas itself still gets it.

@@ -5,12 +5,12 @@ Files are read when they are needed; for a feature only its own rows are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors
@@ -21,7 +21,12 @@ from saegrid.base.words import Cell
 from saegrid.features.density import counted
 from saegrid.features.histogram import histogram
 from saegrid.features.shares import Spelled
+from saegrid.interventions.search import TOP
+from saegrid.interventions.search.files import Cells, Place
 from saegrid.text.selection import kept_of
+
+if TYPE_CHECKING:
+    import pandas as pd  # slow to import: where a frame is asked for
 
 
 class NotThere(LookupError):
@@ -104,6 +109,8 @@ class Study:
     def cells(self) -> pd.DataFrame:
         """The cells, one row each: layer, position, sae, n_active (features active on a counted
         token)."""
+        import pandas as pd
+
         rows = [
             {
                 "cell": str(cell),
@@ -127,6 +134,67 @@ class Study:
             about = f"Study {self.name} has no cell {str(name)!r} on corpus {self.corpus_name}."
             _missing(about, str(name), known)
         return CellView(self, str(name))
+
+    def searched(self, cells: Sequence[str] | None = None) -> Cells:
+        """The files that a search of some cells reads, of all by default; NotThere where the study
+        lacks one, or has none."""
+        for name in cells or ():
+            self.cell(name)
+        names = list(cells or map(str, self._cells))
+        if not names:
+            raise NotThere(
+                f"Study {self.name} has no cells on corpus {self.corpus_name}, and a search reads "
+                "their codes. Make them with snakemake's target cells of this study."
+            )
+        folders = [(name, self._cell_folder(name)) for name in names]
+        places = [
+            Place(
+                name,
+                folder / "features.safetensors",
+                folder / "top_tokens.parquet",
+                self.folder / "saes" / name,
+            )
+            for name, folder in folders
+        ]
+        corpus = self.config.get("corpora", {}).get(self.corpus_name, {})
+        return Cells(
+            self.corpus_folder / "tokens.parquet",
+            places,
+            self.config.get("model", {}),
+            corpus.get("special_tokens") == "parse",
+        )
+
+    def find(
+        self,
+        texts: str | Sequence[str],
+        without: Sequence[str] = (),
+        by: str | None = None,
+        cells: Sequence[str] | None = None,
+        top: int = TOP,
+    ) -> pd.DataFrame:
+        """The features that a word or a prompt makes fire, over all cells, the best first.
+
+        Args:
+            texts: a text, or several that are searched for one by one.
+            without: texts that they are held against: what is asked for is in the first alone.
+            by: `word` (stored codes, no model) or `prompt` (through the model); by default a single
+                word by word, whatever is longer or has texts without by prompt.
+            cells: names of the cells; by default all.
+            top: features of each text.
+
+        Raises:
+            NotThere, SearchError: there is nothing to search in, or for.
+        """
+        from saegrid.interventions.search.ranking import queries
+
+        asked = queries([texts] if isinstance(texts, str) else texts, without, by)
+        if asked and asked[0].by == "word":
+            from saegrid.interventions.search.by_word import by_word
+
+            return by_word(asked, self.searched(cells), top).to_pandas()
+        from saegrid.interventions.search.by_prompt import by_prompt
+
+        return by_prompt(asked, self.searched(cells), top, say=print).table.to_pandas()
 
     @cached_property
     def corpus(self) -> pd.DataFrame:
@@ -261,12 +329,16 @@ class FeatureView:
     @property
     def concept(self) -> pd.Series:
         """The judgement of the feature; empty where it fires on too few words to be judged."""
+        import pandas as pd
+
         rows = self._rows("concepts")
         return rows.iloc[0] if len(rows) else pd.Series(dtype=object)
 
     @cached_property
     def activations(self) -> pd.Series:
         """The activations of the feature on the counted tokens, by token index."""
+        import pandas as pd
+
         with safetensors.safe_open(str(self.cell._sparse), framework="numpy") as file:
             start, stop = file.get_slice("indptr")[self.id : self.id + 2].tolist()
             index = file.get_slice("indices")[start:stop]
@@ -279,6 +351,8 @@ class FeatureView:
     def tokens(self) -> pd.DataFrame:
         """The tokens that it fires on by their spelling without blanks, the commonest first: count,
         and share of its activations on the counted tokens. The counts add up to n_active."""
+        import pandas as pd
+
         index = self.activations.index.to_numpy()
         spelled = Spelled.of(self.cell.study._tokens["text"].take(pa.array(index)))
         counts = np.bincount(spelled.code, minlength=len(spelled.names))
@@ -290,6 +364,8 @@ class FeatureView:
     def histogram(self) -> pd.DataFrame:
         """A histogram of the feature's activations in fifty bins: left, right, count; the counts
         add up to n_active."""
+        import pandas as pd
+
         edges, counts = histogram(self.activations.to_numpy())
         return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "count": counts})
 

@@ -1,14 +1,18 @@
 """Effects of words of concepts on labels: by hand, by planting, and under chance."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import sparse, stats
 
 from clustered import PLAN, clusters, grades, texts_of
+from saegrid.codes.sparse import from_pairs
 from saegrid.evidence.nuisances import Numbers
 from saegrid.evidence.questions import Corpus
+from saegrid.evidence.texts import View
 from saegrid.meaning import effects, wording
 from saegrid.meaning.effects import commonest, figures
+from saegrid.meaning.study import themes_of
 from saegrid.text.lexicons.lexicon import Concept, Lexicon
 
 WORDS = {
@@ -174,3 +178,24 @@ def test_without_an_effect_one_study_in_twenty_has_a_concept():
         _, table = effects_of(one, contrasts=["k2"], permutations=99, bootstrap=20)
         hits.append((table[table.part == "discovery"].p_maxt <= 0.05).any())
     assert 0.01 < np.mean(hits) < 0.1
+
+
+def test_themes_of_tokens_alone_have_figures_of_whole_edits():
+    """A study that confirms nothing but a token of the edit against one of its context."""
+    one, kind = corpus(3)
+    n, food, split = one.texts.n, np.flatnonzero(kind == "food"), one.texts.labels["split"]
+    item = np.arange(n, dtype=np.int32)
+    views = {
+        name: View(item, item.astype(np.int64) + at * n, np.ones(n, bool))
+        for at, name in enumerate(one.texts.views)
+    }
+    corpora = {"main": one._replace(texts=one.texts._replace(views=views))}
+    fires = np.concatenate([food, food + list(views).index("edit_token") * n])
+    none = np.zeros(len(fires), np.int64)
+    codes = from_pairs(none, fires, np.ones(len(fires), np.float32), np.arange(5 * n), 1)
+    row = {"contrast": "k5", "cell": "L1R-8x", "feature": 0, "sign": 1, "statistic": 9.0}
+    rows = pa.Table.from_pylist([{**row, "frozen": "none", "confirmed": True}])
+    of = themes_of(plan(contrasts=["k5"]), corpora, rows, lambda *_: codes, {})
+    assert of.tests["part"].to_pylist() == list(PARTS)
+    assert of.themes["n_texts"].to_pylist() == [(kind[np.array(split) == "train"] == "food").sum()]
+    assert of.figures.num_rows

@@ -6,7 +6,7 @@ import pytest
 
 from asking import cell_at, changed, files, inputs, jobs_of, mistakes, plan_of, spec
 from saegrid.stages.names import calls, lines
-from saegrid.stages.stage import Column, Panel, shown
+from saegrid.stages.stage import At, Column, Panel, shown
 from studies import STUDIES, tiny
 
 pytestmark = pytest.mark.usefixtures("few_headlines")
@@ -38,6 +38,13 @@ def test_each_cell_is_a_job_without_calls_by_default():
         *("detection", "null_detection", "label_kappa")
     ]
     assert json.loads(spec(plan, "names", CELL))["answers"] == "results/tiny/answers"
+
+
+def test_the_map_is_searched_by_names():
+    assert inputs(named(), "map", "names", At()) == [
+        f"results/tiny/headlines/cells/{cell}/names.parquet" for cell in ("L1A-8x", "L1R-8x")
+    ]
+    assert inputs(plan_of(tiny()), "map", "names", At()) == []
 
 
 def test_tested_features_come_from_the_tests_where_there_are_some():

@@ -117,7 +117,7 @@ SOURCE = {
         ({"source": SOURCE | {"new_tokens": None}}, "source.new_tokens: a source of kind contin"),
         (
             {"source": SOURCE | {"new_tokens": 256}},
-            "source.new_tokens: rows have 256 tokens at most",
+            "source.new_tokens: rows have 256 tokens",
         ),
         ({"max_length": 8}, "source.new_tokens: rows have 8 tokens at most"),
         ({"source": SOURCE | {"temperature": 0}}, "source.temperature must be above 0; got 0."),

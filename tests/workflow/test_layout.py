@@ -82,13 +82,14 @@ def test_slurm_groups_are_those_of_the_stages():
     assert groups == {
         name: stage.needs.group for name, stage in stages.items() if stage.needs.group
     }
-    alone = {"verify_checkpoint", "capture", "surprisal", "fill_store"}
+    alone = {"verify_checkpoint", "capture", "surprisal", "fill_store", "filling", "search"}
     assert stages.keys() - groups.keys() == alone
     assert [rule for rule, group in groups.items() if group == groups["encode"]] == ["encode"]
     of_cells = {name for name, stage in stages.items() if stage.is_of_cells} - {"encode"}
     with_pages = {"concepts", "kin", "names", "published", "page"}
     assert {name for name, group in groups.items() if group == "pages"} == with_pages
-    assert {groups[name] for name in of_cells - with_pages} == {"cells"}
+    assert groups["attribution"] == groups["measure"], "they run the model"
+    assert {groups[name] for name in of_cells - with_pages - {"attribution"}} == {"cells"}
     sizes = dict(line.split("=") for line in settings["group-components"])
     assert sizes.keys() == set(groups.values()) - {"study"}
 

@@ -6,6 +6,8 @@ OUT  analysis_plan.json, tests.json, tests.parquet, discoveries.parquet and find
      of probes: {corpus}/probes/, probes_summary.parquet and probes.json
 Made where the config has `analyses: {tests: {...}}`. The search of a cell is a job of its own; thresholds are
 those of all cells, so that a new cell makes the study's tables again and no other cell's search.
+With `analyses: {filling: {...}}` the model fills edited words in while confirmed features are turned up:
+filling.json, filling.parquet and filling_texts.parquet of the study.
 Classifiers (`analyses: {probes: {...}}`) take the texts that the plan of the tests says, a job a site.
 """
 
@@ -16,6 +18,7 @@ for name in (
     "tests",
     "concept_effects",
     "themes",
+    "filling",
     "probes_texts",
     "probes",
     "probes_summary",

@@ -8,12 +8,14 @@ with start(snakemake) as job:
     files, settings = job.input, job.written
     facts = {name: settings[name] for name in ("study", "title", "model", "corpus")}
     tables = [io.read_table(path) for path in files.concepts]
+    named = [io.read_table(path, ["feature", "name"]) for path in files.names]
     page = map_page(
         facts | {"spec": job.spec},
         io.read_json(files.facts),
         io.read_table(files.map),
         io.read_table(files.by_cell),
         list(zip(settings["cells"], tables, strict=True)),
+        dict(zip(settings["cells"], named, strict=False)),
     )
     print(f"{len(page) / 1e6:.1f} MB")
     io.write_text(job.output.page, page)

@@ -4,12 +4,16 @@ import sys
 from collections.abc import Sequence
 from pkgutil import resolve_name
 
-COMMANDS = {"compare": "saegrid.command.compare:main"}
+COMMANDS = {
+    "compare": "saegrid.command.compare:main",
+    "search": "saegrid.command.search:main",
+}
 """Subcommands by name: functions of the arguments that return the exit status."""
 USAGE = """usage: saegrid <command> [arguments]
 
 commands:
   compare   which SAE features tell two sets of texts apart
+  search    features of a finished study, by a word, by prompts, by likeness
 
 saegrid <command> --help says more.
 """

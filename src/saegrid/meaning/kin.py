@@ -16,6 +16,7 @@ from saegrid.base.words import EDITED
 from saegrid.codes.sparse import Features
 from saegrid.evidence.texts import TEXT, Texts, pool
 from saegrid.meaning import CELL, DECODER, TEXTS, TOKENS
+from saegrid.meaning.commonest import commonest
 from saegrid.meaning.nearest import (
     Directions,
     Nearest,
@@ -26,8 +27,6 @@ from saegrid.meaning.nearest import (
     phi,
 )
 
-WORDS = 3
-"""Commonest words of the top tokens of a kin that are named."""
 _NAME = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [
@@ -86,26 +85,6 @@ def member(cell: str, features: Features, top: pa.Table, texts: Texts, kept: np.
     pooled.data = np.ones(len(pooled.data), np.int32)
     words = commonest(top, shown)
     return Member(cell, shown, firings, pooled[:, np.flatnonzero(kept)], features.token, words)
-
-
-def commonest(top: pa.Table, shown: np.ndarray, n: int = WORDS) -> list[str | None]:
-    """The n commonest words of the top tokens of each feature, with commas between them; ties by
-    what stands first among the examples. None where there is no word."""
-    trimmed = pc.utf8_trim_whitespace(pc.utf8_lower(top["word"].cast(pa.string())))
-    coded = trimmed.combine_chunks().dictionary_encode()
-    names, code = coded.dictionary.to_pylist(), coded.indices.to_numpy().astype(np.int64)
-    rank, feature = top["example_rank"].to_numpy(), top["feature"].to_numpy().astype(np.int64)
-    order = np.lexsort((rank, code, feature))
-    keys = (feature * max(len(names), 1) + code)[order]
-    opens = np.flatnonzero(np.diff(keys, prepend=-1))
-    counts = np.diff(np.append(opens, len(keys)))
-    owner, word, first = feature[order][opens], code[order][opens], rank[order][opens]
-    order = np.lexsort((first, -counts, owner))
-    words: dict[int, list[str]] = {int(one): [] for one in shown}
-    for one, place in zip(owner[order].tolist(), word[order].tolist(), strict=True):
-        if len(words[one]) < n and names[place]:
-            words[one].append(names[place])
-    return [", ".join(several) or None for several in words.values()]
 
 
 Read = Callable[[np.ndarray], np.ndarray]

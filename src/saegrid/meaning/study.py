@@ -91,11 +91,13 @@ def themes_of(
     rows = themes.chosen(discoveries)
     asked = questions.ask(plan, DISCOVERY, corpora, sorted(set(rows.contrast)))
     kinds = themes.views_of(asked.questions)
-    views = sorted({view for pair in kinds.values() for view in pair if view})
-    on = themes.fires(rows, corpora, features, views)
     part = plan["parts"][DISCOVERY]
     texts = corpora[part["corpus"]].texts
-    used = parts.chosen(texts, part) & texts.views[main_view(texts)].present
+    seen = main_view(texts)
+    # Figures are of the main view, though no contrast with a confirmed feature may look at it.
+    views = sorted({view for pair in kinds.values() for view in pair if view} | {seen})
+    on = themes.fires(rows, corpora, features, views)
+    used = parts.chosen(texts, part) & texts.views[seen].present
     view = themes.view_of(kinds)
     of = themes.themes(rows, on, part["corpus"], used, view)
     listed, features_of = themes.tables(of, on, plan, corpora, labels, view)
@@ -106,7 +108,6 @@ def themes_of(
     contrast = np.array(of.contrast, object)
     own = {name: np.flatnonzero(contrast == name) for name in kinds}
     tests = effects.tests(plan, corpora, sides, 1, None, sorted(kinds), own)
-    seen = main_view(texts)
     has = {name: of.has(on.on[name, seen]) for name, view in on.on if view == seen}
     figures = (
         effects.figures(plan, corpora, has.__getitem__) if of.n else effects.FIGURES.empty_table()

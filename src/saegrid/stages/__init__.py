@@ -45,6 +45,7 @@ STAGES = {
     "tests": "saegrid.stages.tests:TESTS",
     "concept_effects": "saegrid.stages.concept_effects:CONCEPT_EFFECTS",
     "themes": "saegrid.stages.themes:THEMES",
+    "filling": "saegrid.stages.filling:FILLING",
     "probes_texts": "saegrid.stages.probes_texts:PROBES_TEXTS",
     "probes": "saegrid.stages.probes:PROBES",
     "probes_summary": "saegrid.stages.probes_summary:PROBES_SUMMARY",
@@ -52,6 +53,8 @@ STAGES = {
     "hooks": "saegrid.stages.hooks:HOOKS",
     "hooks_clamps": "saegrid.stages.hooks_clamps:HOOKS_CLAMPS",
     "hooks_report": "saegrid.stages.hooks_report:HOOKS_REPORT",
+    "attribution": "saegrid.stages.attribution:ATTRIBUTION",
+    "search": "saegrid.stages.search:SEARCH",
     "page": "saegrid.stages.page:PAGE",
     "findings": "saegrid.stages.findings:FINDINGS",
     "summary": "saegrid.stages.summary:SUMMARY",
@@ -69,6 +72,9 @@ ANALYSES: dict[str, str] = {
     "published": "saegrid.stages.published:Settings",
     "names": "saegrid.stages.names:Settings",
     "hooks": "saegrid.stages.hooks:Settings",
+    "attribution": "saegrid.stages.attribution:Settings",
+    "filling": "saegrid.stages.filling:Settings",
+    "search": "saegrid.stages.search:Settings",
 }
 """Optional stages, and the class of their section of the config."""
 

@@ -6,10 +6,8 @@ from saegrid.stages.stage import CORPUS, NOTHING, At, Needs, Plan, Settings, Sta
 
 def settings(plan: Plan, at: At) -> Settings:
     """The model, its tokenizer, and how tokens are drawn."""
-    (tokenizer, revision), source = (
-        plan.model.tokenizer_named,
-        plan.corpora[at.corpus].settings.source,
-    )
+    tokenizer, revision = plan.model.tokenizer_named
+    corpus = plan.corpora[at.corpus].settings
     drawn = corpus.source.model_dump(include={"new_tokens", "temperature", "stop", "seed"})
     return {
         **plan.model.spec,

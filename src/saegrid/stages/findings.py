@@ -14,6 +14,13 @@ def classified(plan: Plan, at: At) -> list[Source]:
     )
 
 
+def filled(plan: Plan, at: At) -> list[Source]:
+    """The files of what is filled in while features are turned up, where the study names it."""
+    named = {stage.name for stage in plan.graph.analyses}
+    outputs = ("facts", "table", "texts") if "filling" in named else ()
+    return [Source(f"filling.{output}", At()) for output in outputs]
+
+
 ABOUT = (
     *(f"concept_effects.{name}" for name in ("things", "tests", "figures")),
     *(f"themes.{name}" for name in ("themes", "features_of", "tests", "figures")),
@@ -29,6 +36,7 @@ FINDINGS = Stage(
         "discoveries": "tests.discoveries",
         "examples": "tests.examples",
         "probes": Many(classified),
+        "filling": Many(filled),
         "about": Many(lambda plan, at: [Source(output, At()) for output in ABOUT]),
     },
     writes={"page": Write(STUDY + "findings.html", report=("findings", "Findings"))},

@@ -270,12 +270,15 @@ def _needs(plan: Plan, wanted: Needs, at: At) -> dict[str, int]:
         return value(plan, at) if callable(value) else value
 
     gpu = wanted.gpu(plan, at) if callable(wanted.gpu) else plan.gpu() * wanted.gpu
+    hub = (
+        wanted.hub(plan, at) if callable(wanted.hub) else wanted.hub and plan.saes.from_hub(at.cell)
+    )
     filling = wanted.filling(plan, at) if wanted.filling else (0, 0)
     return {
         "threads": amount(wanted.threads, "threads"),
         "memory": amount(wanted.memory, "memory"),
         "gpu": gpu,
-        "hub": int(wanted.hub and plan.saes.from_hub(at.cell)),
+        "hub": int(hub),
         "filling_memory": filling[0],
         "filling_threads": filling[1],
     }

@@ -2,8 +2,13 @@
 
 from typing import Any
 
-from saegrid.stages.places import of_every_cell
-from saegrid.stages.stage import STUDY, At, Needs, Plan, Stage, Weight, Write
+from saegrid.stages.places import cells, of_every_cell
+from saegrid.stages.stage import STUDY, At, Many, Needs, Plan, Source, Stage, Weight, Write
+
+
+def names(plan: Plan, at: At) -> list[Source]:
+    """The names of features, where the study has them made."""
+    return [Source("names.names", place) for place in cells(plan) if plan.study.analyses.names]
 
 
 def settings(plan: Plan, at: At) -> dict[str, Any]:
@@ -24,6 +29,7 @@ MAP = Stage(
         "by_cell": "concept_map.by_cell",
         "facts": "concept_map.facts",
         "concepts": of_every_cell("concepts.table"),
+        "names": Many(names),
     },
     writes={"page": Write(STUDY + "map.html", report=("map", "Map"))},
     settings=settings,

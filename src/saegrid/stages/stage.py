@@ -123,8 +123,8 @@ class Needs(NamedTuple):
     """Minutes, and as many again at each attempt."""
     threads: Amount = 1
     gpu: bool | Callable[[Plan, At], int] = False
-    hub: bool = False
-    """Reads the cell's checkpoint, which may have to be fetched."""
+    hub: bool | Callable[[Plan, At], int] = False
+    """Reads the cell's checkpoint, which may have to be fetched; a function where it is others."""
     priority: int = 0
     filling: Callable[[Plan, At], tuple[int, int]] | None = None
     """Megabytes and threads of a filling beside a training; they are part of the two above."""

@@ -14,6 +14,7 @@ from saegrid.pages.browser.answers import answers
 from saegrid.pages.browser.classifiers import classifiers
 from saegrid.pages.browser.defined import CELLS, HEADS, groups
 from saegrid.pages.browser.discovered import MOST, data, results, script
+from saegrid.pages.browser.filled import HEADINGS, filled
 from saegrid.pages.browser.render import render_study, require
 from saegrid.pages.browser.sentences import (
     NONE,
@@ -52,6 +53,7 @@ def findings_page(
     probes_summary: pa.Table | None = None,
     most: int = MOST,
     about: About | None = None,
+    filling: tuple[Mapping[str, Any], pa.Table, pa.Table] | None = None,
 ) -> str:
     """The text of findings.html. The same arguments give the same bytes.
 
@@ -59,7 +61,8 @@ def findings_page(
     tests, by_cell, discoveries, examples: tests.json, tests.parquet, discoveries.parquet,
     evidence_examples.parquet. probes, probes_summary: probes.json and probes_summary.parquet, None
     where the study has no classifiers. most: discovered features that the page carries. about: the
-    tables of concepts and themes, None where they were not made.
+    tables of concepts and themes, None where they were not made. filling: filling.json,
+    filling.parquet and filling_texts.parquet, None where the study has none.
     """
     require(facts, REQUIRED, "The facts of a page of findings")
     discoveries = results(discoveries)
@@ -84,6 +87,8 @@ def findings_page(
         panels=[panel for panel in [*panels, *of_classifiers] if panel not in beside],
         of_concepts=_concepts(about, every, tests),
         of_themes=_themes(about, every, tests),
+        filling=filled(*filling, str(tests["corpus"])) if filling else None,
+        measures=HEADINGS,
         base_of=lambda part: base(about, part) if about else NONE,
         corpus_of=quote(str(tests["corpus"])),
         most_things=LONGEST,

@@ -1,0 +1,197 @@
+"""saegrid search: features by a word, by prompts, by likeness, or the text on which one is largest.
+
+A word is looked up in the stored codes of all cells, which needs no model and no torch; a prompt
+runs through the model once, and each encoder is read once for all prompts.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from saegrid.interventions.search import TOP, SearchError
+from saegrid.job import spare_pandas
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    out = argparse.ArgumentParser(
+        prog="saegrid search",
+        description=(
+            "Features of a finished study. A single word is looked up in the stored codes of all "
+            "cells, by F1 of firing with it; a longer text, or one with --without, runs through "
+            "the model, and features are ranked by activation / 99th percentile x idf."
+        ),
+        epilog=(
+            'examples: saegrid search dog --study toy; saegrid search "The dog barks." '
+            '--without "The cat purrs." --page out.html'
+        ),
+    )
+    add = out.add_argument
+    add("texts", nargs="*", metavar="TEXT", help="a word or a prompt; several are searched one by "
+        "one")  # fmt: skip
+    add("--without", action="append", default=[], metavar="TEXT",
+        help="a text like TEXT that lacks what is looked for; may be given again")  # fmt: skip
+    add("--study", required=True, help="name of the study, a folder of --results")
+    add("--results", default="results", help="folder of the studies (default: results)")
+    add("--corpus", help="corpus of the study (default: the main one)")
+    add("--cells", nargs="+", metavar="CELL", help="cells such as L15R-32x (default: all)")
+    add("--by", choices=("word", "prompt"), help="how texts are searched, where the usual is wrong")
+    add("--top", type=int, default=TOP, metavar="N", help=f"features of a text (default: {TOP})")
+    add("--page", metavar="FILE", help="write what was found, and prompts token by token, as one "
+        "HTML page")  # fmt: skip
+    add("--index", action="store_true",
+        help="without TEXT: make an index of each cell, and print its recall; with TEXT: search "
+        "through these, which read little of the encoders and miss some features")  # fmt: skip
+    add("--near", metavar="CELL#FEATURE", help="features whose decoder directions are nearest, in "
+        "its own cell or in --cells")  # fmt: skip
+    add("--maximise", metavar="CELL#FEATURE", help="a text on which the feature is as large as "
+        "gradients over tokens find, beside its largest on the corpus")  # fmt: skip
+    add("--seed", type=int, default=0, help="seed of --maximise (default: 0)")
+    return out
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; its exit status. A mistake is one sentence."""
+    options = parser().parse_args(list(arguments))
+    spare_pandas()
+    from saegrid.study import NotThere, open
+
+    try:
+        asked = sum(map(bool, (options.texts, options.near, options.maximise)))
+        if asked + (options.index and not options.texts) != 1:
+            _wrong("give one of TEXT, --index, --near and --maximise; --help says what each does.")
+        if options.top < 1:
+            _wrong(f"--top must be 1 or more; got {options.top}.")
+        study = open(options.study, options.results, options.corpus)
+        if options.near:
+            _near(study, options)
+        elif options.maximise:
+            _maximise(study, options)
+        elif options.texts:
+            _search(study, options)
+        else:
+            from saegrid.interventions.search.indexed import make_indices
+
+            make_indices(study.searched(options.cells), print)
+    except (NotThere, SearchError, ValueError, OSError) as mistake:
+        print(f"saegrid search: {mistake}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _wrong(sentence: str) -> NoReturn:
+    raise SearchError(sentence)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _search(study: Any, options: argparse.Namespace) -> None:
+    from saegrid.interventions.search.ranking import queries
+
+    asked, cells = (
+        queries(options.texts, options.without, options.by),
+        study.searched(options.cells),
+    )
+    tokens = None
+    if asked[0].by == "word":
+        if options.index:
+            _wrong("--index is for prompts; a word is looked up in the stored codes. Leave it out.")
+        from saegrid.interventions.search.by_word import by_word
+
+        table = by_word(asked, cells, options.top)
+    else:
+        from saegrid.interventions.search.by_prompt import by_prompt
+        from saegrid.interventions.search.known import LEAST
+
+        more: dict[str, Any] = {}
+        if options.index:
+            from saegrid.interventions.search.indexed import read_indices
+
+            more["indices"] = read_indices(cells, _say)
+        outcome = by_prompt(asked, cells, options.top, say=_say, **more)
+        table, tokens = outcome.table, outcome.tokens
+        if outcome.unknown:
+            _say(
+                f"search: {outcome.unknown:,} features fire on these texts and on fewer than "
+                f"{LEAST} tokens of the corpus; they have no score."
+            )
+    for number, query in enumerate(asked):
+        others = f"  without: {'; '.join(query.without)}" if query.without else ""
+        print(f"{query.text}  ({query.kind}){others}")
+        rows = [row for row in table.to_pylist() if row["query"] == number]
+        _print(rows, ("cell", "feature", "score", *ROWS[query.kind], "specificity", "words"))
+    if options.page:
+        _write_page(study, options, table, tokens)
+
+
+ROWS = {"word": ("precision", "recall", "n_active"), "prompt": ("value", "token"),
+        "pair": ("value", "value_without", "token")}  # fmt: skip
+FORMS = {"score": "{:.3f}", "cosine": "{:.3f}", "value": "{:.3g}", "value_without": "{:.3g}",
+         "precision": "{:.2f}", "recall": "{:.2f}", "specificity": "{:.4f}"}  # fmt: skip
+
+
+def _print(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
+    """Rows as a table of text."""
+    lines = [[name.replace("_", " ") for name in names]]
+    lines += [
+        ["-" if row[n] is None else FORMS.get(n, "{}").format(row[n]).strip() for n in names]
+        for row in rows
+    ]
+    sizes = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  " + "  ".join(map(str.ljust, line, sizes)).rstrip())
+
+
+def _write_page(
+    study: Any, options: argparse.Namespace, table: pa.Table, tokens: pa.Table | None
+) -> None:
+    from saegrid.base import io
+    from saegrid.pages.browser.prompted import search_page
+
+    path = Path(options.page)
+    base = os.path.relpath(study.folder.resolve(), path.resolve().parent)
+    names = ("texts", "without", "by", "cells", "top", "index")
+    facts = {
+        "study": study.name,
+        "model": study.config.get("model", {}).get("path", "no model"),
+        "corpus": study.corpus_name,
+        "spec": io.canonical({name: getattr(options, name) for name in names}),
+    }
+    base = quote(Path(base).as_posix())
+    io.write_text(path, search_page(facts, table, tokens, f"{base}/"))
+    print(f"Open {path}")
+
+
+def _feature(study: Any, named: str, option: str) -> tuple[Any, int]:
+    """The files of the cell and the id of a feature that is written CELL#FEATURE."""
+    cell, _, feature = named.partition("#")
+    if not feature.isdecimal():
+        _wrong(f"{option} must name a feature as CELL#FEATURE, like L15R-32x#1216; got {named!r}.")
+    return study.searched([cell]), int(feature)
+
+
+def _near(study: Any, options: argparse.Namespace) -> None:
+    own, feature = _feature(study, options.near, "--near")
+    from saegrid.interventions.search.near import near
+
+    (place,) = own.weighed().places
+    others = study.searched(options.cells or [place.cell]).weighed()
+    rows = near(place, feature, others, options.top).to_pylist()
+    print(f"{place.cell} {feature}: {place.words([feature])[0] or 'no examples'}")
+    _print(rows, ("cell", "feature", "cosine", "words"))
+
+
+def _maximise(study: Any, options: argparse.Namespace) -> None:
+    own, feature = _feature(study, options.maximise, "--maximise")
+    from saegrid.interventions.search.largest import largest
+
+    for line in largest(own.weighed(), feature, options.seed):
+        print(line)

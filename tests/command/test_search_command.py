@@ -1,0 +1,143 @@
+"""saegrid search: its output, its page, its help, its mistakes, and that a word needs no torch."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from saegrid.command import main
+from saegrid.command.search import parser
+from searching import TEXTS, write_study
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    write_study(folder)
+    return folder
+
+
+@pytest.fixture
+def search(results, capsys):
+    def run(*arguments, study="small", status=0):
+        wanted = ["search", *arguments, "--study", study, "--results", str(results)]
+        assert main(wanted) == status
+        return capsys.readouterr()
+
+    return run
+
+
+def test_a_word(search):
+    lines = search("dog", "--top", "3").out.splitlines()
+    assert lines[0] == "dog  (word)" and len(lines) == 5
+    assert lines[1].split() == [
+        *("cell", "feature", "score", "precision", "recall", "n", "active", "specificity", "words")
+    ]
+    scores = [float(line.split()[2]) for line in lines[2:]]
+    assert scores == sorted(scores, reverse=True) and scores[0] > 0.2
+
+
+def test_prompts_and_pairs(search):
+    said = search("The dog eats", "A pizza", "--top", "2")
+    assert [line for line in said.out.splitlines() if not line.startswith(" ")] == [
+        *("The dog eats  (prompt)", "A pizza  (prompt)")
+    ]
+    assert said.err.startswith("search: 49.2 kB of encoders in 2 cells are read once")
+    said = search("dog", "--without", "cat", "--top", "2")
+    assert said.out.startswith("dog  (pair)  without: cat\n") and "value without" in said.out
+
+
+def test_a_word_needs_neither_torch_nor_pandas(results):
+    code = (
+        "import sys; from saegrid.command import main; "
+        f"assert main(['search', 'dog', '--study', 'small', '--results', {str(results)!r}]) == 0; "
+        "print(sorted({'torch', 'pandas', 'scipy', 'transformers'} & {*sys.modules}))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_page(search, results, tmp_path):
+    page = tmp_path / "out" / "found.html"
+    hostile = '<img src=x onerror=alert(1)> & "dog"'
+    said = search(TEXTS[7], hostile, "--page", str(page))
+    assert f"Open {page}" in said.out
+    text = page.read_text()
+    assert "<img src=x" not in text and "&lt;img src=x onerror=alert(1)&gt;" in text
+    assert "Token by token" in text and "special, never encoded" in text
+    links = set(re.findall(r'href="([^"#]+)#\d+"', text))
+    assert links
+    for link in links:
+        folder = (page.parent / link).resolve().parent
+        assert folder.parent == results / "small/plain/cells" and folder.is_dir()
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', text)
+    again = tmp_path / "out" / "again.html"
+    search(TEXTS[7], hostile, "--page", str(again))
+    assert again.read_text() == text
+
+
+def test_the_index(search):
+    said = search("The dog eats", "--index", status=1)
+    assert "make the index with saegrid search --index" in said.err
+    assert "the index has 100.0% of the 5 largest activations" in search("--index").out
+    assert search("The dog eats", "--index").out == search("The dog eats").out
+
+
+def test_near_and_maximise(search):
+    lines = search("--near", "L1R-a#11", "--top", "2").out.splitlines()
+    assert lines[0].startswith("L1R-a 11: ") and lines[1].split()[-1] == "words"
+    said = search("--maximise", "L1R-a#11").out
+    assert said == search("--maximise", "L1R-a#11").out and "by gradients over 8 tokens" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "give one of TEXT, --index, --near and --maximise"),
+        (("dog", "--near", "L1R-a#1"), "give one of TEXT"),
+        (("dog", "--top", "0"), "--top must be 1 or more; got 0"),
+        (("unicorn",), "No text of the corpus has the word 'unicorn'"),
+        (("  ", "--by", "prompt"), "The prompt '' has no token of its own"),
+        (("  ", "--by", "word"), "must have a letter"),
+        (("dog", "--cells", "L1R-b"), "has no cell 'L1R-b' on corpus plain"),
+        (("dog", "--corpus", "other"), "has no corpus 'other'"),
+        (("dog", "--index"), "--index is for prompts"),
+        (("--near", "L1R-a"), "--near must name a feature as CELL#FEATURE"),
+        (("--near", "L1R-a#96"), "L1R-a has the features 0 to 95; got 96"),
+        (("--maximise", "L1R-a#96"), "L1R-a has the features 0 to 95; got 96"),
+    ],
+)
+def test_a_mistake_is_one_sentence(search, arguments, sentence):
+    said = search(*arguments, status=1)
+    assert sentence in said.err and said.err.startswith("saegrid search: ")
+    assert said.err.count("\n") == 1 and not said.out
+
+
+def test_studies_that_cannot_be_searched(search, results):
+    assert "There is no study 'smal'" in search("dog", study="smal", status=1).err
+    (results / "empty/plain").mkdir(parents=True, exist_ok=True)
+    for name in ("items", "selection"):
+        path = results / "small/plain" / f"{name}.parquet"
+        (results / "empty/plain" / path.name).write_bytes(path.read_bytes())
+    (results / "empty/config.json").write_text('{"corpora": {"plain": {"role": "main"}}}')
+    said = search("dog", study="empty", status=1).err
+    assert "Study empty has no cells on corpus plain" in said and said.count("\n") == 1
+
+
+def test_the_readme_names_every_option():
+    readme = (ROOT / "README.md").read_text()
+    _, _, section = readme.partition("## Which features fire on this?")
+    section = section.partition("\n## ")[0]
+    options = {
+        name for a in parser()._actions for name in a.option_strings if name.startswith("--")
+    }
+    named = set(re.findall(r"--[a-z]+", section))
+    assert named == options - {"--help", "--seed", "--results", "--corpus"}
+    from saegrid.interventions.search.index import CANDIDATES
+    from saegrid.interventions.search.known import LEAST
+
+    assert f"{CANDIDATES} candidates" in section and f"fewer than {LEAST} tokens" in section
