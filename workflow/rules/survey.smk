@@ -5,5 +5,12 @@ OUT  results/{study}/survey/, survey.html; of the analysis hooks, which reports 
      hooks/ and report.html
 """
 
-for name in ("survey", "base_rates", "survey_page", "hooks", "hooks_clamps", "hooks_report"):
+for name in (
+    "survey",
+    "base_rates",
+    "survey_page",
+    "hooks",
+    "hooks_clamps",
+    "hooks_report",
+):
     bind(PLAN.graph.stages[name])
