@@ -19,9 +19,14 @@ from saegrid.codes.sparse import Features
 from saegrid.interventions.edits import Change, intervening
 from saegrid.interventions.generate import generate
 from saegrid.interventions.live import Live
+from saegrid.interventions.written import spread
 from saegrid.models.load import Loaded
 from saegrid.text.continued import pieces_of
+from saegrid.text.tokenizer import Encoder
 
+CLAMPS = pa.schema([("feature", pa.int64())])
+TEXTS = pa.schema([("feature", pa.int64())])
+"""Columns of both tables where nothing is clamped."""
 TARGETS = 5
 """Target tokens of a feature, at most."""
 
@@ -250,3 +255,38 @@ def surprisal(model: Loaded, prompt: Sequence[int], new: Sequence[int]) -> float
         return float("nan")
     known = log_probabilities(model, [[*prompt, *new]])[0, len(prompt) - 1 : -1]
     return -float(known.gather(1, torch.tensor(list(new))[:, None]).mean())
+
+
+def clamp(
+    model: Loaded,
+    live: Live,
+    encoder: Encoder,
+    codes: Features,
+    tokens: pa.Table,
+    items: pa.Table,
+    sample: Sequence[int],
+    norm: float,
+    stop: bool,
+    section: Mapping[str, Any],
+    say: Callable[[str], None] = print,
+) -> tuple[pa.Table, pa.Table]:
+    """The tables clamps.parquet and clamped_texts.parquet of a cell.
+
+    tokens, items: of a continued corpus. sample: features that were drawn. norm: mean norm of the
+    site. stop: a special token ends a text. section: settings of `analyses.hooks`.
+    """
+    ids, item = (tokens[name].to_numpy() for name in ("token_id", "item"))
+    places = spread(items, section["theme"], section["read"])
+    texts, names = items["edited"].to_pylist(), items["id"].to_pylist()
+    prompts = {names[n]: encoder.opened(texts[n]) for n in places[: section["shown"]]}
+    chosen = targets(codes, ids, sample, section["clamped"], section["least"])
+    arms = arms_of(live, chosen, section["strength"])
+    say(f"{len(arms)} arms of {len(chosen)} features on {len(places)} texts")
+    if not arms:
+        return pa.Table.from_pylist([], CLAMPS), pa.Table.from_pylist([], TEXTS)
+    measured = deltas(model, live, arms, [ids[item == n].tolist() for n in places])
+    how = {name: section[name] for name in ("new_tokens", "temperature", "seed")}
+    how["ends"] = encoder.special_ids if stop else []
+    written = clamped_texts(model, live, arms, prompts, how, encoder.decode)
+    clamps = table(arms, measured, lambda token: encoder.decode([token]), norm)
+    return clamps, written
