@@ -13,12 +13,12 @@ from saegrid.stages import load
 from saegrid.stages.graph import Graph, Job
 from saegrid.stages.stage import At, Many, One
 from studies import STUDIES as WEIGHED
-from studies import displayed
+from studies import continued, displayed
 
 pytestmark = pytest.mark.usefixtures("few_headlines")
 NAMES = [stage.name for stage in load().values() if not stage.config]
 """Stages but for analyses, whose settings are not known here: see test_analyses.py."""
-STUDIES = {**WEIGHED, "displayed": displayed}
+STUDIES = {**WEIGHED, "displayed": displayed, "continued": continued}
 WHERE = {
     "merge": ("sharded", "all"),
     "fill_store": ("streamed", "all"),
@@ -28,6 +28,7 @@ WHERE = {
     "verify_checkpoint": ("checkpoint", "all"),
     **dict.fromkeys(("measure", "baselines", "health"), ("judged", "all")),
     **dict.fromkeys(("import_dashboards", "published_summary"), ("displayed", "all")),
+    **dict.fromkeys(("continuations", "hooks_clamps", "hooks_report"), ("continued", "all")),
     "summary_by_corpus": ("compared", "all"),
     **dict.fromkeys(("nuisances", "analysis_plan", "contrasts", "findings"), ("tested", "all")),
     **dict.fromkeys(("concept_effects", "themes"), ("tested", "all")),
