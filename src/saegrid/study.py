@@ -162,6 +162,7 @@ class Study:
             places,
             self.config.get("model", {}),
             corpus.get("special_tokens") == "parse",
+            self.config.get("threads", {}).get("capture", 1),
         )
 
     def find(

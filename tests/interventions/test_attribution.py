@@ -1,5 +1,6 @@
 """Attribution: in a linear model it is the ablation change; sums are complete; mistakes show."""
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
@@ -8,12 +9,13 @@ import torch
 
 from linear import linear
 from saegrid.base.words import Site
-from saegrid.interventions import attribution
+from saegrid.interventions import attribution, passes
 from saegrid.interventions.ablation import effects
 from saegrid.interventions.agreement import completeness, pearson
-from saegrid.interventions.attribution import against_best, attribute, run
+from saegrid.interventions.attribution import attribute
 from saegrid.interventions.differences import BEST, Prompts
 from saegrid.interventions.live import live
+from saegrid.interventions.passes import against_best, run
 from saegrid.models.hooks import editing
 from saegrid.models.load import ModelError
 from saegrid.models.tiles import Rows
@@ -271,6 +273,20 @@ def test_other_dtypes(dtype):
         both.setdefault((p, f), []).append(a)
     alike = np.array([values for values in both.values() if len(values) == 2])
     assert pearson(*alike.T) > 0.95
+
+
+@pytest.mark.parametrize("kind", ["llama", "opt"])
+def test_a_narrow_models_backward_products_are_those_of_float32(kind, monkeypatch):
+    """The same numbers to rounding, and the modules are as before."""
+    model, one = TOYS[kind](dtype=torch.bfloat16), live(random_sae(d=32, m=160, k=9), site=SITE)
+    prompts = prompts_of([12] * 4, vocab=64)
+    quick = run(model, prompts, one).gradient.double().flatten().numpy()
+    assert not any("forward" in vars(part) for part in model.model.modules())
+    with passes._quick(model, True):
+        assert any("forward" in vars(part) for part in model.model.modules())
+    monkeypatch.setattr(passes, "_quick", lambda *args: contextlib.nullcontext())
+    plain = run(model, prompts, one).gradient.double().flatten().numpy()
+    assert pearson(quick, plain) > 0.999
 
 
 def test_prompts_in_any_company_give_the_same_bytes(monkeypatch):

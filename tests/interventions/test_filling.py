@@ -11,15 +11,14 @@ from saegrid.base.words import Site
 from saegrid.codes.sparse import from_pairs
 from saegrid.evidence.contrast import Unusable
 from saegrid.evidence.texts import texts
-from saegrid.interventions import filled, raising
+from saegrid.interventions import filled, filling_study, raising
 from saegrid.interventions.blanks import Blanks, Grades, blanks, firsts, token_grades
 from saegrid.interventions.filling import MEASURES, fill_in
-from saegrid.interventions.filling_study import part_of
 from saegrid.interventions.live import InterventionError, live
 from saegrid.interventions.raising import CONTROL, FEATURE, Arm, Chosen
 from saegrid.models.tiles import TILE_TOKENS
 from subjects import random_sae, sae_of
-from toys import toy_bert, toy_llama
+from toys import save, toy_bert, toy_llama
 
 RNG = np.random.default_rng
 D, SITE = 32, Site(0, "R")
@@ -113,6 +112,11 @@ def test_surprisal_and_divergence_are_those_of_the_distributions(linear):
     known, grade = KNOWN
     means = [(x[:, known] * grade).sum(1) / x[:, known].sum(1) for x in (p, q)]
     np.testing.assert_allclose(changes.of_blanks["grade"][:, 0], means[0] - means[1], atol=1e-6)
+    np.testing.assert_allclose(changes.unchanged["grade"], means[1][of.blank], atol=1e-6)
+    entropy = -(q * np.log(q)).sum(1)[of.blank]
+    np.testing.assert_allclose(changes.unchanged["entropy"], entropy, atol=1e-5)
+    edit = np.log(q)[of.blank, of.edit]
+    np.testing.assert_allclose(changes.unchanged["edit"], edit, atol=1e-5)
     covered = p[:, known].sum(1) - q[:, known].sum(1)
     np.testing.assert_allclose(changes.of_blanks["covered"][:, 0], covered, atol=1e-6)
 
@@ -291,7 +295,7 @@ def outcome(model, arms, draws=100):
     changes = filled_in(model, of, *arms, shown=[0, 3])
     drawn = filled.draws_of(of, changes, draws, 0)
     settings = {"part": "test", "draws": draws, "seed": 0}
-    facts = filled.facts(arms, drawn, of, [], settings)
+    facts = filled.facts(arms, drawn, of, [], settings, changes)
     json.dumps(facts, allow_nan=False)
     return filled.table(arms, drawn, of.n_originals), facts, changes, of
 
@@ -309,8 +313,10 @@ def test_a_feature_that_writes_by_grade_is_funnier_than_its_control(linear):
         value = table[name].to_numpy(zero_copy_only=False)[0]
         assert table[f"{name}_low"][0].as_py() <= value <= table[f"{name}_high"][0].as_py()
     strings = [f"w{i}" for i in range(D)]
-    listed = filled.texts_table(arms, of, changes, [0, 3], strings).to_pylist()
-    assert len(listed) == 2 * len(arms) and listed[0]["context"].startswith("w1w")
+    listed = filled.texts_table(arms, of, changes, [0, 3], strings, {1}).to_pylist()
+    assert len(listed) == 2 * len(arms) and listed[0]["context"] == "".join(
+        f"w{i}" for i in of.contexts[0][1:]
+    )
     p = unchanged(linear, of)[0]
     assert listed[0]["before"] == [f"w{i}" for i in np.argsort(-p)[:5]]
     c = arms[0].value
@@ -361,9 +367,21 @@ def test_bad_inputs_are_one_sentence_each(linear):
         filled_in(linear, of, arm(GRADED, 3e38))
 
 
+def test_a_model_that_does_not_fit_is_refused(tmp_path):
+    folder = save(toy_llama(), tmp_path / "model")
+    with pytest.raises(InterventionError, match=r"only by a whole model\. Raise memory\.capture"):
+        filling_study._loaded({"path": str(folder), "dtype": "float32"}, 0)
+
+
 def test_parts_that_were_not_searched():
     plan = {"parts": {key: {} for key in ("discovery", "confirmation", "test", "funlines")}}
-    assert part_of(plan, None) == "test" and part_of(plan, "funlines") == "funlines"
-    assert part_of({"parts": {"discovery": {}, "confirmation": {}}}, None) == "confirmation"
+    assert (
+        filling_study.part_of(plan, None) == "test"
+        and filling_study.part_of(plan, "funlines") == "funlines"
+    )
+    assert (
+        filling_study.part_of({"parts": {"discovery": {}, "confirmation": {}}}, None)
+        == "confirmation"
+    )
     with pytest.raises(Unusable, match=r"not searched \(confirmation, test, funlines\); got 'disc"):
-        part_of(plan, "discovery")
+        filling_study.part_of(plan, "discovery")

@@ -138,6 +138,17 @@ def test_a_seed_decides_and_z_is_that_of_the_codes():
     assert one.z == pytest.approx(z, rel=1e-4)
 
 
+def test_a_text_to_begin_with_only_gets_better():
+    model, sae = MODELS["llama"], random_sae(32, 40)
+    begin = [9, 30, 7, 12]
+    text = maximise(model, SITE, sae.encoder, 3, ([1], []), [0], Settings(rounds=10), begin)
+    ids = torch.tensor([[1, *begin]])
+    with torch.no_grad():
+        weight = model.model.get_input_embeddings().weight
+        start = float(Pre(model, SITE, sae.encoder, 3).of(weight[ids], 4))
+    assert text.start == pytest.approx(start) and text.z > start and len(text.ids) == 4
+
+
 def test_no_hook_and_no_gradient_stays():
     model = MODELS["llama"]
     hooks = [len(module._forward_hooks) for module in model.model.modules()]
@@ -161,5 +172,7 @@ def test_lines_of_a_feature(study):
     most = study.cell("L1R-a").feature(feature).summary["max_activation"]
     assert lines[0] == f"L1R-a {feature}: largest on the corpus {most:.4g}"
     assert lines[1].startswith(f"  {most:.4g}  ") and "[" in lines[1]
-    assert "times that on the corpus" in lines[-2]
+    begins = [line for line in lines if line.startswith("by gradients")]
+    assert ["random" in line for line in begins] == [True, False]
+    assert all("times that on the corpus" in line for line in begins)
     assert set(CELLS) >= {"L1R-a"}

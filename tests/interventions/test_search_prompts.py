@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+import torch
 
 import saegrid
-from saegrid.base.words import Cell
+from saegrid.base.words import Cell, Site
 from saegrid.codes.sparse import from_pairs, read_features
 from saegrid.interventions.search import SearchError, by_prompt
 from saegrid.interventions.search.encoded import Encoded
@@ -14,10 +15,12 @@ from saegrid.interventions.search.files import Cells, Place
 from saegrid.interventions.search.known import LEAST, known
 from saegrid.interventions.search.prompts import Prompts, activations_of, as_rows, read_prompts
 from saegrid.interventions.search.ranking import Query, queries
+from saegrid.models.hooks import reading
 from saegrid.models.tiles import Rows
 from saegrid.saes.sizes import Sae
 from saegrid.text import tokenizer
 from searching import CELLS, MODEL, TEXTS, write_study
+from toys import save, toy
 
 
 def corpus(counts, n=1000):
@@ -192,7 +195,7 @@ def test_the_study_by_plain_formulas(study):
 def test_the_same_bytes_for_any_batch_of_prompts(study):
     asked = [*queries(TEXTS[:3], by="prompt"), Query("A cat sees a dog", ("A pizza",))]
     cells = study.searched()
-    together = by_prompt.by_prompt(asked, cells, threads=2)
+    together = by_prompt.by_prompt(asked, cells)
     for number, query in enumerate(asked):
         alone = by_prompt.by_prompt([query], cells)
         for one, other in ((alone.table, together.table), (alone.tokens, together.tokens)):
@@ -202,6 +205,24 @@ def test_the_same_bytes_for_any_batch_of_prompts(study):
 
 def plain(table):
     return pa.Table.from_pylist(table.to_pylist()).to_pydict()
+
+
+def test_an_encoder_model_is_as_good(tmp_path):
+    """A search generates nothing: activations are those of the model's own hooks."""
+    model = toy("bert")
+    folder, site = save(model, tmp_path / "bert"), Site(1, "R")
+    ids = np.array([1, 5, 9, 2, 1, 7, 2])
+    special = np.isin(ids, [1, 2])
+    prompts = Prompts(
+        Rows(ids, np.array([0, 4, 7])), np.repeat([0, 1], [4, 3]), ids, special, [""] * 7
+    )
+    x = activations_of(prompts, {"path": str(folder), "dtype": "float32"}, [site])[site]
+    seen = []
+    with torch.no_grad(), reading(model, {site: lambda x: seen.append(x[0])}):
+        model.hidden(torch.from_numpy(ids[None, :4]))
+        model.hidden(torch.from_numpy(ids[None, 4:]))
+    expected = torch.cat([seen[0][1:3], seen[1][1:2]]).numpy()
+    assert x == pytest.approx(expected, abs=1e-5)
 
 
 def test_from_python(study):

@@ -37,6 +37,7 @@ def facts_of(grade="nothing", at=1.0, n=2):
         "n_features": n,
         "doses": [dose(0.0, -0.3), dose(1.0, 0.1), dose(2.0, 0.7)] if n else [],
         "verdict": {"dose": at, "grade": grade, "slope": "funnier" if at else grade},
+        "unchanged": {"grade": 1.0625, "entropy": 4.5},
         "rule": RULE,
         "most_extra": 1.0,
         "definitions": MEASURES,
@@ -110,8 +111,13 @@ def test_every_number_is_that_of_its_table(grade):
         assert number.text == value_of(facts, number.source), number.source
     assert str(said.answer) == ANSWERS[grade]
     grades = str(said.lines[1].sentences[0])
-    assert "At 1 × the feature's own maximum the expected grade of what is filled in" in grades
-    assert "changes by +0.1400, of a matched control +0.1390: +0.1380 (+0.1370 to +0.13" in grades
+    assert (
+        "At 1 × the feature's own maximum the expected grade of what is filled in, 1.062" in grades
+    )
+    assert (
+        "before, changes by +0.1400 with the feature and by +0.1390 with its control, a difference "
+        "of +0.1380 (+0.1370 to +0.1360)" in grades
+    )
     assert "These are few" in str(said.lines[0].sentences[0])
 
 

@@ -13,12 +13,19 @@ from saegrid.stages import load
 from saegrid.stages.graph import Graph, Job
 from saegrid.stages.stage import At, Many, One
 from studies import STUDIES as WEIGHED
-from studies import continued, displayed
+from studies import continued, displayed, tiny
 
 pytestmark = pytest.mark.usefixtures("few_headlines")
 NAMES = [stage.name for stage in load().values() if not stage.config]
 """Stages but for analyses, whose settings are not known here: see test_analyses.py."""
-STUDIES = {**WEIGHED, "displayed": displayed, "continued": continued}
+
+
+def steered():
+    """A study with steering."""
+    return tiny(analyses={"steering": {}})
+
+
+STUDIES = {**WEIGHED, "displayed": displayed, "steered": steered, "continued": continued}
 WHERE = {
     "merge": ("sharded", "all"),
     "fill_store": ("streamed", "all"),
@@ -33,6 +40,7 @@ WHERE = {
     **dict.fromkeys(("nuisances", "analysis_plan", "contrasts", "findings"), ("tested", "all")),
     **dict.fromkeys(("concept_effects", "themes"), ("tested", "all")),
     **dict.fromkeys(("probes_texts", "probes_summary"), ("tested", "all")),
+    "steering_page": ("steered", "all"),
     "surprisal": ("tiny", "results/tiny/headlines/surprisal.parquet"),
     **dict.fromkeys(("survey", "base_rates", "survey_page"), ("tiny", "layers")),
 }

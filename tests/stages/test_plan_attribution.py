@@ -6,7 +6,7 @@ import pytest
 
 from asking import cell_at, changed, files, inputs, jobs_of, mistakes, plan_of, spec, wants
 from saegrid.stages.sizes import Sizes
-from saegrid.stages.stage import Column, Figure, Panel
+from saegrid.stages.stage import Column, Figure, Panel, shown
 from studies import tiny
 from toys import save, toy_bert
 
@@ -26,9 +26,9 @@ def test_each_cell_is_a_job():
     folder = "results/tiny/headlines/cells/L1R-8x"
     assert files(plan, "attribution.examples", CELL) == [f"{folder}/attribution_examples.parquet"]
     assert inputs(plan, "attribution", "tokens", CELL).endswith("headlines/tokens.parquet")
-    assert [p.name for p in plan.graph.shown(Panel)] == ["attribution"]
-    assert [c.name for c in plan.graph.shown(Column)] == ["attribution_r", "activation_r"]
-    assert "attribution" in [f.name for f in plan.graph.shown(Figure)]
+    assert [p.name for p in shown(plan, Panel)] == ["attribution"]
+    assert [c.name for c in shown(plan, Column)] == ["attribution_r", "activation_r"]
+    assert "attribution" in [f.name for f in shown(plan, Figure)]
     assert wants(plan, "attribution", CELL)["gpu"] == 0
     weight = plan.graph.stages["attribution"].weighs(Sizes(plan), CELL)
     assert 0 < weight.write < 10**8 and weight.read > 0

@@ -106,6 +106,7 @@ def test_threads_grow_with_the_members_that_are_trained_at_a_time():
 def test_only_jobs_with_the_model_or_an_encoder_ask_for_a_gpu():
     plan = plan_of(device="cuda")
     place = At("headlines", "L1R-s0", "", "L1R", "a")
-    asking = {name for name in plan.graph.stages if wants(plan, name, place)["gpu"]}
+    present = [stage.name for stage in plan.graph.present]
+    asking = {name for name in present if wants(plan, name, place)["gpu"]}
     models = {"capture", "surprisal", "fill_store", "measure", "verify_checkpoint"}
     assert asking == {*models, "encode"}

@@ -147,6 +147,10 @@ def world(tmp_path_factory):
         "saes": {"planted": {"source": "checkpoint", "format": "sae_lens", "path": "world/sae"}},
         "grid": [{"layers": [1], "positions": ["r"], "saes": ["planted"]}],
         "concepts": {"lexicons": ["lists:world/lists.yaml"]},
+        "analyses": {
+            "tests": {"contrasts": ["k1", "k4"], "permutations": 100, "nuisances": []},
+            "filling": {"n_originals": 30, "doses": [0.5, 1], "draws": 200},
+        },
     }
     (folder / "world/study.yaml").write_text(yaml.safe_dump(study))
     run(folder, study=("--configfile", "world/study.yaml"))
@@ -210,6 +214,26 @@ def test_a_planted_direction_raises_its_own_words(world):
     effects = io.read_table(world[0] / "cells/L1R-planted/logit_effects.parquet").to_pylist()
     raised = [row["token"] for row in effects if row["feature"] == FOOD and row["side"] == "top"]
     assert set(raised[:8]) == set(TOPICS["food"])
+
+
+def test_turning_the_planted_topic_up_is_funnier(world):
+    """Food is graded higher, and its feature writes food: what the model fills in becomes that."""
+    facts = io.read_json(world[0].parent / "filling.json")
+    assert facts["verdict"]["dose"] == 1 and facts["verdict"]["grade"] == "funnier"
+    assert facts["verdict"]["slope"] == "not judged", "each original has one edit"
+    rows = io.read_table(world[0].parent / "filling.parquet").to_pylist()
+    food = {
+        r["role"]: r for r in rows if r["dose"] == 1 and FOOD in (r["feature"], r["control_of"])
+    }
+    assert food["feature"]["words"] > 0.7
+    assert food["control"]["feature"] == C, "it writes words with a c, of all topics"
+    assert food["feature"]["grade_low"] > 0.05 > abs(food["control"]["grade"])
+    assert food["feature"]["slope"] is None
+    texts = io.read_table(world[0].parent / "filling_texts.parquet").to_pylist()
+    own = [r for r in texts if r["feature"] == FOOD and r["dose"] == 1]
+    assert len(own) == 5 and all(set(row["after"]) <= set(TOPICS["food"]) for row in own)
+    page = (world[0].parent / "findings.html").read_text(encoding="utf-8")
+    assert "Yes: what is filled in has a higher expected grade than with controls." in page
 
 
 def test_the_checkpoint_stays_where_it_is(world):

@@ -5,7 +5,7 @@ from saegrid.interventions.filling_study import study_filling
 from saegrid.job import start
 
 with start(snakemake) as job:
-    filling = study_filling(job.input, job.settings)
+    filling = study_filling(job.input, job.settings, job.resources.mem_mb)
     print(f"filling: {filling.facts['n_features']} features: {filling.facts['verdict']}")
     io.write_table(job.output.table, filling.table, job.spec)
     io.write_table(job.output.texts, filling.texts, job.spec)

@@ -10,7 +10,7 @@ with start(snakemake) as job:
     settings, written = job.settings, job.written
     cells = of_inputs(job.input, settings)
     memory = job.resources.mem_mb
-    answers = answered(cells, settings["search"], settings.get("threads", 1), memory, print)
+    answers = answered(cells, settings["search"], memory, print)
     io.write_table(job.output.table, answers.table, job.spec)
     io.write_table(job.output.tokens_table, answers.tokens, job.spec)
     facts = {name: settings[name] for name in ("study", "title", "corpus")}

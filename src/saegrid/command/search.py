@@ -116,7 +116,9 @@ def _search(study: Any, options: argparse.Namespace) -> None:
             from saegrid.interventions.search.indexed import read_indices
 
             more["indices"] = read_indices(cells, _say)
-        outcome = by_prompt(asked, cells, options.top, say=_say, **more)
+        else:
+            more["say"] = _say
+        outcome = by_prompt(asked, cells, options.top, **more)
         table, tokens = outcome.table, outcome.tokens
         if outcome.unknown:
             _say(

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saegrid.interventions.attribution import Attributed, difference, take
+from saegrid.interventions.attribution import Attributed
 from saegrid.interventions.differences import Prompts, spread
 from saegrid.interventions.live import Live
+from saegrid.interventions.passes import difference, take
 from saegrid.models.forward import inputs_of, plan_of
 from saegrid.models.hooks import editing
 from saegrid.models.load import Loaded

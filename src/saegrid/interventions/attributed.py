@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from saegrid.interventions.ablation import effects
 from saegrid.interventions.agreement import ablation_table, agreement, ranked, sampled
-from saegrid.interventions.attribution import Attributed, against_best, attribute
+from saegrid.interventions.attribution import Attributed, attribute
 from saegrid.interventions.differences import Prompts
 from saegrid.interventions.live import Live
+from saegrid.interventions.passes import against_best
 from saegrid.models.load import Loaded
 
 EXAMPLES = 3

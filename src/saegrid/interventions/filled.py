@@ -5,7 +5,7 @@ originals drawn anew. Of features together it is the confirmed feature less its 
 intervals of both, features and originals, drawn anew.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow as pa
 from saegrid.evidence.exchange import generator
 from saegrid.evidence.intervals import percentiles, resampled
 from saegrid.interventions.blanks import Blanks
-from saegrid.interventions.filling import MEASURES, OF_EDITS, Changes
+from saegrid.interventions.filling import MEASURES, OF_EDITS, UNCHANGED, Changes
 from saegrid.interventions.raising import CONTROL, FEATURE, Arm, Chosen
 
 MOST_EXTRA = 1.0
@@ -202,6 +202,7 @@ def facts(
     of: Blanks | None,
     without: Sequence[Chosen],
     settings: Mapping[str, Any],
+    changes: Changes | None = None,
 ) -> dict[str, Any]:
     """filling.json."""
     doses = together(arms, drawn, settings["seed"]) if arms else []
@@ -213,6 +214,7 @@ def facts(
         "n_graded": int((~np.isnan(of.grade)).sum()) if of else 0,
         "n_features": len({arm.of for arm in arms}),
         "without_control": [f"{one.cell} #{one.feature}" for one in without],
+        "unchanged": _unchanged(of, changes) if of and changes else dict.fromkeys(UNCHANGED),
         "doses": doses,
         "verdict": verdict(doses),
         "rule": RULE,
@@ -221,6 +223,16 @@ def facts(
         "draws": settings["draws"],
         "seed": settings["seed"],
         "definitions": MEASURES,
+        "definitions_unchanged": UNCHANGED,
+    }
+
+
+def _unchanged(of: Blanks, changes: Changes) -> dict[str, float | None]:
+    """Means over originals of the means over their edits."""
+    n = np.bincount(of.original, minlength=of.n_originals)
+    return {
+        name: _number((np.bincount(of.original, values) / n).mean())
+        for name, values in changes.unchanged.items()
     }
 
 
@@ -230,11 +242,15 @@ def texts_table(
     changes: Changes,
     shown: Sequence[int],
     strings: Sequence[str],
+    special: Collection[int] = (),
 ) -> pa.Table:
-    """filling_texts.parquet. shown: blanks that were kept; strings: of the vocabulary."""
+    """filling_texts.parquet.
+
+    shown: blanks that were kept; strings: of the vocabulary; special: ids that are not shown.
+    """
     first = {blank: int(np.argmax(of.blank == blank)) for blank in shown}
 
-    def words(ids: np.ndarray) -> list[str]:
+    def words(ids: Iterable[int]) -> list[str]:
         return [strings[i] if i < len(strings) else "" for i in ids]
 
     rows = []
@@ -242,7 +258,7 @@ def texts_table(
         edit = first[blank]
         head = {
             "item": int(of.item[edit]),
-            "context": "".join(words(of.contexts[blank])),
+            "context": "".join(words([i for i in of.contexts[blank] if i not in special])),
             "replaced": words(of.replaced[[edit]])[0],
             "edit": words(of.edit[[edit]])[0],
             "before": words(changes.before[i]),

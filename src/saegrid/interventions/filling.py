@@ -39,6 +39,14 @@ MEASURES = {
     "slope": "change of log p of an edit for one more grade, among the edits of one original",
 }
 """Measures with their definitions; the last one is made from the first."""
+UNCHANGED = {
+    "edit": "log p of the first token of the edit, in nats",
+    "replaced": "log p of that of the word that was replaced, in nats",
+    "grade": "expected grade of what is filled in",
+    "covered": "probability of all tokens that an edit of the search begins with",
+    "entropy": "entropy of the prediction, in nats",
+}
+"""Means of the unchanged model, next to which the changes stand."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,8 @@ class Changes:
     """(edit, arm) float64 by name, see `OF_EDITS`."""
     of_blanks: dict[str, np.ndarray]
     """(blank, arm) float64 by name, see `OF_BLANKS`; NaN where it cannot be told."""
+    unchanged: dict[str, np.ndarray]
+    """(edit,) float64 by name, see `UNCHANGED`: the prediction of the unchanged model."""
     before: np.ndarray
     """(shown blank, SHOWN) int64: the likeliest tokens, nothing changed, and their p below."""
     before_p: np.ndarray
@@ -166,7 +176,8 @@ def fill_in(
                     tokens, p = scored.likeliest(log[None])
                     after[place[blank], arm], after_p[place[blank], arm] = tokens[0], p[0]
         say(f"filling: {cell}, {len(own)} arms on {n:,} headlines")
-    return Changes(scored.of_edits, scored.of_blanks, *before, after, after_p)
+    all_of = scored.of_edits, scored.of_blanks, scored.unchanged()
+    return Changes(*all_of, *before, after, after_p)
 
 
 class _Scored:
@@ -196,14 +207,29 @@ class _Scored:
             "covered": covered[0] - covered[1],
             "extra_surprisal": (q * base).sum() - (p * base).sum(),
             "kl": (p * (log - base)).sum(),
+            "grade": self.expected(p) - self.expected(q),
         }
-        if len(known):
-            grade = self.grades.grade
-            values["grade"] = (p[known] * grade).sum() / covered[0] - (
-                q[known] * grade
-            ).sum() / covered[1]
         for name, value in values.items():
             self.of_blanks[name][blank, arm] = value
+
+    def expected(self, p: np.ndarray) -> float:
+        """The expected grade of what is filled in."""
+        known, grade = self.grades
+        return (p[known] * grade).sum() / p[known].sum() if len(known) else np.nan
+
+    def unchanged(self) -> dict[str, np.ndarray]:
+        """The prediction of the unchanged model behind the blank of each edit."""
+        each = [(np.exp(base), base) for base in self.base]
+        of_blanks = {
+            "grade": [self.expected(q) for q, _ in each],
+            "covered": [q[self.grades.token].sum() for q, _ in each],
+            "entropy": [-(q * base).sum() for q, base in each],
+        }
+        logs = {
+            name: self.base[self.of.blank, ids]
+            for name, ids in (("edit", self.of.edit), ("replaced", self.of.replaced))
+        }
+        return logs | {name: np.array(one)[self.of.blank] for name, one in of_blanks.items()}
 
     def likeliest(self, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The likeliest tokens (row, SHOWN) and their p; of equal ones the smaller id first."""

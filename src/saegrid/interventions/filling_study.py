@@ -9,15 +9,17 @@ import pyarrow as pa
 
 from saegrid.base import io
 from saegrid.base.words import Cell
+from saegrid.capture.corpus import MEMORY_MB
 from saegrid.codes.sparse import read_features
 from saegrid.evidence import CONFIRMATION, DISCOVERY, TEST, parts, texts
 from saegrid.evidence.contrast import Unusable
 from saegrid.interventions import blanks, filled, raising
+from saegrid.interventions.edits import special_ids
 from saegrid.interventions.filling import fill_in
-from saegrid.interventions.live import Live, live
+from saegrid.interventions.live import InterventionError, Live, live
 from saegrid.models import hub
 from saegrid.models.check import check
-from saegrid.models.load import load
+from saegrid.models.load import Loaded, fits, load
 from saegrid.saes.reference import open_sae
 from saegrid.text import tokenizer
 
@@ -44,7 +46,7 @@ def part_of(plan: Mapping[str, Any], named: str | None) -> str:
     return named
 
 
-def study_filling(files: Any, settings: Mapping[str, Any]) -> Filling:
+def study_filling(files: Any, settings: Mapping[str, Any], memory_mb: int = MEMORY_MB) -> Filling:
     """Changes by the confirmed features of a study in what the model fills in.
 
     files: see the stage `filling`. The model is loaded only where there is a feature to turn up.
@@ -82,8 +84,7 @@ def study_filling(files: Any, settings: Mapping[str, Any]) -> Filling:
     of = blanks.blanks(corpus, first, part, grade, own["n_originals"], own["seed"])
     shown = [int(np.argmax(of.original == n)) for n in range(min(own["n_texts"], of.n_originals))]
     shown = of.blank[shown].tolist()
-    model = load(settings["model"])
-    check(model)
+    model = _loaded(settings["model"], memory_mb)
 
     def opened(cell: str) -> Live:
         folder = Path(files.saes[2 * cells[cell]]).parent
@@ -93,8 +94,10 @@ def study_filling(files: Any, settings: Mapping[str, Any]) -> Filling:
     drawn = filled.draws_of(of, changes, own["draws"], own["seed"])
     return Filling(
         filled.table(arms, drawn, of.n_originals),
-        filled.texts_table(arms, of, changes, shown, _strings(settings["model"])),
-        filled.facts(arms, drawn, of, without, own),
+        filled.texts_table(
+            arms, of, changes, shown, _strings(settings["model"]), special_ids(model)
+        ),
+        filled.facts(arms, drawn, of, without, own, changes),
     )
 
 
@@ -104,6 +107,19 @@ def _read(paths: Sequence[str]) -> tuple[blanks.Firsts, texts.Texts, np.ndarray]
     corpus = texts.texts(items, tokens, spans)
     special = np.asarray(tokens["special"].to_numpy(zero_copy_only=False), bool)
     return blanks.firsts(corpus, tokens, spans), corpus, special
+
+
+def _loaded(model: Mapping[str, Any], memory_mb: int) -> Loaded:
+    """The whole model: a clamped feature cannot be followed block by block."""
+    if not fits(model, memory_mb):
+        raise InterventionError(
+            f"analyses.filling: {model['path']} does not fit in memory ({memory_mb:,} MB), and "
+            "words can be filled in only by a whole model. Raise memory.capture, or take a GPU "
+            "that it fits on (model.device)."
+        )
+    one = load(model)
+    check(one)
+    return one
 
 
 def _strings(model: Mapping[str, Any]) -> list[str]:

@@ -196,7 +196,7 @@ def generate(
             logits = steps.logits()
             if temperature:
                 drawn = torch.from_numpy(gumbel(noise, step, logits.shape[1]))
-                logits = logits.double().cpu() / temperature + drawn
+                logits = logits.cpu() / temperature + drawn.float()
             token = logits.argmax(1).to(model.device)
             chosen = token.cpu().numpy()
             ids[going, step] = chosen[going]
@@ -222,7 +222,7 @@ def by_library(
     ends: Collection[int] | None = None,
     **settings: Any,
 ) -> list[list[int]]:
-    """The same by the library's own `generate`, for beams and whatever else it knows.
+    """Go on with each prompt by the library's own `generate`, for beams and whatever else it knows.
 
     settings: arguments of its own, as num_beams and num_return_sequences, which multiply rows; the
     edits of a prompt's arm hold in all of its rows. Returns the new tokens of each row.

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from saegrid.base.errors import shown
+from saegrid.base.errors import ConfigError, shown
 from saegrid.base.tensors import widen
 from saegrid.base.words import Site
 from saegrid.saes.fronts import Numbers
@@ -26,7 +26,7 @@ CHUNK = 1 << 24
 """Pre-activations that are held at a time."""
 
 
-class InterventionError(ValueError):
+class InterventionError(ConfigError):
     """An intervention that cannot be made; the message says what was expected and the mend."""
 
 

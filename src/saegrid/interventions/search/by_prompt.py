@@ -60,7 +60,6 @@ def by_prompt(
     top: int = TOP,
     *,
     each: int = EACH,
-    threads: int = 1,
     memory_mb: int = MEMORY_MB,
     least: int = LEAST,
     indices: Callable[[Place], Index | None] = lambda place: None,
@@ -68,8 +67,8 @@ def by_prompt(
 ) -> Outcome:
     """The features of all cells that a text makes fire.
 
-    say: gets a line on what is read, before it is. each: features of a token. least, indices and
-    threads: as of `encoded`. Neither threads nor the other queries change a byte of a result.
+    say: gets a line on what is read, before it is. each: features of a token. least, indices: as of
+    `encoded`. The other queries change no byte of a result.
     """
     cells = cells.weighed()
     cells.check_model()
@@ -80,11 +79,11 @@ def by_prompt(
     sites = {place.cell: Cell.parse(place.cell).site for place in cells.places}
     saes = [size_of(p, widths.width(sites[p.cell].position)) for p in cells.places]
     say(Cost.of(saes, len(prompts.wanted)).line())
-    x = activations_of(prompts, cells.model, sites.values(), memory_mb)
+    x = activations_of(prompts, cells.model, sites.values(), memory_mb, cells.threads)
     best: list[list[Best]] = [[] for _ in queries]
     by_token: list[list[_Strongest]] = [[] for _ in queries]
     unknown = 0
-    for one in encoded(cells, prompts, x, threads, indices, least):
+    for one in encoded(cells, prompts, x, cells.threads, indices, least):
         unknown += int(np.isnan(one.known.p99).sum())
         largest = [_largest(one, prompts, number) for number in range(len(texts))]
         for number, query in enumerate(queries):

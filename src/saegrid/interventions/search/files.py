@@ -60,6 +60,8 @@ class Cells(NamedTuple):
     """Settings of the model, as in the config; empty where the study has none."""
     parses: bool = False
     """True if special tokens that are written in a text are special."""
+    threads: int = 1
+    """Threads of the forward pass: those of the corpus' capture, for the same bits."""
 
     def weighed(self) -> "Cells":
         """The cells that have weights; SearchError where none has."""
@@ -92,4 +94,5 @@ def of_inputs(inputs: Any, settings: Mapping[str, Any]) -> Cells:
         for cell, codes, top in zip(settings["cells"], inputs.features, inputs.top, strict=True)
     ]
     tokens = Path(inputs.tokens)
-    return Cells(tokens, places, settings.get("model", {}), settings.get("parses", False))
+    threads = settings.get("threads", 1)
+    return Cells(tokens, places, settings.get("model", {}), settings.get("parses", False), threads)

@@ -161,8 +161,9 @@ def write(index: Index, place: Place) -> None:
     io.write_tensors(path_of(place), tensors, header=header)
 
 
-def read(place: Place) -> Index:
-    """The index of a cell; SearchError where there is none, or its SAE is another by now."""
+def recall_of(place: Place) -> tuple[float, float]:
+    """The recall of a cell's index, from its header; SearchError where there is no index, or its
+    SAE is another by now."""
     path = path_of(place)
     if not path.is_file():
         raise SearchError(f"{path} is not there: make the index with saegrid search --index.")
@@ -172,6 +173,12 @@ def read(place: Place) -> Index:
             f"{path} is an index of another SAE than {place.sae} now holds. Make it again: "
             "saegrid search --index."
         )
-    tensors = io.read_tensors(path)
     first, every = map(float, header["recall"].split())
-    return Index(tensors["basis"], tensors["rows"], tensors["step"], (first, every))
+    return first, every
+
+
+def read(place: Place) -> Index:
+    """The index of a cell; SearchError as of `recall_of`."""
+    recall = recall_of(place)
+    tensors = io.read_tensors(path_of(place))
+    return Index(tensors["basis"], tensors["rows"], tensors["step"], recall)

@@ -36,7 +36,7 @@ def make_indices(
     sites = {place.cell: Cell.parse(place.cell).site for place in cells.places}
     saes = [size_of(p, widths.width(sites[p.cell].position)) for p in cells.places]
     say(Cost.of(saes, len(sample.wanted)).line() + " An index takes three readings.")
-    x = activations_of(sample, cells.model, sites.values(), memory_mb)
+    x = activations_of(sample, cells.model, sites.values(), memory_mb, cells.threads)
     # Whole rows, so that no text is on both sides.
     rows = np.unique(sample.prompt[sample.wanted], return_inverse=True)[1]
     held, indices = rows % 4 == 0, {}
@@ -60,14 +60,14 @@ def recall(one: Index) -> str:
 
 
 def read_indices(cells: Cells, say: Callable[[str], Any]) -> Callable[[Place], Index]:
-    """The indices of cells, all of them read before any is used, and their recall told."""
-    indices = {place.cell: index.read(place) for place in cells.weighed().places}
-    first, every = np.nanmean([one.recall for one in indices.values()], axis=0)
+    """The indices of cells, each read when it is used; all are checked, and their recall told."""
+    recalls = [index.recall_of(place) for place in cells.weighed().places]
+    first, every = np.nanmean(recalls, axis=0)
     say(
         f"search: through indices, which on the corpus have {first:.1%} of a token's "
-        f"{index.FIRST} largest activations and {every:.1%} of all, mean over {len(indices)} cells"
+        f"{index.FIRST} largest activations and {every:.1%} of all, mean over {len(recalls)} cells"
     )
-    return lambda place: indices[place.cell]
+    return index.read
 
 
 def _sample(cells: Cells) -> Prompts:

@@ -52,7 +52,7 @@ class Maximised(NamedTuple):
     z: float
     """The feature at its last token, as the pipeline encodes it."""
     start: float
-    """pre at the last of the random tokens that it begins with."""
+    """pre at the last of the tokens that it begins with."""
     rounds: int
 
 
@@ -99,10 +99,12 @@ def maximise(
     around: tuple[Sequence[int], Sequence[int]] = ((), ()),
     banned: Sequence[int] = (),
     settings: Settings = USUAL,
+    begin: Sequence[int] | None = None,
 ) -> Maximised:
     """A text on which a feature is large. The same seed gives the same text.
 
-    around: token ids before and after it, BOS and the like. banned: ids that it must not have.
+    around: token ids before and after it, BOS and the like. banned: ids that it must not
+    have. begin: ids that it begins with; by default drawn at random.
     """
     if not 0 <= feature < encoder.d_sae:
         raise SearchError(f"The SAE has the features 0 to {encoder.d_sae - 1}; got {feature}.")
@@ -110,6 +112,8 @@ def maximise(
     weight = model.model.get_input_embeddings().weight.detach()
     allowed = np.setdiff1d(np.arange(model.sizes.d_vocab), np.array(banned, np.int64))
     before, after = (torch.tensor(list(side), dtype=torch.long) for side in around)
+    if begin is not None:
+        settings = settings._replace(length=len(begin))
     last = len(before) + settings.length - 1
 
     def embedded(texts: np.ndarray) -> torch.Tensor:
@@ -118,6 +122,7 @@ def maximise(
         return weight[torch.cat([sides[0], own, sides[1]], 1).to(weight.device)]
 
     ids = generator.choice(allowed, settings.length)
+    ids = ids if begin is None else np.array(begin, np.int64)
     with torch.no_grad():
         value = start = float(pre.of(embedded(ids[None]), last))
     idle = rounds = 0

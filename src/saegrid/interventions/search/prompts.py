@@ -92,10 +92,21 @@ def activations_of(
     model: Mapping[str, Any],
     sites: Iterable[Site],
     memory_mb: int = MEMORY_MB,
+    threads: int = 1,
 ) -> dict[Site, np.ndarray]:
     """x (kept, channel) of the prompts' tokens at each site, as captures hold them: float32,
     float16, or uint16 with the bits of bfloat16. One forward pass, as deep as the deepest site."""
-    sites = sorted(set(sites))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return _captured(prompts, model, sorted(set(sites)), memory_mb)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _captured(
+    prompts: Prompts, model: Mapping[str, Any], sites: Sequence[Site], memory_mb: int
+) -> dict[Site, np.ndarray]:
     if fits(model, memory_mb):
         x = capture(load(model), prompts.rows, prompts.wanted, sites)
         return {site: _plain(x[site]) for site in sites}

@@ -16,7 +16,6 @@ from saegrid.interventions.search.ranking import Query, joined
 def answered(
     cells: Cells,
     section: Mapping[str, Any],
-    threads: int,
     memory_mb: int,
     say: Callable[[str], Any],
 ) -> Outcome:
@@ -27,9 +26,7 @@ def answered(
         texts.append(Query(first.strip(), tuple(other.strip() for other in others)))
     table, tokens, unknown = by_word(words, cells, section["top"]), TOKENS.empty_table(), 0
     if texts:
-        outcome = by_prompt(
-            texts, cells, section["top"], threads=threads, memory_mb=memory_mb, say=say
-        )
+        outcome = by_prompt(texts, cells, section["top"], memory_mb=memory_mb, say=say)
         table = joined([table, _moved(outcome.table, len(words))])
         tokens, unknown = _moved(outcome.tokens, len(words)), outcome.unknown
     return Outcome(table, tokens, unknown)

@@ -34,6 +34,8 @@ COUNTS = {
     "n_originals": "originals",
     "n_headlines": "headlines up to an edit",
     "n_edits": "edits behind them",
+    "unchanged.grade": "expected grade of what the unchanged model fills in",
+    "unchanged.entropy": "entropy of its prediction, nats",
     "most_extra": "nats of extra surprisal up to which a dose is judged",
     "verdict.dose": "dose that is judged, in maxima of the feature",
 }
@@ -142,7 +144,8 @@ def _dose(dose: float | None) -> str:
 
 def _compared(of: _Numbers, dose: float, measure: str) -> list[Part]:
     own, control, difference, low, high = (of.at(dose, measure, part) for part in PARTS)
-    return [own, ", of a matched control ", control, ": ", difference, " (", low, " to ", high, ")"]
+    middle = [" with the feature and by ", control, " with its control, a difference of "]
+    return [own, *middle, difference, " (", low, " to ", high, ")"]
 
 
 def _answer(of: _Numbers, dose: float | None) -> Sentence:
@@ -195,7 +198,9 @@ def _lines(of: _Numbers, dose: float | None) -> list[Line]:
             "Grade",
             (
                 sentence(
-                    f"{at}the expected grade of what is filled in changes by ",
+                    f"{at}the expected grade of what is filled in, ",
+                    of.count("unchanged.grade"),
+                    " before, changes by ",
                     *_compared(of, dose, "grade"),
                     f". {SAID[verdict['grade']]}",
                 ),
@@ -227,7 +232,7 @@ def _lines(of: _Numbers, dose: float | None) -> list[Line]:
                 sentence(
                     "What is filled in is more surprising to the unchanged model by ",
                     *_compared(of, dose, "extra_surprisal"),
-                    " nats.",
+                    ", in nats.",
                 ),
             ),
         ),

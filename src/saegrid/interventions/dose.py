@@ -1,0 +1,301 @@
+"""Dose-response of steering: texts written under the arms, and what they and neutral texts tell.
+
+Noise by (prompt, seed, step) is shared by all arms, so that texts part only where an edit makes
+them.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from saegrid.evidence.intervals import exact
+from saegrid.interventions.arms import (
+    CONTROL,
+    FEATURE,
+    NONE,
+    Arm,
+    Settings,
+    batches,
+    begun,
+    together,
+)
+from saegrid.interventions.edits import intervening, special_ids
+from saegrid.interventions.generate import generate
+from saegrid.interventions.live import Live
+from saegrid.interventions.prompts import Own, hits
+from saegrid.models.load import Loaded
+
+ROWS = 480
+"""Texts that are written at a time."""
+NUMBERS = 1 << 24
+"""Logits that are held at a time."""
+SCHEMA = pa.schema(
+    [
+        ("part", pa.string()),
+        ("feature", pa.int32()),
+        ("arm", pa.string()),
+        ("dose", pa.float64()),
+        ("value", pa.float64()),
+        ("norm_share", pa.float64()),
+        ("n_texts", pa.int32()),
+        ("n_with", pa.int32()),
+        ("inclusion", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("inclusion_plain", pa.float64()),
+        ("gain", pa.float64()),
+        ("surprisal", pa.float64()),
+        ("surprisal_plain", pa.float64()),
+        ("rep3", pa.float64()),
+        ("rep3_plain", pa.float64()),
+        ("delta_target", pa.float64()),
+        ("specificity", pa.float64()),
+        ("kl", pa.float64()),
+    ]
+)
+"""Columns of steering.parquet: a row for each part, feature, arm and dose."""
+TEXTS = pa.schema(
+    [
+        ("part", pa.string()),
+        ("feature", pa.int32()),
+        ("arm", pa.string()),
+        ("dose", pa.float64()),
+        ("prompt", pa.int32()),
+        ("seed", pa.int32()),
+        ("before", pa.string()),
+        ("text", pa.string()),
+        ("parting", pa.int32()),
+        ("n_hits", pa.int32()),
+        ("surprisal", pa.float64()),
+    ]
+)
+"""Columns of steering_texts.parquet. Rows of the arm `none` have feature -1 and no hits."""
+DEFINITIONS = {
+    "dose": "multiple of the feature's largest activation on tokens that are not special; 0 of the "
+    "arms none and prompt",
+    "value": "the z that the feature is clamped at; of other arms the one with the same shift",
+    "norm_share": "norm of value times decoder row / mean norm of the site's activations",
+    "inclusion": "texts with at least one of the feature's own words / texts; low, high: exact "
+    "95 % interval",
+    "inclusion_plain": "the same of texts from the same prompts and noise without an edit",
+    "gain": "inclusion - inclusion_plain",
+    "surprisal": "mean -log p of a new token under the model without an edit, nats",
+    "rep3": "1 - distinct runs of three new tokens / all runs of three, mean over texts",
+    "delta_target": "change of log of the summed probability of the own words' tokens, mean over "
+    "positions of neutral texts",
+    "specificity": "delta_target of the feature - that of its control at the same dose",
+    "kl": "mean KL(unsteered || steered) of the next token on neutral texts, nats",
+    "parting": "characters of `text` that the text without an edit shares, from its beginning",
+}
+
+
+Written = dict[tuple[Arm, int, int], list[int]]
+"""New tokens by arm, prompt and seed."""
+
+
+def write(
+    model: Loaded, live: Live, arms: Sequence[Arm], prompts: Sequence[Sequence[int]], of: Settings
+) -> Written:
+    """The texts of all arms, from each prompt with each seed."""
+    special, written = special_ids(model), {}
+    places = [(prompt, seed) for prompt in range(len(prompts)) for seed in range(of.seeds)]
+    for some in batches(arms, ROWS // len(places)):
+        keys = [(arm, *place) for arm in some for place in places]
+        rows = [begun(arm, prompts[prompt], special) for arm, prompt, _ in keys]
+        change = together(some)
+        result = generate(
+            model,
+            rows,
+            of.new,
+            [(live, change)] if change else [],
+            temperature=of.temperature,
+            noise=[key[1:] for key in keys],
+        )
+        written |= dict(zip(keys, result.rows(), strict=True))
+    return written
+
+
+@torch.no_grad()
+def surprisals(model: Loaded, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> np.ndarray:
+    """(row,) float64: mean -log p of new tokens behind a prompt, under the model as it is; NaN
+    where there is none. rows: prompt and new tokens of each."""
+    means = np.full(len(rows), np.nan)
+    lengths = [len(prompt) + len(new) for prompt, new in rows]
+    order = sorted((i for i, (_, new) in enumerate(rows) if new), key=lambda i: (lengths[i], i))
+    step = max(1, NUMBERS // (max(lengths, default=1) * model.sizes.d_vocab))
+    for start in range(0, len(order), step):
+        some = order[start : start + step]
+        # Padding stands on the right: a causal model never looks at it.
+        ids = torch.zeros(len(some), lengths[some[-1]], dtype=torch.int64)
+        for line, i in zip(ids, some, strict=True):
+            line[: lengths[i]] = torch.tensor([*rows[i][0], *rows[i][1]])
+        ids = ids.to(model.device)
+        log_p = model.output(ids)[:, :-1].double().log_softmax(-1)
+        chosen = log_p.gather(-1, ids[:, 1:, None])[..., 0].cpu().numpy()
+        for line, i in zip(chosen, some, strict=True):
+            means[i] = -line[len(rows[i][0]) - 1 : lengths[i] - 1].mean()
+    return means
+
+
+def rep3(ids: Sequence[int]) -> float:
+    """Fraction of runs of three tokens that stood before; 0 of fewer than three tokens."""
+    runs = list(zip(ids, ids[1:], ids[2:], strict=False))
+    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+
+
+class Neutral(NamedTuple):
+    """Effects on neutral texts."""
+
+    delta_target: float
+    kl: float
+
+
+@torch.no_grad()
+def on_neutral(
+    model: Loaded,
+    live: Live,
+    arms: Sequence[Arm],
+    texts: Sequence[Sequence[int]],
+    own: dict[int, Own],
+) -> dict[Arm, Neutral]:
+    """Effects of arms on the predictions within texts of one length."""
+    special = special_ids(model)
+    ids = torch.tensor([list(text) for text in texts]).to(model.device)
+    counted = ~torch.isin(ids, torch.tensor(sorted(special), device=model.device))
+    plain = model.output(ids)[counted].double().log_softmax(-1)
+    before = {
+        feature: plain[:, list(own[feature].targets)].logsumexp(1)
+        for feature in {arm.feature for arm in arms}
+    }
+    result = {}
+    for some in batches(arms, NUMBERS // (ids.numel() * plain.shape[1])):
+        # Prefixes are of different lengths.
+        for group in [[arm] for arm in some] if some[0].prefix else [some]:
+            rows = torch.tensor(
+                [begun(arm, text, special) for arm in group for text in ids.tolist()]
+            )
+            change = together(group)
+            with intervening(model, [(live, change)] if change else []):
+                logits = model.output(rows.to(model.device))
+            logits = logits.view(len(group), len(ids), rows.shape[1], -1)
+            shifted = logits[:, :, -ids.shape[1] :][:, counted]
+            for arm, one in zip(group, shifted, strict=True):
+                log_p = one.double().log_softmax(-1)
+                target = log_p[:, list(own[arm.feature].targets)].logsumexp(1)
+                kl = (plain.exp() * (plain - log_p)).sum(1).mean()
+                result[arm] = Neutral(float((target - before[arm.feature]).mean()), float(kl))
+    return result
+
+
+class Shown(NamedTuple):
+    """A text as it is shown."""
+
+    before: str
+    text: str
+    parting: int
+    n_hits: int
+
+
+def shown(
+    decode: Callable[[list[int]], str],
+    prompt: Sequence[int],
+    new: Sequence[int],
+    plain: Sequence[int],
+    words: Sequence[str],
+) -> Shown:
+    """A text behind its prompt, where it parts from the text without an edit, and its hits."""
+    before = decode(list(prompt))
+    text = decode([*prompt, *new])[len(before) :]
+    same = next(
+        (i for i, pair in enumerate(zip(new, plain, strict=False)) if len(set(pair)) > 1),
+        min(len(new), len(plain)),
+    )
+    shared = decode([*prompt, *new[:same]])[len(before) :]
+    return Shown(before, text, len(shared), len(hits(text, set(words))))
+
+
+def measure(
+    model: Loaded,
+    live: Live,
+    part: str,
+    arms: Sequence[Arm],
+    prompts: Sequence[Sequence[int]],
+    neutral: Sequence[Sequence[int]],
+    own: dict[int, Own],
+    of: Settings,
+    decode: Callable[[list[int]], str],
+) -> tuple[pa.Table, pa.Table]:
+    """The rows of `SCHEMA` and of `TEXTS` of a part."""
+    none = Arm(-1, NONE)
+    written = write(model, live, [none, *arms], prompts, of)
+    effects = on_neutral(model, live, arms, neutral, own)
+    keys = list(written)
+    # Behind the prompt alone: a prefix is no part of what a reader of the text has.
+    behind = [(prompts[prompt], new) for (_, prompt, _), new in written.items()]
+    surprisal = dict(zip(keys, surprisals(model, behind), strict=True))
+    texts: dict[tuple[Arm, int, int], Shown] = {}
+    for arm, prompt, seed in keys:
+        words = own[arm.feature].words if arm.change or arm.prefix else ()
+        plain = written[none, prompt, seed]
+        new = written[arm, prompt, seed]
+        texts[arm, prompt, seed] = shown(decode, prompts[prompt], new, plain, words)
+    places = [key[1:] for key in keys if key[0] is none]
+
+    def means(arm: Arm) -> tuple[float, float]:
+        values = [surprisal[arm, *place] for place in places]
+        repeated = [rep3(written[arm, *place]) for place in places]
+        return float(np.nanmean(values)), float(np.mean(repeated))
+
+    plain_means = means(none)
+    by_dose = {(a.feature, a.name, a.dose): effects[a].delta_target for a in arms}
+    rows = []
+    for arm in arms:
+        words = set(own[arm.feature].words)
+        n_with = sum(texts[arm, *place].n_hits > 0 for place in places)
+        without = np.mean([bool(hits(texts[none, *place].text, words)) for place in places])
+        low, high = exact(np.array([n_with]), np.array([len(places)]))
+        values = means(arm)
+        control = by_dose.get((arm.feature, CONTROL, arm.dose))
+        rows.append(
+            {
+                "part": part,
+                "feature": arm.feature,
+                "arm": arm.name,
+                "dose": arm.dose,
+                "value": arm.value,
+                "norm_share": arm.norm_share,
+                "n_texts": len(places),
+                "n_with": n_with,
+                "inclusion": n_with / len(places),
+                "low": float(low[0]),
+                "high": float(high[0]),
+                "inclusion_plain": float(without),
+                "gain": n_with / len(places) - float(without),
+                "surprisal": values[0],
+                "surprisal_plain": plain_means[0],
+                "rep3": values[1],
+                "rep3_plain": plain_means[1],
+                "delta_target": effects[arm].delta_target,
+                "specificity": None
+                if arm.name != FEATURE or control is None
+                else effects[arm].delta_target - control,
+                "kl": effects[arm].kl,
+            }
+        )
+    lines: list[dict[str, Any]] = [
+        {
+            "part": part,
+            "feature": arm.feature,
+            "arm": arm.name,
+            "dose": arm.dose,
+            "prompt": prompt,
+            "seed": seed,
+            **texts[arm, prompt, seed]._asdict(),
+            "surprisal": surprisal[arm, prompt, seed],
+        }
+        for arm, prompt, seed in keys
+    ]
+    return pa.Table.from_pylist(rows, SCHEMA), pa.Table.from_pylist(lines, TEXTS)
