@@ -304,9 +304,9 @@ def differences(gains: Gains) -> list[Shown]:
     rows = []
     for row in gains.differences:
         if row["choice"] != row["less_choice"]:
-            words = f"{SHORT[row['choice']]} − {SHORT[row['less_choice']]}"
+            words = f"{SHORT[row['choice']]} less {SHORT[row['less_choice']]}"
         else:
-            words = f"{SHORT[row['choice']]}: {ARMS[row['arm']]} − {ARMS[row['less_arm']]}"
+            words = f"{SHORT[row['choice']]}: less {ARMS[row['less_arm']]}"
         rows.append(Shown(anchor(row), [Entry(words, words, False), *_entries(row, APART)]))
     return rows
 
