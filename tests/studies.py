@@ -113,6 +113,16 @@ def displayed():
     return tiny(saes={"8x": sae}, analyses={"published": {"files": files}})
 
 
+def continued():
+    """The tiny study with prompts that the model continues, and a report on what it writes."""
+    Path("prompts.csv").write_text("id,prompt\n1,The dog runs\n2,A cat\n")
+    source = {"kind": "continued", "of": "csv", "files": {"all": "prompts.csv"}, "new_tokens": 8}
+    study = tiny(analyses={"hooks": {}})
+    columns = {"id": "id", "text": "prompt"}
+    study["corpora"]["headlines"] = {"role": "main", "source": source | {"columns": columns}}
+    return study
+
+
 STUDIES = {
     one.__name__: one
     for one in (

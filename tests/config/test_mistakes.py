@@ -332,7 +332,7 @@ ONE_MISTAKE = [
     ),
     (
         {"corpora__headlines__source__of": "csv"},
-        "corpora.headlines.source.of: it says what a source of kind random_edits is made of; ",
+        "corpora.headlines.source.of: it says what a source of kind random_edits or continued is ",
     ),
     (
         {"corpora__c": CONTROL, "saes__8x__corpus": "c"},

@@ -13,7 +13,7 @@ from saegrid.stages import load
 from saegrid.stages.graph import Graph, Job
 from saegrid.stages.stage import At, Many, One
 from studies import STUDIES as WEIGHED
-from studies import displayed, tiny
+from studies import continued, displayed, tiny
 
 pytestmark = pytest.mark.usefixtures("few_headlines")
 NAMES = [stage.name for stage in load().values() if not stage.config]
@@ -25,7 +25,7 @@ def steered():
     return tiny(analyses={"steering": {}})
 
 
-STUDIES = {**WEIGHED, "displayed": displayed, "steered": steered}
+STUDIES = {**WEIGHED, "displayed": displayed, "steered": steered, "continued": continued}
 WHERE = {
     "merge": ("sharded", "all"),
     "fill_store": ("streamed", "all"),
@@ -35,6 +35,7 @@ WHERE = {
     "verify_checkpoint": ("checkpoint", "all"),
     **dict.fromkeys(("measure", "baselines", "health"), ("judged", "all")),
     **dict.fromkeys(("import_dashboards", "published_summary"), ("displayed", "all")),
+    **dict.fromkeys(("continuations", "hooks_clamps", "hooks_report"), ("continued", "all")),
     "summary_by_corpus": ("compared", "all"),
     **dict.fromkeys(("nuisances", "analysis_plan", "contrasts", "findings"), ("tested", "all")),
     **dict.fromkeys(("concept_effects", "themes"), ("tested", "all")),

@@ -108,5 +108,5 @@ def test_only_jobs_with_the_model_or_an_encoder_ask_for_a_gpu():
     place = At("headlines", "L1R-s0", "", "L1R", "a")
     present = [stage.name for stage in plan.graph.present]
     asking = {name for name in present if wants(plan, name, place)["gpu"]}
-    models = {"capture", "surprisal", "fill_store", "measure", "verify_checkpoint"}
-    assert asking == {*models, "encode"}
+    models = {"continuations", "capture", "surprisal", "fill_store", "measure"}
+    assert asking == {*models, "verify_checkpoint", "encode"}

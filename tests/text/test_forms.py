@@ -443,7 +443,7 @@ def test_too_many_rows_set_aside_stop_the_run(
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.csv", gzip.compress(table(";").encode("utf-16"))),
+        ("a.csv", gzip.compress(table(";").encode("utf-16"), mtime=0)),
         ("a.csv", table("\t", "\r\n").encode("utf-16-le")),
         ("a.jsonl", SHAPES["indented array"](OBJECTS).encode()),
         ("a.jsonl", lzma.compress(SHAPES["objects"](OBJECTS).encode("utf-16"))),

@@ -140,7 +140,10 @@ def test_a_rule_that_is_none(wordnet):
     assert str(error.value) == "The rule of senses must be one of first, two, all; got 'second'."
 
 
-@pytest.mark.parametrize("content", [None, b"x", gzip.compress(b"s\tx\t0\n")])
+CASES = {"none": None, "no gzip": b"x", "no words": gzip.compress(b"s\tx\t0\n")}
+
+
+@pytest.mark.parametrize("content", CASES.values(), ids=CASES)
 def test_a_table_that_cannot_be_used(tmp_path, content):
     path = tmp_path / "wordnet.tsv.gz"
     if content is not None:

@@ -82,7 +82,16 @@ def test_slurm_groups_are_those_of_the_stages():
     assert groups == {
         name: stage.needs.group for name, stage in stages.items() if stage.needs.group
     }
-    alone = {"verify_checkpoint", "capture", "surprisal", "fill_store", "filling", "search"}
+    alone = {
+        "verify_checkpoint",
+        "capture",
+        "surprisal",
+        "fill_store",
+        "filling",
+        "search",
+        "continuations",
+        "hooks_clamps",
+    }
     assert stages.keys() - groups.keys() == alone
     assert [rule for rule, group in groups.items() if group == groups["encode"]] == ["encode"]
     of_cells = {name for name, stage in stages.items() if stage.is_of_cells} - {"encode"}

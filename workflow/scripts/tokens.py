@@ -21,6 +21,7 @@ with start(snakemake) as job:
         settings["max_length"],
         chat=settings["chat"],
         bos=settings["bos"],
+        drawn=io.read_table(job.input.drawn) if job.input.drawn else None,
     )
     print(f"{result.facts['rows']} rows, {result.facts['positions']} positions")
     tell(job.wildcards.corpus, remarks(result.facts))

@@ -18,6 +18,8 @@ POSITIONS = {
 
 EDITED, ORIGINAL, PLAIN = SIDES = ("edited", "original", "plain")
 """Sides of a pair that a row can hold; unpaired text is plain."""
+PROMPT = "prompt"
+"""Side of the tokens of a prompt, in whose row the tokens that continue it are plain."""
 
 SITE_PATTERN = r"L\d+[AMRNZIBH]"
 SAE_PATTERN = r"[A-Za-z0-9_.]+"

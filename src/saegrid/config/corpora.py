@@ -57,7 +57,17 @@ class Source(Strict):
     of: Literal["csv", "jsonl", "parquet"] | None = None
     """random_edits: kind of the real edits, whose settings stand beside. Each edit is replaced by a
     random word of its form that was taken out of another original: a control for what any odd word
-    would do. Labels are not carried."""
+    would do. Labels are not carried. continued: kind of the prompts, which the model of the study
+    continues with tokens that it draws; these are what is captured and described."""
+    new_tokens: Many | None = None
+    """continued: tokens that are drawn after each prompt."""
+    stop: bool = True
+    """continued: a text ends early where the model draws a special token, which is no part of it;
+    false: it goes on behind it, with another text."""
+    samples: Many = 1
+    """continued: texts of each prompt."""
+    temperature: Annotated[Number, Field(gt=0, le=100)] = 1.0
+    """continued: temperature of the draws."""
     files: Annotated[
         dict[str, str | list[str]], BeforeValidator(_by_split, json_schema_input_type=Files)
     ] = {}
@@ -95,7 +105,7 @@ class Source(Strict):
     n: Many | None = None
     """generated, text, and streamed texts of any kind: number of texts."""
     seed: Seed = 0
-    """generated, random_edits: seed."""
+    """generated, random_edits, continued: seed."""
 
 
 class Filter(Strict):

@@ -291,6 +291,8 @@ class Survey(Strict):
 
     cut: Annotated[Number, Field(gt=0)] = 6.0
     """Robust deviations from the median from which a dimension is an outlier."""
+    layers: list[Layer] = []
+    """Layers whose residual stream is captured and surveyed beside the sites of the grid."""
     corpora: list[str] = []
     """Corpora that are looked at beside the main one and those that SAEs learn from, such as those
     of role holdout and reference."""

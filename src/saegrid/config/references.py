@@ -19,7 +19,7 @@ OF_TABLES = {
     *("original", "edit", "edited"),
 }
 """Settings of a corpus, its source and columns that only one in tables has."""
-RESERVED = ("saes", "figures", "survey", "store", "effects", "logs")
+RESERVED = ("saes", "figures", "survey", "store", "effects", "logs", "hooks")
 """Folders of a study's results that are no corpus."""
 LONGEST = 100
 """Letters of a name: it becomes the name of a file."""

@@ -12,12 +12,20 @@ from saegrid.config.corpora import Corpus
 from saegrid.config.models import Study
 from saegrid.store.texts import KINDS, names
 from saegrid.text.corpora import CORPORA, hub
+from saegrid.text.corpora.continued import problems as continued_problems
 from saegrid.text.corpora.form import check_encoding, is_packed
 from saegrid.text.corpora.generated import GrammarError, files, load
 from saegrid.text.corpora.items import items, problems
 from saegrid.text.corpora.look import check_file, check_head, own_columns_problems
 from saegrid.text.corpora.random_edits import problems as random_edits_problems
-from saegrid.text.corpora.rows import NO_SPLIT, RANDOM_EDITS, CorpusError, as_read
+from saegrid.text.corpora.rows import (
+    CONTINUED,
+    DERIVED,
+    NO_SPLIT,
+    RANDOM_EDITS,
+    CorpusError,
+    as_read,
+)
 from saegrid.text.selection import report
 from saegrid.text.split import held_out
 
@@ -74,12 +82,14 @@ def _settings_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
     kind, plain = corpus.source.kind, as_read(source)["kind"]
     if kind == RANDOM_EDITS:
         yield from _random_edits_mistakes(name, corpus)
+    elif kind == CONTINUED:
+        yield from _continued_mistakes(name, corpus)
     elif source["of"] is not None:
         yield _mistake(
             name,
             "source.of",
-            f"it says what a source of kind {RANDOM_EDITS} is made of; one of kind {kind} is made "
-            "of nothing else. Leave it out.",
+            f"it says what a source of kind {' or '.join(DERIVED)} is made of; one of kind {kind} "
+            "is made of nothing else. Leave it out.",
         )
     for key, kinds in FORMS.items():
         if source[key] is not None and plain not in (*kinds, "hub", None):
@@ -133,6 +143,20 @@ def _random_edits_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
                 key,
                 "labels of the real edits say nothing of random ones, so that they are not carried "
                 "and nothing can ask for them. Leave it out.",
+            )
+
+
+def _continued_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
+    """Settings with which no prompt can be continued."""
+    for problem in continued_problems(corpus.source.model_dump()):
+        key, _, text = problem.partition(": ")
+        yield _mistake(name, f"source.{key}", text)
+    for key, fits in (("layout", corpus.layout == "headline"), ("chat", corpus.chat is None)):
+        if not fits:
+            yield _mistake(
+                name,
+                key,
+                "the model continues a prompt as plain text in a row of its own. Leave it out.",
             )
 
 

@@ -17,6 +17,7 @@ from saegrid.models.files import CONFIG, check_config, model_files
 from saegrid.models.hub import tokenizer_of
 from saegrid.text import older, tokenizer
 from saegrid.text.chat import NO_TEMPLATE, ChatError, check
+from saegrid.text.corpora.rows import CONTINUED
 
 LOADED = 4 << 20
 """Bytes of a tokenizer up to which it is loaded, and its special tokens are looked at."""
@@ -144,15 +145,17 @@ def model_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
         yield Mistake("grid", "grid: it has no cell, for a list in its blocks is empty.", "grid")
     if facts.sizes is not None:
         n_layers = facts.sizes.n_layers
-        missing = sorted({cell.site.layer for cell in grid if cell.site.layer >= n_layers})
-        if missing:
+        named = {"grid": [c.site.layer for c in grid], "survey.layers": study.survey.layers}
+        for key, layers in named.items():
+            missing = sorted({layer for layer in layers if layer >= n_layers})
             more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
-            yield Mistake(
-                "grid",
-                f"grid: layers {missing[:10]}{more} are not in the model, which has the layers 0 "
-                f"to {n_layers - 1}.",
-                "grid",
-            )
+            if missing:
+                yield Mistake(
+                    "grid",
+                    f"{key}: layers {missing[:10]}{more} are not in the model, which has the "
+                    f"layers 0 to {n_layers - 1}.",
+                    key,
+                )
         family = family_of(facts.config or {}, study.model.family)
         for position in sorted({cell.site.position for cell in grid}):
             if reason := family.lacks(position):
@@ -185,6 +188,15 @@ def tokenizer_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
                     f"{value:,}.",
                     f"{key}.{setting}",
                 )
+        if facts.config and corpus.source.kind == CONTINUED:
+            family = family_of(facts.config, study.model.family)
+            if not family.causal:
+                text = f"a {family.name} model does not predict the next token and continues none"
+                yield Mistake("model", f"{key}.source.kind: {text}.", f"{key}.source.kind")
+            longest = min(corpus.max_length or context, context) if context else 10**9
+            if (corpus.source.new_tokens or 0) >= longest:
+                text = f"rows have {longest:,} tokens at most, those of the prompts among them"
+                yield Mistake(part, f"{key}.source.new_tokens: {text}.", f"{key}.source.new_tokens")
         for text in _chat(corpus, encoder, has_template):
             yield Mistake(part, f"{key}.{text}", f"{key}.{text.partition(':')[0]}")
         if corpus.layout != "packed":

@@ -103,6 +103,7 @@ def tabled(plan: Plan, name: str) -> Text:
     every = facts["kept" if corpus.is_filtered else "all"]
     edits = facts["masked"]["in_rows"] - facts["masked"]["special"]
     context = round((every["tokens_mean"] or 0) * every["items"]) - every["masked_edited"]
+    context -= facts.get("prompt_tokens", 0)
     captured = context if chosen.context == "all" else min(chosen.context, context)
     captured += edits if chosen.edited else 0
     if chosen.original:

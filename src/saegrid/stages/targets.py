@@ -168,9 +168,17 @@ def _unnamed(name: str) -> str:
 
 
 PARTS = {
-    "model": {"capture", "surprisal", "fill_store", "begin_store", "measure", "logit_effects"},
+    "model": {
+        "capture",
+        "surprisal",
+        "continuations",
+        "fill_store",
+        "begin_store",
+        "measure",
+        "logit_effects",
+    },
     "grid": {"capture", "fill_store", "begin_store", "summary", "health", "survey"},
-    "tokenizer": {"tokens", "fill_store", "begin_store", "logit_effects"},
+    "tokenizer": {"continuations", "tokens", "fill_store", "begin_store", "logit_effects"},
     "cells": {"encode", "summary"},
     "concepts": {"vocabulary", "base_rates"},
     "metrics": {"measure", "baselines"},

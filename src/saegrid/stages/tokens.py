@@ -20,6 +20,11 @@ def selection(plan: Plan, at: At) -> Source | None:
     return Source("selection.selection", at) if plan.corpora[at.corpus].is_filtered else None
 
 
+def drawn(plan: Plan, at: At) -> Source | None:
+    """The tokens that the model drew after the texts, where these are prompts."""
+    return Source("continuations.drawn", at) if plan.corpora[at.corpus].is_continued else None
+
+
 def settings(plan: Plan, at: At) -> Settings:
     """The tokenizer with its content, the layout, the mask."""
     corpus, (tokenizer, revision) = plan.corpora[at.corpus], plan.model.tokenizer_named
@@ -48,7 +53,7 @@ def code(plan: Plan, at: At) -> list[str]:
 
 TOKENS = Stage(
     "tokens",
-    reads={"table": "items.table", "selection": One(selection)},
+    reads={"table": "items.table", "selection": One(selection), "drawn": One(drawn)},
     writes={
         "tokens": CORPUS + "tokens.parquet",
         "spans": CORPUS + "spans.parquet",

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from saegrid.base import io
 from saegrid.store.texts import names, texts
+from saegrid.text.continued import drawn_texts
 from saegrid.text.corpora.text import parts as pieces
 from saegrid.text.wordlists import bare, normal
 
@@ -82,15 +83,19 @@ def _judge(lists: Mapping[str, list[str]]) -> Callable[[str], tuple[str, ...]]:
 
 
 def texts_of(part: Mapping[str, Any]) -> Iterator[str]:
-    """The texts of a corpus: of its table of items, or of its stream as far as its store goes.
+    """The texts of a corpus: of its table of items, of what was drawn after its prompts, or of its
+    stream as far as its store goes.
 
     Text that the store drops because it has too many tokens counts; originals of pairs do not.
 
-    part: `items`, or `source` and `facts` of a site, and `longest`, the number of characters behind
-    which the store drops the rest of a text, or None.
+    part: `items`, or `tokens`, or `source` and `facts` of a site, and `longest`, the number of
+    characters behind which the store drops the rest of a text, or None.
     """
     if "items" in part:
         yield from io.read_table(part["items"], ["edited"])["edited"].to_pylist()
+        return
+    if "tokens" in part:
+        yield from drawn_texts(io.read_table(part["tokens"], ["item", "text", "side", "special"]))
         return
     stream = texts(part["source"], names(part["source"]))
     n = io.read_json(part["facts"])["texts"]

@@ -12,7 +12,7 @@ from saegrid.base.registry import pick
 from saegrid.base.words import ORIGINAL
 from saegrid.text.corpora import CORPORA
 from saegrid.text.corpora.items import Bad, both_texts
-from saegrid.text.corpora.rows import as_read
+from saegrid.text.corpora.rows import CONTINUED, as_read
 
 CHARACTERS = 4.0
 """Guessed number of characters a token; English has between 4 and 4.5."""
@@ -69,6 +69,8 @@ def guessed(
         edited, edits = (int(share * sum(tokens_in(s[i]) for s in seen)) for i in (1, 2))
         original = int(share * sum(tokens_in(text) for text in {s[0] for s in seen}))
         how = f"{len(seen):,} rows and {CHARACTERS:g} characters a token"
+        if source["kind"] == CONTINUED:
+            edited = items * source["new_tokens"]
     context = edited - edits
     wanted = context if chosen["context"] == "all" else min(chosen["context"], context)
     rows = items + originals

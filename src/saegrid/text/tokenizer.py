@@ -23,6 +23,8 @@ TEMPLATE = "chat_template.jinja"
 NAMED = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 """Special tokens whose names a chat template is told."""
 
+BYTE = re.compile("<0x[0-9A-F]{2}>")
+"""Spelling of a byte in a vocabulary of pieces."""
 BATCH = 4096
 """Texts given to the tokenizer at once; bounds memory, decides nothing."""
 
@@ -138,12 +140,29 @@ class Encoder(NamedTuple):
         added = self.tokenizer.get_added_tokens_decoder()
         return {number: token.content for number, token in added.items() if token.special}
 
+    @property
+    def unknown_ids(self) -> list[int]:
+        """The ids that stand for what the vocabulary does not have: the unknown token, and bytes of
+        a vocabulary that has these beside its pieces."""
+        names = self.tokenizer.get_vocab()
+        unknown = {names[name] for name in [self.names.get("unk_token")] if name in names}
+        return sorted(unknown | {n for name, n in names.items() if BYTE.fullmatch(name)})
+
     def lookalikes(self, texts: Sequence[str]) -> Lookalikes:
         """The special tokens that are written in texts, whether they are parsed or plain."""
         pattern = _written(tuple(sorted(self.written.values(), key=len, reverse=True)))
         matches = [pattern.findall(text) for text in texts] if pattern.pattern else []
         counts = Counter(name for names in matches for name in names)
         return Lookalikes(sum(map(bool, matches)), dict(sorted(counts.items())))
+
+    def opened(self, text: str) -> list[int]:
+        """The ids of a text with the special tokens that open its row, as a model goes on with
+        it."""
+        return [*(special.id for special in self.prefix), *self.encode([text]).ids.tolist()]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of some ids."""
+        return self.tokenizer.decode(list(ids), skip_special_tokens=False)
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The texts as ids, without special tokens.

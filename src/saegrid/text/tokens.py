@@ -10,6 +10,7 @@ import pyarrow as pa
 from saegrid.base import registry
 from saegrid.base.words import ORIGINAL, SIDES
 from saegrid.text import chat as chats
+from saegrid.text.continued import continued, with_prompts
 from saegrid.text.layouts import LAYOUTS
 from saegrid.text.layouts.placement import Placement, Plan
 from saegrid.text.pairs import Texts, find_edits, gather_texts, set_aside
@@ -285,13 +286,15 @@ def tokens(
     too_long: str = "error",
     chat: Mapping[str, Any] | None = None,
     bos: bool | str = "auto",
+    drawn: pa.Table | None = None,
 ) -> Tokens:
     """The tokens and spans of a corpus, and facts (design, artefacts and semantics 2 to 4).
 
     items: the items table. kept: (item,) bool, the filter; None keeps all. row_length: positions
     of a packed row. max_length: positions the model takes; None asks for no check. too_long: what
     becomes of an item whose text is longer, or has no token: `error` or `set_aside`. chat: each
-    text is a turn of a chat, see `text.chat`. bos: what the config says of the model.
+    text is a turn of a chat, see `text.chat`. bos: what the config says of the model. drawn: the
+    tokens that continue each text, which is a prompt then, see `text.continued`.
 
     Facts: layout, mask, rows, positions, specials, opening, closing and padding (which tokens, and
     why), special_in_texts (special tokens that are written in texts), those of the layout, masked
@@ -309,6 +312,10 @@ def tokens(
         wrapped = wrap(encoder, encoded)
     else:
         encoded, wrapped = chats.encode(encoder, texts.texts, chat, bos)
+    read, n_prompt = texts.texts, np.zeros(len(texts.texts), np.int64)
+    if drawn is not None:
+        whole, encoded, n_prompt = continued(texts.texts, encoded, drawn, encoder.decode)
+        texts = texts._replace(texts=whole)
     lengths = np.diff(encoded.indptr)
     around = wrapped.before.sizes + wrapped.after.sizes
     sizes = np.where(lengths, lengths + around, 0)
@@ -329,6 +336,9 @@ def tokens(
     placed |= usable & kept
     named = wrapped.tokens, encoder.special_ids
     table, counts = make_table(placement, texts, encoded, *named, edits)
+    if drawn is not None:
+        before = (wrapped.before.sizes + n_prompt)[placement.text]
+        table = with_prompts(table, placement.position < before)
     spans = make_spans(placement, texts, encoded.indptr, edits, np.flatnonzero(placed))
     n_edited = int((edits[placed, 1] - edits[placed, 0]).sum())
     paired = texts.original >= 0
@@ -342,9 +352,10 @@ def tokens(
         **rows_facts(encoder, wrapped, chat),
         "special_in_texts": {
             "are": "special" if encoder.parses else "plain",
-            **encoder.lookalikes(texts.texts)._asdict(),
+            **encoder.lookalikes(read)._asdict(),
         },
         **placement.facts,
+        **({} if drawn is None else {"prompt_tokens": int(n_prompt.sum())}),
         "masked": {"made": n_edited, **counts, "tail": n_edited - counts["in_rows"]},
         "set_aside": aside,
         **{

@@ -41,10 +41,11 @@ class Plan:
         self._settings: dict[tuple[str, str], dict[str, Any]] = {}
 
     def _sites(self) -> list[Site]:
-        """The sites that cells read, and those that transcoders write."""
+        """The sites that cells read, those that transcoders write, and those that are surveyed."""
         read = {cell.site for cell in self.cells if not self.saes.is_displayed(str(cell))}
         written = {self.saes.writes(str(cell)) for cell in self.cells}
-        return sorted(read | (written - {None}))
+        surveyed = {Site(layer, "R") for layer in self.study.survey.layers}
+        return sorted(read | (written - {None}) | surveyed)
 
     @cached_property
     def graph(self) -> Any:

@@ -14,7 +14,7 @@ from saegrid.stages.stage import At, Source, local_file
 from saegrid.store.texts import names
 from saegrid.text.corpora import hub
 from saegrid.text.corpora.generated import files
-from saegrid.text.corpora.rows import CorpusError
+from saegrid.text.corpora.rows import CONTINUED, CorpusError
 from saegrid.text.shards import shard_names
 
 BESIDE = ("holdout", "reference")
@@ -85,6 +85,11 @@ class Corpus:
         return self.settings.source.columns.original is not None
 
     @property
+    def is_continued(self) -> bool:
+        """True if its texts are prompts that the model continues."""
+        return self.settings.source.kind == CONTINUED
+
+    @property
     def max_length(self) -> int | None:
         """Longest row in tokens; None where neither the config nor the model says."""
         return self.settings.max_length or self.model.context
@@ -136,12 +141,13 @@ class Table(Corpus):
         return Source("tokens.tokens", at)
 
     def texts(self) -> Source:
-        """The output that holds its texts."""
-        return Source("items.table", At(self.name))
+        """The output that holds its texts: the items, or of prompts the tokens drawn after them."""
+        held = "tokens.tokens" if self.is_continued else "items.table"
+        return Source(held, At(self.name))
 
     def texts_settings(self, path: str) -> dict[str, Any]:
         """The location of its texts for base rates; path: of `texts`."""
-        return {"corpus": self.name, "items": path}
+        return {"corpus": self.name, "tokens" if self.is_continued else "items": path}
 
 
 class Stream(Corpus):

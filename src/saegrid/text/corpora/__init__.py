@@ -12,5 +12,6 @@ CORPORA = {
     "hub": "saegrid.text.corpora.hub:rows",
     "generated": "saegrid.text.corpora.sampled:rows",
     "random_edits": "saegrid.text.corpora.random_edits:rows",
+    "continued": "saegrid.text.corpora.continued:rows",
 }
 """Readers of rows, by the `kind` of a source."""

@@ -67,13 +67,14 @@ Reader = Callable[[Path, Mapping[str, Any]], Read]
 """Reads one file of a source; the columns needed are there or it raises CorpusError."""
 
 
-RANDOM_EDITS = "random_edits"
-"""The kind of sources whose files are read as those of another kind, `of`."""
+RANDOM_EDITS, CONTINUED = DERIVED = ("random_edits", "continued")
+"""Kinds of sources whose files are read as those of another kind, `of`."""
 
 
 def as_read(source: Mapping[str, Any]) -> dict[str, Any]:
-    """The source by which its files are read: of random edits that of the real ones."""
-    return {**source, "kind": source.get("of")} if source["kind"] == RANDOM_EDITS else {**source}
+    """The source by which its files are read: of random edits that of the real ones, of continued
+    prompts that of the prompts."""
+    return {**source, "kind": source.get("of")} if source["kind"] in DERIVED else {**source}
 
 
 def needed(source: Mapping[str, Any]) -> dict[str, str]:
