@@ -120,3 +120,10 @@ def test_index_of_both_kinds_says_what_counts_in_each():
     text = grid(corpora=[*pageworld.CORPORA, PLAIN], compared=compared(*names))
     section = text.partition('<section id="corpora">')[2]
     assert 'title="tokens in the edit; of plain text all that densities count"' in section
+
+
+def test_index_opens_the_pages_of_analyses():
+    document = Document(grid(pages=[["Steering", "steering.html"], ["A <b>", "a b.html"]]))
+    assert {"steering.html", "a%20b.html"} <= set(document.links)
+    assert "Steering · A <b>" in document.text
+    assert "steering.html" not in Document(grid()).links

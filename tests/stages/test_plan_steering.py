@@ -6,7 +6,8 @@ import pytest
 
 from asking import cell_at, files, inputs, jobs_of, mistakes, plan_of, spec
 from saegrid.config import ConfigError
-from saegrid.stages.stage import Column, shown
+from saegrid.stages.index import pages
+from saegrid.stages.stage import At, Column, shown
 from studies import tiny
 
 pytestmark = pytest.mark.usefixtures("few_headlines")
@@ -28,6 +29,17 @@ def test_each_cell_is_a_job_and_the_page_is_one():
     ]
     assert inputs(plan, "steering", "features", CELL).endswith("L1R-8x/features.safetensors")
     assert len(inputs(plan, "steering_page", "choice", cell_at("", ""))) == 2
+    assert files(plan, "steering_page.by_choice", At()) == [
+        "results/tiny/steering_by_choice.parquet"
+    ]
+
+
+def test_the_index_opens_the_pages_of_analyses_that_are_named():
+    assert pages(named()) == [["Steering", "steering.html"]]
+    both = plan_of(tiny(analyses={"steering": {}, "search": {"words": ["dog"]}}))
+    assert sorted(pages(both)) == [["Search", "search.html"], ["Steering", "steering.html"]]
+    assert pages(plan_of(tiny())) == []
+    assert "pages" not in json.loads(spec(plan_of(tiny()), "index", At()))
 
 
 def test_its_gain_never_stands_without_surprisal_and_repetitions():

@@ -31,4 +31,8 @@ def test_tables_columns_and_page(tmp_path):
     own = own[(own.choice == "own") & (own.arm == "feature")].iloc[0]
     assert summary.steering_gain["L1R-8x"] == pytest.approx(own.gain)
     page = (work / "results/tiny/steering.html").read_text()
-    assert "The feature clamped" in page and 'id="L1A-8x"' in page
+    assert "the feature clamped" in page and 'id="L1A-8x"' in page
+    pooled = pq.read_table(work / "results/tiny/steering_by_choice.parquet").to_pandas()
+    own = pooled[(pooled.choice == "own") & (pooled.arm == "feature") & pooled.less_choice.isna()]
+    assert own.n_cells.item() == 2 and own.low.item() <= own.gain.item() <= own.high.item()
+    assert '<a href="steering.html">Steering</a>' in (work / "results/tiny/index.html").read_text()

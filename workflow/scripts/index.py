@@ -33,5 +33,6 @@ with start(snakemake) as job:
         read_panels(settings.get("panels", ()), files.panels),
         io.read_table(files.compared[0]) if files.compared else None,
         findings=read_answers(files.answers),
+        pages=settings.get("pages", ()),
     )
     io.write_text(job.output.page, page)

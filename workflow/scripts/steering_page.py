@@ -1,6 +1,7 @@
-"""The page on which texts with and without steering stand side by side."""
+"""The page on which texts with and without steering stand side by side, and which choice works."""
 
 from saegrid.base import io
+from saegrid.interventions import pooled
 from saegrid.job import start
 from saegrid.pages.browser.steered import Cell, steering_page
 
@@ -12,5 +13,9 @@ with start(snakemake) as job:
         Cell(name, *(io.read_table(path) for path in paths))
         for name, paths in zip(settings["cells"], by_cell, strict=True)
     ]
-    page = steering_page(facts | {"spec": job.spec}, cells, settings["shown"])
+    by_choice = pooled.by_choice(
+        [cell.choice for cell in cells], [cell.doses for cell in cells], settings["seed"]
+    )
+    page = steering_page(facts | {"spec": job.spec}, cells, by_choice, settings["shown"])
+    io.write_table(job.output.by_choice, by_choice, job.spec, pooled.DEFINITIONS)
     io.write_text(job.output.page, page)

@@ -20,6 +20,9 @@ from saegrid.stages.stage import (
 )
 from saegrid.stages.summary_by_corpus import beside, corpora
 
+OPENED = ("findings", "map")
+"""Stages whose pages the index opens by itself."""
+
 
 def panels(plan: Plan) -> list[Panel]:
     """The panels of the study that stages show."""
@@ -38,10 +41,25 @@ def answered(plan: Plan, at: At) -> list[Source]:
     return [Source("tests.facts", At()), *classified(plan, at)]
 
 
+def pages(plan: Plan) -> list[list[str]]:
+    """Name and file of the pages of the analyses of the study; those of findings and the map are
+    opened from what they found."""
+    named = {stage.name for stage in plan.graph.analyses}
+    made_by = [s for s in plan.graph.present if named & {s.name, s.part_of}]
+    outputs = [one for s in made_by if s.name not in OPENED for one in s.writes.values()]
+    files = [one for one in outputs if isinstance(one, Write) and one.report]
+    return [
+        [one.report[1], one.path.removeprefix(STUDY)]
+        for one in files
+        if one.path.startswith(STUDY) and one.path.endswith(".html")
+    ]
+
+
 def settings(plan: Plan, at: At) -> dict[str, Any]:
-    """The names that stand on the page, corpora, columns, figures and panels."""
+    """The names that stand on the page, corpora, columns, figures, panels and pages beside it."""
     columns = [[c.name, c.heading, c.form, c.words] for c in shown(plan, Column)]
     known = [panel._asdict() for panel in panels(plan)]
+    beside_it = pages(plan)
     return {
         "study": plan.study.study,
         "title": plan.study.pages.title,
@@ -51,6 +69,7 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
         "figures": figures(plan),
         **({"columns": columns} if columns else {}),
         **({"panels": known} if known else {}),
+        **({"pages": beside_it} if beside_it else {}),
     }
 
 

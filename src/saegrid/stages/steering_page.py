@@ -1,4 +1,4 @@
-"""The page on which texts with and without steering stand side by side."""
+"""The page on which texts with and without steering stand side by side, and which choice works."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from saegrid.stages.stage import STUDY, At, Needs, Plan, Stage, Weight, Write
 
 
 def settings(plan: Plan, at: At) -> dict[str, Any]:
-    """The names that stand on the page, the cells in the order of their files, and how many
-    features of a choice are shown."""
+    """The names that stand on the page, the cells in the order of their files, how many
+    features of a choice are shown, and the seed of intervals."""
     return {
         "study": plan.study.study,
         "title": plan.study.pages.title,
@@ -16,6 +16,7 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
         "corpus": plan.main,
         "cells": [place.cell for place in cells(plan)],
         "shown": plan.study.analyses.steering.shown,
+        "seed": plan.study.analyses.steering.seed,
     }
 
 
@@ -24,7 +25,10 @@ STEERING_PAGE = Stage(
     reads={
         name: of_every_cell(f"steering.{name}") for name in ("choice", "doses", "texts", "summary")
     },
-    writes={"page": Write(STUDY + "steering.html", report=("steering", "Steering"))},
+    writes={
+        "by_choice": STUDY + "steering_by_choice.parquet",
+        "page": Write(STUDY + "steering.html", report=("steering", "Steering")),
+    },
     settings=settings,
     part_of="steering",
     ends=once,

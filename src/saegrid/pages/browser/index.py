@@ -54,6 +54,7 @@ def index(
     panels: Sequence[Mapping[str, Any]] = (),
     compared: pa.Table | None = None,
     findings: Sequence[Line] = (),
+    pages: Sequence[Sequence[str]] = (),
 ) -> str:
     """The text of index.html. The same arguments give the same bytes.
 
@@ -70,6 +71,7 @@ def index(
     compared: corpus, role and the columns of `cells`, one row a cell and corpus, where a study has
       holdout or reference corpora; the rows of a cell stand together.
     findings: what the tests of the study found, see `answers.answers`; the page opens with it.
+    pages: (name, path relative to the page) of pages of analyses.
     ValueError where facts or columns are missing, or a figure's path leaves the study's folder.
     """
     require(study_facts, REQUIRED, "The facts of a study's page")
@@ -91,6 +93,7 @@ def index(
         study_facts["study"],
         figures,
         findings=list(findings),
+        pages=list(pages),
         grids=[(name, *_grid(of_corpus)) for name, of_corpus in _by(rows, "corpus").items()],
         columns=[*_columns(cells.column_names, of_main), *further],
         compared=_compared(compared, study_facts["corpus"]),

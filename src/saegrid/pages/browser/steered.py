@@ -12,46 +12,34 @@ import numpy as np
 import pyarrow as pa
 from markupsafe import Markup
 
-from saegrid.interventions import choice, dose, headline
-from saegrid.interventions.arms import CONTROL, FEATURE, MEANS, NONE, PROMPT
+from saegrid.interventions import choice, dose, headline, pooled
+from saegrid.interventions.arms import CONTROL, FEATURE, MEANS, NONE
 from saegrid.interventions.choice import GROUPS, OWN
 from saegrid.interventions.prompts import REPORT, hits
-from saegrid.pages.browser import charts
+from saegrid.pages.browser import charts, steered_gains
 from saegrid.pages.browser.render import Column, render_study, require
+from saegrid.pages.browser.sentences import percent
+from saegrid.pages.browser.steered_gains import ARMS, CHOICES, SHORT, Gains, signed
 
 REQUIRED = ("study", "model", "spec", "corpus")
 """Keys that `facts` must hold."""
 TEXTS = 2
 """Prompts of a feature whose texts are shown, the first noise of each."""
-CHOICES = {
-    OWN: "chosen by their own words",
-    "lens": "chosen by the logit lens",
-    "meaning": "chosen by meaning",
-    "random": "drawn, of like density",
-}
-ARMS = {
-    FEATURE: "the feature clamped",
-    CONTROL: "another feature",
-    MEANS: "difference of means",
-    PROMPT: "its words in the prompt",
-}
-LINES = {FEATURE: ("line", 0), CONTROL: ("rest", 3), MEANS: ("rest", 1)}
-"""Class and dashes of the curve of each arm."""
+NAMES = {FEATURE: "the feature", CONTROL: "another feature", MEANS: "difference of means"}
+"""Arms of the curves of a cell."""
+DASHES = {OWN: 0, "lens": 2, "meaning": 1, "random": 3, FEATURE: 0, CONTROL: 3, MEANS: 1}
+"""Dashes of curves; the first is in colour."""
 SUMMARY = (
-    Column("cell", "cell"),
     Column("choice", "features"),
-    Column("arm", "arm"),
-    Column("n_features", "n", "{:,}"),
-    Column("n_sound", "sound", "{:,}", headline.DEFINITIONS["n_sound"]),
+    Column("arm", "steered by"),
     Column("gain", "gain", "{:+.3f}", headline.DEFINITIONS["gain"]),
     Column("low", "low", "{:+.3f}", "lower end of the 95 % interval of the gain"),
     Column("high", "high", "{:+.3f}", "upper end"),
     Column("surprisal_more", "nats more", "{:+.2f}", headline.DEFINITIONS["surprisal_more"]),
     Column("rep3", "repeated", "{:.3f}", headline.DEFINITIONS["rep3"]),
+    Column("n_features", "n", "{:,}", "features"),
+    Column("n_sound", "sound", "{:,}", headline.DEFINITIONS["n_sound"]),
     Column("norm_share", "of the norm", "{:.2f}", headline.DEFINITIONS["norm_share"]),
-    Column("own_less", "own less this", "{:+.3f}", headline.DEFINITIONS["own_less"]),
-    Column("own_less_low", "low", "{:+.3f}", "lower end of its 95 % interval"),
-    Column("own_less_high", "high", "{:+.3f}", "upper end"),
 )
 MEASURES = (
     ("gain", "texts with its words, gain"),
@@ -73,22 +61,24 @@ class Cell(NamedTuple):
     summary: pa.Table
 
 
-def steering_page(facts: Mapping[str, Any], cells: Sequence[Cell], n_shown: int) -> str:
+def steering_page(
+    facts: Mapping[str, Any], cells: Sequence[Cell], by_choice: pa.Table, n_shown: int
+) -> str:
     """The text of steering.html. The same arguments give the same bytes.
 
-    facts: study, model, spec, corpus, and where known `title`. n_shown: features of each choice and
-    cell whose texts stand on the page.
+    facts: study, model, spec, corpus, and where known `title`. by_choice: see `pooled.SCHEMA`.
+    n_shown: features of each choice and cell whose texts stand on the page.
     """
     require(facts, REQUIRED, "The facts of a page of steering")
-    rows = [
-        {"cell": cell.name, **row, "choice": CHOICES[row["choice"]], "arm": ARMS[row["arm"]]}
-        for cell in cells
-        for row in cell.summary.to_pylist()
-    ]
+    gains = Gains(by_choice)
     parts = [
         {
             "name": cell.name,
-            "curves": curves(cell),
+            "summary": [
+                {**row, "choice": CHOICES[row["choice"]], "arm": ARMS[row["arm"]]}
+                for row in cell.summary.to_pylist()
+            ],
+            "curves": curves(cell.name, arms_of(cell)),
             "groups": [(CHOICES[name], shown) for name, shown in features(cell, n_shown)],
         }
         for cell in cells
@@ -97,139 +87,102 @@ def steering_page(facts: Mapping[str, Any], cells: Sequence[Cell], n_shown: int)
         "steering.html.jinja",
         facts,
         f"{facts['study']}: steering",
-        sentences=verdict(cells),
+        verdict=steered_gains.verdict(gains),
+        lines=steered_gains.lines(gains),
+        panels=steered_gains.panels(gains),
+        choices=(steered_gains.ALONE, steered_gains.choices(gains)),
+        differences=(steered_gains.APART, steered_gains.differences(gains)),
+        curves=curves("all cells", choices_of(cells)),
         columns=SUMMARY,
-        rows=rows,
         cells=parts,
         definitions=_definitions(),
-        limits=(headline.NATS, headline.REPEATED),
+        limits=(f"{headline.NATS:g}", percent(headline.REPEATED)),
+        table_name=steered_gains.TABLE,
     )
 
 
 def _definitions() -> list[tuple[str, str, str]]:
     """Table, column and definition of every number."""
     tables = (
-        ("steering_choice.parquet", choice.DEFINITIONS),
-        ("steering.parquet", dose.DEFINITIONS),
+        (steered_gains.TABLE, pooled.DEFINITIONS),
         ("steering_summary.parquet", headline.DEFINITIONS),
+        ("steering.parquet", dose.DEFINITIONS),
+        ("steering_choice.parquet", choice.DEFINITIONS),
     )
     return [(table, name, words) for table, named in tables for name, words in named.items()]
-
-
-# --- sentences --------------------------------------------------------------------------------
-
-
-class Said(NamedTuple):
-    """A sentence and where its numbers are from."""
-
-    text: str
-    source: str
-
-
-def percent(share: float) -> str:
-    """A share in hundredths."""
-    return f"{100 * share:.0f} %".replace("-", "−")
-
-
-def signed(value: float, form: str = "{:+.2f}") -> str:
-    """A number with its sign, a typographic minus."""
-    return form.format(value).replace("-", "−")
-
-
-def verdict(cells: Sequence[Cell]) -> list[Said]:
-    """Sentences on what happened, over all cells: each mean is over features."""
-    rows = [row for cell in cells for row in cell.summary.to_pylist()]
-    source = "steering_summary.parquet: gain, low, high, surprisal_more, rep3, n_sound"
-    said = []
-    for arm, words in ARMS.items():
-        own = [row for row in rows if (row["choice"], row["arm"]) == (OWN, arm)]
-        if line := _of_arm(own, words):
-            said.append(Said(line, source))
-    for name in GROUPS[1:]:
-        chosen = [r for r in rows if (r["choice"], r["arm"]) == (name, FEATURE)]
-        if line := _of_arm(chosen, f"the feature clamped, {CHOICES[name]}"):
-            said.append(Said(line, source))
-    return said
-
-
-def _of_arm(rows: Sequence[Mapping[str, Any]], words: str) -> str | None:
-    """One sentence on an arm over cells; None without a feature."""
-    n = sum(row["n_features"] for row in rows)
-    if not n:
-        return None
-    gain = sum(row["gain"] * row["n_features"] for row in rows) / n
-    sound = [row for row in rows if row["n_sound"]]
-    n_sound = sum(row["n_sound"] for row in sound)
-    start = f"{words[0].upper()}{words[1:]}"
-    if not n_sound:
-        return f"{start}: of {n} features none has a dose at which the text stays whole."
-    more, rep = (
-        sum(row[name] * row["n_sound"] for row in sound) / n_sound
-        for name in ("surprisal_more", "rep3")
-    )
-    points = signed(100 * gain, "{:+.0f}")
-    one = f" (95 % interval {_interval(rows[0])})" if len(rows) == 1 else ""
-    return (
-        f"{start}: {points} percentage points of texts with one of the words{one}, beside texts "
-        f"without an edit; mean of {n} features, of which {n_sound} have a sound dose. At these "
-        f"doses surprisal moves by {signed(more)} nats, and {percent(rep)} of the runs of three "
-        "tokens repeat."
-    )
-
-
-def _interval(row: Mapping[str, Any]) -> str:
-    return f"{signed(100 * row['low'], '{:+.0f}')} to {signed(100 * row['high'], '{:+.0f}')}"
 
 
 # --- curves -----------------------------------------------------------------------------------
 
 
-def curves(cell: Cell) -> list[Markup]:
-    """Dose-response of the features that were chosen by their own words, a chart a measure."""
-    chosen = [r["feature"] for r in cell.choice.to_pylist() if OWN in r["groups"]]
-    rows = [
+Rows = list[dict[str, Any]]
+
+
+def arms_of(cell: Cell) -> dict[str, tuple[str, Rows]]:
+    """By arm its words, and its doses for the features that were chosen by their own words."""
+    rows = _reported(cell, OWN)
+    of = {arm: [row for row in rows if row["arm"] == arm] for arm in NAMES}
+    return {arm: (words, of[arm]) for arm, words in NAMES.items() if of[arm]}
+
+
+def choices_of(cells: Sequence[Cell]) -> dict[str, tuple[str, Rows]]:
+    """By choice its words, and the doses of its features in all cells, each clamped itself."""
+    lines = {
+        name: [row for cell in cells for row in _reported(cell, name) if row["arm"] == FEATURE]
+        for name in GROUPS
+    }
+    return {name: (SHORT[name], rows) for name, rows in lines.items() if rows}
+
+
+def _reported(cell: Cell, name: str) -> Rows:
+    """The doses of a choice on the prompts that are reported."""
+    chosen = {row["feature"] for row in cell.choice.to_pylist() if name in row["groups"]}
+    return [
         row | {"more": row["surprisal"] - row["surprisal_plain"]}
         for row in cell.doses.to_pylist()
-        if row["part"] == REPORT and row["feature"] in chosen and row["arm"] in LINES
+        if row["part"] == REPORT and row["feature"] in chosen
     ]
-    if not rows:
-        return []
-    return [_curve(cell.name, rows, name, words) for name, words in MEASURES]
 
 
-def _curve(cell: str, rows: Sequence[Mapping[str, Any]], name: str, words: str) -> Markup:
+def curves(where: str, lines: Mapping[str, tuple[str, Rows]]) -> list[Markup]:
+    """Dose-response, a chart a measure."""
+    return [_curve(where, lines, *measure) for measure in MEASURES] if lines else []
+
+
+def _curve(where: str, lines: Mapping[str, tuple[str, Rows]], name: str, words: str) -> Markup:
     """One measure over the shift in units of the site's norm, means over features."""
-    lines = {}
-    for arm in LINES:
-        doses = sorted({row["dose"] for row in rows if row["arm"] == arm} | {0.0})
-        means = [_mean([r for r in rows if (r["arm"], r["dose"]) == (arm, d)], name) for d in doses]
+    points = {}
+    for key, (_, rows) in lines.items():
+        doses = sorted({row["dose"] for row in rows} | {0.0})
+        means = [_mean([row for row in rows if row["dose"] == dose], name) for dose in doses]
         # Without a shift nothing changes; repetitions are then those of plain texts.
         start = float(np.mean([r["rep3_plain"] for r in rows])) if name == "rep3" else 0.0
-        lines[arm] = [(0.0, start, 0) if mean is None else mean for mean in means]
-    every = [point for line in lines.values() for point in line]
+        points[key] = [(0.0, start, 0) if mean is None else mean for mean in means]
+    every = [point for line in points.values() for point in line]
     lowest, highest = min(y for _, y, _ in every), max(y for _, y, _ in every)
     left, right = min(x for x, _, _ in every), max(x for x, _, _ in every)
     room = 0.05 * ((highest - lowest) or 1.0)
     place_x, place_y = charts.linear(left, right), charts.linear(lowest - room, highest + room)
     marks, ends = [], []
-    for arm, line in lines.items():
-        if len(line) < 2:
-            continue
-        kind, dash = LINES[arm]
+    for key, line in points.items():
+        dash = DASHES[key]
         places = [(place_x(x), place_y(y)) for x, y, _ in line]
-        marks.append(charts.line(places, f"{kind} {charts.DASHES[dash]}"))
-        dot = "dot small" if kind == "line" else "ring small"
+        marks.append(charts.line(places, f"{'rest' if dash else 'line'} {charts.DASHES[dash]}"))
         marks += [
-            charts.dots([at], dot, f"{ARMS[arm]}, shift {x:.2f} of the norm: {y:.3f}, n {n}")
+            charts.dots(
+                [at],
+                "ring small" if dash else "dot small",
+                f"{lines[key][0]}, shift {x:.2f} of the norm: {y:.3f}, n {n}",
+            )
             for at, (x, y, n) in zip(places, line, strict=True)
         ]
-        ends.append((places[-1][1], arm))
+        ends.append((places[-1][1], lines[key][0]))
     heights = charts.spread([y for y, _ in ends], 0.11)
-    notes = [(1.0, y, arm, "after") for (_, arm), y in zip(ends, heights, strict=True)]
+    notes = [(1.0, y, end, "after") for (_, end), y in zip(ends, heights, strict=True)]
     x_ticks = [(v, charts.shown(v)) for v in charts.rounded(left, right)]
     y_ticks = [(v, charts.shown(v)) for v in charts.rounded(lowest, highest, 4)]
     return charts.plot(
-        f"{cell}: {words} over the shift of the site",
+        f"{where}: {words} over the shift of the site",
         charts.Axis(place_x, x_ticks, "shift / norm of the site"),
         charts.Axis(place_y, y_ticks, words),
         marks,
@@ -289,6 +242,7 @@ def _feature(
                 )
     return {
         "number": feature,
+        "dose": at and f"{at['dose']:g} × its maximum",
         "words": ", ".join(row["words"]),
         "sentence": _happened(feature, at, reported),
         "pairs": pairs,
@@ -315,7 +269,7 @@ def _happened(
         else f" With another feature at its own sound dose they are {beside['n_with']}."
     )
     return (
-        f"Clamped at {at['dose']:g} of its maximum, {at['norm_share']:.2f} of the site's norm: "
+        f"Clamped at {at['dose']:g} × its maximum, {at['norm_share']:.2f} of the site's norm: "
         f"{at['n_with']} of {n} texts have one of its words, {plain} without an edit; "
         f"{signed(at['surprisal'] - at['surprisal_plain'])} nats of surprisal, "
         f"{percent(at['rep3'])} of the runs of three repeat.{control}"
