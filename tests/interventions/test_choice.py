@@ -10,7 +10,7 @@ import torch
 
 from saegrid.base.words import Site
 from saegrid.codes.sparse import from_pairs
-from saegrid.interventions import choice
+from saegrid.interventions import choice, choice_table
 from saegrid.interventions.choice import Scores, alike, check_alive, choose, lens_tokens, scores
 from saegrid.interventions.live import InterventionError, live
 from saegrid.interventions.prompts import (
@@ -259,7 +259,9 @@ def test_the_choice_and_its_controls():
     )
     rows = {row["feature"]: row for row in table.to_pylist()}
     assert rows[1]["groups"] == ["own", "lens"] and rows[4]["control"] is None
-    assert table.schema == choice.SCHEMA and set(choice.DEFINITIONS) <= set(choice.SCHEMA.names)
+    assert table.schema == choice.SCHEMA and set(choice_table.DEFINITIONS) <= set(
+        choice.SCHEMA.names
+    )
 
 
 def test_a_control_is_needed():

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from saegrid.base.words import Site
-from saegrid.interventions import arms as arm_module
-from saegrid.interventions import dose, headline
+from saegrid.interventions import dose, dose_table, headline
 from saegrid.interventions.arms import Arm, Place, Settings, arms_of, begun, place_of
 from saegrid.interventions.dose import measure, on_neutral, rep3, shown, surprisals
 from saegrid.interventions.edits import Change, Push
@@ -149,7 +148,7 @@ def test_a_part_is_measured():
     arms = every_arm(sae)
     table, texts = measure(model, sae, "report", arms, PROMPTS, NEUTRAL, OWN, SETTINGS, decode)
     assert table.schema == dose.SCHEMA and texts.schema == dose.TEXTS
-    assert set(dose.DEFINITIONS) <= {*dose.SCHEMA.names, *dose.TEXTS.names}
+    assert set(dose_table.DEFINITIONS) <= {*dose.SCHEMA.names, *dose.TEXTS.names}
     rows, lines = table.to_pylist(), texts.to_pylist()
     assert len(rows) == len(arms) and len(lines) == 6 * (len(arms) + 1)
     by_arm = {}
@@ -185,7 +184,7 @@ def test_rows_do_not_depend_on_the_batches(monkeypatch):
     parts = run()[1].to_pylist()
     key = lambda r: (r["feature"], r["arm"], r["dose"], r["prompt"], r["seed"])  # noqa: E731
     texts = [{key(r): r["text"] for r in rows} for rows in (whole, parts)]
-    assert texts[0] == texts[1] and len(arm_module.ARMS) == 5
+    assert texts[0] == texts[1] and len(dose_table.ARMS) == 5
 
 
 # --- the reported number ------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import torch
 
 from saegrid.base.words import Site
 from saegrid.codes.encode import encode
-from saegrid.interventions import choice, dose, headline
+from saegrid.interventions import choice, choice_table, dose, headline
 from saegrid.interventions.live import InterventionError, live
 from saegrid.interventions.prompts import PARTS, split
 from saegrid.interventions.steering import neutral_texts, steer_cell
@@ -66,7 +66,9 @@ def test_a_cell_is_steered(world):
     assert result.choice.schema == choice.SCHEMA and result.doses.schema == dose.SCHEMA
     assert result.texts.schema == dose.TEXTS and result.summary.schema == headline.SCHEMA
     rows = result.choice.to_pylist()
-    groups = {name: [r["feature"] for r in rows if name in r["groups"]] for name in choice.GROUPS}
+    groups = {
+        name: [r["feature"] for r in rows if name in r["groups"]] for name in choice_table.GROUPS
+    }
     assert all(len(groups[name]) == 2 for name in ("own", "lens", "meaning")) and groups["random"]
     best = sorted(rows, key=lambda r: -r["own"])[:2]
     assert {r["feature"] for r in best} == set(groups["own"])

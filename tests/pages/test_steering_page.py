@@ -5,7 +5,7 @@ import re
 import pyarrow as pa
 import pytest
 
-from saegrid.interventions import choice, dose, headline, pooled
+from saegrid.interventions import choice, choice_table, dose, dose_table, headline, pooled
 from saegrid.pages.browser import steered_gains
 from saegrid.pages.browser.sentences import Number
 from saegrid.pages.browser.steered import Cell, marked, steering_page
@@ -223,8 +223,8 @@ def test_every_measure_has_a_curve_of_the_choices_and_one_a_cell(page):
 
 def test_every_column_is_defined_and_named_with_its_table(page):
     for table, named in (
-        ("steering_choice.parquet", choice.DEFINITIONS),
-        ("steering.parquet", dose.DEFINITIONS),
+        ("steering_choice.parquet", choice_table.DEFINITIONS),
+        ("steering.parquet", dose_table.DEFINITIONS),
         ("steering_summary.parquet", headline.DEFINITIONS),
         ("steering_by_choice.parquet", pooled.DEFINITIONS),
     ):

@@ -15,7 +15,9 @@ SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 HEAVY = {"torch", "transformers", "pandas", "matplotlib", "snakemake", "datasets"}
 BRINGS = {"safetensors.torch": "torch", "transformers": "torch", "sklearn": "scipy"}
 """Modules of other packages, and what they load in turn."""
-TORCH = {"capture", "surprisal", "fill_store", "train_sae", "train_together"}
+INTERVENING = {"attribution", "continuations", "filling", "hooks_clamps", "search", "steering"}
+"""Stages that change what a model does, or ask it about a text."""
+TORCH = {"capture", "surprisal", "fill_store", "train_sae", "train_together", *INTERVENING}
 """Stages that compute with torch; encode loads it only for large cells."""
 
 
@@ -74,7 +76,8 @@ def loads(*modules: str, script: Path | None = None) -> set[str]:
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.stem)
 def test_only_stages_that_compute_with_torch_import_it(path):
     allowed = {"torch"} if path.stem in TORCH else set()
-    allowed |= {"transformers"} if path.stem in ("capture", "surprisal", "fill_store") else set()
+    models = {"capture", "surprisal", "fill_store", *INTERVENING}
+    allowed |= {"transformers"} if path.stem in models else set()
     allowed |= {"matplotlib"} if path.stem == "plot" else set()
     assert loads(script=path) & HEAVY <= allowed
 

@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from saegrid.interventions.dose_table import CONTROL, FEATURE, MEANS, PROMPT
 from saegrid.interventions.edits import Change, Push
 from saegrid.interventions.live import Live
 from saegrid.interventions.prompts import Own
-
-NONE, FEATURE, CONTROL, MEANS, PROMPT = ARMS = ("none", "feature", "control", "means", "prompt")
 
 
 class Settings(NamedTuple):

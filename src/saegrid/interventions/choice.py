@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from saegrid.features.logits import ADDED, STREAM
+from saegrid.interventions.choice_table import GROUPS, LENS_SCORE, MEANING, OWN, RANDOM, SCHEMA
 from saegrid.interventions.edits import Change, intervening, special_ids
 from saegrid.interventions.live import InterventionError, Live
 from saegrid.interventions.prompts import Own
@@ -23,35 +24,6 @@ NUMBERS = 1 << 24
 """Logits that are held at a time."""
 LENS = 20
 """Tokens that a feature's direction raises most, by the logit lens."""
-OWN, LENS_SCORE, MEANING, RANDOM = GROUPS = ("own", "lens", "meaning", "random")
-SCHEMA = pa.schema(
-    [
-        ("feature", pa.int32()),
-        ("n_active", pa.int32()),
-        ("max_activation", pa.float32()),
-        ("words", pa.list_(pa.string())),
-        ("targets", pa.list_(pa.int32())),
-        ("share", pa.float64()),
-        ("own", pa.float64()),
-        ("lens", pa.float64()),
-        ("meaning", pa.float64()),
-        ("confidence", pa.float64()),
-        ("kl", pa.float64()),
-        ("groups", pa.list_(pa.string())),
-        ("control", pa.int32()),
-    ]
-)
-"""Columns of steering_choice.parquet: a row for each feature of the pool."""
-DEFINITIONS = {
-    "share": "fraction of the 20 strongest activations on a token that is a whole content word",
-    "own": "mean change of the summed probability of the feature's own words' tokens while it is "
-    "clamped at `strength` times its maximum, over all positions of the prompts for choosing",
-    "lens": "the same of the 20 tokens that its decoder row raises most by the logit lens",
-    "meaning": "mean cosine of the input embeddings of its own words' tokens, over pairs",
-    "confidence": "mean change of the largest probability of a position under the same clamp",
-    "kl": "mean KL(unsteered || clamped) of a position, nats",
-    "control": "a feature of the pool with like density and maximum, none of its words",
-}
 
 
 class Scores(NamedTuple):

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from saegrid.evidence.intervals import LEVEL
-from saegrid.interventions.arms import CONTROL, FEATURE, MEANS, PROMPT
-from saegrid.interventions.choice import OWN
+from saegrid.interventions.choice_table import OWN
+from saegrid.interventions.dose_table import CONTROL, FEATURE, MEANS, PROMPT
 from saegrid.interventions.prompts import DOSE, REPORT
 
 NATS, REPEATED = 1.0, 0.15

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from saegrid.base.errors import ConfigError, shown
+from saegrid.base.errors import shown
 from saegrid.base.tensors import widen
 from saegrid.base.words import Site
+from saegrid.interventions.errors import InterventionError
 from saegrid.saes.fronts import Numbers
 from saegrid.saes.sae import BLOCK, SAE, blocks
 
@@ -24,10 +25,6 @@ HELD = 1 << 24
 """Numbers of a decoder that are held as float32; rows of a larger one are read when asked for."""
 CHUNK = 1 << 24
 """Pre-activations that are held at a time."""
-
-
-class InterventionError(ConfigError):
-    """An intervention that cannot be made; the message says what was expected and the mend."""
 
 
 class Active(NamedTuple):

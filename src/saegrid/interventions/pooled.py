@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from saegrid.evidence.intervals import percentiles, resampled
-from saegrid.interventions.arms import CONTROL, FEATURE, MEANS, PROMPT
-from saegrid.interventions.choice import GROUPS, LENS_SCORE, MEANING, OWN, RANDOM
+from saegrid.interventions.choice_table import GROUPS, LENS_SCORE, MEANING, OWN, RANDOM
+from saegrid.interventions.dose_table import CONTROL, FEATURE, MEANS, PROMPT
 from saegrid.interventions.headline import DRAWS, at_chosen
 
 SCHEMA = pa.schema(
@@ -84,8 +84,8 @@ class Units(NamedTuple):
 
 
 def units(choices: Sequence[pa.Table], doses: Sequence[pa.Table]) -> Units:
-    """The features that were steered. choices, doses: the tables of each cell, see `choice.SCHEMA`
-    and `dose.SCHEMA`."""
+    """The features that were steered. choices, doses: the tables of each cell, see `choice_table`
+    and `dose_table`."""
     cell, groups, rows = [], [], []
     for number, (choice, table) in enumerate(zip(choices, doses, strict=True)):
         reported = at_chosen(table)

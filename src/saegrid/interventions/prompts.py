@@ -14,7 +14,7 @@ import pyarrow as pa
 from saegrid.base.words import EDITED, PLAIN
 from saegrid.codes.sparse import Features
 from saegrid.features.windows import Corpus, words_at
-from saegrid.interventions.live import InterventionError
+from saegrid.interventions.errors import InterventionError
 from saegrid.text.lexicons.wordnet import FUNCTION_WORDS
 from saegrid.text.split import mix
 from saegrid.text.tokenizer import Encoder

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from saegrid.codes.sparse import Features
-from saegrid.interventions import choice, dose, headline
+from saegrid.interventions import choice, choice_table, dose, dose_table, headline
 from saegrid.interventions.arms import Settings, arms_of, place_of
 from saegrid.interventions.generate import check_prompts
 from saegrid.interventions.live import InterventionError, Live
@@ -28,11 +28,11 @@ class Steered(NamedTuple):
     """The tables of a cell."""
 
     choice: pa.Table
-    """`choice.SCHEMA`."""
+    """`choice_table.SCHEMA`."""
     doses: pa.Table
-    """`dose.SCHEMA`."""
+    """`dose_table.SCHEMA`."""
     texts: pa.Table
-    """`dose.TEXTS`."""
+    """`dose_table.TEXTS`."""
     summary: pa.Table
     """`headline.SCHEMA`."""
     facts: dict[str, str]
@@ -105,7 +105,7 @@ def steer_cell(
         begun = parts[name].prompts(n, length)
         tables.append(dose.measure(model, live, name, arms, begun, neutral, own, of, decode))
     doses, texts = (pa.concat_tables(some) for some in zip(*tables, strict=True))
-    facts = choice.DEFINITIONS | dose.DEFINITIONS
+    facts = choice_table.DEFINITIONS | dose_table.DEFINITIONS
     facts |= {f"summary {name}": words for name, words in headline.DEFINITIONS.items()}
     facts["counts"] = (
         f"{len(own)} features fire on 20 tokens or more, {len(among)} of them on whole content "

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 from markupsafe import Markup
 
-from saegrid.interventions import choice, dose, headline, pooled
-from saegrid.interventions.arms import CONTROL, FEATURE, MEANS, NONE
-from saegrid.interventions.choice import GROUPS, OWN
+from saegrid.interventions import choice_table, dose_table, headline, pooled
+from saegrid.interventions.choice_table import GROUPS, OWN
+from saegrid.interventions.dose_table import CONTROL, FEATURE, MEANS, NONE
 from saegrid.interventions.prompts import REPORT, hits
 from saegrid.pages.browser import charts, steered_gains
 from saegrid.pages.browser.render import Column, render_study, require
@@ -106,8 +106,8 @@ def _definitions() -> list[tuple[str, str, str]]:
     tables = (
         (steered_gains.TABLE, pooled.DEFINITIONS),
         ("steering_summary.parquet", headline.DEFINITIONS),
-        ("steering.parquet", dose.DEFINITIONS),
-        ("steering_choice.parquet", choice.DEFINITIONS),
+        ("steering.parquet", dose_table.DEFINITIONS),
+        ("steering_choice.parquet", choice_table.DEFINITIONS),
     )
     return [(table, name, words) for table, named in tables for name, words in named.items()]
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from saegrid.interventions.arms import CONTROL, FEATURE, MEANS, PROMPT
-from saegrid.interventions.choice import GROUPS, OWN
+from saegrid.interventions.choice_table import GROUPS, OWN
+from saegrid.interventions.dose_table import CONTROL, FEATURE, MEANS, PROMPT
 from saegrid.pages.browser import charts
 from saegrid.pages.browser.sentences import (
     NONE,
