@@ -23,7 +23,7 @@ def taken(table, name="chosen"):
 
 
 def test_the_least_similar_of_the_middle_half_is_taken():
-    """Of eight layers the middle half are 1 to 5; 0 and 6 are out, however low."""
+    """The middle half of eight layers is 1 to 5; 0 and 6 are out, however low."""
     layers = rows(0.0, 0.5, 0.4, 0.2, 0.3, 0.6, 0.1, 0.1)
     table = choice(layers, "written", 8, [f"L{n}R-8x" for n in range(8)])
     assert taken(table) == taken(table, "best") == ["L3R"]
