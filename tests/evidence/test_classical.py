@@ -147,6 +147,11 @@ def test_fishers_and_mcnemars_mid_p_are_those_of_scipys_laws():
     assert mcnemar_mid_p(fire_a, fire_b) == pytest.approx(expected, rel=1e-9, abs=1e-300)
 
 
+def test_no_feature_has_no_p():
+    none = np.array([], np.int64)
+    assert len(fisher_mid_p(none, 5, none, 5)) == len(mcnemar_mid_p(none, none)) == 0
+
+
 def test_average_ranks_are_scipys():
     for score in (
         [3.0, 1.0, 3.0, 2.0, 3.0],

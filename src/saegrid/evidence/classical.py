@@ -14,10 +14,15 @@ from scipy.special import bdtr, gammaln, ndtr, stdtr  # scipy.stats takes a seco
 def fisher_mid_p(fire_a: np.ndarray, n_a: int, fire_b: np.ndarray, n_b: int) -> np.ndarray:
     """(feature,) two-sided mid-p of Fisher's exact test: twice the smaller tail of the
     hypergeometric distribution, half of the observed count's probability left out; at most 1."""
-    total, place = np.unique(fire_a + fire_b, return_inverse=True)
+    # Features that fire equally often share a law: they are gone through side by side.
+    both = fire_a + fire_b
+    order = np.argsort(both, kind="stable")
+    total, first = np.unique(both[order], return_index=True)
     p = np.empty(len(fire_a))
-    for of, fires in enumerate(total):
-        least, own = max(0, fires - n_b), place == of
+    stop = [*first[1:], len(order)]
+    for fires, start, end in zip(total, first, stop if len(total) else [], strict=True):
+        own = order[start:end]
+        least = max(0, fires - n_b)
         k = np.arange(least, min(fires, n_a) + 1)
         log = _choose(n_a, k) + _choose(n_b, fires - k) - _choose(n_a + n_b, fires)
         weight, at = np.exp(log), fire_a[own] - least
