@@ -169,9 +169,14 @@ def test_counts_of_wide_features_are_exact(monkeypatch):
     grade = grades(rng, cluster)
     pair = ((grade >= 1).astype(np.float32)[moved], (grade < 1).astype(np.float32)[moved])
     expected = deviance_columns(firing, *pair)
-    for digit in (2, 16, 1 << 11):
+    firings = np.diff(firing.indptr)
+    kinds = set()
+    for few, digit in ((1, 2), (8, 16), (20, 1 << 11), (1 << 10, 1 << 11)):
+        monkeypatch.setattr(maxima, "FEW", few)
         monkeypatch.setattr(maxima, "DIGIT", digit)
+        kinds |= {*np.digitize(firings, [few, digit]).tolist()}
         assert np.array_equal(deviance_columns(firing, *pair), expected)
+    assert kinds == {0, 1, 2}
 
 
 def three_ways(firing, moved, cluster):

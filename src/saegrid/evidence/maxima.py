@@ -6,7 +6,7 @@ features at a time. Column 0 is the data. The largest absolute statistic of each
 features of a cell, and over all cells, gives family-wise p that hold for any dependence.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -23,8 +23,9 @@ TAIL = 3.0
 TIE = 1e-5
 """Share by which a statistic may fall short of one that it equals: sums of the same float32 scores
 in other order differ by rounding."""
-DIGIT = 1 << 12
-"""Base in which the counts of two classes are one float32 number, exact below 2**24."""
+DIGIT, FEW = 1 << 12, 1 << 8
+"""Bases in which the counts of two classes are one float32 number, exact below 2**24; those of the
+smaller one index a table that a core keeps at hand."""
 
 
 class Tested(NamedTuple):
@@ -159,38 +160,59 @@ def _squares(part: np.ndarray) -> np.ndarray:
 def _deviances(
     matrix: sparse.csr_matrix, in_a: np.ndarray, in_b: np.ndarray
 ) -> Iterator[tuple[int, np.ndarray]]:
-    n_a, n_b = int(in_a[:, 0].sum()), int(in_b[:, 0].sum())
+    sizes = int(in_a[:, 0].sum()), int(in_b[:, 0].sum())
+    rooted = _roots(*sizes)
+    # Of features that fire on few texts all pairs of counts fit a table: one look, not ten passes.
+    count_a, count_b = np.indices([min(FEW - 1, n) + 1 for n in sizes], np.int32)
+    known = np.zeros((FEW, FEW), np.float32)
+    known[: len(count_a), : count_a.shape[1]] = rooted(count_a, count_b)
+    coded = in_a * np.float32(DIGIT)
+    coded += in_b
+    coded_few = in_a * np.float32(FEW)
+    coded_few += in_b
+    kinds = np.digitize(np.diff(matrix.indptr), [FEW, DIGIT])
+    for start, stop in _ranges(matrix.shape[0], 2 * in_a.shape[1]):
+        part = np.empty((stop - start, in_a.shape[1]), np.float32)
+        for kind in np.unique(kinds[start:stop]):
+            chosen = np.flatnonzero(kinds[start:stop] == kind)
+            rows = matrix[start + chosen]
+            if kind == 0:
+                part[chosen] = known.take((rows @ coded_few).astype(np.intp))
+            elif kind == 1:
+                b = (rows @ coded).astype(np.int32)
+                a = b // DIGIT
+                b -= a * DIGIT
+                part[chosen] = rooted(a, b)
+            else:
+                part[chosen] = rooted(*((rows @ one).astype(np.int32) for one in (in_a, in_b)))
+        # Texts that move together make a statistic wider than it is where all stand alone.
+        deviation = np.sqrt(_squares(part) / part.shape[1])
+        if (deviation > 1).any():
+            part /= np.maximum(deviation, 1).astype(np.float32)[:, None]
+        yield start, part
+
+
+def _roots(n_a: int, n_b: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Function that gives the float32 signed root of the deviance of int32 counts of two classes of
+    these sizes."""
     of_a, of_b, of_both = (_entropy(n) for n in (n_a, n_b, n_a + n_b))
     of_a += _times_log(np.array([n_a + n_b]))[0] - _times_log(np.array([n_a]))[0]
     of_a -= _times_log(np.array([n_b]))[0]
-    coded = in_a * np.float32(DIGIT)
-    coded += in_b
-    wide = np.diff(matrix.indptr) >= DIGIT
-    for start, stop in _ranges(matrix.shape[0], 2 * in_a.shape[1]):
-        rows = matrix[start:stop]
-        if wide[start:stop].any():
-            a = (rows @ in_a).astype(np.int32)
-            b = (rows @ in_b).astype(np.int32)
-        else:
-            b = (rows @ coded).astype(np.int32)
-            a = b // DIGIT
-            b -= a * DIGIT
+    kind = np.int32 if n_a * n_b < 1 << 31 else np.int64
+
+    def rooted(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         g = of_a.take(a)
         g += of_b.take(b)
         g -= of_both.take(a + b)
         g *= 2
         np.maximum(g, 0, out=g)
         np.sqrt(g, out=g)
-        part = g.astype(np.float32)
+        root = g.astype(np.float32)
         # a / n_a < b / n_b, in whole numbers.
-        kind = np.int32 if n_a * n_b < 1 << 31 else np.int64
         below = a.astype(kind, copy=False) * kind(n_b) < b.astype(kind, copy=False) * kind(n_a)
-        np.negative(part, out=part, where=below)
-        # Texts that move together make a statistic wider than it is where all stand alone.
-        deviation = np.sqrt(_squares(part) / part.shape[1])
-        if (deviation > 1).any():
-            part /= np.maximum(deviation, 1).astype(np.float32)[:, None]
-        yield start, part
+        return np.negative(root, out=root, where=below)
+
+    return rooted
 
 
 def _entropy(n: int) -> np.ndarray:
