@@ -3,7 +3,8 @@
 from saegrid.base import io
 from saegrid.job import start
 from saegrid.meaning.clusters.tables import DEFINITIONS, SCHEMAS
-from saegrid.pages.browser.clustered import Site, clusters_page
+from saegrid.pages.browser.clustered import clusters_page
+from saegrid.pages.browser.clustered_tables import Site
 
 with start(snakemake) as job:
     files, settings = job.input, job.written

@@ -4,16 +4,17 @@ Every number comes from a table of the study, which is named beside it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
-import pyarrow as pa
-
 from saegrid.pages.browser import clustered_charts, clustered_said
+from saegrid.pages.browser.clustered_tables import Site, rows_of
 from saegrid.pages.browser.render import Column, render_study, require
 
 REQUIRED = ("study", "model", "spec", "corpus", "section", "definitions")
 """Keys that `facts` must hold."""
+PARTS = 30
+"""Clusterings whose clusters stand on the page; the others stand in the tables."""
 VARIANTS = {"raw": "as they are", "all": "weighted", "specific": "specific", "as many": "as many"}
 COLUMNS = (
     Column("where", "of"),
@@ -40,17 +41,6 @@ LABELS = (
 )
 
 
-class Site(NamedTuple):
-    """The tables of a site."""
-
-    name: str
-    clusterings: pa.Table
-    ks: pa.Table
-    clusters: pa.Table
-    members: pa.Table
-    flagged: pa.Table
-
-
 def clusters_page(facts: Mapping[str, Any], sites: Sequence[Site]) -> str:
     """The text of clusters.html. The same arguments give the same bytes.
 
@@ -60,23 +50,25 @@ def clusters_page(facts: Mapping[str, Any], sites: Sequence[Site]) -> str:
     require(facts, REQUIRED, "The facts of a page of clusters")
     rows = rows_of(sites, "clusterings")
     flagged = rows_of(sites, "flagged")
-    has_labels = any(row["label"] for row in rows)
+    parts = [part for site in sites for part in parts_of(facts, site)]
     return render_study(
         "clusters.html.jinja",
         facts,
         f"{facts['study']}: clusters",
         verdict=clustered_said.verdict(rows),
         lines=clustered_said.lines(rows, flagged),
-        columns=COLUMNS + (LABELS if has_labels else ()),
+        columns=columns_of(rows),
         rows=[entry_of(row) for row in rows if row["of"] == "texts"],
-        parts=[part for site in sites for part in parts_of(facts, site)],
+        parts=parts[:PARTS],
+        n_more=len(parts[PARTS:]),
         definitions=list(facts["definitions"].items()),
     )
 
 
-def rows_of(sites: Sequence[Site], table: str) -> list[dict[str, Any]]:
-    """The rows of a table of all sites, with the site of each."""
-    return [{**row, "site": s.name} for s in sites for row in getattr(s, table).to_pylist()]
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> tuple[Column, ...]:
+    """The columns that say something: labels where there are some, and texts in no cluster."""
+    own = tuple(one for one in COLUMNS if one.name != "n_none" or any(r["n_none"] for r in rows))
+    return own + (LABELS if any(row["label"] for row in rows) else ())
 
 
 def entry_of(row: Mapping[str, Any]) -> dict[str, Any]:

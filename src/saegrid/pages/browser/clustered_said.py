@@ -4,11 +4,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saegrid.pages.browser.reported import number, two
-from saegrid.pages.browser.sentences import Line, Part, Sentence, count, listed, p_value, percent
+from saegrid.pages.browser.sentences import (
+    Line,
+    Part,
+    Sentence,
+    Term,
+    count,
+    listed,
+    p_value,
+    percent,
+)
 from saegrid.pages.browser.sentences import sentence as said
 
 LEVEL = 0.05
-RULE, MANY = "specific", "as many"
+SENTENCES = 6
+"""Cells that have a sentence; the others stand in the table."""
+RULE = "specific"
 
 Row = Mapping[str, Any]
 
@@ -44,37 +55,47 @@ def of(row: Row, name: str, form: Any = two) -> Part:
 
 def verdict(rows: Sequence[Row]) -> Sentence:
     """What the clusters are, in one sentence over all cells."""
-    codes = texts_of(rows, "codes")
+    codes, x = texts_of(rows, "codes"), texts_of(rows, "x")
     firm = [row for row in codes if is_distinct(row)]
-    n = number(len(firm), "clusterings.parquet: is_stable, silhouette_p of codes")
     parts: list[Part] = [
-        "By SAE codes, texts fall into firm clusters, more distinct than those of shuffled rows, in ",
-        n,
-        f" of {len(codes)} {_cells(codes)}",
+        "Texts form firm clusters by SAE codes in ",
+        number(len(firm), "clusterings.parquet: is_stable, silhouette_p of codes", _count),
+        f" of {len(codes)} {_many(codes, 'cell')}",
     ]
     label = codes[0]["label"] if codes else None
-    if label:
-        known = [row for row in codes if agrees(row, len(codes))]
-        n = number(len(known), "clusterings.parquet: ari_p of codes")
-        parts += [f"; they agree with {label} beyond chance in ", n, "."]
-    else:
-        parts.append(".")
-    return said(*parts)
+    if label is None:
+        return said(*parts, ".")
+    known = [sum(agrees(row, len(some)) for row in some) for some in (codes, x)]
+    file = "clusterings.parquet: ari_p of"
+    return said(
+        *parts,
+        "; they agree with ",
+        Term(label),
+        " beyond chance in ",
+        number(known[0], f"{file} codes", _count),
+        ", clusters by raw activations in ",
+        number(known[1], f"{file} x", _count),
+        f" of {len(x)} {_many(x, 'site')}.",
+    )
 
 
-def _cells(rows: Sequence[Row]) -> str:
-    return "cell" if len(rows) == 1 else "cells"
+def _count(value: int) -> str:
+    return count(value) if value else "none"
+
+
+def _many(rows: Sequence[Row], name: str) -> str:
+    return name if len(rows) == 1 else f"{name}s"
 
 
 def lines(rows: Sequence[Row], flagged: Sequence[Row]) -> list[Line]:
-    """The page in a few lines."""
-    codes, x = texts_of(rows, "codes"), texts_of(rows, "x")
+    """The page in a few lines, with a sentence of each of the first cells."""
+    codes, x = texts_of(rows, "codes")[:SENTENCES], texts_of(rows, "x")[:SENTENCES]
     out = [Line("How many", tuple(map(how_many, codes)))]
     if codes and codes[0]["label"]:
         out.append(Line("Labels", tuple(map(labels, codes))))
         out.append(Line("Activations", tuple(map(activations, x))))
     out.append(Line("Not specific", not_specific(rows, flagged)))
-    features = [row for row in rows if row["of"] == "features"]
+    features = [row for row in rows if row["of"] == "features"][:SENTENCES]
     if features:
         out.append(Line("Features", tuple(map(of_features, features))))
     return out
@@ -119,7 +140,14 @@ def ari(row: Row) -> list[Part]:
 
 def labels(row: Row) -> Sentence:
     """Agreement with the labels, beside chance and activations."""
-    parts = [f"{row['cell']} with {row['label']}: ", *ari(row), ", purity ", of(row, "purity")]
+    parts: list[Part] = [
+        f"{row['cell']} with ",
+        Term(row["label"]),
+        ": ",
+        *ari(row),
+        ", purity ",
+        of(row, "purity"),
+    ]
     parts += [" (chance ", of(row, "purity_chance"), ")"]
     if row["ari_over_x"] is not None:
         parts += ["; ARI less that of activations ", of(row, "ari_over_x"), " ("]
