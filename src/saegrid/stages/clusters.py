@@ -81,6 +81,7 @@ def check(plan: Plan) -> None:
     try:
         entry(METHODS, named.method, f"{KEY}.method:")
         entry(WEIGHTINGS, named.weighting, f"{KEY}.weighting:")
+        entry(names.NAMERS, named.namer, f"{KEY}.namer:")
         entry(dict.fromkeys(UNITS, ""), named.unit, f"{KEY}.unit:")
         entry(dict.fromkeys(("svd", "umap"), ""), named.picture, f"{KEY}.picture:")
         for relation in named.features:

@@ -27,8 +27,9 @@ from saegrid.evidence.clusters.method import NOWHERE, Method, number_of, numbere
 
 SHARE = 0.8
 """Share of the originals in a draw."""
-MOST_ROWS = 2000
-"""Rows over which a silhouette is taken, drawn by seed where there are more."""
+MOST_ROWS = 1000
+"""Rows of a draw, of a silhouette and of shuffled rows at most, drawn by seed where there are more:
+the time of a clustering does not grow with the corpus."""
 
 
 class Rules(NamedTuple):
@@ -82,7 +83,8 @@ def choose(rows: np.ndarray, original: np.ndarray, rules: Rules) -> Chosen:
 
     original: (row,) what each is an edit or a sample of; whole ones are drawn.
     """
-    ks = [rules.k] if rules.k else [k for k in rules.ks if k < len(np.unique(rows, axis=0))]
+    most = min(len(np.unique(rows, axis=0)), len(rows) - 1)
+    ks = [rules.k] if rules.k else [k for k in rules.ks if k <= most] or [most]
     ks = ks if rules.method.counted else [0]
     drawn = subsamples(original, rules)
     shuffled = [_shuffled(rows, number, rules.seed) for number in range(rules.nulls)]
@@ -91,7 +93,8 @@ def choose(rows: np.ndarray, original: np.ndarray, rules: Rules) -> Chosen:
     tries = [_try(rows, k, drawn, rules, float(mean)) for k, mean in zip(ks, means, strict=True)]
     place, is_stable = _best(tries, rules.stable)
     best = tries[place]
-    empty = [_try(one, ks[place], drawn, rules, np.nan).stability for one in shuffled[:1]]
+    apart = drawn if len(rows) <= MOST_ROWS else subsamples(np.arange(MOST_ROWS), rules)
+    empty = [_try(one, ks[place], apart, rules, np.nan).stability for one in shuffled[:1]]
     largest = np.nan_to_num(null, nan=-1.0).max(axis=1) if len(null) else np.zeros(0)
     own = best.silhouette if np.isfinite(best.silhouette) else -1.0
     p = (1 + int((largest >= own - 1e-12).sum())) / (1 + len(largest))
@@ -128,7 +131,8 @@ def subsamples(original: np.ndarray, rules: Rules) -> list[np.ndarray]:
     """Rows of each draw, ascending: a share of the originals, whole."""
     names, number = np.unique(original, return_inverse=True)
     rng = exchange.generator(rules.seed, "clusters subsamples")
-    size = max(1, round(SHARE * len(names)))
+    share = min(SHARE, MOST_ROWS / max(len(original), 1))
+    size = max(1, round(share * len(names)))
     draws = []
     for _ in range(rules.draws):
         inside = np.zeros(len(names), bool)
@@ -168,9 +172,9 @@ def silhouette(rows: np.ndarray, labels: np.ndarray, seed: int) -> float:
 
 
 def _shuffled(rows: np.ndarray, number: int, seed: int) -> np.ndarray:
-    """The rows with each component shuffled by itself."""
+    """The rows with each component shuffled by itself, at most `MOST_ROWS` of them."""
     rng = exchange.generator(seed, f"clusters null {number}")
-    return rng.permuted(rows, axis=0)
+    return np.ascontiguousarray(rng.permuted(rows, axis=0)[:MOST_ROWS])
 
 
 def _scored(rows: np.ndarray, k: int, rules: Rules) -> float:

@@ -13,26 +13,38 @@ from saegrid.evidence.exchange import generator
 STARTS = 10
 STEPS = 100
 """Steps of a start, at most."""
+NEAR = 1e-4
+"""A start ends where the squared moves of its centres, summed, are at most this times the mean
+variance of a component, as in scikit-learn."""
 
 
 def fit(rows: np.ndarray, k: int, least: int, seed: int) -> np.ndarray:
     """(row,) int64 labels of at most k clusters: some stay empty where there are fewer different
     rows."""
     centres = _starts(rows, k, generator(seed, "clusters kmeans"))
-    norms = np.square(rows).sum(axis=1)
-    labels = np.zeros((STARTS, len(rows)), np.int64)
-    for step in range(STEPS):
-        # |row - centre|^2 less |row|^2, which is the same for all centres.
-        apart = np.square(centres).sum(axis=2)[:, :, None] - 2 * (centres @ rows.T)
-        new = apart.argmin(axis=1)
-        if step and np.array_equal(new, labels):
+    still = NEAR * rows.var(axis=0).mean()
+    moving = np.arange(STARTS)
+    for _ in range(STEPS):
+        labels, _ = _nearest(rows, centres[moving])
+        new = _centres(rows, labels, centres[moving])
+        moved = np.square(new - centres[moving]).sum(axis=(1, 2))
+        centres[moving] = new
+        moving = moving[moved > still]
+        if not len(moving):
             break
-        labels = new
-        centres = _centres(rows, labels, centres)
-    sums = np.take_along_axis(apart, new[:, None], axis=1)[:, 0].sum(axis=1) + norms.sum()
+    labels, apart = _nearest(rows, centres)
+    sums = apart.sum(axis=1) + np.square(rows).sum()
     # Starts that end in the same minimum differ in their last bits: the first of them is taken.
     best = np.flatnonzero(sums <= sums.min() * (1 + 1e-9) + 1e-12)[0]
-    return new[best].astype(np.int64)
+    return labels[best].astype(np.int64)
+
+
+def _nearest(rows: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(start, row) the nearest centre, and its squared distance less the row's squared length,
+    which is the same for all centres."""
+    apart = np.square(centres).sum(axis=2)[:, :, None] - 2 * (centres @ rows.T)
+    labels = apart.argmin(axis=1)
+    return labels, np.take_along_axis(apart, labels[:, None], axis=1)[:, 0]
 
 
 def _starts(rows: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
