@@ -106,7 +106,7 @@ class Flagged(NamedTuple):
     """Columns that are specific to no cluster."""
 
     reasons: list[list[str]]
-    """Of each column, empty where it is not flagged."""
+    """Reasons of each column, empty where it is not flagged."""
     norm_share: np.ndarray
     """(column,) float64 share of the squared norm."""
     n_top: np.ndarray

@@ -54,7 +54,7 @@ def of(row: Row, name: str, form: Any = two) -> Part:
 
 
 def verdict(rows: Sequence[Row]) -> Sentence:
-    """What the clusters are, in one sentence over all cells."""
+    """The clusters of all cells in one sentence: firm or not, and agreeing with labels or not."""
     codes, x = texts_of(rows, "codes"), texts_of(rows, "x")
     firm = [row for row in codes if is_distinct(row)]
     parts: list[Part] = [
@@ -162,7 +162,7 @@ def activations(row: Row) -> Sentence:
 
 
 def not_specific(rows: Sequence[Row], flagged: Sequence[Row]) -> tuple[Sentence, ...]:
-    """What was left out, and what would have decided."""
+    """Columns that were left out, and the one that would have decided."""
     massive = [row for row in flagged if "massive" in row["reasons"]]
     file = "flagged.parquet: reasons"
     first = said(
