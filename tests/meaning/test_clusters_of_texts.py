@@ -115,6 +115,13 @@ def test_tables_have_their_columns_and_definitions(tables):
     assert len(members) == 2 * N
 
 
+def test_a_cell_that_is_silent_has_no_clusters(world, monkeypatch, capsys):
+    monkeypatch.setattr(world, "features", world.features.select(np.array([4, 4])))
+    tables = world.tables(features=["firing"])
+    assert {row["representation"] for row in tables["clusterings"]} == {"x"}
+    assert "L1R-8x: 0 features fire on enough texts, no clusters" in capsys.readouterr().out
+
+
 def test_the_stage_knows_the_names_of_the_library():
     from saegrid.meaning.clusters import rows
     from saegrid.meaning.clusters import units as of

@@ -43,7 +43,8 @@ class Settings(Strict):
     draws: Annotated[int, Field(ge=20, le=10_000)] = 50
     """Draws of originals behind the stability."""
     nulls: Annotated[int, Field(ge=1, le=1000)] = 20
-    """Shuffles of the components, which have no clusters, that the silhouette is compared with."""
+    """Shuffles of the components, which have no clusters, that the silhouette is compared with;
+    below 19 no p can be 0.05 or less."""
     intervals: Annotated[int, Field(ge=20, le=100_000)] = 1000
     """Draws of originals behind intervals of the agreement with labels."""
     permutations: Annotated[int, Field(ge=19, le=100_000)] = 999

@@ -29,7 +29,7 @@ SHARE = 0.8
 """Share of the originals in a draw."""
 MOST_ROWS = 1000
 """Rows of a draw, of a silhouette and of shuffled rows at most, drawn by seed where there are more:
-the time of a clustering does not grow with the corpus."""
+the time of all draws does not grow with the corpus."""
 
 
 class Rules(NamedTuple):

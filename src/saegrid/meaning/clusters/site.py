@@ -35,6 +35,8 @@ from saegrid.meaning.clusters.tables import SCHEMAS
 from saegrid.meaning.clusters.units import Units, activations_of
 
 TEXTS, FEATURES = "texts", "features"
+FEWEST = 2
+"""Features that must fire on enough texts for clusters by codes."""
 TOP = 8
 """Features of a cluster that are shown and named by."""
 
@@ -82,14 +84,18 @@ def of_site(
 ) -> Tables:
     """The tables of a site, rows by table name; see `tables.SCHEMAS`.
 
-    Unusable where there are too few texts.
+    Unusable where there are too few texts. A cell whose features fire on too few has no rows.
     """
     check(units.n, settings["k"])
     site = Site(units, by, settings, {name: [] for name in SCHEMAS})
     x = of_activations(activations_of(units, activations), units)
     beside = _texts(site, x, None, None)
     for cell in cells:
-        _texts(site, of_codes(units, cell.features, settings["weighting"]), cell, beside)
+        rows = of_codes(units, cell.features, settings["weighting"])
+        if len(rows.ids) < FEWEST:
+            print(f"{cell.name}: {len(rows.ids)} features fire on enough texts, no clusters")
+            continue
+        _texts(site, rows, cell, beside)
         for relation in settings["features"]:
             _features(site, relation, cell)
     return site.out

@@ -156,7 +156,7 @@ def labels(row: Row) -> Sentence:
 
 
 def activations(row: Row) -> Sentence:
-    """The same of raw activations, the baseline."""
+    """Number of clusters by raw activations, the baseline, and their agreement with labels."""
     parts = [f"{row['site']}, raw activations by the same protocol: ", of(row, "k", count)]
     return said(*parts, " clusters, ", *ari(row), ".")
 
