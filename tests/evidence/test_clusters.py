@@ -32,8 +32,16 @@ from saegrid.evidence.clusters.specific import by_cluster, flagged, top_of
 from saegrid.evidence.clusters.weighting import deviations, weighted
 from saegrid.evidence.contrast import Unusable
 
-QUICK = {"method": "kmeans", "k": None, "least": 5, "draws": 20, "stable": 0.6, "seed": 42}
-KS = {"ks": range(2, 7), "nulls": 3}
+QUICK = {
+    "method": "kmeans",
+    "k": None,
+    "least": 5,
+    "draws": 20,
+    "nulls": 3,
+    "stable": 0.6,
+    "seed": 42,
+}
+KS = {"ks": range(2, 7)}
 Y = np.repeat(np.arange(4), 15)
 N = len(Y)
 
@@ -102,6 +110,19 @@ def test_hdbscan_finds_them_too_and_leaves_strangers_out():
     assert AS_MANY not in of, "its number cannot be set"
 
 
+def test_settings_are_those_of_the_rules():
+    rules = rules_of(QUICK | {"k": 7, "nulls": 11, "stable": 0.25, "seed": 3, "least": 9})
+    assert (rules.k, rules.nulls, rules.stable, rules.seed, rules.least) == (7, 11, 0.25, 3, 9)
+    assert rules.draws == 20 and rules.method.counted
+
+
+def test_hdbscan_of_noise_may_find_nothing():
+    x = np.random.default_rng(3).normal(size=(40, 10))
+    of = clustered(x, "none", method="hdbscan").of[WHOLE]
+    assert of.chosen.best.k == 0 and (of.labels == -1).all()
+    assert of.chosen.p == 1 and np.isnan(of.chosen.best.silhouette) and of.leader_share == 0
+
+
 def test_rows_without_clusters_are_not_said_to_have_some():
     x = np.random.default_rng(3).normal(size=(N, 12))
     of = clustered(x).of[WHOLE]
@@ -162,7 +183,7 @@ def test_draws_of_a_large_corpus_are_no_larger_than_those_of_a_small_one():
     rules = rules_of(QUICK)
     assert {len(rows) for rows in subsamples(np.arange(5000), rules)} == {1000}
     x = np.random.default_rng(0).normal(size=(1500, 2)) + 9 * (np.arange(1500) % 2)[:, None]
-    chosen = choose(x, np.arange(1500), rules_of(QUICK, ks=[2], nulls=1))
+    chosen = choose(x, np.arange(1500), rules_of(QUICK | {"nulls": 1}, ks=[2]))
     assert chosen.best.stability == 1 and np.isfinite(chosen.stability_null)
 
 

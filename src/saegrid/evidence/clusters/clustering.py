@@ -80,7 +80,7 @@ def rules_of(settings: Mapping[str, object], **more: object) -> Rules:
     """The rules of a clustering by the settings of the analysis; ValueError for an unknown
     method."""
     method = pick(METHODS, str(settings["method"]), f"{KEY}.method:")
-    names = ("k", "least", "draws", "stable", "seed")
+    names = ("k", "least", "draws", "nulls", "stable", "seed")
     return Rules(method, **({name: settings[name] for name in names} | more))  # type: ignore
 
 
@@ -93,7 +93,8 @@ def check(n: int, k: int | None, what: str = "texts") -> None:
         )
     if k is not None and k >= n:
         raise Unusable(
-            f"{KEY}.k: {k} clusters are more than {n} {what} can fill. Set k below {n}, or auto."
+            f"{KEY}.k: {k} clusters are more than {n} {what} can fill. Set k below {n}, or leave "
+            "it out."
         )
 
 
