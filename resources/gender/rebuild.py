@@ -7,22 +7,15 @@ import yaml
 
 HERE = Path(__file__).parent
 TOPICS = HERE.parent / "toy/topics.yaml"
-COLUMNS = ("word", "text", "topic", "form")
+COLUMNS = ("Word", "Category")
+"""As in the published list of gendered words, so that one config reads both."""
 
 
 def rows() -> list[dict[str, str]]:
-    """Every word of a topic: itself, as the model reads it in a text (behind a blank), its topic,
-    and whether it is a noun or a gerund (the last four of each list)."""
+    """Every word of a topic, behind the blank with which the model knows it from texts."""
     topics = yaml.safe_load(TOPICS.read_text(encoding="utf-8"))["topics"]
     return [
-        {
-            "word": word,
-            "text": f" {word}",
-            "topic": topic,
-            "form": "gerund" if number >= len(words) - 4 else "noun",
-        }
-        for topic, words in topics.items()
-        for number, word in enumerate(words)
+        {"Word": f" {word}", "Category": topic} for topic, words in topics.items() for word in words
     ]
 
 

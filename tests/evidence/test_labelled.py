@@ -19,6 +19,7 @@ SETTINGS = {
     "type": None,
     "folds": 2,
     "seed": 0,
+    "carried": False,
 }
 
 

@@ -3,13 +3,16 @@
 import json
 
 import pytest
+import yaml
+from snakemake.utils import update_config
 
-from asking import changed, config, files, inputs, jobs_of, mistakes, plan_of, spec
-from saegrid.stages.readout_texts import cells, described
+from asking import ROOT, changed, config, files, inputs, jobs_of, mistakes, plan_of, spec
+from saegrid.stages.readout_texts import cells, conventions, described
 from saegrid.stages.stage import At
+from toys import save, toy_bert
 
 pytestmark = pytest.mark.usefixtures("beside_repository")
-SITE, NEURONS = At("words", site="L15R"), At("words", site="L15N")
+SITE, NEURONS = At("words", site="L15M"), At("words", site="L15N")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def test_the_shipped_study_has_no_mistakes_and_its_page_comes_last(plan):
     jobs = jobs_of(plan, "all_readout")
     names = [job.stage.name for job in jobs]
     assert names[-1] == "readout" and files(plan, "readout.page") == ["results/gender/probes.html"]
-    assert names.count("readout_codes") == len(plan.cells) == 8
+    assert names.count("readout_codes") == len(plan.cells) == 4
     assert [j.at.site for j in jobs if j.stage.name == "readout_vectors"] == [
         "L15M",
         "L15N",
@@ -48,14 +51,14 @@ def test_a_further_site_is_captured_and_has_no_codes(plan):
         "L15R.safetensors",
     ]
     assert described(plan, NEURONS)["cells"] == []
-    named = ["L15R-frozen", "L15R-seed0", "L15R-seed1", "L15R-seed2"]
-    assert [place.cell for place in cells(plan, "L15R")] == named
+    named = ["L15M-frozen", "L15M-seed0", "L15M-seed1", "L15M-seed2"]
+    assert [place.cell for place in cells(plan, "L15M")] == named
     assert described(plan, SITE)["cells"] == named
 
 
 def test_padded_rows_are_run_where_they_are_asked_for(study, plan):
     assert inputs(plan, "readout_vectors", "padded", SITE) == [
-        "results/gender/words/readout/padded/L15R.safetensors"
+        "results/gender/words/readout/padded/L15M.safetensors"
     ]
     fewer = with_readout(study, vectors=["mean", "last"])
     assert inputs(fewer, "readout_vectors", "padded", SITE) == []
@@ -82,8 +85,8 @@ def test_settings_of_probes_decide_no_vector(plan):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"label": "topics"}, "analyses.readout.label: words has no label 'topics'. Did you mean"),
-        ({"type": "lemma"}, "analyses.readout.type: words has no label 'lemma'. Its labels: word"),
+        ({"label": "category"}, "analyses.readout.label: words has no label 'category'. Did you"),
+        ({"type": "lemma"}, "analyses.readout.type: words has no label 'lemma'. Its labels: Cat"),
         ({"vectors": ["means"]}, "analyses.readout.vectors: 'means' is unknown. Did you mean 'm"),
         (
             {"representations": ["code"]},
@@ -106,3 +109,42 @@ def test_sampled_tokens_are_refused(study):
     problems = mistakes(changed(plan_of(study), sampled), "all_readout")
     assert len(problems) == 1
     assert problems[0].startswith("corpora.words.tokens.context: analyses.readout needs every")
+
+
+def over(study, name):
+    """The study with a config laid over it, as Snakemake merges them."""
+    merged = json.loads(json.dumps(study))
+    update_config(merged, yaml.safe_load((ROOT / f"config/over/gender-{name}.yaml").read_text()))
+    return merged
+
+
+def test_words_in_sentences_have_no_padded_rows(study):
+    carried = over(study, "carried")
+    plan = plan_of(carried)
+    assert mistakes(plan) == [] and conventions(plan) == ["mean", "last"]
+    assert json.loads(spec(plan, "readout_texts", At("words")))["readout"]["carried"] is True
+    carried["analyses"]["readout"]["vectors"] = ["padded"]
+    problems = mistakes(plan_of(carried), "all_readout")
+    assert len(problems) == 1
+    assert problems[0].startswith("analyses.readout.vectors: padded is of words alone")
+
+
+def test_the_words_of_two_genders_on_a_small_model(study, shared_data, monkeypatch):
+    monkeypatch.setenv("SAEGRID_DATA", str(shared_data))
+    plan = plan_of(over(study, "stories"))
+    assert mistakes(plan) == [] and conventions(plan) == ["mean", "last", "padded"]
+    assert [str(site) for site in plan.sites] == ["L0M", "L0N", "L0R", "L2M", "L2N", "L2R"]
+
+
+def test_an_encoder_has_no_padded_rows(study, tmp_path, shared_data, monkeypatch):
+    """Its config is that of the sentence encoder, read without its package."""
+    monkeypatch.setenv("SAEGRID_DATA", str(shared_data))
+    named = over(study, "minilm")
+    named["model"]["path"] = str(save(toy_bert(layers=4), tmp_path))
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_text((ROOT / "resources/toy/model" / name).read_text())
+    assert conventions(plan_of(named)) == ["mean", "last"]
+    named["analyses"]["readout"]["vectors"] = ["mean", "padded"]
+    problems = mistakes(plan_of(named), "all_readout")
+    assert len(problems) == 1
+    assert problems[0].startswith("analyses.readout.vectors: padded feeds pads as tokens, which")

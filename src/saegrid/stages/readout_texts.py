@@ -10,6 +10,8 @@ from saegrid.evidence.probes.conventions import CONVENTIONS, PADDED
 from saegrid.models import family_of
 from saegrid.stages.places import on_main, once
 from saegrid.stages.stage import CORPUS, At, Many, Needs, One, Plan, Read, Source, Stage, Weight
+from saegrid.text.corpora.items import MADE
+from saegrid.text.corpora.rows import CARRIED
 
 REPRESENTATIONS = ("x", "pca", "codes", "random")
 """Descriptions of the texts at a site."""
@@ -26,19 +28,25 @@ def is_causal(plan: Plan) -> bool:
     return config is None or family_of(config, plan.study.model.family).causal
 
 
+def is_carried(plan: Plan) -> bool:
+    """True if the texts are words in sentences."""
+    return plan.corpora[plan.main].settings.source.kind == CARRIED
+
+
 def conventions(plan: Plan) -> list[str]:
     """The conventions of a study: those named, else all that the model can have."""
     named = section(plan).vectors
     if named is not None:
         return list(dict.fromkeys(named))
-    return [name for name in CONVENTIONS if name not in PADDED or is_causal(plan)]
+    pads = is_causal(plan) and not is_carried(plan)
+    return [name for name in CONVENTIONS if name not in PADDED or pads]
 
 
 def check(plan: Plan) -> None:
     """ConfigError where a name is unknown, or the corpus or the model cannot answer."""
     named, key = section(plan), "analyses.readout"
     corpus = plan.study.corpora[plan.main]
-    labels = corpus.source.labels
+    labels = [*corpus.source.labels, *(MADE if is_carried(plan) else ())]
     try:
         for name in named.vectors or ():
             entry(CONVENTIONS, name, f"{key}.vectors:")
@@ -51,7 +59,7 @@ def check(plan: Plan) -> None:
         if column is not None and column not in labels:
             raise ConfigError(
                 f"{key}.{field}: {plan.main} has no label {column!r}."
-                f"{nearest(column, list(labels))} Its labels: {', '.join(labels) or 'none'}. Name "
+                f"{nearest(column, labels)} Its labels: {', '.join(labels) or 'none'}. Name "
                 f"the column under corpora.{plan.main}.source.labels."
             )
     if named.classes is not None and len({*named.classes}) != 2:
@@ -67,7 +75,14 @@ def check(plan: Plan) -> None:
 
 def _check_padded(plan: Plan) -> None:
     """ConfigError where texts in padded rows are asked for that the model cannot read."""
-    if {*PADDED} & {*conventions(plan)} and not is_causal(plan):
+    if not {*PADDED} & {*conventions(plan)}:
+        return
+    if is_carried(plan):
+        raise ConfigError(
+            "analyses.readout.vectors: padded is of words alone, and those of the corpus "
+            f"{plan.main} stand in sentences. Leave padded out."
+        )
+    if not is_causal(plan):
         raise ConfigError(
             "analyses.readout.vectors: padded feeds pads as tokens, which would change the words "
             f"before them in {plan.study.model.path}, a model that reads both ways. Leave padded "
@@ -153,7 +168,8 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
     chosen = section(plan).model_dump(
         mode="json", include={"label", "classes", "type", "folds", "seed"}
     )
-    return {"readout": {"corpus": plan.main, **chosen}, **tokenizer(plan)}
+    own = {"corpus": plan.main, "carried": is_carried(plan), **chosen}
+    return {"readout": own, **tokenizer(plan)}
 
 
 READOUT_TEXTS = Stage(

@@ -13,6 +13,7 @@ from saegrid.evidence.contrast import Unusable, main_view
 from saegrid.evidence.probes.problem import Split, folds
 from saegrid.evidence.probes.selection import Matrix
 from saegrid.evidence.texts import View, texts
+from saegrid.text.corpora.carried import PLACE
 
 SCHEMA = pa.schema(
     [
@@ -77,8 +78,9 @@ def words(
     and texts that are left out, by reason.
 
     tables: items, tokens and spans of the corpus; kept: (item,) bool; unknown: token ids that stand
-    for what the vocabulary does not have; settings: corpus, label, classes, type, folds, seed.
-    Unusable where the texts cannot answer. Prints what is left out.
+    for what the vocabulary does not have; settings: corpus, label, classes, type, folds, seed,
+    carried (the texts are words in sentences, of which the words' tokens alone count). Unusable
+    where the texts cannot answer. Prints what is left out.
     """
     items, tokens, spans = tables
     every = texts(items, tokens, spans)
@@ -86,13 +88,15 @@ def words(
     classes = _classes(label, kept, settings)
     view = every.views[main_view(every)]
     token = _tokens(view, every.n)
+    if settings["carried"]:
+        token = carried(items, tokens, token)
     chosen = [i for i in np.flatnonzero(kept).tolist() if label[i] in classes]
     ids = tokens["token_id"].to_numpy()
     blank = [i for i in chosen if not len(token[i])]
     unspelled = [i for i in chosen if len(token[i]) and np.isin(ids[token[i]], unknown).all()]
     lost = {*blank, *unspelled}
     chosen = [i for i in chosen if i not in lost]
-    shown = items[settings["type"] or "edited"].to_pylist()
+    shown = items[settings["type"] or ("word" if settings["carried"] else "edited")].to_pylist()
     if not chosen and lost:
         raise Unusable(
             f"corpora.{settings['corpus']}: the tokenizer spells none of {len(lost)} labelled "
@@ -106,7 +110,7 @@ def words(
     _check(y, kind, classes, settings)
     columns = {
         "item": chosen,
-        "text": [str(shown[i]) for i in chosen],
+        "text": [str(shown[i]).strip() for i in chosen],
         "label": [label[i] for i in chosen],
         "y": y,
         "type": kind,
@@ -164,6 +168,27 @@ def _tokens(view: View, n: int) -> list[np.ndarray]:
     order = np.lexsort((view.token, view.item))
     counts = np.bincount(view.item, minlength=n)
     return np.split(view.token[order], np.cumsum(counts)[:-1])
+
+
+def carried(items: pa.Table, tokens: pa.Table, token: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Of the tokens of each sentence those of its word: those with a letter of it, at its place
+    in the template. Unusable where tokens do not spell the sentence."""
+    pieces = tokens["text"].to_pylist()
+    columns = (items[name].to_pylist() for name in ("edited", "word", "template"))
+    out = []
+    for number, (text, word, template) in enumerate(zip(*columns, strict=True)):
+        own = token[number]
+        spelled = [pieces[index] for index in own]
+        if len(own) and "".join(spelled) != text:
+            raise Unusable(
+                f"corpora: the tokens of {text!r} spell {''.join(spelled)!r}, so that its word "
+                "cannot be told from the others. Take `special_tokens: plain` and strip: both."
+            )
+        first = template.index(PLACE)
+        stops = np.cumsum([len(piece) for piece in spelled])
+        starts = stops - [len(piece) for piece in spelled]
+        out.append(own[(stops > first) & (starts < first + len(word))] if len(own) else own)
+    return out
 
 
 def _check(
