@@ -2,14 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
 import yaml
 from snakemake.utils import update_config
 
 from asking import ROOT, changed, config, files, inputs, jobs_of, mistakes, plan_of, spec
+from mistaken import told
+from saegrid.base import io
 from saegrid.stages.readout_texts import cells, conventions, described
 from saegrid.stages.stage import At
-from toys import save, toy_bert
+from toys import save, toy, toy_bert
 
 pytestmark = pytest.mark.usefixtures("beside_repository")
 SITE, NEURONS = At("words", site="L15M"), At("words", site="L15N")
@@ -148,3 +151,48 @@ def test_an_encoder_has_no_padded_rows(study, tmp_path, shared_data, monkeypatch
     problems = mistakes(plan_of(named), "all_readout")
     assert len(problems) == 1
     assert problems[0].startswith("analyses.readout.vectors: padded feeds pads as tokens, which")
+
+
+def test_the_published_model_and_its_sae_are_read(study, tmp_path, shared_data, monkeypatch):
+    """A GPT-Neo and an SAE in SAELens' layout, in the places of those published."""
+    save(toy("gpt_neo", vocab=2100), tmp_path / "model")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        text = (ROOT / "resources/toy/model" / name).read_text()
+        (tmp_path / "model" / name).write_text(text)
+    shapes = {"W_enc": (32, 64), "b_enc": (64,), "W_dec": (64, 32), "b_dec": (32,)}
+    tensors = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    io.write_tensors(tmp_path / "sae/sae_weights.safetensors", tensors)
+    io.write_json(tmp_path / "sae/cfg.json", PUBLISHED | {"d_in": 32, "d_sae": 64})
+    places = {"TINYSTORIES": "model", "TINYSTORIES_SAE": "sae"}
+    for variable, folder in places.items():
+        monkeypatch.setenv(variable, str(tmp_path / folder))
+    monkeypatch.setenv("SAEGRID_DATA", str(shared_data))
+    named = over(study, "tinystories")
+    plan = plan_of(named)
+    assert told(named) == [] and mistakes(plan) == []
+    assert conventions(plan) == ["mean", "last", "padded"]
+    assert [place.cell for place in cells(plan, "L0M")][1] == "L0M-published"
+
+
+PUBLISHED = {
+    "architecture": "standard",
+    "activation_fn_str": "relu",
+    "activation_fn_kwargs": {},
+    "apply_b_dec_to_input": False,
+    "finetuning_scaling_factor": False,
+    "context_size": 512,
+    "model_name": "tiny-stories-1L-21M",
+    "hook_name": "blocks.0.hook_mlp_out",
+    "hook_layer": 0,
+    "hook_head_index": None,
+    "prepend_bos": True,
+    "dataset_path": "apollo-research/roneneldan-TinyStories-tokenizer-gpt2",
+    "dataset_trust_remote_code": True,
+    "normalize_activations": "none",
+    "dtype": "float32",
+    "device": "cuda",
+    "sae_lens_training_version": "3.18.2",
+    "model_from_pretrained_kwargs": {},
+    "seqpos_slice": None,
+}
+"""The config of an SAE as SAELens 3.18.2 writes it."""

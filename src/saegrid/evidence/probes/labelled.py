@@ -171,8 +171,8 @@ def _tokens(view: View, n: int) -> list[np.ndarray]:
 
 
 def carried(items: pa.Table, tokens: pa.Table, token: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Of the tokens of each sentence those of its word: those with a letter of it, at its place
-    in the template. Unusable where tokens do not spell the sentence."""
+    """The tokens of the word of each sentence: those with a letter of it, at its place in the
+    template. Unusable where tokens do not spell the sentence."""
     pieces = tokens["text"].to_pylist()
     columns = (items[name].to_pylist() for name in ("edited", "word", "template"))
     out = []
