@@ -152,7 +152,7 @@ def test_counts_and_what_chance_gives():
 
 
 def test_shortlist_begins_with_significant_units():
-    codes, dense, y = drawn()
+    _, dense, y = drawn()
     dense[:, 5] += 3 * y * dense[:, 5].std()
     dense[:, 9] = 1.0
     of = compare.compare(dense, y, np.arange(312), 200, 0)
