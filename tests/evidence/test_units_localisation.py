@@ -134,8 +134,8 @@ def test_planted_units_are_stable_and_others_are_not(form):
         stability.by_l1(matrix, problem.y, chosen, 3),
     ):
         assert set(np.argsort(-one.share, kind="stable")[:3]) == {0, 1, 2}
-        assert len(one.stable()) >= 2 and set(one.stable()) <= {0, 1, 2}
-        assert one.bound == pytest.approx(one.q**2 / (0.5 * UNITS))
+        assert len(one.stable(0.75)) >= 2 and set(one.stable(0.75)) <= {0, 1, 2}
+        assert one.bound(0.75) == pytest.approx(one.q**2 / (0.5 * UNITS))
 
 
 def test_stable_units_of_nothing_stay_within_their_bound():
@@ -144,8 +144,8 @@ def test_stable_units_of_nothing_stay_within_their_bound():
         y = rng.permutation((np.arange(N) < N // 2) * 1.0)
         matrix = rng.normal(size=(N, UNITS))
         one = stability.by_rank(matrix, y, stability.halves(y, np.arange(N), 30, seed), 5)
-        seen, allowed = seen + len(one.stable()), allowed + one.bound
-    assert seen <= 1.5 * allowed and one.bound == pytest.approx(25 / 30)
+        seen, allowed = seen + len(one.stable(0.75)), allowed + one.bound(0.75)
+    assert seen <= 1.5 * allowed and one.bound(0.75) == pytest.approx(25 / 30)
 
 
 def test_halves_take_whole_word_types():

@@ -16,7 +16,6 @@ from scipy import sparse
 from saegrid.evidence.exchange import generator
 from saegrid.evidence.probes.selection import Matrix, strengths, strongest
 
-THRESHOLD = 0.75
 RANK, L1 = "rank", "l1"
 METHODS = {
     RANK: "the q units of the largest strength in the half",
@@ -33,10 +32,12 @@ class Stability(NamedTuple):
     """(unit,) share of halves that select it."""
     q: float
     """Mean number of units that a half selects."""
-    bound: float
-    """Expected number of stable units without an effect, at most."""
 
-    def stable(self, threshold: float = THRESHOLD) -> np.ndarray:
+    def bound(self, threshold: float) -> float:
+        """Expected number of stable units without an effect, at most: q^2 / ((2 t - 1) p)."""
+        return self.q**2 / ((2 * threshold - 1) * len(self.share))
+
+    def stable(self, threshold: float) -> np.ndarray:
         """(stable,) units, those selected most often first."""
         order = np.lexsort((np.arange(len(self.share)), -self.share))
         return order[self.share[order] >= threshold]
@@ -75,8 +76,7 @@ def _summed(selected: Iterator[np.ndarray], units: int, times: int) -> Stability
     counts = np.zeros(units, np.int64)
     for one in selected:
         counts[one] += 1
-    q = float(counts.sum() / times)
-    return Stability(counts / times, q, q**2 / ((2 * THRESHOLD - 1) * units))
+    return Stability(counts / times, float(counts.sum() / times))
 
 
 def _in_deviations(matrix: Matrix) -> np.ndarray | sparse.csr_matrix:
