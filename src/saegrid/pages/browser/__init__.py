@@ -3,3 +3,6 @@
 Both return the text of one HTML file and read nothing but tables; `io.write_text` writes it. Text
 from a corpus travels as compressed data and reaches the document as text, never as markup.
 """
+
+SECTIONS: dict[str, str] = {}
+"""Sections of the page of a readout in their order, each a function, see `probed.Build`."""
