@@ -148,7 +148,9 @@ def test_the_metric_has_a_band_of_three_seeds_and_the_frozen_one_lies_below(loca
 
 def test_a_band_needs_three_defined_values():
     row = {"site": "L1R", "convention": "mean", "k": 1, "group": "a", "value": 0.5}
-    three = [{**row, "cell": cell, "value": v} for cell, v in zip("abc", (0.4, 0.5, 0.6), strict=True)]
+    three = [
+        {**row, "cell": cell, "value": v} for cell, v in zip("abc", (0.4, 0.5, 0.6), strict=True)
+    ]
     (one,) = local_table.bands(three)
     assert one["n"] == 3 and "verdict" not in one
     assert local_table.bands(three[:2]) == []

@@ -10,5 +10,8 @@ with start(snakemake) as job:
     tensors = io.read_tensors(job.input.vectors)
     x = {name: tensors[f"x/{name}"] for name in settings["vectors"]}
     answer = of_site(words, described(job.input, settings), x, settings)
-    for name, table in answer._asdict().items():
-        io.write_table(job.output[name], table, job.spec)
+    io.write_table(job.output.curves, answer.curves, job.spec)
+    io.write_table(job.output.spread, answer.spread, job.spec)
+    io.write_table(job.output.stability, answer.stability, job.spec)
+    io.write_table(job.output.metric, answer.metric, job.spec)
+    io.write_table(job.output.bands, answer.bands, job.spec)

@@ -8,6 +8,8 @@ from saegrid.job import start
 with start(snakemake) as job:
     words, settings = read_words(job.input.texts), job.settings
     answer = of_site(words, described(job.input, settings), settings["site"], settings)
-    for name in ("summary", "listed", "histograms", "power"):
-        io.write_table(job.output[name], getattr(answer, name), job.spec)
+    io.write_table(job.output.summary, answer.summary, job.spec)
+    io.write_table(job.output.listed, answer.listed, job.spec)
+    io.write_table(job.output.histograms, answer.histograms, job.spec)
+    io.write_table(job.output.power, answer.power, job.spec)
     io.write_tensors(job.output.tensors, answer.tensors, job.spec)

@@ -72,6 +72,6 @@ READOUT_LOCALISATION = Stage(
     settings=settings,
     part_of="readout",
     ends=sites,
-    needs=Needs(memory=4000, minutes=120, group="readout"),
+    needs=Needs(memory=4000, minutes=120, group="cells"),
     weighs=lambda sizes, at: Weight(write=500_000),
 )

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from saegrid.base.section import Positive, Strict
+from saegrid.base.words import Site
 from saegrid.stages.readout_texts import READS, described, section, sites
 from saegrid.stages.stage import CORPUS, At, Needs, Plan, Sizes, Stage, Weight
 
@@ -32,17 +33,10 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
 def weighs(sizes: Sizes, at: At) -> Weight:
     """Fourteen numbers of each unit of each description."""
     plan = sizes.plan
-    width = plan.model.width(sites_of(plan)[at.site]) if plan.model.sizes else 0
+    width = plan.model.width(Site.parse(at.site)) if plan.model.sizes else 0
     features = sum(sizes.sae(str(c)).d_sae for c in plan.cells if str(c.site) == at.site)
     units = (2 * width + 2 * features) * len(described(plan, at)["vectors"])
     return Weight(write=8 * 14 * units + 200_000)
-
-
-def sites_of(plan: Plan) -> dict[str, Any]:
-    """Sites of the readout by name."""
-    from saegrid.base.words import Site
-
-    return {place.site: Site.parse(place.site) for place in sites(plan)}
 
 
 READOUT_UNITS = Stage(
@@ -58,6 +52,6 @@ READOUT_UNITS = Stage(
     settings=settings,
     part_of="readout",
     ends=sites,
-    needs=Needs(memory=4000, minutes=60, group="readout"),
+    needs=Needs(memory=4000, minutes=60, group="cells"),
     weighs=weighs,
 )

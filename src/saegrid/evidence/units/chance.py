@@ -1,4 +1,4 @@
-"""What many tests give where nothing differs, if they are exact and independent."""
+"""Results of many tests where nothing differs, if they are exact and independent."""
 
 from math import exp, expm1, log1p
 

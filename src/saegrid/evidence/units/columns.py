@@ -45,7 +45,7 @@ def density(matrix: Matrix) -> np.ndarray:
 
 
 def lifted(matrix: Matrix) -> sparse.csc_matrix:
-    """The same columns without numbers below 0, as ranks of sparse columns want them: dense ones
+    """Columns without numbers below 0, as ranks of sparse columns want them: dense ones
     less their least value, which changes no rank."""
     if sparse.issparse(matrix):
         if matrix.nnz and matrix.data.min() < 0:

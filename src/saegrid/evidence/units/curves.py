@@ -25,7 +25,8 @@ class Curve(NamedTuple):
     """AUROC at each number of units."""
 
     k: list[int | None]
-    """Numbers of units, ascending; None, the last, for all of them."""
+    """Numbers of units, ascending; None, the last, for all of them. Components have no such end:
+    all of them are x, turned."""
     values: np.ndarray
     """(k, draw + 1) AUROC, mean over the folds; column 0 the texts as they are, the others texts
     whose word types are drawn again."""
@@ -71,14 +72,21 @@ def curve(
     """
     shuffled = problem.shuffled(shuffles, seed)
     ks = sorted(set(ks))
-    results = classify(problem, columns, ks, penalties, shuffled, methods=(SPARSE, ALL))
+    methods = (SPARSE,) if callable(columns) else (SPARSE, ALL)
+    results = classify(problem, columns, ks, penalties, shuffled, methods=methods)
     values = [
         by_folds(one.prediction, problem.y, problem.fold, weight, problem.kind) for one in results
     ]
     chance = [np.nanmean(one.chance) if one.chance else np.nan for one in results]
     described = columns(problem.splits()[0]) if callable(columns) else columns
     prediction = np.stack([one.prediction for one in results])
-    return Curve([*ks, None], np.stack(values), np.array(chance), described.shape[1], prediction)
+    return Curve(
+        [one.method.k for one in results],
+        np.stack(values),
+        np.array(chance),
+        described.shape[1],
+        prediction,
+    )
 
 
 def subsets(matrix: Matrix, candidates: int, times: int, seed: int) -> list[np.ndarray]:

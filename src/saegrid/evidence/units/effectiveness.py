@@ -98,7 +98,7 @@ def pooled(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
 
 
 def place(value: float, of: Band) -> str:
-    """Where a value stands to a band: above, within, below."""
+    """The place of a value beside a band: above, within, below."""
     if value > of.high:
         return ABOVE
     return BELOW if value < of.low else WITHIN

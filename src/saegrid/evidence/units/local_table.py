@@ -35,10 +35,10 @@ SPREAD = pa.schema(
         ("l0", pa.float64()),
     ]
 )
-"""auroc: of all units; participation: ratio of their weights; own_k: units that reach the share of
-the AUROC of all units of the description above .5, x_k: of all channels of x, inf where none of the
-numbers tried does; own_unknown: share of draws in which the AUROC is not above .5; l0: units that
-are not 0 on a text, on average."""
+"""auroc: of all units, of components that of x; participation: ratio of their weights; own_k:
+units that reach the share of the AUROC of all units of the description above .5, x_k: of all
+channels of x, inf where none of the numbers tried does; own_unknown: share of draws in which the
+AUROC is not above .5; l0: units that are not 0 on a text, on average."""
 STABILITY = pa.schema(
     [
         *HEAD,
@@ -96,7 +96,7 @@ class Answer(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """What all descriptions of a site have in common."""
+    """All that the descriptions of a site have in common."""
 
     words: Words
     problem: Problem
@@ -137,11 +137,11 @@ def of_site(
             rows[name] += several
         print(f"{one.representation} {one.cell or one.site} {one.convention}", flush=True)
     tables = (CURVES, SPREAD, STABILITY, METRIC)
-    made = [
+    built = [
         pa.Table.from_pylist(several, schema)
         for several, schema in zip(rows.values(), tables, strict=True)
     ]
-    return Answer(*made, pa.Table.from_pylist(bands(rows["metric"]), BANDS))
+    return Answer(*built, pa.Table.from_pylist(bands(rows["metric"]), BANDS))
 
 
 def _of_description(
@@ -184,10 +184,11 @@ def _spread(
     head: Mapping[str, Any], of: curves.Curve, full: np.ndarray, matrix: Any, asked: _Asked
 ) -> dict[str, Any]:
     share = asked.settings["share"]
-    row = {**head, "units": of.candidates, "auroc": _number(of.values[-1, 0])}
+    own = of.values[-1] if of.k[-1] is None else full
+    row = {**head, "units": of.candidates, "auroc": _number(own[0])}
     w = spread.weights(matrix, asked.words.y, asked.settings["l2"][0])
     row["participation"] = _number(spread.participation(w))
-    for name, reached in (("own", of.values[-1]), ("x", full)):
+    for name, reached in (("own", own), ("x", full)):
         needed = spread.needed(of.k, of.values, reached, share)
         row |= {f"{name}_{key}": _number(value) for key, value in needed._asdict().items()}
     row["l0"] = float((matrix != 0).sum() / matrix.shape[0])
@@ -226,9 +227,9 @@ def _metric(
         if fvu is None:
             row["reason"] = "the SAE reconstructs another site"
         else:
-            made = effectiveness(auc, full, fvu)
-            row |= {key: _number(getattr(made, key)) for key in ("value", "low", "high")}
-            row |= {"reason": made.reason or None, "fvu": _number(fvu[0])}
+            e = effectiveness(auc, full, fvu)
+            row |= {key: _number(getattr(e, key)) for key in ("value", "low", "high")}
+            row |= {"reason": e.reason or None, "fvu": _number(fvu[0])}
         out.append(row)
     return out
 

@@ -1,4 +1,4 @@
-"""What Welch's test can see of a unit that is silent on most texts.
+"""The power of Welch's test on a unit that is silent on most texts.
 
 A unit that fires on k of n texts has its least p where it fires on texts of one class alone, and
 with one and the same value: with q = k / n_a,

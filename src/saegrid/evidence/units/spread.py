@@ -56,7 +56,7 @@ def needed(
 ) -> Needed:
     """The least k whose AUROC is at least .5 + share (full - .5).
 
-    k, values: of a `Curve`, of which the last, all units, is not counted; full: (draw + 1,) the
+    k, values: of a `Curve`, of which all units together are not counted; full: (draw + 1,) the
     AUROC that is to be reached.
     """
     tried = np.array([one for one in k if one is not None], float)

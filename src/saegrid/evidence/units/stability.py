@@ -26,7 +26,7 @@ METHODS = {
 
 
 class Stability(NamedTuple):
-    """How often each unit is selected."""
+    """The share of halves in which each unit is selected."""
 
     share: np.ndarray
     """(unit,) share of halves that select it."""
