@@ -27,7 +27,7 @@ class Line(NamedTuple):
     right: tuple[str, dict[str, Any], str] | None
     """Likewise of the corrected number."""
     how: str
-    """How the corrected number differs, in words."""
+    """Difference of the corrected number in words."""
 
 
 SELECTIVITY, PROBES = "readout_probes.selectivity", "readout_probes.probes"
@@ -109,9 +109,9 @@ def section(facts: Mapping[str, Any], tables: Tables) -> Section | None:
         return None
     site, cell = place
     same = PADDED if PADDED in facts["vectors"] else facts["vectors"][0]
-    found = {name: at_site(rows, facts, site) for name, rows in tables.items()}
+    read = {name: at_site(rows, facts, site) for name, rows in tables.items()}
     first = facts["vectors"][0]
-    rows = [row_of(name, line, known, found, cell, (same, first)) for name, line in LINES.items()]
+    rows = [row_of(name, line, known, read, cell, (same, first)) for name, line in LINES.items()]
     rows = [row for row in rows if row is not None]
     apart = "" if same == PADDED else " (this model can have no padded rows)"
     blocks: list[str | Table] = [
@@ -149,14 +149,14 @@ def row_of(
     name: str,
     line: Line,
     known: Mapping[str, Any],
-    found: Mapping[str, Sequence[Row]],
+    read: Mapping[str, Sequence[Row]],
     cell: str,
     vectors: tuple[str, str],
 ) -> dict[str, Any] | None:
     """A row of the table; None where its tables are not there. vectors: of the same formula and of
     the corrected number."""
     asked = [one for one in (line.same, line.right) if one]
-    if any(table not in found for table, _, _ in asked):
+    if any(table not in read for table, _, _ in asked):
         return None
     published = known["numbers"].get(name, {})
     row: dict[str, Any] = {"words": line.words, "how": line.how}
@@ -165,7 +165,7 @@ def row_of(
         for kind, one, vector in zip(
             ("same", "right"), (line.same, line.right), vectors, strict=True
         ):
-            value = number(found[one[0]], one, side, cell, vector) if one else None
+            value = number(read[one[0]], one, side, cell, vector) if one else None
             row[f"{kind}_{side}"] = shown(line.form, value)
     return row
 
