@@ -9,7 +9,9 @@ from saegrid.evidence.probes.conventions import CONVENTIONS
 from saegrid.pages.browser import SECTIONS
 from saegrid.stages.evidence import frozen
 from saegrid.stages.places import on_main, once
+from saegrid.stages.readout_localisation import LocalisationSettings
 from saegrid.stages.readout_texts import cells, conventions, sites
+from saegrid.stages.readout_units import UnitSettings
 from saegrid.stages.stage import STUDY, At, Many, Needs, Plan, Source, Stage, Write
 
 
@@ -41,6 +43,8 @@ class Settings(Strict):
     """Draws of word types behind intervals."""
     seed: Seed = 0
     """Seed of folds, draws and random directions."""
+    units: UnitSettings = UnitSettings()
+    localisation: LocalisationSettings = LocalisationSettings()
 
 
 def outputs(plan: Plan) -> list[str]:

@@ -4,5 +4,8 @@ Both return the text of one HTML file and read nothing but tables; `io.write_tex
 from a corpus travels as compressed data and reaches the document as text, never as markup.
 """
 
-SECTIONS: dict[str, str] = {}
+SECTIONS: dict[str, str] = {
+    "units": "saegrid.pages.browser.probed_units:section",
+    "localisation": "saegrid.pages.browser.probed_localisation:section",
+}
 """Sections of the page of a readout in their order, each a function, see `probed.Build`."""

@@ -35,6 +35,25 @@ class Table(NamedTuple):
     """True if it is opened by a click."""
 
 
+def by_vector(
+    facts: Mapping[str, Any],
+    columns: Sequence[Column],
+    rows: Sequence[Mapping[str, Any]],
+    caption: str,
+    source: str,
+) -> list[Table]:
+    """A table of the rows of the first convention, and one of those of the others, opened by a
+    click. The rows say which in their entry `vector`."""
+    first = facts["vectors"][0]
+    ours = [row for row in rows if row["vector"] == first]
+    others = [row for row in rows if row["vector"] != first]
+    out = [Table(columns, ours, caption, source)] if ours else []
+    if others:
+        rest = "The same of the other vectors: " + ", ".join(facts["vectors"][1:])
+        out.append(Table(columns, others, rest, source, is_folded=True))
+    return out
+
+
 class Charts(NamedTuple):
     """Charts of a section, side by side."""
 
