@@ -10,6 +10,7 @@ from saegrid.pages.browser import SECTIONS
 from saegrid.stages.evidence import frozen
 from saegrid.stages.places import on_main, once
 from saegrid.stages.readout_localisation import LocalisationSettings
+from saegrid.stages.readout_probes import ProbeSettings
 from saegrid.stages.readout_texts import cells, conventions, sites
 from saegrid.stages.readout_units import UnitSettings
 from saegrid.stages.stage import STUDY, At, Many, Needs, Plan, Source, Stage, Write
@@ -43,6 +44,8 @@ class Settings(Strict):
     """Draws of word types behind intervals."""
     seed: Seed = 0
     """Seed of folds, draws and random directions."""
+    probes: ProbeSettings = ProbeSettings()
+    """Probes with their controls."""
     units: UnitSettings = UnitSettings()
     localisation: LocalisationSettings = LocalisationSettings()
 

@@ -8,17 +8,18 @@ each other one what a probe of the blocks before it makes them cost:
 
 The probe is logistic regression, with one of several L2 penalties on all units or on the k units of
 the largest strength: the one under which the blocks before would have cost least (until one has,
-the strongest penalty). Its probabilities are mixed with 1 / K
-by the weight 1 / (m + 2) after m texts, so that no label costs an unlimited number of bits; while
-all labels so far are of one class, the probability is Laplace's rule, (count + 1) / (m + K).
+the strongest penalty). Its probabilities are mixed with 1 / K by the weight 1 / (m + 2) after m
+texts, so that no label costs an unlimited number of bits; while all labels so far are of one class,
+the probability is Laplace's rule, (count + 1) / (m + K).
 
-compression = n log2 K / L; L / (n H), H the entropy of the labels' shares, says what is saved beside
-knowing these; surplus = L - n l, l the bits of a text in the last block (Whitney et al. 2020, with l
-as the tolerance), is what learning itself costs. Whole word types follow one another: a block ends
-with the last text of its type.
+compression = n log2 K / L; L / (n H), H the entropy of the labels' shares, says what is saved
+beside knowing these; surplus = L - n l, l the bits of a text in the last block (Whitney et al.
+2020, with l as the tolerance), is what learning itself costs. Whole word types follow one another:
+a block ends with the last text of its type.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -99,7 +100,7 @@ def code(
     ends = block_ends(type[rows])
     costs = np.zeros(PROBES)
     bits = [float(ends[0] * np.log2(CLASSES_OF))]
-    for begin, end in zip(ends[:-1], ends[1:], strict=True):
+    for begin, end in pairwise(ends):
         each = _block(columns, y, rows[:begin], rows[begin:end])
         bits.append(float(each[int(np.argmin(costs))]))
         costs += each

@@ -1,5 +1,5 @@
-"""What an SAE keeps of what activations say of labels: probes on x, its reconstruction, its codes and
-its error, and the selectivity of reconstructed activations."""
+"""What an SAE keeps of what activations say of labels: probes on x, its reconstruction, its codes
+and its error, and the selectivity of reconstructed activations."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -59,9 +59,7 @@ def differences(
 ) -> dict[str, tuple[Score, Score]]:
     """AUROC of each probe, and the same less that of the probe `beside`, paired."""
     values = {name: areas(task, one.prediction, drawn) for name, one in probes.items()}
-    return {
-        name: (interval(one), interval(one - values[beside])) for name, one in values.items()
-    }
+    return {name: (interval(one), interval(one - values[beside])) for name, one in values.items()}
 
 
 class Delta(NamedTuple):

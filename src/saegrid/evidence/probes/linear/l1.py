@@ -6,7 +6,7 @@ from functools import partial
 from saegrid.evidence.probes.linear.method import Method
 from saegrid.evidence.probes.linear.path import path
 
-SHARES: Sequence[float] = (0.9, 0.64, 0.45, 0.32, 0.22, 0.16, 0.11, 0.08, 0.04)
+SHARES: Sequence[float] = (0.9, 0.64, 0.45, 0.32, 0.22, 0.16, 0.11, 0.08)
 """Penalties in multiples of the least one under which all weights are zero."""
 
 METHOD = Method(

@@ -17,6 +17,8 @@ from saegrid.evidence.probes.linear.method import Line, Rows, by_column, loss, r
 NEWTON, ROUNDS = 30, 20
 ENOUGH = 1e-5
 """Share of the strongest penalty by which a gradient may miss its condition."""
+CLOSE = 1e-8
+"""Gap at which a descent ends, as a share of the sum of squares."""
 
 
 def path(x: Rows, y: np.ndarray, penalties: Sequence[float], ratio: float) -> list[Line]:
@@ -101,20 +103,20 @@ def _descended(
 ) -> tuple[np.ndarray, float]:
     """The minimum of mean weight (z - x @ w - b)^2 / 2 + the penalty. The weights are divided by
     their mean, for scikit-learn does so, and the penalty with them."""
+    from sklearn import config_context
     from sklearn.linear_model import ElasticNet
 
     mean = float(weight.mean())
     fit = ElasticNet(
-        alpha=penalty / mean, l1_ratio=ratio, tol=1e-10, max_iter=10_000, warm_start=True
+        alpha=penalty / mean, l1_ratio=ratio, tol=CLOSE, max_iter=10_000, warm_start=True
     )
     fit.coef_ = start.copy()
-    fit.fit(x, z, sample_weight=weight / mean)
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        fit.fit(x, z, sample_weight=weight / mean)
     return np.asarray(fit.coef_), float(fit.intercept_)
 
 
-def _value(
-    x: Rows, y: np.ndarray, penalty: float, ratio: float, w: np.ndarray, b: float
-) -> float:
+def _value(x: Rows, y: np.ndarray, penalty: float, ratio: float, w: np.ndarray, b: float) -> float:
     margin = np.asarray(x @ w).ravel() + b
     size = ratio * np.abs(w).sum() + (1 - ratio) / 2 * np.square(w).sum()
     return float(loss(margin, y).mean() + penalty * size)

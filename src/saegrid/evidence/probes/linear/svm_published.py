@@ -1,4 +1,4 @@
-"""The linear support vector machine as published: scikit-learn's defaults on columns as they are."""
+"""The linear support vector machine as published: scikit-learn's defaults, columns as they are."""
 
 from collections.abc import Sequence
 
