@@ -11,6 +11,7 @@ from saegrid.pages.browser import SECTIONS
 from saegrid.stages.evidence import frozen
 from saegrid.stages.places import on_main, once
 from saegrid.stages.readout_localisation import LocalisationSettings
+from saegrid.stages.readout_probes import ProbeSettings
 from saegrid.stages.readout_texts import cells, conventions, section, sites
 from saegrid.stages.readout_units import UnitSettings
 from saegrid.stages.stage import (
@@ -57,6 +58,8 @@ class Settings(Strict):
     published: str | None = None
     """YAML file with the numbers of a published study, which stand beside those here; null: none.
     resources/gender/published.yaml is of 312 words of two genders."""
+    probes: ProbeSettings = ProbeSettings()
+    """Probes with their controls."""
     units: UnitSettings = UnitSettings()
     """Tests of each unit."""
     localisation: LocalisationSettings = LocalisationSettings()
