@@ -25,6 +25,7 @@ include: "workflow/rules/metrics.smk"
 include: "workflow/rules/evidence.smk"
 include: "workflow/rules/meaning.smk"
 include: "workflow/rules/interventions.smk"
+include: "workflow/rules/readout.smk"
 include: "workflow/rules/pages.smk"
 
 

@@ -15,7 +15,10 @@ SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 HEAVY = {"torch", "transformers", "pandas", "matplotlib", "snakemake", "datasets"}
 BRINGS = {"safetensors.torch": "torch", "transformers": "torch", "sklearn": "scipy"}
 """Modules of other packages, and what they load in turn."""
-INTERVENING = {"attribution", "continuations", "filling", "hooks_clamps", "search", "steering"}
+INTERVENING = {
+    *("attribution", "continuations", "filling", "hooks_clamps", "readout_padded", "search"),
+    "steering",
+}
 """Stages that change what a model does, or ask it about a text."""
 TORCH = {"capture", "surprisal", "fill_store", "train_sae", "train_together", *INTERVENING}
 """Stages that compute with torch; encode loads it only for large cells."""

@@ -91,6 +91,8 @@ def test_slurm_groups_are_those_of_the_stages():
         "search",
         "continuations",
         "hooks_clamps",
+        "readout_codes",
+        "readout_padded",
     }
     assert stages.keys() - groups.keys() == alone
     assert [rule for rule, group in groups.items() if group == groups["encode"]] == ["encode"]

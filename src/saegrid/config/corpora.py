@@ -58,7 +58,10 @@ class Source(Strict):
     """random_edits: kind of the real edits, whose settings stand beside. Each edit is replaced by a
     random word of its form that was taken out of another original: a control for what any odd word
     would do. Labels are not carried. continued: kind of the prompts, which the model of the study
-    continues with tokens that it draws; these are what is captured and described."""
+    continues with tokens that it draws; these are what is captured and described. carried: kind of
+    the words, each of which stands in every one of the templates."""
+    templates: list[str] = []
+    """carried: sentences that hold {word} once. Items get the labels word and template."""
     new_tokens: Many | None = None
     """continued: tokens that are drawn after each prompt."""
     stop: bool = True

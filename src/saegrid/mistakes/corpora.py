@@ -12,6 +12,7 @@ from saegrid.config.corpora import Corpus
 from saegrid.config.models import Study
 from saegrid.store.texts import KINDS, names
 from saegrid.text.corpora import CORPORA, hub
+from saegrid.text.corpora.carried import problems as carried_problems
 from saegrid.text.corpora.continued import problems as continued_problems
 from saegrid.text.corpora.form import check_encoding, is_packed
 from saegrid.text.corpora.generated import GrammarError, files, load
@@ -19,6 +20,7 @@ from saegrid.text.corpora.items import items, problems
 from saegrid.text.corpora.look import check_file, check_head, own_columns_problems
 from saegrid.text.corpora.random_edits import problems as random_edits_problems
 from saegrid.text.corpora.rows import (
+    CARRIED,
     CONTINUED,
     DERIVED,
     NO_SPLIT,
@@ -84,6 +86,8 @@ def _settings_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
         yield from _random_edits_mistakes(name, corpus)
     elif kind == CONTINUED:
         yield from _continued_mistakes(name, corpus)
+    elif kind == CARRIED:
+        yield from _carried_mistakes(name, corpus)
     elif source["of"] is not None:
         yield _mistake(
             name,
@@ -158,6 +162,13 @@ def _continued_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
                 key,
                 "the model continues a prompt as plain text in a row of its own. Leave it out.",
             )
+
+
+def _carried_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
+    """Settings with which no word can be carried."""
+    for problem in carried_problems(corpus.source.model_dump()):
+        key, _, text = problem.partition(": ")
+        yield _mistake(name, f"source.{key}", text)
 
 
 def _filter_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:

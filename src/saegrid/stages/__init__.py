@@ -59,6 +59,14 @@ STAGES = {
     "steering_page": "saegrid.stages.steering_page:STEERING_PAGE",
     "attribution": "saegrid.stages.attribution:ATTRIBUTION",
     "search": "saegrid.stages.search:SEARCH",
+    "readout_texts": "saegrid.stages.readout_texts:READOUT_TEXTS",
+    "readout_padded": "saegrid.stages.readout_padded:READOUT_PADDED",
+    "readout_vectors": "saegrid.stages.readout_vectors:READOUT_VECTORS",
+    "readout_codes": "saegrid.stages.readout_codes:READOUT_CODES",
+    "readout_probes": "saegrid.stages.readout_probes:READOUT_PROBES",
+    "readout_units": "saegrid.stages.readout_units:READOUT_UNITS",
+    "readout_localisation": "saegrid.stages.readout_localisation:READOUT_LOCALISATION",
+    "readout": "saegrid.stages.readout:READOUT",
     "page": "saegrid.stages.page:PAGE",
     "findings": "saegrid.stages.findings:FINDINGS",
     "summary": "saegrid.stages.summary:SUMMARY",
@@ -81,6 +89,7 @@ ANALYSES: dict[str, str] = {
     "attribution": "saegrid.stages.attribution:Settings",
     "filling": "saegrid.stages.filling:Settings",
     "search": "saegrid.stages.search:Settings",
+    "readout": "saegrid.stages.readout:Settings",
 }
 """Optional stages, and the class of their section of the config."""
 

@@ -4,12 +4,13 @@ The objects know the config and the files that it names, not the files that stag
 the graph's.
 """
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from saegrid.base.errors import ConfigError
-from saegrid.base.words import Cell, Site
+from saegrid.base.words import SITE_PATTERN, Cell, Site
 from saegrid.codes.encode import DEVICE
 from saegrid.config.check import cell_settings, cells
 from saegrid.config.models import Study
@@ -41,11 +42,18 @@ class Plan:
         self._settings: dict[tuple[str, str], dict[str, Any]] = {}
 
     def _sites(self) -> list[Site]:
-        """The sites that cells read, those that transcoders write, and those that are surveyed."""
+        """The sites that cells read, those that transcoders write, those that are surveyed, and
+        those that an analysis names as its `sites`."""
         read = {cell.site for cell in self.cells if not self.saes.is_displayed(str(cell))}
         written = {self.saes.writes(str(cell)) for cell in self.cells}
         surveyed = {Site(layer, "R") for layer in self.study.survey.layers}
-        return sorted(read | (written - {None}) | surveyed)
+        return sorted(read | (written - {None}) | surveyed | self._named())
+
+    def _named(self) -> set[Site]:
+        """The sites that analyses name; what is no site is told where they are checked."""
+        sections = (section for _, section in self.study.analyses if section)
+        names = {name for section in sections for name in getattr(section, "sites", ())}
+        return {Site.parse(name) for name in names if re.fullmatch(SITE_PATTERN, name)}
 
     @cached_property
     def graph(self) -> Any:
@@ -74,9 +82,10 @@ class Plan:
         return self._settings[key]
 
     def check_layers(self) -> None:
-        """ConfigError where the grid names a layer that the model does not have."""
-        sizes = self.model.sizes
-        missing = {s.layer for s in self.sites if sizes is not None and s.layer >= sizes.n_layers}
+        """ConfigError where the grid names a layer that the model does not have. Sites that an
+        analysis names are checked by it."""
+        sizes, sites = self.model.sizes, {*self.sites} - self._named()
+        missing = {s.layer for s in sites if sizes is not None and s.layer >= sizes.n_layers}
         if missing:
             raise ConfigError(
                 f"grid: layers {sorted(missing)} are not in the model, which has the layers 0 to "

@@ -13,5 +13,6 @@ CORPORA = {
     "generated": "saegrid.text.corpora.sampled:rows",
     "random_edits": "saegrid.text.corpora.random_edits:rows",
     "continued": "saegrid.text.corpora.continued:rows",
+    "carried": "saegrid.text.corpora.carried:rows",
 }
 """Readers of rows, by the `kind` of a source."""

@@ -17,6 +17,7 @@ from saegrid.text.corpora.form import Form
 from saegrid.text.corpora.look import COLUMNS, ID, id_column
 from saegrid.text.corpora.rows import (
     BY_ITSELF,
+    CARRIED,
     RANDOM_EDITS,
     CorpusError,
     Row,
@@ -36,6 +37,8 @@ SET_ASIDE = ("split", "file", "line", "id", "reason", "raw")
 OWN = ("item", "id", "original", "edited", "edit", "group", "split")
 """Columns of every items table; no label may have one of these names."""
 
+MADE = {"word": "text", "template": "text"}
+"""Labels of words in sentences, which the reader makes."""
 NUMERAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 NUMBER = "row number"
 """Stands in for an id column where a source has none."""
@@ -101,6 +104,7 @@ def items(
     columns = {"id": NUMBER, **source["columns"]}
     # Labels of random edits are those of the real ones.
     labels = {} if source["kind"] == RANDOM_EDITS else source["labels"]
+    labels = {**labels, **(MADE if source["kind"] == CARRIED else {})}
     builder, bad, seen = _Builder(columns, labels), [], set()
     keep = frozenset(map(str, keep_space))
     read = reader(source)

@@ -67,13 +67,13 @@ Reader = Callable[[Path, Mapping[str, Any]], Read]
 """Reads one file of a source; the columns needed are there or it raises CorpusError."""
 
 
-RANDOM_EDITS, CONTINUED = DERIVED = ("random_edits", "continued")
+RANDOM_EDITS, CONTINUED, CARRIED = DERIVED = ("random_edits", "continued", "carried")
 """Kinds of sources whose files are read as those of another kind, `of`."""
 
 
 def as_read(source: Mapping[str, Any]) -> dict[str, Any]:
     """The source by which its files are read: of random edits that of the real ones, of continued
-    prompts that of the prompts."""
+    prompts that of the prompts, of words in sentences that of the words."""
     return {**source, "kind": source.get("of")} if source["kind"] in DERIVED else {**source}
 
 

@@ -10,21 +10,27 @@ MOST = 256
 """Largest number of components to choose from."""
 
 
+def components(x: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """(row, component) numbers of x (row, channel) float64 along the principal axes of its rows
+    `train`, less their mean, the largest variance first; at most `MOST`."""
+    learned = x[train]
+    centred = learned - learned.mean(axis=0)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    axes = axes[:, ::-1][:, :MOST]
+    signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    return (x - learned.mean(axis=0)) @ (axes * signs)
+
+
 def build(material: Material, problem: Problem) -> Columns | None:
     """Function of a split that gives (row, component) numbers."""
     if not material.activations:
         return None
     x = material.mean(problem, material.activations)
 
-    def components(split: Split) -> np.ndarray:
-        learned = x[split.train]
-        centred = learned - learned.mean(axis=0)
-        _, axes = np.linalg.eigh(centred.T @ centred)
-        axes = axes[:, ::-1][:, :MOST]
-        signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-        return (x - learned.mean(axis=0)) @ (axes * signs)
+    def of_split(split: Split) -> np.ndarray:
+        return components(x, split.train)
 
-    return components
+    return of_split
 
 
 REPRESENTATION = Representation(
