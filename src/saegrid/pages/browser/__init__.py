@@ -8,5 +8,6 @@ SECTIONS: dict[str, str] = {
     "probes": "saegrid.pages.browser.probed_scores:section",
     "units": "saegrid.pages.browser.probed_units:section",
     "localisation": "saegrid.pages.browser.probed_localisation:section",
+    "published": "saegrid.pages.browser.probed_published:section",
 }
 """Sections of the page of a readout in their order, each a function, see `probed.Build`."""
