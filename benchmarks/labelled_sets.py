@@ -2,7 +2,7 @@
 
 Of each set a seeded sample of distinct texts is taken, of its two commonest labels. One study a
 model captures them, trains SAEs on the texts of all sets together (three seeds, and one with a
-frozen decoder), and encodes. Then texts of each set are told apart by x, hidden neurons, principal
+frozen decoder). Then texts of each set are told apart by x, hidden neurons, principal
 components, codes, codes in random directions and those of the frozen SAE, at equal k: `table.csv`,
 `figure.svg` and `metric.csv` of the folder, and printed.
 
@@ -22,8 +22,9 @@ import numpy as np
 from scipy import sparse
 
 from saegrid.base import io
+from saegrid.base.tensors import widen
 from saegrid.capture import activations
-from saegrid.codes.sparse import read_features
+from saegrid.codes.sparse import Features, from_pairs
 from saegrid.evidence import texts
 from saegrid.evidence.exchange import generator
 from saegrid.evidence.intervals import percentiles
@@ -35,6 +36,7 @@ from saegrid.evidence.probes.representations.pca import components
 from saegrid.evidence.units import curves
 from saegrid.evidence.units.effectiveness import band, effectiveness, pooled
 from saegrid.evidence.units.effectiveness import place as place_of
+from saegrid.saes.reference import open_sae
 
 TEXTS, WORDS, SEED = 1000, 60, 0
 """Texts of a set, their words at most (what follows is cut), seed of the sample."""
@@ -44,6 +46,7 @@ MODELS = {
 }
 """Path of each model, and the active features a token of its SAEs."""
 LAYER = 3
+TILE = 4096
 KS, FOLDS, DRAWS, TIMES = (1, 5, 20), 5, 200, 3
 """Numbers of units, folds, draws behind intervals, choices of equally many candidates."""
 SEEDS = ("seed0", "seed1", "seed2")
@@ -114,12 +117,9 @@ def run(data: Path, name: str, steps: int) -> None:
     path, k = MODELS[name]
     settings = {"name": name, "path": path, "texts": file, "k": k, "steps": steps}
     config.write_text(CONFIG.format(**settings, layer=LAYER))
-    cells = [f"L{LAYER}R-{sae}" for sae in (*SEEDS, "frozen")]
-    folder = home / "texts" / "cells"
-    files = ("features.safetensors", "metrics.json")
-    wanted = [f"{folder}/{cell}/{file}" for cell in cells for file in files]
+    saes = [f"{home}/saes/L{LAYER}R-{sae}/sae_weights.safetensors" for sae in (*SEEDS, "frozen")]
     command = ["snakemake", "--cores", "1", "--configfile", str(config), "--nolock"]
-    subprocess.run([*command, "activations", *wanted], check=True)
+    subprocess.run([*command, "activations", *saes], check=True)
 
 
 # --- scores ---------------------------------------------------------------------------------
@@ -133,8 +133,7 @@ class Material(NamedTuple):
     columns: dict[str, np.ndarray | sparse.csc_matrix]
     """(text, unit) numbers by description; those of an SAE by its name."""
     fvu: dict[str, float]
-    """FVU of each SAE on held-out tokens."""
-    l0: dict[str, float]
+    """FVU of each SAE on held-out tokens, from the history of its training."""
 
 
 def read(home: Path) -> Material:
@@ -154,9 +153,9 @@ def read(home: Path) -> Material:
         for position in "RN"
         for path in (folder / "activations").glob(f"*/L{LAYER}{position}.safetensors")
     )
-    cells = {name: folder / "cells" / f"L{LAYER}R-{name}" for name in (*SEEDS, "frozen")}
-    codes = {name: read_features(path / "features.safetensors") for name, path in cells.items()}
-    facts = {name: io.read_json(path / "metrics.json")["metrics"] for name, path in cells.items()}
+    saes = {name: home / "saes" / f"L{LAYER}R-{name}" for name in (*SEEDS, "frozen")}
+    codes = {name: encoded(path, site) for name, path in saes.items()}
+    history = {name: io.read_table(path / "history.parquet") for name, path in saes.items()}
     material = material_of([Corpus(corpus)], [site], [neurons], [codes[SEEDS[0]]], seed=SEED)
     columns = {
         "x": material.mean(every, material.activations),
@@ -165,8 +164,27 @@ def read(home: Path) -> Material:
     }
     for name, own in codes.items():
         columns[name] = material.with_features([own]).pooled(every)
-    fvu, l0 = ({name: of[key]["value"] for name, of in facts.items()} for key in ("fvu", "l0"))
-    return Material(corpus.labels, columns, fvu, l0)
+    fvu = {name: of["held_fvu"].drop_null()[-1].as_py() for name, of in history.items()}
+    return Material(corpus.labels, columns, fvu)
+
+
+def encoded(folder: Path, site: Activations) -> Features:
+    """The codes of all captured tokens by a TopK SAE. Products are float32 and not made again where
+    they are close, as those of the pipeline are: text by text no more than rounding differs, and it
+    takes a quarter of the time."""
+    encoder = open_sae(folder).encoder
+    scale, bias = (one.astype(np.float32) for one in (encoder.scale, encoder.bias))
+    weight = np.ascontiguousarray((widen(encoder.rows(0, encoder.d_sae)) * scale[:, None]).T)
+    parts = []
+    for start in range(0, len(site.token), TILE):
+        pre = widen(site.x[start : start + TILE]) @ weight
+        pre += bias
+        column = np.argpartition(pre, -encoder.k, axis=1)[:, -encoder.k :]
+        value = np.take_along_axis(pre, column, axis=1).ravel()
+        token = np.repeat(site.token[start : start + TILE], encoder.k)
+        parts.append([one[value > 0] for one in (column.ravel(), token, value)])
+    feature, token, value = (np.concatenate(one) for one in zip(*parts, strict=True))
+    return from_pairs(feature, token, value, site.token, encoder.d_sae)
 
 
 class Scored(NamedTuple):
@@ -231,27 +249,33 @@ def _metric(
 
 
 def judged(metric: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Where frozen SAEs and x stand to the band of three seeds, with the deviation of seeds pooled
-    over all sets of a model."""
+    """Where the frozen SAE and x stand to the band of three seeds, in E and in its first factor,
+    with the deviation of seeds pooled over all sets of a model."""
     out = []
     for model, k in dict.fromkeys((row["model"], row["k"]) for row in metric):
         ours = [row for row in metric if (row["model"], row["k"]) == (model, k)]
-        sets = list(dict.fromkeys(row["set"] for row in ours))
-        value = {(row["set"], row["description"]): row["value"] for row in ours}
-        seeds = {name: [value[name, seed] for seed in SEEDS] for name in sets}
-        defined = [of for of in seeds.values() if not np.isnan(of).any()]
-        sd, df = pooled(defined) if defined else (float("nan"), 0)
-        for name in sets:
-            own = band(seeds[name], sd, df)
-            row = {"model": model, "k": k, "set": name}
-            if own is None:
-                out.append({**row, "verdict_frozen": "not defined"})
-                continue
-            row |= {"codes": own.mean, "sd_pooled": sd, "low": own.low, "high": own.high}
-            for other in ("frozen", "x"):
-                row[other] = value[name, other]
-                row[f"verdict_{other}"] = place_of(value[name, other], own)
-            out.append(row)
+        for quantity in ("value", "first_factor"):
+            out += [{"model": model, "k": k, **row} for row in _judged(ours, quantity)]
+    return out
+
+
+def _judged(rows: Sequence[Mapping[str, Any]], quantity: str) -> list[dict[str, Any]]:
+    """The rows of a model, number of features and quantity."""
+    value = {(r["set"], r["description"]): np.nan if r["reason"] else r[quantity] for r in rows}
+    sets = list(dict.fromkeys(row["set"] for row in rows))
+    seeds = {name: [value[name, seed] for seed in SEEDS] for name in sets}
+    sd, df = pooled([of for of in seeds.values() if not np.isnan(of).any()])
+    out = []
+    for name in sets:
+        own, row = band(seeds[name], sd, df), {"set": name, "of": quantity}
+        if own is None:
+            out.append({**row, "verdict_frozen": "not defined", "verdict_x": "not defined"})
+            continue
+        row |= {"codes": own.mean, "sd_pooled": sd, "low": own.low, "high": own.high}
+        for other in ("frozen", "x"):
+            row[other] = value[name, other]
+            row[f"verdict_{other}"] = place_of(value[name, other], own)
+        out.append(row)
     return out
 
 
