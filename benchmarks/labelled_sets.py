@@ -9,6 +9,10 @@ components, codes, codes in random directions and those of the frozen SAE, at eq
     python benchmarks/labelled_sets.py run ${SAEGRID_DATA} stories
     python benchmarks/labelled_sets.py run ${SAEGRID_DATA} minilm
     python benchmarks/labelled_sets.py score results/labelled-stories results/labelled-minilm
+
+`pool` joins the tables of several calls of `score`. Codes are pooled as the largest over the tokens
+of a text, x and neurons as means, as the stage `probes` does; SAEs that are not yet trained are
+left out.
 """
 
 import argparse
@@ -34,7 +38,7 @@ from saegrid.evidence.probes.problem import Corpus, Problem, folds
 from saegrid.evidence.probes.representations import random
 from saegrid.evidence.probes.representations.pca import components
 from saegrid.evidence.units import curves
-from saegrid.evidence.units.effectiveness import band, effectiveness, pooled
+from saegrid.evidence.units.effectiveness import LEAST_SEEDS, band, effectiveness, pooled
 from saegrid.evidence.units.effectiveness import place as place_of
 from saegrid.saes.reference import open_sae
 
@@ -47,8 +51,8 @@ MODELS = {
 """Path of each model, and the active features a token of its SAEs."""
 LAYER = 3
 TILE = 4096
-KS, FOLDS, DRAWS, TIMES = (1, 5, 20), 5, 200, 3
-"""Numbers of units, folds, draws behind intervals, choices of equally many candidates."""
+KS, FOLDS, DRAWS = (1, 5, 20), 5, 200
+"""Numbers of units, folds, draws behind intervals."""
 SEEDS = ("seed0", "seed1", "seed2")
 CONFIG = """\
 study: labelled-{name}
@@ -154,9 +158,11 @@ def read(home: Path) -> Material:
         for path in (folder / "activations").glob(f"*/L{LAYER}{position}.safetensors")
     )
     saes = {name: home / "saes" / f"L{LAYER}R-{name}" for name in (*SEEDS, "frozen")}
+    saes = {name: path for name, path in saes.items() if (path / "cfg.json").exists()}
+    first = next(iter(saes))
     codes = {name: encoded(path, site) for name, path in saes.items()}
     history = {name: io.read_table(path / "history.parquet") for name, path in saes.items()}
-    material = material_of([Corpus(corpus)], [site], [neurons], [codes[SEEDS[0]]], seed=SEED)
+    material = material_of([Corpus(corpus)], [site], [neurons], [codes[first]], seed=SEED)
     columns = {
         "x": material.mean(every, material.activations),
         "neurons": material.mean(every, material.neurons),
@@ -196,7 +202,7 @@ class Scored(NamedTuple):
     """Rows of the table of the combined metric."""
 
 
-def score(model: str, name: str, material: Material, candidates: int) -> Scored:
+def score(model: str, name: str, material: Material, candidates: int, times: int) -> Scored:
     """All descriptions of a set at equal k, of all units and of equal numbers of them."""
     labels = np.array(material.labels["label"], object)
     at = np.flatnonzero(np.array(material.labels["set"], object) == name)
@@ -207,18 +213,20 @@ def score(model: str, name: str, material: Material, candidates: int) -> Scored:
     of = {key: matrix[at] for key, matrix in material.columns.items()}
     x = of["x"]
     of["pca"] = lambda split: components(x, split.train)
+    seeds = [key for key in SEEDS if key in of]
     whole, rows = {}, []
     for key, columns in of.items():
-        shuffles = 0 if key in SEEDS[1:] else 1
+        shuffles = 0 if key in seeds[1:] else 1
         whole[key] = curves.curve(columns, problem, KS, weight, shuffles, SEED)
-        equal = curves.equal_curve(columns, problem, KS, weight, candidates, TIMES, SEED)
-        for kind, one in (("all", whole[key]), ("equal", equal)):
+        pairs = [("all", whole[key])]
+        if times:
+            equal = curves.equal_curve(columns, problem, KS, weight, candidates, times, SEED)
+            pairs.append(("equal", equal))
+        for kind, one in pairs:
             head = {"model": model, "set": name, "n": len(at), "description": key}
             rows += [{**head, "candidates": kind, **row} for row in _rows(one)]
-    whole_of_codes = curves.Curve(
-        whole[SEEDS[0]].k, np.mean([whole[key].values for key in SEEDS], axis=0),
-        whole[SEEDS[0]].chance, whole[SEEDS[0]].candidates, whole[SEEDS[0]].prediction,
-    )  # fmt: skip
+    mean = np.mean([whole[key].values for key in seeds], axis=0)
+    whole_of_codes = whole[seeds[0]]._replace(values=mean)
     head = {"model": model, "set": name, "n": len(at), "description": "codes", "candidates": "all"}
     rows += [{**head, **row} for row in _rows(whole_of_codes)]
     return Scored(rows, _metric(model, name, whole, material.fvu))
@@ -239,7 +247,7 @@ def _metric(
     """E of each SAE, and of the channels of x, which lose nothing."""
     out, full = [], whole["x"].values[-1]
     for place, k in enumerate(KS[:2]):
-        for key in (*SEEDS, "frozen", "x"):
+        for key in (key for key in (*SEEDS, "frozen", "x") if key in whole):
             lost = np.full(full.shape, fvu.get(key, 0.0))
             one = effectiveness(whole[key].values[place], full, lost)
             row = {"model": model, "set": name, "description": key, "k": k, **one._asdict()}
@@ -263,13 +271,16 @@ def _judged(rows: Sequence[Mapping[str, Any]], quantity: str) -> list[dict[str, 
     """The rows of a model, number of features and quantity."""
     value = {(r["set"], r["description"]): np.nan if r["reason"] else r[quantity] for r in rows}
     sets = list(dict.fromkeys(row["set"] for row in rows))
-    seeds = {name: [value[name, seed] for seed in SEEDS] for name in sets}
-    sd, df = pooled([of for of in seeds.values() if not np.isnan(of).any()])
+    known = [seed for seed in SEEDS if (sets[0], seed) in value]
+    seeds = {name: [value[name, seed] for seed in known] for name in sets}
+    defined = [of for of in seeds.values() if len(of) > 1 and not np.isnan(of).any()]
+    sd, df = pooled(defined) if defined else (float("nan"), 0)
     out = []
     for name in sets:
         own, row = band(seeds[name], sd, df), {"set": name, "of": quantity}
         if own is None:
-            out.append({**row, "verdict_frozen": "not defined", "verdict_x": "not defined"})
+            reason = "not defined" if len(known) >= LEAST_SEEDS else "no band"
+            out.append({**row, "verdict_frozen": reason, "verdict_x": reason})
             continue
         row |= {"codes": own.mean, "sd_pooled": sd, "low": own.low, "high": own.high}
         for other in ("frozen", "x"):
@@ -345,33 +356,63 @@ def printed(rows: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, A
         if r["candidates"] == "all"
     }
     for head in dict.fromkeys(key[:3] for key in of):
-        cells = [
-            f"{r['auroc']:.3f} ({r['low']:.3f} {r['high']:.3f})"
-            for r in (of[*head, k] for k in keys)
-        ]
-        print(*head, "|", " | ".join(cells))
+        cells = [of.get((*head, key)) for key in keys]
+        print(
+            *head,
+            "|",
+            " | ".join(
+                f"{r['auroc']:.3f} ({r['low']:.3f} {r['high']:.3f})" if r else "as x" for r in cells
+            ),
+        )
     for row in verdicts:
         print({key: round(v, 3) if isinstance(v, float) else v for key, v in row.items()})
 
 
-def score_all(homes: Sequence[Path], out: Path) -> None:
+def score_all(homes: Sequence[Path], out: Path, times: int) -> None:
     """Score every set under every model, write tables and figure, and print."""
     rows, metric = [], []
     for home in homes:
         material = read(home)
         candidates = material.columns["x"].shape[1]
         for name in dict.fromkeys(material.labels["set"]):
-            one = score(home.name.removeprefix("labelled-"), name, material, candidates)
+            one = score(home.name.removeprefix("labelled-"), name, material, candidates, times)
             rows += one.rows
             metric += one.metric
             print(f"{home.name} {name}", flush=True)
+    finish(rows, metric, out)
+
+
+def pool(folders: Sequence[Path], out: Path) -> None:
+    """The tables of several folders as one, with their figure."""
+    tables: list[list[dict[str, Any]]] = [[], []]
+    for folder in folders:
+        for table, name in zip(tables, ("table", "metric"), strict=True):
+            with (folder / f"{name}.csv").open(newline="", encoding="utf-8") as opened:
+                table += [
+                    {key: _value(v) for key, v in row.items()} for row in csv.DictReader(opened)
+                ]
+    finish(*tables, out)
+
+
+def _value(text: str) -> Any:
+    """A number where a text is one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def finish(rows: list[dict[str, Any]], metric: list[dict[str, Any]], out: Path) -> None:
+    """Write the tables and the figure, and print."""
     verdicts = judged(metric)
     write(out, (rows, metric, verdicts))
     printed(rows, verdicts)
 
 
 def main() -> None:
-    """Run, or score."""
+    """Run, score, or pool."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -379,15 +420,20 @@ def main() -> None:
     first = commands.add_parser("run")
     first.add_argument("data", type=Path)
     first.add_argument("model", choices=MODELS)
-    first.add_argument("--steps", type=int, default=1000)
-    second = commands.add_parser("score")
-    second.add_argument("homes", type=Path, nargs="+")
-    second.add_argument("--out", type=Path, default=Path("results/labelled-sets"))
+    first.add_argument("--steps", type=int, default=1500)
+    for name in ("score", "pool"):
+        other = commands.add_parser(name)
+        other.add_argument("folders", type=Path, nargs="+")
+        other.add_argument("--out", type=Path, default=Path("results/labelled-sets"))
+        if name == "score":
+            other.add_argument("--times", type=int, default=3, help="choices of equal candidates")
     asked = parser.parse_args()
     if asked.command == "run":
         run(asked.data, asked.model, asked.steps)
+    elif asked.command == "score":
+        score_all(asked.folders, asked.out, asked.times)
     else:
-        score_all(asked.homes, asked.out)
+        pool(asked.folders, asked.out)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from saegrid.pages.browser import charts
 from saegrid.pages.browser.probed import Charts, Section, Table, Tables, by_vector
 from saegrid.pages.browser.probed_lines import (
+    KEY,
     LINES,
     Row,
     key_of,
@@ -91,7 +92,7 @@ def section(facts: Mapping[str, Any], tables: Tables) -> Section | None:
             "Held-out AUROC against the number of units: of each site chosen from all units, then "
             "from as many for every description. Shaded: the range over seeds of learned features. "
             "Components are in units of their deviation, so that nearly as many of them as there "
-            "are words say nothing.",
+            "are words say nothing. " + KEY,
         ),
         *by_vector(
             facts,
