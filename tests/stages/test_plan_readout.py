@@ -196,3 +196,9 @@ PUBLISHED = {
     "seqpos_slice": None,
 }
 """The config of an SAE as SAELens 3.18.2 writes it."""
+
+
+def test_a_published_study_that_is_not_there_is_one_sentence(study):
+    problems = mistakes(with_readout(study, published="resources/gender/none.yaml"), "all_readout")
+    assert len(problems) == 1
+    assert problems[0].startswith("analyses.readout.published: the file resources/gender/none.yaml")

@@ -255,3 +255,11 @@ def test_a_bad_grammar_names_its_file_and_key(
 def test_a_missing_grammar_names_its_file(tmp_path: Path) -> None:
     with pytest.raises(generated.GrammarError, match=r"absent\.yaml"):
         list(generated.texts(tmp_path / "absent.yaml", 1, 0))
+
+
+# ------------------------------------------------------------------ words of classes
+def test_the_words_of_classes_are_those_of_the_topics(topics: dict[str, list[str]]) -> None:
+    """resources/gender/rebuild.py makes the file; the blank is how a text has the word."""
+    with (TOY.parent / "gender/toy_words.csv").open(encoding="utf-8", newline="") as file:
+        rows = [(row["Word"], row["Category"]) for row in csv.DictReader(file)]
+    assert rows == [(f" {word}", topic) for topic, words in topics.items() for word in words]

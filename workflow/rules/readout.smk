@@ -11,6 +11,7 @@ for name in (
     "readout_padded",
     "readout_vectors",
     "readout_codes",
+    "readout_probes",
     "readout_units",
     "readout_localisation",
     "readout",

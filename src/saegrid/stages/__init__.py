@@ -61,6 +61,7 @@ STAGES = {
     "readout_padded": "saegrid.stages.readout_padded:READOUT_PADDED",
     "readout_vectors": "saegrid.stages.readout_vectors:READOUT_VECTORS",
     "readout_codes": "saegrid.stages.readout_codes:READOUT_CODES",
+    "readout_probes": "saegrid.stages.readout_probes:READOUT_PROBES",
     "readout_units": "saegrid.stages.readout_units:READOUT_UNITS",
     "readout_localisation": "saegrid.stages.readout_localisation:READOUT_LOCALISATION",
     "readout": "saegrid.stages.readout:READOUT",

@@ -4,15 +4,27 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from saegrid.base.digest import file_digests
 from saegrid.base.section import Positive, Seed, Strict
 from saegrid.evidence.probes.conventions import CONVENTIONS
 from saegrid.pages.browser import SECTIONS
 from saegrid.stages.evidence import frozen
 from saegrid.stages.places import on_main, once
 from saegrid.stages.readout_localisation import LocalisationSettings
-from saegrid.stages.readout_texts import cells, conventions, sites
+from saegrid.stages.readout_probes import ProbeSettings
+from saegrid.stages.readout_texts import cells, conventions, section, sites
 from saegrid.stages.readout_units import UnitSettings
-from saegrid.stages.stage import STUDY, At, Many, Needs, Plan, Source, Stage, Write
+from saegrid.stages.stage import (
+    STUDY,
+    At,
+    Many,
+    Needs,
+    Plan,
+    Source,
+    Stage,
+    Write,
+    local_file,
+)
 
 
 class Settings(Strict):
@@ -43,8 +55,15 @@ class Settings(Strict):
     """Draws of word types behind intervals."""
     seed: Seed = 0
     """Seed of folds, draws and random directions."""
+    published: str | None = None
+    """YAML file with the numbers of a published study, which stand beside those here; null: none.
+    resources/gender/published.yaml is of 312 words of two genders."""
+    probes: ProbeSettings = ProbeSettings()
+    """Probes with their controls."""
     units: UnitSettings = UnitSettings()
+    """Tests of each unit."""
     localisation: LocalisationSettings = LocalisationSettings()
+    """In how few units the classes lie."""
 
 
 def outputs(plan: Plan) -> list[str]:
@@ -63,9 +82,17 @@ def tables(plan: Plan, at: At) -> list[Source]:
     return [Source(output, place) for output in outputs(plan) for place in sites(plan)]
 
 
+def published(plan: Plan, at: At) -> list[str]:
+    """The file of a published study, where one is named."""
+    path = section(plan).published
+    return [str(local_file("analyses.readout.published", path))] if path else []
+
+
 def settings(plan: Plan, at: At) -> dict[str, Any]:
-    """The names that stand on the page, and the tables that it is made of."""
+    """The names that stand on the page, the tables that it is made of, and the content of the file
+    of a published study."""
     return {
+        "published": file_digests(published(plan, at)),
         "study": plan.study.study,
         "title": plan.study.pages.title,
         "model": plan.study.model.path,
@@ -84,6 +111,7 @@ READOUT = Stage(
         "facts": on_main("readout_texts.facts"),
         "texts": on_main("readout_texts.table"),
         "tables": Many(tables),
+        "published": Many(published, ancient=True),
     },
     writes={"page": Write(STUDY + "probes.html", report=("probes", "Probes"))},
     config=Settings,

@@ -183,10 +183,16 @@ def _sparse(
 
 
 def series(
-    x: np.ndarray, y: np.ndarray, kind: str, ks: Sequence[int], free: int = 0
+    x: np.ndarray,
+    y: np.ndarray,
+    kind: str,
+    ks: Sequence[int],
+    free: int = 0,
+    inverse: float = fits.C,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Each k with the weights (k + 1,) of a fit on the first k columns beside the first `free`
-    ones; each begins where the one before ended, which changes no result but its last digits."""
+    ones; each begins where the one before ended, which changes no result but its last digits.
+    inverse: inverse strength of the penalty."""
     before = None
     for k in sorted(set(ks)):
         used = x[:, : k + free]
@@ -194,7 +200,7 @@ def series(
         if before is not None:
             start = np.zeros(used.shape[1] + 1)
             start[: len(before)] = before
-        before = fits.narrow(used, y, kind, start)
+        before = fits.narrow(used, y, kind, start, inverse)
         yield k, before
 
 

@@ -20,15 +20,21 @@ sum of the losses of all texts, columns in units of their standard deviation."""
 STEPS, INNER = 50, 200
 
 
-def narrow(x: np.ndarray, y: np.ndarray, kind: str, start: np.ndarray | None = None) -> np.ndarray:
+def narrow(
+    x: np.ndarray,
+    y: np.ndarray,
+    kind: str,
+    start: np.ndarray | None = None,
+    inverse: float = C,
+) -> np.ndarray:
     """(column + 1,) float64 weights with the intercept first.
 
     x: (row, column) columns; y: (row,) 0 and 1, or numbers; start: weights to begin with, which
-    change nothing but the time.
+    change nothing but the time; inverse: inverse strength of the penalty, infinite: none.
     """
     n, k = x.shape
     design = np.hstack([np.ones((n, 1)), x])
-    penalty = np.full(k + 1, 1 / C)
+    penalty = np.full(k + 1, 1 / inverse)
     penalty[0] = 0
     if kind != CLASSES:
         gram = design.T @ design

@@ -5,7 +5,9 @@ from a corpus travels as compressed data and reaches the document as text, never
 """
 
 SECTIONS: dict[str, str] = {
+    "probes": "saegrid.pages.browser.probed_scores:section",
     "units": "saegrid.pages.browser.probed_units:section",
     "localisation": "saegrid.pages.browser.probed_localisation:section",
+    "published": "saegrid.pages.browser.probed_published:section",
 }
 """Sections of the page of a readout in their order, each a function, see `probed.Build`."""
