@@ -2,13 +2,17 @@
 
 Of each set a seeded sample of distinct texts is taken, of its two commonest labels. One study a
 model captures them, trains SAEs on the texts of all sets together (three seeds, and one with a
-frozen decoder), and encodes. Then texts of each set are told apart by x, hidden neurons, principal
+frozen decoder). Then texts of each set are told apart by x, hidden neurons, principal
 components, codes, codes in random directions and those of the frozen SAE, at equal k: `table.csv`,
 `figure.svg` and `metric.csv` of the folder, and printed.
 
     python benchmarks/labelled_sets.py run ${SAEGRID_DATA} stories
     python benchmarks/labelled_sets.py run ${SAEGRID_DATA} minilm
     python benchmarks/labelled_sets.py score results/labelled-stories results/labelled-minilm
+
+`pool` joins the tables of several calls of `score`. Codes are pooled as the largest over the tokens
+of a text, x and neurons as means, as the stage `probes` does; SAEs that are not yet trained are
+left out.
 """
 
 import argparse
@@ -22,8 +26,9 @@ import numpy as np
 from scipy import sparse
 
 from saegrid.base import io
+from saegrid.base.tensors import widen
 from saegrid.capture import activations
-from saegrid.codes.sparse import read_features
+from saegrid.codes.sparse import Features, from_pairs
 from saegrid.evidence import texts
 from saegrid.evidence.exchange import generator
 from saegrid.evidence.intervals import percentiles
@@ -33,8 +38,9 @@ from saegrid.evidence.probes.problem import Corpus, Problem, folds
 from saegrid.evidence.probes.representations import random
 from saegrid.evidence.probes.representations.pca import components
 from saegrid.evidence.units import curves
-from saegrid.evidence.units.effectiveness import band, effectiveness, pooled
+from saegrid.evidence.units.effectiveness import LEAST_SEEDS, band, effectiveness, pooled
 from saegrid.evidence.units.effectiveness import place as place_of
+from saegrid.saes.reference import open_sae
 
 TEXTS, WORDS, SEED = 1000, 60, 0
 """Texts of a set, their words at most (what follows is cut), seed of the sample."""
@@ -44,8 +50,9 @@ MODELS = {
 }
 """Path of each model, and the active features a token of its SAEs."""
 LAYER = 3
-KS, FOLDS, DRAWS, TIMES = (1, 5, 20), 5, 200, 3
-"""Numbers of units, folds, draws behind intervals, choices of equally many candidates."""
+TILE = 4096
+KS, FOLDS, DRAWS = (1, 5, 20), 5, 200
+"""Numbers of units, folds, draws behind intervals."""
 SEEDS = ("seed0", "seed1", "seed2")
 CONFIG = """\
 study: labelled-{name}
@@ -114,12 +121,9 @@ def run(data: Path, name: str, steps: int) -> None:
     path, k = MODELS[name]
     settings = {"name": name, "path": path, "texts": file, "k": k, "steps": steps}
     config.write_text(CONFIG.format(**settings, layer=LAYER))
-    cells = [f"L{LAYER}R-{sae}" for sae in (*SEEDS, "frozen")]
-    folder = home / "texts" / "cells"
-    files = ("features.safetensors", "metrics.json")
-    wanted = [f"{folder}/{cell}/{file}" for cell in cells for file in files]
+    saes = [f"{home}/saes/L{LAYER}R-{sae}/sae_weights.safetensors" for sae in (*SEEDS, "frozen")]
     command = ["snakemake", "--cores", "1", "--configfile", str(config), "--nolock"]
-    subprocess.run([*command, "activations", *wanted], check=True)
+    subprocess.run([*command, "activations", *saes], check=True)
 
 
 # --- scores ---------------------------------------------------------------------------------
@@ -133,8 +137,7 @@ class Material(NamedTuple):
     columns: dict[str, np.ndarray | sparse.csc_matrix]
     """(text, unit) numbers by description; those of an SAE by its name."""
     fvu: dict[str, float]
-    """FVU of each SAE on held-out tokens."""
-    l0: dict[str, float]
+    """FVU of each SAE on held-out tokens, from the history of its training."""
 
 
 def read(home: Path) -> Material:
@@ -154,10 +157,12 @@ def read(home: Path) -> Material:
         for position in "RN"
         for path in (folder / "activations").glob(f"*/L{LAYER}{position}.safetensors")
     )
-    cells = {name: folder / "cells" / f"L{LAYER}R-{name}" for name in (*SEEDS, "frozen")}
-    codes = {name: read_features(path / "features.safetensors") for name, path in cells.items()}
-    facts = {name: io.read_json(path / "metrics.json")["metrics"] for name, path in cells.items()}
-    material = material_of([Corpus(corpus)], [site], [neurons], [codes[SEEDS[0]]], seed=SEED)
+    saes = {name: home / "saes" / f"L{LAYER}R-{name}" for name in (*SEEDS, "frozen")}
+    saes = {name: path for name, path in saes.items() if (path / "cfg.json").exists()}
+    first = next(iter(saes))
+    codes = {name: encoded(path, site) for name, path in saes.items()}
+    history = {name: io.read_table(path / "history.parquet") for name, path in saes.items()}
+    material = material_of([Corpus(corpus)], [site], [neurons], [codes[first]], seed=SEED)
     columns = {
         "x": material.mean(every, material.activations),
         "neurons": material.mean(every, material.neurons),
@@ -165,8 +170,27 @@ def read(home: Path) -> Material:
     }
     for name, own in codes.items():
         columns[name] = material.with_features([own]).pooled(every)
-    fvu, l0 = ({name: of[key]["value"] for name, of in facts.items()} for key in ("fvu", "l0"))
-    return Material(corpus.labels, columns, fvu, l0)
+    fvu = {name: of["held_fvu"].drop_null()[-1].as_py() for name, of in history.items()}
+    return Material(corpus.labels, columns, fvu)
+
+
+def encoded(folder: Path, site: Activations) -> Features:
+    """The codes of all captured tokens by a TopK SAE. Products are float32 and not made again where
+    they are close, as those of the pipeline are: text by text no more than rounding differs, and it
+    takes a quarter of the time."""
+    encoder = open_sae(folder).encoder
+    scale, bias = (one.astype(np.float32) for one in (encoder.scale, encoder.bias))
+    weight = np.ascontiguousarray((widen(encoder.rows(0, encoder.d_sae)) * scale[:, None]).T)
+    parts = []
+    for start in range(0, len(site.token), TILE):
+        pre = widen(site.x[start : start + TILE]) @ weight
+        pre += bias
+        column = np.argpartition(pre, -encoder.k, axis=1)[:, -encoder.k :]
+        value = np.take_along_axis(pre, column, axis=1).ravel()
+        token = np.repeat(site.token[start : start + TILE], encoder.k)
+        parts.append([one[value > 0] for one in (column.ravel(), token, value)])
+    feature, token, value = (np.concatenate(one) for one in zip(*parts, strict=True))
+    return from_pairs(feature, token, value, site.token, encoder.d_sae)
 
 
 class Scored(NamedTuple):
@@ -178,7 +202,7 @@ class Scored(NamedTuple):
     """Rows of the table of the combined metric."""
 
 
-def score(model: str, name: str, material: Material, candidates: int) -> Scored:
+def score(model: str, name: str, material: Material, candidates: int, times: int) -> Scored:
     """All descriptions of a set at equal k, of all units and of equal numbers of them."""
     labels = np.array(material.labels["label"], object)
     at = np.flatnonzero(np.array(material.labels["set"], object) == name)
@@ -189,18 +213,20 @@ def score(model: str, name: str, material: Material, candidates: int) -> Scored:
     of = {key: matrix[at] for key, matrix in material.columns.items()}
     x = of["x"]
     of["pca"] = lambda split: components(x, split.train)
+    seeds = [key for key in SEEDS if key in of]
     whole, rows = {}, []
     for key, columns in of.items():
-        shuffles = 0 if key in SEEDS[1:] else 1
+        shuffles = 0 if key in seeds[1:] else 1
         whole[key] = curves.curve(columns, problem, KS, weight, shuffles, SEED)
-        equal = curves.equal_curve(columns, problem, KS, weight, candidates, TIMES, SEED)
-        for kind, one in (("all", whole[key]), ("equal", equal)):
+        pairs = [("all", whole[key])]
+        if times:
+            equal = curves.equal_curve(columns, problem, KS, weight, candidates, times, SEED)
+            pairs.append(("equal", equal))
+        for kind, one in pairs:
             head = {"model": model, "set": name, "n": len(at), "description": key}
             rows += [{**head, "candidates": kind, **row} for row in _rows(one)]
-    whole_of_codes = curves.Curve(
-        whole[SEEDS[0]].k, np.mean([whole[key].values for key in SEEDS], axis=0),
-        whole[SEEDS[0]].chance, whole[SEEDS[0]].candidates, whole[SEEDS[0]].prediction,
-    )  # fmt: skip
+    mean = np.mean([whole[key].values for key in seeds], axis=0)
+    whole_of_codes = whole[seeds[0]]._replace(values=mean)
     head = {"model": model, "set": name, "n": len(at), "description": "codes", "candidates": "all"}
     rows += [{**head, **row} for row in _rows(whole_of_codes)]
     return Scored(rows, _metric(model, name, whole, material.fvu))
@@ -221,7 +247,7 @@ def _metric(
     """E of each SAE, and of the channels of x, which lose nothing."""
     out, full = [], whole["x"].values[-1]
     for place, k in enumerate(KS[:2]):
-        for key in (*SEEDS, "frozen", "x"):
+        for key in (key for key in (*SEEDS, "frozen", "x") if key in whole):
             lost = np.full(full.shape, fvu.get(key, 0.0))
             one = effectiveness(whole[key].values[place], full, lost)
             row = {"model": model, "set": name, "description": key, "k": k, **one._asdict()}
@@ -231,27 +257,36 @@ def _metric(
 
 
 def judged(metric: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Where frozen SAEs and x stand to the band of three seeds, with the deviation of seeds pooled
-    over all sets of a model."""
+    """Where the frozen SAE and x stand to the band of three seeds, in E and in its first factor,
+    with the deviation of seeds pooled over all sets of a model."""
     out = []
     for model, k in dict.fromkeys((row["model"], row["k"]) for row in metric):
         ours = [row for row in metric if (row["model"], row["k"]) == (model, k)]
-        sets = list(dict.fromkeys(row["set"] for row in ours))
-        value = {(row["set"], row["description"]): row["value"] for row in ours}
-        seeds = {name: [value[name, seed] for seed in SEEDS] for name in sets}
-        defined = [of for of in seeds.values() if not np.isnan(of).any()]
-        sd, df = pooled(defined) if defined else (float("nan"), 0)
-        for name in sets:
-            own = band(seeds[name], sd, df)
-            row = {"model": model, "k": k, "set": name}
-            if own is None:
-                out.append({**row, "verdict_frozen": "not defined"})
-                continue
-            row |= {"codes": own.mean, "sd_pooled": sd, "low": own.low, "high": own.high}
-            for other in ("frozen", "x"):
-                row[other] = value[name, other]
-                row[f"verdict_{other}"] = place_of(value[name, other], own)
-            out.append(row)
+        for quantity in ("value", "first_factor"):
+            out += [{"model": model, "k": k, **row} for row in _judged(ours, quantity)]
+    return out
+
+
+def _judged(rows: Sequence[Mapping[str, Any]], quantity: str) -> list[dict[str, Any]]:
+    """The rows of a model, number of features and quantity."""
+    value = {(r["set"], r["description"]): np.nan if r["reason"] else r[quantity] for r in rows}
+    sets = list(dict.fromkeys(row["set"] for row in rows))
+    known = [seed for seed in SEEDS if (sets[0], seed) in value]
+    seeds = {name: [value[name, seed] for seed in known] for name in sets}
+    defined = [of for of in seeds.values() if len(of) > 1 and not np.isnan(of).any()]
+    sd, df = pooled(defined) if defined else (float("nan"), 0)
+    out = []
+    for name in sets:
+        own, row = band(seeds[name], sd, df), {"set": name, "of": quantity}
+        if own is None:
+            reason = "not defined" if len(known) >= LEAST_SEEDS else "no band"
+            out.append({**row, "verdict_frozen": reason, "verdict_x": reason})
+            continue
+        row |= {"codes": own.mean, "sd_pooled": sd, "low": own.low, "high": own.high}
+        for other in ("frozen", "x"):
+            row[other] = value[name, other]
+            row[f"verdict_{other}"] = place_of(value[name, other], own)
+        out.append(row)
     return out
 
 
@@ -321,33 +356,63 @@ def printed(rows: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, A
         if r["candidates"] == "all"
     }
     for head in dict.fromkeys(key[:3] for key in of):
-        cells = [
-            f"{r['auroc']:.3f} ({r['low']:.3f} {r['high']:.3f})"
-            for r in (of[*head, k] for k in keys)
-        ]
-        print(*head, "|", " | ".join(cells))
+        cells = [of.get((*head, key)) for key in keys]
+        print(
+            *head,
+            "|",
+            " | ".join(
+                f"{r['auroc']:.3f} ({r['low']:.3f} {r['high']:.3f})" if r else "as x" for r in cells
+            ),
+        )
     for row in verdicts:
         print({key: round(v, 3) if isinstance(v, float) else v for key, v in row.items()})
 
 
-def score_all(homes: Sequence[Path], out: Path) -> None:
+def score_all(homes: Sequence[Path], out: Path, times: int) -> None:
     """Score every set under every model, write tables and figure, and print."""
     rows, metric = [], []
     for home in homes:
         material = read(home)
         candidates = material.columns["x"].shape[1]
         for name in dict.fromkeys(material.labels["set"]):
-            one = score(home.name.removeprefix("labelled-"), name, material, candidates)
+            one = score(home.name.removeprefix("labelled-"), name, material, candidates, times)
             rows += one.rows
             metric += one.metric
             print(f"{home.name} {name}", flush=True)
+    finish(rows, metric, out)
+
+
+def pool(folders: Sequence[Path], out: Path) -> None:
+    """The tables of several folders as one, with their figure."""
+    tables: list[list[dict[str, Any]]] = [[], []]
+    for folder in folders:
+        for table, name in zip(tables, ("table", "metric"), strict=True):
+            with (folder / f"{name}.csv").open(newline="", encoding="utf-8") as opened:
+                table += [
+                    {key: _value(v) for key, v in row.items()} for row in csv.DictReader(opened)
+                ]
+    finish(*tables, out)
+
+
+def _value(text: str) -> Any:
+    """A number where a text is one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def finish(rows: list[dict[str, Any]], metric: list[dict[str, Any]], out: Path) -> None:
+    """Write the tables and the figure, and print."""
     verdicts = judged(metric)
     write(out, (rows, metric, verdicts))
     printed(rows, verdicts)
 
 
 def main() -> None:
-    """Run, or score."""
+    """Run, score, or pool."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -355,15 +420,20 @@ def main() -> None:
     first = commands.add_parser("run")
     first.add_argument("data", type=Path)
     first.add_argument("model", choices=MODELS)
-    first.add_argument("--steps", type=int, default=1000)
-    second = commands.add_parser("score")
-    second.add_argument("homes", type=Path, nargs="+")
-    second.add_argument("--out", type=Path, default=Path("results/labelled-sets"))
+    first.add_argument("--steps", type=int, default=1500)
+    for name in ("score", "pool"):
+        other = commands.add_parser(name)
+        other.add_argument("folders", type=Path, nargs="+")
+        other.add_argument("--out", type=Path, default=Path("results/labelled-sets"))
+        if name == "score":
+            other.add_argument("--times", type=int, default=3, help="choices of equal candidates")
     asked = parser.parse_args()
     if asked.command == "run":
         run(asked.data, asked.model, asked.steps)
+    elif asked.command == "score":
+        score_all(asked.folders, asked.out, asked.times)
     else:
-        score_all(asked.homes, asked.out)
+        pool(asked.folders, asked.out)
 
 
 if __name__ == "__main__":

@@ -138,10 +138,10 @@ def test_the_metric_has_a_band_of_three_seeds_and_the_frozen_one_lies_below(loca
         (row["auroc"] - 0.5) / (row["full"] - 0.5) * (1 - row["fvu"])
     )
     assert row["low"] <= row["value"] <= row["high"] and row["group"] == "a"
+    assert row["first"] == pytest.approx((row["auroc"] - 0.5) / (row["full"] - 0.5))
     bands = local.bands.to_pylist()
-    assert [(r["k"], r["group"], r["cell"]) for r in bands] == [
-        (1, "a", "L1R-frozen"),
-        (5, "a", "L1R-frozen"),
+    assert [(r["k"], r["of"], r["group"], r["cell"]) for r in bands] == [
+        (k, of, "a", "L1R-frozen") for k in (1, 5) for of in ("value", "first")
     ]
     assert {r["n"] for r in bands} == {3} and bands[0]["verdict"] == "below"
 
@@ -152,7 +152,7 @@ def test_a_band_needs_three_defined_values():
         {**row, "cell": cell, "value": v} for cell, v in zip("abc", (0.4, 0.5, 0.6), strict=True)
     ]
     (one,) = local_table.bands(three)
-    assert one["n"] == 3 and "verdict" not in one
+    assert one["n"] == 3 and one["of"] == "value" and "verdict" not in one
     assert local_table.bands(three[:2]) == []
     assert local_table.bands([*three[:2], {**row, "cell": "c", "value": None}]) == []
 

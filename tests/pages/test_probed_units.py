@@ -117,7 +117,8 @@ def test_the_metric_is_ranked_only_outside_the_band(tables):
     assert verdicts["L1R-a", 1].startswith("one of 3,")
     assert verdicts["L1R-frozen, frozen", 1].startswith("below ")
     assert (
-        "for 3 SAEs that differ in their seed alone; with a frozen decoder it is" in made.answer[1]
+        "for 3 SAEs that differ in their seed alone; of one with a frozen part it is"
+        in made.answer[1]
     )
 
 

@@ -85,7 +85,7 @@ def band(values: Sequence[float], sd: float | None = None, df: int | None = None
     n, mean = len(known), float(known.mean())
     own = float(known.std(ddof=1)) if sd is None else sd
     t = float(stdtrit(n - 1 if df is None else df, 1 - (1 - LEVEL) / 2))
-    wide = t * own * np.sqrt(1 + 1 / n)
+    wide = float(t * own * np.sqrt(1 + 1 / n))
     return Band(n, mean, own, mean - wide, mean + wide)
 
 

@@ -59,17 +59,19 @@ METRIC = pa.schema(
         ("k", pa.int64()),
         *((name, pa.float64()) for name in ("value", "low", "high")),
         ("reason", pa.string()),
-        *((name, pa.float64()) for name in ("auroc", "full", "fvu")),
+        *((name, pa.float64()) for name in ("auroc", "full", "first", "fvu")),
         ("group", pa.string()),
     ]
 )
 """The combined metric of each cell (`effectiveness`). reason: why it is not defined; auroc: of k
-features; full: of all channels of x; group: cells that differ by seed alone have one name."""
+features; full: of all channels of x; first: the first factor, that of localisation; group: cells
+that differ by seed alone have one name."""
 BANDS = pa.schema(
     [
         ("site", pa.string()),
         ("convention", pa.string()),
         ("k", pa.int64()),
+        ("of", pa.string()),
         ("group", pa.string()),
         ("n", pa.int64()),
         *((name, pa.float64()) for name in ("mean", "sd", "low", "high")),
@@ -79,7 +81,8 @@ BANDS = pa.schema(
     ]
 )
 """Rows by group of at least three seeds, and each other cell with where it stands to the band; of a
-site without other cells one row without."""
+site without other cells one row without. of: value, or first: a frozen SAE may lose by its error
+alone."""
 STABLE = 50
 """Units that a row of stable units names."""
 METRIC_KS = (1, 5)
@@ -229,6 +232,8 @@ def _metric(
         else:
             e = effectiveness(auc, full, fvu)
             row |= {key: _number(getattr(e, key)) for key in ("value", "low", "high")}
+            if not e.reason:
+                row["first"] = float((auc[0] - 0.5) / (full[0] - 0.5))
             row |= {"reason": e.reason or None, "fvu": _number(fvu[0])}
         out.append(row)
     return out
@@ -236,22 +241,30 @@ def _metric(
 
 def bands(metric: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of `BANDS` from rows of `METRIC`."""
-    out = []
-    for at in dict.fromkeys((row["site"], row["convention"], row["k"]) for row in metric):
-        ours = [row for row in metric if (row["site"], row["convention"], row["k"]) == at]
+    names, out = ("site", "convention", "k"), []
+    for at in dict.fromkeys(tuple(row[name] for name in names) for row in metric):
+        ours = [row for row in metric if tuple(row[name] for name in names) == at]
         for group in dict.fromkeys(row["group"] for row in ours):
-            values = [row.get("value") for row in ours if row["group"] == group]
-            of = None if None in values else band(values)
-            if of is None:
-                continue
-            head = dict(zip(("site", "convention", "k"), at, strict=True))
-            same = {**head, "group": group, **of._asdict()}
-            others = [row for row in ours if row["group"] != group and row.get("value") is not None]
-            out += [
-                {**same, "cell": r["cell"], "value": r["value"], "verdict": place(r["value"], of)}
-                for r in others
-            ] or [same]
+            for quantity in ("value", "first"):
+                head = dict(zip(names, at, strict=True)) | {"of": quantity, "group": group}
+                out += _band(head, ours, quantity)
     return out
+
+
+def _band(
+    head: Mapping[str, Any], rows: list[dict[str, Any]], quantity: str
+) -> list[dict[str, Any]]:
+    """Rows of a group and one of its quantities; none without a band."""
+    values = [row.get(quantity) for row in rows if row["group"] == head["group"]]
+    of = None if None in values else band(values)
+    if of is None:
+        return []
+    same = {**head, **of._asdict()}
+    others = [r for r in rows if r["group"] != head["group"] and r.get(quantity) is not None]
+    return [
+        {**same, "cell": r["cell"], "value": r[quantity], "verdict": place(r[quantity], of)}
+        for r in others
+    ] or [same]
 
 
 def _number(value: float) -> float | None:

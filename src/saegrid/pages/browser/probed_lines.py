@@ -4,6 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 Row = Mapping[str, Any]
+KEY = (
+    "In colour: features, dotted those of a frozen SAE. Grey: channels solid, neurons dash-dotted, "
+    "components dashed, random directions dotted."
+)
+"""Lines in words."""
 
 
 class Line(NamedTuple):

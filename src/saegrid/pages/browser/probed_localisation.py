@@ -10,6 +10,7 @@ from markupsafe import Markup
 from saegrid.pages.browser import charts
 from saegrid.pages.browser.probed import Charts, Section, Table, Tables, by_vector
 from saegrid.pages.browser.probed_lines import (
+    KEY,
     LINES,
     Row,
     key_of,
@@ -91,7 +92,7 @@ def section(facts: Mapping[str, Any], tables: Tables) -> Section | None:
             "Held-out AUROC against the number of units: of each site chosen from all units, then "
             "from as many for every description. Shaded: the range over seeds of learned features. "
             "Components are in units of their deviation, so that nearly as many of them as there "
-            "are words say nothing.",
+            "are words say nothing. " + KEY,
         ),
         *by_vector(
             facts,
@@ -231,14 +232,18 @@ def verdict(facts: Mapping[str, Any], rows: Mapping[str, Sequence[Row]], site: s
         r for r in rows["bands"]
         if (r["site"], r["convention"], r["k"]) == (site, vector, 1) and r["cell"]
     ]  # fmt: skip
-    frozen = [r for r in bands if facts["frozen"][r["cell"]] != "none"]
-    if frozen:
-        row = frozen[0]
-        text += (
-            f"; with a frozen decoder it is {row['value']:.2f}, {row['verdict']} their band "
-            f"({row['low']:.2f} to {row['high']:.2f})"
-        )
+    frozen = {r["of"]: r for r in reversed(bands) if facts["frozen"][r["cell"]] != "none"}
+    if "value" in frozen:
+        text += f"; of one with a frozen part it is {beside(frozen['value'])}"
+    if "first" in frozen:
+        text += f"; without the factor of the error {beside(frozen['first'])}"
     return [text + "."]
+
+
+def beside(row: Row) -> str:
+    """A value beside the band of the seeds, in words."""
+    limits = f"{row['low']:.2f} to {row['high']:.2f}"
+    return f"{row['value']:.2f}, {row['verdict']} the band of another seed ({limits})"
 
 
 # --- tables -----------------------------------------------------------------------------------
@@ -278,14 +283,13 @@ def count(value: float | None) -> str:
 
 def metric(facts: Mapping[str, Any], rows: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
     """A row an SAE and number of features."""
-    bands = {(r["convention"], r["k"], r["cell"]): r for r in rows["bands"]}
-    own = {(r["site"], r["convention"], r["k"], r["group"]): r for r in rows["bands"]}
+    ours = [r for r in rows["bands"] if r["of"] == "value"]
+    bands = {(r["convention"], r["k"], r["cell"]): r for r in ours}
+    own = {(r["site"], r["convention"], r["k"], r["group"]): r for r in ours}
     out = []
     for row in rows["metric"]:
-        shown = {name: row[name] for name in ("k", "value", "low", "high", "fvu")}
-        shown |= {"cell": name_of(facts, row), "vector": row["convention"], "first": None}
-        if row["value"] is not None:
-            shown["first"] = (row["auroc"] - 0.5) / (row["full"] - 0.5)
+        shown = {name: row[name] for name in ("k", "value", "low", "high", "first", "fvu")}
+        shown |= {"cell": name_of(facts, row), "vector": row["convention"]}
         band = own.get((row["site"], row["convention"], row["k"], row["group"]))
         other = bands.get((row["convention"], row["k"], row["cell"]))
         if row["reason"]:

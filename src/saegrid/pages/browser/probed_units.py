@@ -9,6 +9,7 @@ from saegrid.evidence.units.compare import TESTS
 from saegrid.pages.browser import charts
 from saegrid.pages.browser.probed import Charts, Section, Table, Tables, by_vector
 from saegrid.pages.browser.probed_lines import (
+    KEY,
     LINES,
     Row,
     key_of,
@@ -26,8 +27,8 @@ COUNTS = (
     Column("units", "units", "{:,}"),
     Column("constant", "silent", "{:,}", "one value on all texts; p is 1, where 0/0 was published"),
     Column("welch", "Welch", "{:,}", "as published: p below the level of a unit alone"),
-    Column("expected", "by chance", "{:.2f}", "units times the level, if nothing differed"),
-    Column("two", "two or more", "{:.4f}", "chance of two or more if nothing differed, units "
+    Column("expected", "by chance", "{:.2g}", "units times the level, if nothing differed"),
+    Column("two", "two or more", "{:.1e}", "chance of two or more if nothing differed, units "
            "being independent"),
     Column("beyond", "out of reach", "{:,}", "units that fire on so few texts that Welch's p "
            "cannot be below the level, whatever they stand for"),
@@ -203,7 +204,7 @@ def histograms(facts: Mapping[str, Any], tables: Tables) -> list[Charts]:
             "the ten bins that were published, as numbers of units; then all p, as units for each "
             "that chance gives: exact tests of nothing lie at 1 everywhere, a rise at 0 is what "
             "differs, and a rise at 1 is a test that sees too little. Features that fire on one "
-            "or two texts have few different p, which makes peaks.",
+            "or two texts have few different p, which makes peaks. " + KEY,
         )
     ]
 
