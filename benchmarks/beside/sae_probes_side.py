@@ -3,8 +3,8 @@
 Its functions as they are: units in the order of the difference of the means of both classes, codes
 dense in float32 (`get_sorted_indices` with `mean_act_normalization`), then `find_best_reg` for each
 k (ten strengths on one validation part, L1 or L2). What its package imports beside, to run models
-and other classifiers (sae-lens, transformer-lens, xgboost), takes no part in this, and empty modules
-stand in where they are not installed.
+and other classifiers (sae-lens, transformer-lens, xgboost), takes no part in this, and empty
+modules stand in where they are not installed.
 
     python sae_probes_side.py codes.npz 1,2,5 out.json
 """
@@ -26,7 +26,7 @@ ABSENT = ("sae_lens", "transformer_lens", "xgboost")
 class _Anything(types.ModuleType):
     """A module in which every name is a class."""
 
-    __path__: list[str] = []
+    __path__ = ()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
