@@ -1,5 +1,7 @@
-"""What an SAE keeps of what activations say of labels: probes on x, its reconstruction, its codes
-and its error, and the selectivity of reconstructed activations."""
+"""Labels that an SAE keeps of those that activations tell.
+
+Probes on x, its reconstruction, its codes and its error, and the selectivity of reconstructed
+activations."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

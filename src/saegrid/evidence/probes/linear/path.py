@@ -20,8 +20,8 @@ STEPS, ROUNDS = 60, 60
 ENOUGH = 1e-5
 """Share of the strongest penalty by which a slope may miss its condition."""
 PART = 5
-"""Of the texts, the part that is the largest number of columns let go at a time, those of the
-largest slopes: more columns than texts have no single step."""
+"""Number of texts to a column that is let go at a time, those of the largest slopes first: more
+columns than texts have no single step."""
 LEAST, FACTOR = 1e-9, 10.0
 """Share of the mean curvature that is added to each column's own, at least, and the factor by which
 it grows after a step that was too long and falls after one that was not (Levenberg and
@@ -51,7 +51,7 @@ class _Penalty(NamedTuple):
         return np.where(w != 0, np.abs(slope + self.size * np.sign(w)), at_zero)
 
     def value(self, margin: np.ndarray, y: np.ndarray, w: np.ndarray) -> float:
-        """What is made smallest."""
+        """Mean loss with both penalties, the number that a path makes smallest."""
         sizes = self.size * float(np.abs(w).sum())
         return float(loss(margin, y).mean()) + sizes + self.square / 2 * float(w @ w)
 
