@@ -89,7 +89,7 @@ def test_each_number_stands_beside_the_same_formula_and_the_corrected_one():
     assert (mean["same_x"], mean["right_x"]) == ("+0.240", "+0.290")
     welch = rows["units with Welch's p below 1e-5"]
     assert (welch["published_x"], welch["same_x"], welch["right_sae"]) == ("9", "7", "3")
-    assert rows["of these by chance"]["same_x"] == "0.0006"
+    assert rows["of these by chance"]["same_x"] == "0.00064"
 
 
 def test_a_number_whose_table_is_absent_has_no_row():

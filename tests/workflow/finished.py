@@ -40,6 +40,24 @@ PAIR = {
 STREAMED = ("--configfile", "config/streamed.yaml")
 COMPARED = (*TINY, "config/compared.yaml")
 TESTED = (*TINY, "config/tested.yaml")
+READOUT = ("--configfile", "config/gender.yaml", "config/readout.yaml")
+SMALL = {
+    "study": "readout",
+    "corpora": {"generated": {"source": {"n": 300}}},
+    "saes": {name: {"settings": {"steps": 40}} for name in ("seed0", "frozen")},
+    "grid": [{"layers": [1], "positions": ["m"], "saes": ["seed0", "frozen"]}],
+    "analyses": {
+        "readout": {
+            "sites": ["L1N"],
+            "ks": [1, 5],
+            "draws": 20,
+            "probes": {"controls": 4, "orders": 1},
+            "units": {"permutations": 100, "draws": 100},
+            "localisation": {"choices": 1, "halves": 10},
+        },
+    },
+}
+"""Foods and animals of the toy world, read out of its second layer with little of everything."""
 CONTRASTS = {
     "corpora": {
         "random": {
@@ -129,6 +147,13 @@ def _tested(folder: Path) -> None:
     run(folder, study=TESTED)
 
 
+def _readout(folder: Path) -> None:
+    """Two classes of words read out of a site with two SAEs and of its neurons."""
+    checkout(folder)
+    (folder / READOUT[-1]).write_text(yaml.safe_dump(SMALL))
+    run(folder, "all_readout", study=READOUT)
+
+
 def _streamed(folder: Path) -> None:
     """A study that learns from a store, with its metrics."""
     streamed(folder)
@@ -147,6 +172,7 @@ STUDIES: dict[str, Callable[[Path], None]] = {
     "together": _together,
     "compared": _compared,
     "tested": _tested,
+    "readout": _readout,
     "streamed": _streamed,
     "disk": _disk,
 }

@@ -71,9 +71,9 @@ LINES = {
         (UNITS, {"test": "exchange", "rule": "max-T"}, "significant"),
         "labels exchanged, family-wise 5 %: holds for sparse units",
     ),
-    "expected": Line("of these by chance", "{:.4f}", (UNITS, WELCH, "expected"), None, ""),
+    "expected": Line("of these by chance", "{:.3g}", (UNITS, WELCH, "expected"), None, ""),
     "none": Line("chance of none at all", "{:.4f}", (UNITS, WELCH, "none"), None, ""),
-    "two_or_more": Line("chance of two or more", "{:.4f}", (UNITS, WELCH, "two_or_more"), None, ""),
+    "two_or_more": Line("chance of two or more", "{:.2g}", (UNITS, WELCH, "two_or_more"), None, ""),
     "below_one_in_hundred": Line(
         "units with p below .01", "{:,.0f}",
         (HISTOGRAMS, {"test": "welch", "range": "small"}, "units"),
