@@ -9,5 +9,5 @@ with start(snakemake) as job:
     inputs, settings = job.input, job.settings
     words = read_words(inputs.texts)
     of = asked(words.y, words.type, words.fold, settings)
-    for name, table in tables(of, described(inputs, settings)).items():
-        io.write_table(job.output[name], table, job.spec)
+    answer = tables(of, described(inputs, settings))
+    [io.write_table(job.output[name], table, job.spec) for name, table in answer.items()]

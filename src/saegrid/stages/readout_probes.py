@@ -68,6 +68,6 @@ READOUT_PROBES = Stage(
     code=code,
     part_of="readout",
     ends=sites,
-    needs=Needs(memory=4000, minutes=120, group="readout"),
+    needs=Needs(memory=4000, minutes=120, group="cells"),
     weighs=weighs,
 )
