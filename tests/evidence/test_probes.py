@@ -479,3 +479,15 @@ def test_a_set_of_classifiers_gains_by_one_that_is_better_on_discovery_and_by_no
     assert (other["gain"], other["low"], other["high"]) == (0, 0, 0)
     assert other["with_method"] == other["without_method"]
     assert quiver_of(good=3, confirmed=False) is None
+
+
+@pytest.mark.parametrize(
+    ("deviation", "kept"), [([9.0, 3.0, 0.3], 2), ([5.0, 5.0, 5.0], 3), ([9.0, 0.1, 0.1], 1)]
+)
+def test_components_of_hardly_any_variance_are_left_out(deviation, kept):
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    x = rng.standard_normal((4000, 3)) * deviation @ axes
+    found = pca.components(x, np.arange(4000))
+    assert found.shape == (4000, kept)
+    assert found.std(axis=0) == pytest.approx(sorted(deviation, reverse=True)[:kept], rel=0.05)
