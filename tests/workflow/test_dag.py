@@ -119,6 +119,7 @@ def test_only_jobs_with_the_model_or_an_encoder_ask_for_a_gpu():
     asking = {name for name, stage in load().items() if stage.needs.gpu}
     model = {"capture", "surprisal", "encode", "fill_store", "measure", "verify_checkpoint"}
     model |= {"continuations", "attribution", "steering", "filling", "hooks_clamps", "search"}
+    model |= {"readout_codes", "readout_padded"}
     # These only where they fill a store beside.
     assert asking == model | {"train_sae", "train_together"}
 
