@@ -9,7 +9,8 @@ import yaml
 from saegrid.base.words import Cell
 from saegrid.config import ConfigError, resolve
 from saegrid.config.check import cell_settings, cells
-from saegrid.config.models import Sweep
+from saegrid.config.checkpoints import location, neuronpedia
+from saegrid.config.models import CheckpointSae, Sweep
 from saegrid.config.schema import schema_text
 from saegrid.config.sweeps import members
 
@@ -321,3 +322,19 @@ def test_grids_that_are_not_in_use_may_name_saes_that_are_not_there():
     assert resolve({**SMALL, "grids": {"other": [block]}})
     with pytest.raises(ConfigError, match=r"^grids\.other: SAE '32x' is not among saes"):
         resolve({**SMALL, "grids": {"other": [block]}, "grid": "other"})
+
+
+def test_names_on_neuronpedia_are_of_pages_alone():
+    """A link decides about no number: the checkpoint's place is what it was without."""
+    plain = {"source": "checkpoint", "format": "llama_scope", "path": "x"}
+    one, other = Cell.parse("L15R-8x"), Cell.parse("L15A-8x")
+    for name, expected in (
+        ("m/{layer}-res", ("m/15-res", "m/15-res")),
+        ({"r": "m/{layer}-res-32k"}, ("m/15-res-32k", None)),
+        (None, (None, None)),
+    ):
+        sae = CheckpointSae(**plain, neuronpedia=name)
+        assert (neuronpedia(sae, one), neuronpedia(sae, other)) == expected
+        assert location(sae, one) == location(CheckpointSae(**plain), one)
+    with pytest.raises(ValueError, match="neuronpedia"):
+        CheckpointSae(**plain, neuronpedia="https://elsewhere/m/x")

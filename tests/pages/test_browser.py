@@ -11,7 +11,7 @@ from saegrid.codes.sparse import Features
 from saegrid.features.histogram import BINS, Histogram
 from saegrid.features.statistics import STATISTICS, registered
 from saegrid.pages.browser import shown
-from saegrid.pages.browser.page import CHUNK, TOKENS, page
+from saegrid.pages.browser.page import CHUNK, TOKENS, neuronpedia, page
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 import pageworld
@@ -400,3 +400,11 @@ def test_a_concept_that_does_not_hold_is_only_a_share(world):
         row["label"] = None if kind == "none" else "so"
         made = {**world, "concepts": pa.Table.from_pylist([row])}
         assert Document(page(**made)).open("index")["columns"]["badges"][0] == badges
+
+
+@pytest.mark.parametrize("name", [None, 3, "", "alone", "a/b/c", "a/b?x=<b>", "javascript:a/b"])
+def test_names_that_are_not_on_neuronpedia_have_no_link(name):
+    assert neuronpedia(name) is None
+    assert neuronpedia("gpt2-small/6-res-jb").format(feature=7) == (
+        "https://www.neuronpedia.org/gpt2-small/6-res-jb/7"
+    )

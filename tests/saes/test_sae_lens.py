@@ -13,7 +13,7 @@ from saegrid.saes.checkpoint import READ, Reading
 from saegrid.saes.export import export
 from saegrid.saes.formats.sae_lens import open_checkpoint
 from saegrid.saes.known import SAE_LENS
-from saegrid.saes.reference import NORMS, REFERENCE, import_sae, open_sae
+from saegrid.saes.reference import NORMS, REFERENCE, import_sae, on_neuronpedia, open_sae
 from saegrid.saes.sae import as_written, decode, encode
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -441,6 +441,11 @@ def test_the_reference_remembers_how_a_checkpoint_is_read(tmp_path):
     reference = read_json(folder / REFERENCE)
     assert reference["centred"] is True and reference["ignore"] == ["gain"]
     assert reference["facts"]["centred"] is True
+    assert on_neuronpedia(folder / REFERENCE) is None and on_neuronpedia(None) is None
+    named = OF_1 | {"gain": 1, "neuronpedia_id": "gpt2-small/7-res-jb"}
+    written(tmp_path, named)
+    import_sae(sae, "L7R-x", folder / REFERENCE, folder / NORMS)
+    assert on_neuronpedia(folder / REFERENCE) == "gpt2-small/7-res-jb"
     with open_sae(folder) as opened:
         assert opened.encoder.centred
     with pytest.raises(CheckpointError, match="gain is not known here"):

@@ -25,7 +25,18 @@ def steered():
     return tiny(analyses={"steering": {}})
 
 
-STUDIES = {**WEIGHED, "displayed": displayed, "steered": steered, "continued": continued}
+def grouped():
+    """A study with clusters."""
+    return tiny(analyses={"clusters": {}})
+
+
+STUDIES = {
+    **WEIGHED,
+    "grouped": grouped,
+    "displayed": displayed,
+    "steered": steered,
+    "continued": continued,
+}
 WHERE = {
     "merge": ("sharded", "all"),
     "fill_store": ("streamed", "all"),
@@ -41,6 +52,7 @@ WHERE = {
     **dict.fromkeys(("concept_effects", "themes"), ("tested", "all")),
     **dict.fromkeys(("probes_texts", "probes_summary"), ("tested", "all")),
     "steering_page": ("steered", "all"),
+    "clusters_page": ("grouped", "all"),
     "surprisal": ("tiny", "results/tiny/headlines/surprisal.parquet"),
     **dict.fromkeys(("survey", "base_rates", "survey_page"), ("tiny", "layers")),
 }

@@ -113,7 +113,12 @@ def test_tables_of_a_corpus_in_shards_are_known_with_their_shards():
     plan = plan_of(compared())
     expected = json.loads(spec(plan, "summary_by_corpus"))["expected"]
     shared = {"features.parquet", "features.safetensors", "top_tokens.parquet"}
-    shared |= {"examples.parquet", "concepts.parquet", "combinations.parquet"}
+    shared |= {
+        "examples.parquet",
+        "near_misses.parquet",
+        "concepts.parquet",
+        "combinations.parquet",
+    }
     shared |= {"concept_best.parquet", "concept_chance.parquet"}
     parts = {f"features/shard-{n}-of-2.safetensors" for n in (1, 2)}
     assert {corpus: set(cells) for corpus, cells in expected.items()} == {

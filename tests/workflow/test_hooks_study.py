@@ -23,7 +23,11 @@ SMALL = {
         "hooks": {
             **{"strata": 2, "each": 2, "texts": 2, "clamped": 2, "read": 2, "shown": 1},
             **{"new_tokens": 4, "least": 3},
-        }
+        },
+        "clusters": {
+            **{"k": 3, "draws": 20, "nulls": 1, "intervals": 20, "permutations": 19},
+            **{"features": ["decoder"], "feature_ks": [2]},
+        },
     },
 }
 
@@ -32,7 +36,7 @@ SMALL = {
 def work(tmp_path_factory):
     folder = checkout(tmp_path_factory.mktemp("hooks") / "saegrid")
     (folder / "config/small.yaml").write_text(yaml.safe_dump(SMALL))
-    run(folder, "all_hooks", study=STUDY)
+    run(folder, "all_hooks", "all_clusters", study=STUDY)
     return folder
 
 
@@ -70,6 +74,25 @@ def test_the_report_is_of_the_chosen_cell(work):
     history = table(work, f"../hooks/saes/{cell}/history").to_pylist()
     assert f'in <span class="num" title="saes/{cell}/history.parquet: step">20<' in page
     assert history[-1]["step"] == 20
+
+
+def test_prompts_are_clustered_beside_their_themes(work):
+    items = table(work, "written/items")
+    for site in ("L7R", "L15R"):
+        rows = table(work, f"written/clusters/{site}/clusterings").to_pylist()
+        texts = {(r["representation"], r["variant"]): r for r in rows if r["of"] == "texts"}
+        assert {r["n"] for r in texts.values()} == {len(set(items["group"].to_pylist()))} == {100}
+        assert {r["k"] for key, r in texts.items() if key[1] == "as many"} == {5}
+        assert all(r["ari_low"] <= r["ari"] <= r["ari_high"] for r in texts.values())
+        (decoder,) = (row for row in rows if row["of"] == "features")
+        assert decoder["representation"] == "decoder" and decoder["k"] == 2
+        members = table(work, f"written/clusters/{site}/members").to_pylist()
+        themes = dict(zip(items["item"].to_pylist(), items["theme"].to_pylist(), strict=True))
+        ours = [row for row in members if row["label"] is not None]
+        assert ours and all(themes[row["member"]] == row["label"] for row in ours)
+    page = (work / "results/hooks/clusters.html").read_text()
+    assert "Texts by the codes of L15R-4x" in page and "Features of L7R-4x, by where they" in page
+    assert "Do its features put texts" in (work / "results/hooks/report.html").read_text()
 
 
 def test_a_second_run_does_nothing(work):

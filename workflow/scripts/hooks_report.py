@@ -4,6 +4,7 @@ from pathlib import Path
 
 from saegrid.base import io
 from saegrid.job import start
+from saegrid.pages.browser.clustered_tables import site_of
 from saegrid.pages.browser.report import REQUIRED, Report, report_page
 
 with start(snakemake) as job:
@@ -18,6 +19,7 @@ with start(snakemake) as job:
             **{name: io.read_table(inputs[name]) for name in names},
             concepts=io.read_table(inputs.concepts[at]),
             histories={Path(path).parent.name: io.read_table(path) for path in inputs.histories},
+            clusters=site_of(read["cell"], settings["sites"], inputs.clusters, io.read_table),
             facts=read,
         ),
     )

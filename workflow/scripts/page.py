@@ -5,9 +5,9 @@ from saegrid.base.words import Cell
 from saegrid.codes.sparse import read_features
 from saegrid.job import start
 from saegrid.meaning.dashboards import bars_of
-from saegrid.pages.browser.page import page
+from saegrid.pages.browser.page import neuronpedia, page
 from saegrid.pages.browser.panels import read_panels
-from saegrid.saes.reference import described
+from saegrid.saes.reference import described, on_neuronpedia
 
 with start(snakemake) as job:
     names = ("study", "model", "corpus", "cell", "mask", "layout")
@@ -15,6 +15,8 @@ with start(snakemake) as job:
     site, sae = Cell.parse(job.wildcards.cell)
     more = job.written.get("more", {})
     more |= {"checkpoint": described(job.input.reference)} if job.input.reference else {}
+    named = job.written.get("neuronpedia") or on_neuronpedia(job.input.reference)
+    facts["link"] = neuronpedia(named)
     text = page(
         {**facts, "site": str(site), "sae": sae, "spec": job.spec, "more": more},
         io.read_table(job.input.table),
@@ -28,6 +30,7 @@ with start(snakemake) as job:
         io.read_table(job.input.corpus_items),
         read_panels(job.written.get("panels", ()), job.input.panels),
         bars_of(io.read_table(job.input.histograms)) if job.input.histograms else None,
+        io.read_table(job.input.near),
     )
     print(f"{len(text) / 1e6:.1f} MB")
     io.write_text(job.output.page, text)

@@ -1,8 +1,9 @@
-"""Examples of every feature: its top tokens, and a sample of the others."""
+"""Examples of every feature: its top tokens, a sample of the others, and near misses."""
 
 from saegrid.base import io
 from saegrid.codes.sparse import read_features
 from saegrid.features.examples import examples, top_tokens
+from saegrid.features.near_misses import near_misses
 from saegrid.job import start
 from saegrid.text.selection import kept_of
 
@@ -19,3 +20,7 @@ with start(snakemake) as job:
     io.write_table(job.output.top, top, job.spec)
     sample = examples(features, table, tokens, kept, **shared, **draws)
     io.write_table(job.output.examples, sample, job.spec)
+    # Of a cell that is known by published pages nobody knows where its features are silent.
+    drawn = {"near": 0 if rules["by_label"] else settings["near"], "seed": settings["seed"]}
+    near = near_misses(features, table, tokens, kept, **shared, **drawn)
+    io.write_table(job.output.near, near, job.spec)

@@ -20,11 +20,20 @@ def fill_in(text: str, cell: Cell) -> str:
 
 
 def location(sae: CheckpointSae, cell: Cell) -> dict[str, Any]:
-    """The section of a cell's checkpoint as JSON values, for this cell alone."""
-    section = sae.model_dump(mode="json")
+    """The section of a cell's checkpoint as JSON values, for this cell alone, without what pages
+    alone show."""
+    section = sae.model_dump(mode="json", exclude={"neuronpedia"})
     if isinstance(section["revision"], dict):
         section["revision"] = section["revision"].get(cell.site.position)
     for key in FILLED:
         if section[key]:
             section[key] = fill_in(section[key], cell)
     return section
+
+
+def neuronpedia(sae: CheckpointSae, cell: Cell) -> str | None:
+    """Model and source of a cell on Neuronpedia; None where the section names none."""
+    name = sae.neuronpedia
+    if isinstance(name, dict):
+        name = name.get(cell.site.position.lower())
+    return fill_in(name, cell) if name else None

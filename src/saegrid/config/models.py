@@ -90,6 +90,10 @@ class Sweep(Strict):
     """Combinations that are named one by one, each with all of `over`."""
 
 
+Neuronpedia = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.{}-]+$")]
+"""A model and a source on Neuronpedia."""
+
+
 class CheckpointSae(Strict):
     """An SAE read from a checkpoint that stays where it is."""
 
@@ -119,6 +123,10 @@ class CheckpointSae(Strict):
     that there is one and not which (SAELens' expected_average_only_in)."""
     ignore: list[str] = []
     """Keys of the checkpoint's config that are not known here and that change no number."""
+    neuronpedia: Neuronpedia | dict[Position, Neuronpedia] | None = None
+    """Name of the SAE on Neuronpedia, such as gpt2-small/6-res-jb, or one for each position, with
+    {layer} filled in: pages link every feature to its page there. null: the name in the
+    checkpoint's own config."""
 
 
 class DashboardSae(Strict):
@@ -175,8 +183,10 @@ class TopTokens(Strict):
     """Random active examples of a feature."""
     per_quantile: Shown = 2
     """Examples in each fifth of the activations."""
+    near: Shown = 3
+    """Near misses of a feature: tokens spelled like its own on which it is silent."""
     seed: Seed = 0
-    """Seed of the random examples."""
+    """Seed of the random examples and near misses."""
 
 
 class Topics(Strict):

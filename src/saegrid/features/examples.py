@@ -61,7 +61,7 @@ def top_tokens(
     """
     masked = counted(tokens, kept, features.token, layout).masked
     if not published:
-        columns = _by_range(features, table, masked, cut, lambda entries: _top(entries, n))
+        columns = by_range(features, table, masked, cut, lambda entries: _top(entries, n))
         chosen = Chosen(*columns)
         return example_table(features, tokens, chosen, window)
     selectable = away_from_edges(tokens, window)
@@ -69,7 +69,7 @@ def top_tokens(
     def filled(entries: Entries) -> Chosen:
         return _filled(features, entries, _top(entries, n), selectable, n)
 
-    chosen = Chosen(*_by_range(features, table, masked & selectable, cut, filled))
+    chosen = Chosen(*by_range(features, table, masked & selectable, cut, filled))
     examples = example_table(features, tokens, chosen, window, only=masked)
     if by_label:
         return examples
@@ -100,7 +100,7 @@ def examples(
     def sample(entries: Entries) -> tuple[np.ndarray, ...]:
         return _sample(entries, random, per_quantile, seed)
 
-    *chosen, group = _by_range(features, table, masked, cut, sample)
+    *chosen, group = by_range(features, table, masked, cut, sample)
     column = pa.DictionaryArray.from_arrays(pa.array(group, pa.int32()), GROUPS).cast(pa.string())
     return example_table(features, tokens, Chosen(*chosen), window).append_column("group", column)
 
@@ -144,7 +144,7 @@ def published_labels(features: Features, masked: np.ndarray) -> np.ndarray:
     return np.where(shown, labels, np.int32(-1))
 
 
-def _by_range(
+def by_range(
     features: Features,
     table: pa.Table,
     where: np.ndarray,

@@ -141,6 +141,12 @@ def described(reference: str | Path) -> str:
     )
 
 
+def on_neuronpedia(reference: str | Path | None) -> str | None:
+    """Model and source on Neuronpedia that the config of a checkpoint names; None where it names
+    none, or there is no reference.json."""
+    return read_json(reference)["facts"].get("neuronpedia") if reference else None
+
+
 def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 

@@ -67,6 +67,7 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
         "layout": corpus.layout,
         "mask": corpus.mask,
         **({"panels": shown} if shown else {}),
+        **({"neuronpedia": plan.saes.neuronpedia(at.cell)} if reference(plan, at) else {}),
         **({"more": {"known": DISPLAYED}} if plan.saes.is_displayed(at.cell) else {}),
     }
 
@@ -78,6 +79,7 @@ PAGE = Stage(
         "table": "density.table",
         "top": "top_tokens.top",
         "examples": "top_tokens.examples",
+        "near": "top_tokens.near",
         "concepts": "concepts.table",
         "logits": One(logits),
         "histograms": One(histograms),

@@ -1,4 +1,4 @@
-"""Examples of every feature: its top tokens, and a sample of the others."""
+"""Examples of every feature: its top tokens, a sample of the others, and near misses."""
 
 from saegrid.stages.places import layout
 from saegrid.stages.stage import CELL, At, Needs, Plan, Settings, Stage, Weight
@@ -21,10 +21,11 @@ TOP_TOKENS = Stage(
     writes={
         "top": CELL + "top_tokens.parquet",
         "examples": CELL + "examples.parquet",
+        "near": CELL + "near_misses.parquet",
     },
     sections=("top_tokens",),
     settings=settings,
     needs=Needs(memory=2000, minutes=10, priority=3, group="cells"),
-    weighs=lambda sizes, at: Weight(write=400 * sizes.shown(at)),
+    weighs=lambda sizes, at: Weight(write=500 * sizes.shown(at)),
     everywhere=True,
 )

@@ -101,7 +101,7 @@ class Material:
                 rows = np.flatnonzero((problem.corpus == number) & (problem.view == side))
                 if len(rows):
                     tokens = corpus.texts.views[view]
-                    means, counts = _means(activations[number], tokens, problem.item[rows])
+                    means, counts = means_of(activations[number], tokens, problem.item[rows])
                     out[rows], without[rows] = means, counts == 0
         centre = out[~without].mean(axis=0) if (~without).any() else 0.0
         out -= centre
@@ -140,7 +140,9 @@ def _by_column(
     return sparse.csc_matrix((value[order], row[order], indptr), shape=shape)
 
 
-def _means(activations: Activations, view: View, item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def means_of(
+    activations: Activations, view: View, item: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """(text, d_model) float64 means over the tokens of items that were captured, and their
     counts."""
     row_of = np.full(int(max(view.item.max(initial=-1), item.max(initial=-1))) + 1, -1)

@@ -163,7 +163,7 @@ def of_site(
     whole = Answer([], [], {})
     corpora = list(study.corpora.values())
     material = Material(
-        corpora, _opened(site_files), _opened(neuron_files), seed=study.settings["seed"]
+        corpora, opened(site_files), opened(neuron_files), seed=study.settings["seed"]
     )
     draws, seed = study.settings["draws"], study.settings["seed"]
     drawn = {one.name: table.draws(one, draws, seed) for one in study.problems}
@@ -219,7 +219,7 @@ def _wanted(study: Study, of: str) -> list[str]:
     return [name for name, representation in every.items() if representation.of == of]
 
 
-def _opened(files: Sequence[Sequence[str]]) -> list[Activations]:
+def opened(files: Sequence[Sequence[str]]) -> list[Activations]:
     """Activations of each corpus, shards one below the other."""
     out = []
     for paths in files:

@@ -183,14 +183,15 @@ function panel(heading, words, rows) { // a table that a stage shows of this fea
 }
 
 function exampleGroups(body) {
-  const names = { random: "Random active", top: "Top tokens" };
+  const names = { random: "Random active", top: "Top tokens", near: "Near misses" };
+  const words = { near: "tokens spelled like those it fires on, where it is silent" };
   const samples = el("section", { aria: { label: "Sampled examples" } });
   const top = el("section", { aria: { label: "Top tokens" } });
   for (let g = 0, i = 0; g < body.x.length; g += 2) {
     const name = body.x[g], stop = i + body.x[g + 1];
     const list = el("ol", { className: "group", data: { group: name } });
     const heading = el("h3", {}, names[name] ?? name, " ");
-    heading.append(el("span", { textContent: String(stop - i) }));
+    heading.append(el("span", { textContent: [stop - i, words[name]].filter(Boolean).join(" ") }));
     for (; i < stop; i++) list.append(example(body, i));
     (name === "top" ? top : samples).append(heading, list);
   }

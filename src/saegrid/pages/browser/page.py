@@ -1,6 +1,7 @@
 """The feature browser of a cell: one HTML file that opens offline (design, artefacts)."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,7 @@ def page(
     items: pa.Table | None = None,
     panels: Sequence[Mapping[str, Any]] = (),
     bars: Histogram | None = None,
+    near: pa.Table | None = None,
 ) -> str:
     """The text of features.html. The same arguments give the same bytes.
 
@@ -54,6 +56,7 @@ def page(
     concepts: concepts.parquet, what each feature is about.
     logits: feature, side (top, bottom), rank, token, effect.
     panels: name, heading, words, and rows by feature, see `panels`.
+    near: near_misses.parquet.
     bars: histograms of the features in their order, where `values` hold a part of the activations,
       those that published rows show; shares of tokens are then of this part.
     ValueError where facts are missing or the tables come from different runs.
@@ -63,7 +66,7 @@ def page(
     place = np.full(values.d_sae, -1, np.int64)
     place[feature] = np.arange(len(feature))
     table = Tokens.of(tokens)
-    view = shown.windows(shown.examples_of(top_tokens, examples), place, table)
+    view = shown.windows(shown.examples_of(top_tokens, examples, near), place, table)
     masked = shown.masked_tokens(table, _kept(selection))
     is_whole = bars is None
     bars = shown.histograms(features, values, masked) if bars is None else bars
@@ -115,6 +118,13 @@ def page(
             "i": pack.chunks(bodies.items(view, items), CHUNK),
         },
     )
+
+
+def neuronpedia(name: str | None) -> str | None:
+    """The address of a feature's page on Neuronpedia, `{feature}` in it; None where there is no
+    name, or one that is no model and source."""
+    known = isinstance(name, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", name)
+    return f"https://www.neuronpedia.org/{name}/{{feature}}" if known else None
 
 
 def _kept(selection: pa.Table | None) -> np.ndarray | None:

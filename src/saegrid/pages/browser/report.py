@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from saegrid.pages.browser import report_charts, reported
+from saegrid.pages.browser import clustered, clustered_said, report_charts, reported
+from saegrid.pages.browser.clustered_tables import Site, rows_of
 from saegrid.pages.browser.render import render_study, require
 from saegrid.pages.browser.report_rows import ARMS, KINDS, Report, clamped_of, feature_of
 from saegrid.pages.browser.reported import signed, two
@@ -59,6 +60,7 @@ def report_page(facts: Mapping[str, Any], tables: Report) -> str:
         clamped=clamped,
         of_clamps=reported.of_clamps(facts, clamped),
         left=reported.left(tables, shown, kinds),
+        clusters=clusters_of(facts, tables.clusters, cell),
         page_of=f"{quote(facts['corpus'])}/cells/{quote(cell)}/features.html",
         kinds=KINDS,
         arms=ARMS,
@@ -67,3 +69,15 @@ def report_page(facts: Mapping[str, Any], tables: Report) -> str:
         signed=signed,
         two=two,
     )
+
+
+def clusters_of(facts: Mapping[str, Any], site: Site | None, cell: str) -> dict[str, Any] | None:
+    """The clusters of the texts by the codes of a cell: sentences, and a part of the page."""
+    if site is None:
+        return None
+    rows, flagged = rows_of([site], "clusterings"), rows_of([site], "flagged")
+    rows = [row for row in rows if row["cell"] in (None, cell)]
+    flagged = [row for row in flagged if row["cell"] in (None, cell)]
+    parts = clustered.parts_of(facts, site)
+    own = [one for one in parts if one["row"]["cell"] == cell and one["row"]["of"] == "texts"]
+    return {"lines": clustered_said.lines(rows, flagged), "part": own[0]}

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from saegrid.pages.browser.clustered_tables import Site
+
 NAMED = ("meaning", "coherent")
 """Kinds of features that are about something; those of form are spelling, none is none."""
 KINDS = {
@@ -35,7 +37,9 @@ class Report(NamedTuple):
     """Judgements of the features of the chosen cell."""
     histories: Mapping[str, pa.Table]
     """By cell."""
-    facts: Mapping[str, Any]
+    clusters: Site | None = None
+    """Clusters at the site of the chosen cell; None where the study makes none."""
+    facts: Mapping[str, Any] = {}
     """facts.json: cell, sizes, latents, examples, special (spellings of special tokens)."""
 
     def spell(self, token: str) -> str:

@@ -52,10 +52,14 @@ class Tokens:
         return cls(text=text, **arrays, **bits)
 
 
-def examples_of(top: pa.Table, examples: pa.Table | None) -> pa.Table:
-    """All examples in one table with a `group`; the samples first, then `top`."""
-    top = top.append_column("group", pa.array(["top"] * len(top), pa.string()))
-    tables = [top] if examples is None else [examples, top]
+def examples_of(top: pa.Table, examples: pa.Table | None, near: pa.Table | None = None) -> pa.Table:
+    """All examples in one table with a `group`; the samples first, then `top`, then `near`."""
+
+    def grouped(table: pa.Table, name: str) -> pa.Table:
+        return table.append_column("group", pa.array([name] * len(table), pa.string()))
+
+    tables = [] if examples is None else [examples]
+    tables += [grouped(top, "top")] + ([] if near is None else [grouped(near, "near")])
     return pa.concat_tables([table.select(SCHEMA.names).cast(SCHEMA) for table in tables])
 
 

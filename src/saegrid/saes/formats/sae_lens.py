@@ -167,6 +167,8 @@ def view(
     facts |= {"gate": _described(encoder)}
     if said.get("model_name"):
         facts["model_name"] = said["model_name"]
+    if said.get("neuronpedia_id"):
+        facts["neuronpedia"] = said["neuronpedia_id"]
     if k is not None:
         facts["k"] = k
     return SAE(

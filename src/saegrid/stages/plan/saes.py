@@ -13,7 +13,7 @@ from saegrid.base.errors import CheckpointError, ConfigError
 from saegrid.base.paths import expand
 from saegrid.base.registry import lookup
 from saegrid.base.words import SAE_PATTERN, SITE_PATTERN, Cell, Site
-from saegrid.config.checkpoints import location
+from saegrid.config.checkpoints import location, neuronpedia
 from saegrid.config.models import Study
 from saegrid.saes.reference import content_of, files_of
 from saegrid.stages.stage import NOTHING
@@ -48,6 +48,12 @@ class Saes:
             )
         sae = location(self.study.saes[named.sae], named)
         return sae | {"repo": None, "folder": None, "revision": None} if sae["path"] else sae
+
+    def neuronpedia(self, cell: str) -> str | None:
+        """Model and source of a checkpoint's cell on Neuronpedia; None where the section names
+        none."""
+        named = Cell.parse(cell)
+        return neuronpedia(self.study.saes[named.sae], named)
 
     def writes(self, cell: str) -> Site | None:
         """The site that a transcoder writes; None for an SAE, which writes where it reads."""

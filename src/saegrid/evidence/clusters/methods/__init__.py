@@ -1,0 +1,1 @@
+"""Methods of clustering, a file each."""

@@ -1,0 +1,1 @@
+"""Weights of columns, a file each."""
