@@ -172,7 +172,7 @@ class Described(NamedTuple):
 
     codes: Sequence[Code]
     shuffled: Sequence[Code]
-    """The same with labels that are exchanged between types."""
+    """Bits with labels that are exchanged between types."""
 
     def mean(self, name: str, shuffled: bool = False) -> float:
         """Mean of a number of the codes over the orders."""

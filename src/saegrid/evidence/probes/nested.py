@@ -54,7 +54,7 @@ class Task(NamedTuple):
         ]
 
     def shuffled(self, times: int) -> list["Task"]:
-        """The same texts with labels that are exchanged between whole types."""
+        """Task on the same texts with labels exchanged between whole types."""
         rng = exchange.generator(self.seed, "readout shuffled")
         source = exchange.exchanged(self.type, times, rng)[:, 1:]
         return [self._replace(y=self.y[rows]) for rows in source.T]
@@ -171,7 +171,7 @@ class _Kept:
         self.converged &= line.converged
 
     def result(self, name: str) -> Nested:
-        """What was kept."""
+        """Predictions, scores and columns of all folds, under a name."""
         known = ~np.isnan(self.prediction)
         deviance = np.nan
         if self.method.is_odds and known.any() and not self.note:

@@ -1,4 +1,4 @@
-"""What an SAE keeps of what activations say of labels: probes on x, its reconstruction, its codes
+"""Labels in what an SAE keeps of activations: probes on x, its reconstruction, its codes
 and its error, and the selectivity of reconstructed activations."""
 
 from collections.abc import Mapping

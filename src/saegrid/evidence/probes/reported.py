@@ -27,7 +27,7 @@ KEPT = 32
 
 
 class Asked(NamedTuple):
-    """What is asked of each description."""
+    """Settings of all that is asked of each description."""
 
     task: Task
     drawn: Draws
@@ -39,7 +39,7 @@ class Asked(NamedTuple):
 
 
 def asked(y: np.ndarray, type: np.ndarray, fold: np.ndarray, settings: Mapping[str, Any]) -> Asked:
-    """What is asked, from settings: methods, ks, draws, shuffles, controls, orders, seed."""
+    """All that is asked, from settings: methods, ks, draws, shuffles, controls, orders, seed."""
     task = Task(np.asarray(y, float), type, fold, settings["seed"])
     return Asked(
         task,
@@ -56,7 +56,7 @@ def tables(of: Asked, every: Iterable[Described]) -> dict[str, pa.Table]:
     """The tables of a site by name (`SCHEMAS`). every: descriptions, x of a convention before the
     codes of its cells."""
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SCHEMAS}
-    found: dict[str, list[tuple[Described, list[Nested]]]] = {}
+    by_convention: dict[str, list[tuple[Described, list[Nested]]]] = {}
     x: dict[str, np.ndarray] = {}
     for one in every:
         place = {key: getattr(one, key) for key in ("convention", "representation", "cell")}
@@ -64,7 +64,7 @@ def tables(of: Asked, every: Iterable[Described]) -> dict[str, pa.Table]:
             x[one.convention] = np.asarray(one.columns)
         columns = remembered(one.columns)
         results = probed(of, columns)
-        found.setdefault(one.convention, []).append((one._replace(columns=None), results))
+        by_convention.setdefault(one.convention, []).append((one._replace(columns=None), results))
         rows["probes"] += [place | row for row in _scores(of, columns, results)]
         if not callable(columns):
             rows["selectivity"] += [place | row for row in _controls(of, columns)]
@@ -74,7 +74,7 @@ def tables(of: Asked, every: Iterable[Described]) -> dict[str, pa.Table]:
             rows["preserved"] += [place | row for row in kept]
         named = " ".join(str(part) for part in place.values() if part)
         print(f"{named}: {len(results)} probes", flush=True)
-    for convention, results in found.items():
+    for convention, results in by_convention.items():
         rows["gains"] += [{"convention": convention, **row} for row in _gains(of, results)]
     return {name: _table(rows[name], schema) for name, schema in SCHEMAS.items()}
 
@@ -90,7 +90,7 @@ def _known(value: Any) -> Any:
 
 
 def remembered(columns: Columns | Matrix) -> Columns | Matrix:
-    """The same; a function of a split keeps what it gave for the last splits."""
+    """Columns; a function of a split keeps what it gave for the last splits."""
     if not callable(columns):
         return columns
     held: OrderedDict[bytes, Matrix] = OrderedDict()
@@ -200,10 +200,10 @@ def _controls(of: Asked, columns: Matrix) -> list[dict[str, Any]]:
 def _length(of: Asked, columns: Matrix) -> dict[str, Any]:
     """The row of `LENGTHS` of a description."""
     y, type, seed = of.task.y, of.task.type, of.task.seed
-    found = description.lengths(columns, y, type, of.orders, seed)
-    first = found.codes[0]
-    entropy, bits = first.n * first.entropy, found.mean("length")
-    least, most = found.span("length")
+    of_orders = description.lengths(columns, y, type, of.orders, seed)
+    first = of_orders.codes[0]
+    entropy, bits = first.n * first.entropy, of_orders.mean("length")
+    least, most = of_orders.span("length")
     return {
         "n": first.n,
         "orders": of.orders,
@@ -214,8 +214,8 @@ def _length(of: Asked, columns: Matrix) -> dict[str, Any]:
         "most": most,
         "compression": first.uniform / bits,
         "saved": 1 - bits / entropy,
-        "surplus": found.mean("surplus"),
-        "shuffled": found.mean("length", shuffled=True),
+        "surplus": of_orders.mean("surplus"),
+        "shuffled": of_orders.mean("length", shuffled=True),
         "ends": first.ends.tolist(),
         "blocks": first.bits.tolist(),
     }
@@ -266,22 +266,22 @@ def _gains(of: Asked, results: Sequence[tuple[Described, list[Nested]]]) -> list
             one for cell, probes in codes for one in _candidates(f"codes {cell}", True, probes)
         ]
     for (name, cell), added in groups.items():
-        found = gain(of.task, [*plain, *added], of.drawn)
-        if found is None:
+        gained = gain(of.task, [*plain, *added], of.drawn)
+        if gained is None:
             continue
         out.append(
             {
                 "representation": name,
                 "cell": cell,
-                **_named(found.without, "without", "without_low", "without_high"),
-                **_named(found.with_sae, "with", "with_low", "with_high"),
-                **_named(found.gain, "gain", "gain_low", "gain_high"),
-                "n_taken": found.n_sae,
+                **_named(gained.without, "without", "without_low", "without_high"),
+                **_named(gained.with_sae, "with", "with_low", "with_high"),
+                **_named(gained.gain, "gain", "gain_low", "gain_high"),
+                "n_taken": gained.n_sae,
                 "n_folds": of.task.n_folds,
                 "n_without": len(plain),
                 "n_with": len(plain) + len(added),
-                "chosen_without": ", ".join(found.chosen_without),
-                "chosen_with": ", ".join(found.chosen_with),
+                "chosen_without": ", ".join(gained.chosen_without),
+                "chosen_with": ", ".join(gained.chosen_with),
             }
         )
     return out

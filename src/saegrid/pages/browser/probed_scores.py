@@ -164,8 +164,8 @@ def _scores(rows: Sequence[Row], first: str) -> list[str | Table | Charts]:
         f"L2 probes on all units, k chosen units, and L1, vectors {first}. Where the interval of "
         "an SAE and that of a null overlap, the SAE shows nothing that the null does not."
     )
-    made = [blank | row for row in full.values()]
-    blocks: list[str | Table | Charts] = [Table(columns, made, caption, _source("probes"))]
+    rows_of = [blank | row for row in full.values()]
+    blocks: list[str | Table | Charts] = [Table(columns, rows_of, caption, _source("probes"))]
     curves = probed_charts.curves(_of(rows, convention=first, method="k_sparse"))
     if curves:
         words = "AUC of probes on k units that are chosen in the training folds."
@@ -191,10 +191,10 @@ def _every(rows: Sequence[Row]) -> Table:
         Column("settled", "converged"),
     ]
     settled = {True: "yes", False: "no", None: "–"}
-    made = [
+    rows_of = [
         {**row, "score": between(row, "auc"), "settled": settled[row["converged"]]} for row in rows
     ]
-    return Table(columns, made, "Every probe and vector", _source("probes"), is_folded=True)
+    return Table(columns, rows_of, "Every probe and vector", _source("probes"), is_folded=True)
 
 
 # --- controls ---------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def _controls(rows: Sequence[Row], first: str) -> list[str | Table | Charts]:
         Column("control_seen", "control on these", "{:.3f}"),
         Column("converged", "converged", "{:.0%}", "Fits whose steps were enough."),
     ]
-    made = [
+    rows_of = [
         {**row, "control": BY_CONTROL[row["protocol"]], "score": between(row, "selectivity")}
         for row in rows
     ]
@@ -233,11 +233,11 @@ def _controls(rows: Sequence[Row], first: str) -> list[str | Table | Charts]:
         ),
         Table(
             columns,
-            [row for row in made if row["convention"] == first],
+            [row for row in rows_of if row["convention"] == first],
             f"Controls, vectors {first}",
             _source("selectivity"),
         ),
-        Table(columns, made, "Controls, every vector", _source("selectivity"), is_folded=True),
+        Table(columns, rows_of, "Controls, every vector", _source("selectivity"), is_folded=True),
     ]
 
 
@@ -257,7 +257,7 @@ def _lengths(rows: Sequence[Row], first: str) -> list[str | Table | Charts]:
         Column("surplus", "surplus", "{:,.0f}", "Bits that learning itself costs."),
     ]
     bits = "{:,.0f}".format
-    made = [{**row, "score": between(row, "bits", "least", "most", bits)} for row in rows]
+    rows_of = [{**row, "score": between(row, "bits", "least", "most", bits)} for row in rows]
     return [
         "How much is the label worth to somebody who has the vectors? Texts come one block after "
         "the other, and a probe of the blocks before says what it expects: the fewer bits all "
@@ -265,11 +265,11 @@ def _lengths(rows: Sequence[Row], first: str) -> list[str | Table | Charts]:
         "the uniform code.",
         Table(
             columns,
-            [row for row in made if row["convention"] == first],
+            [row for row in rows_of if row["convention"] == first],
             f"Description lengths of all labels, vectors {first}",
             _source("lengths"),
         ),
-        Table(columns, made, "Lengths, every vector", _source("lengths"), is_folded=True),
+        Table(columns, rows_of, "Lengths, every vector", _source("lengths"), is_folded=True),
     ]
 
 
@@ -290,7 +290,7 @@ def _kept(rows: Sequence[Row], first: str) -> list[str | Table | Charts]:
         Column("s_sae", "S of x̂", "{:.3f}", "The same of reconstructions."),
         Column("kept", "Δ selectivity", "", "S of x̂ less S of x, middle 95 % of controls."),
     ]
-    made = [
+    rows_of = [
         {
             **row,
             "part_shown": PARTS[row["part"]],
@@ -309,7 +309,7 @@ def _kept(rows: Sequence[Row], first: str) -> list[str | Table | Charts]:
             f"AUC of x, of its reconstruction, of the codes and of the error, vectors {first}; "
             "dashed: guessing.",
         ),
-        Table(columns, made, "What SAEs keep", _source("preserved"), is_folded=True),
+        Table(columns, rows_of, "What SAEs keep", _source("preserved"), is_folded=True),
     ]
 
 
@@ -324,7 +324,7 @@ def _gains(rows: Sequence[Row], first: str) -> list[str | Table | Charts]:
         Column("taken", "taken", "", "Folds in which a probe of these codes was chosen."),
         Column("chosen_with", "chosen, fold by fold"),
     ]
-    made = [
+    rows_of = [
         {
             **row,
             "before": between(row, "without", "without_low", "without_high"),
@@ -341,11 +341,11 @@ def _gains(rows: Sequence[Row], first: str) -> list[str | Table | Charts]:
         "having more to choose from.",
         Table(
             columns,
-            [row for row in made if row["convention"] == first],
+            [row for row in rows_of if row["convention"] == first],
             f"Gains, vectors {first}",
             _source("gains"),
         ),
-        Table(columns, made, "Gains, every vector", _source("gains"), is_folded=True),
+        Table(columns, rows_of, "Gains, every vector", _source("gains"), is_folded=True),
     ]
 
 

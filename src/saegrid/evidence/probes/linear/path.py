@@ -20,7 +20,7 @@ STEPS, ROUNDS = 60, 60
 ENOUGH = 1e-5
 """Share of the strongest penalty by which a slope may miss its condition."""
 PART = 5
-"""Of the texts, the part that is the largest number of columns let go at a time, those of the
+"""Share of the texts that is the largest number of columns let go at a time, those of the
 largest slopes: more columns than texts have no single step."""
 LEAST, FACTOR = 1e-9, 10.0
 """Share of the mean curvature that is added to each column's own, at least, and the factor by which
@@ -51,7 +51,7 @@ class _Penalty(NamedTuple):
         return np.where(w != 0, np.abs(slope + self.size * np.sign(w)), at_zero)
 
     def value(self, margin: np.ndarray, y: np.ndarray, w: np.ndarray) -> float:
-        """What is made smallest."""
+        """Loss that is made smallest."""
         sizes = self.size * float(np.abs(w).sum())
         return float(loss(margin, y).mean()) + sizes + self.square / 2 * float(w @ w)
 
