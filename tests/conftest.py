@@ -131,6 +131,7 @@ def few_headlines(beside_repository) -> None:
     here.mkdir(parents=True)
     for path in toy.iterdir():
         (here / path.name).symlink_to(path)
+    Path("resources/gender").symlink_to(REPOSITORY / "resources/gender")
     (here / "headlines.csv").unlink()
     with (toy / "headlines.csv").open(newline="") as file:
         (here / "headlines.csv").write_text("".join(islice(file, 200)), newline="")

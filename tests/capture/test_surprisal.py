@@ -210,7 +210,10 @@ def test_logits_are_float32_where_the_model_is_not():
         log_p = (hidden @ head.T).log_softmax(-1)
         nats += (-log_p[:-1].gather(1, ids[1:, None])[:, 0]).tolist()
     found = surprisals(model, rows, wanted, quiet)
-    assert found == pytest.approx(nats, abs=2e-2)  # hidden states of other heights
+    off = np.abs(found - nats)
+    assert off.max() < 5e-2  # hidden states of other heights
+    # Where they are alike, nothing of a head in bfloat16, which is off by a thousandth everywhere.
+    assert np.quantile(off, 0.1) < 1e-6
     assert np.median(np.abs(found - nats)) < 1e-5
 
 

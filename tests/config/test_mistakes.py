@@ -332,7 +332,8 @@ ONE_MISTAKE = [
     ),
     (
         {"corpora__headlines__source__of": "csv"},
-        "corpora.headlines.source.of: it says what a source of kind random_edits or continued is ",
+        "corpora.headlines.source.of: it says what a source of kind random_edits, continued or "
+        "carried is made of; one of kind csv is made of nothing else. Leave it out.",
     ),
     (
         {"corpora__c": CONTROL, "saes__8x__corpus": "c"},

@@ -30,8 +30,14 @@ def grouped():
     return tiny(analyses={"clusters": {}})
 
 
+def labelled():
+    """The study of labelled words."""
+    return config("gender")
+
+
 STUDIES = {
     **WEIGHED,
+    "labelled": labelled,
     "grouped": grouped,
     "displayed": displayed,
     "steered": steered,
@@ -53,6 +59,13 @@ WHERE = {
     **dict.fromkeys(("probes_texts", "probes_summary"), ("tested", "all")),
     "steering_page": ("steered", "all"),
     "clusters_page": ("grouped", "all"),
+    **dict.fromkeys(
+        ("readout_texts", "readout_padded", "readout_vectors", "readout_codes"),
+        ("labelled", "all_readout"),
+    ),
+    **dict.fromkeys(
+        ("readout_probes", "readout_units", "readout_localisation"), ("labelled", "all_readout")
+    ),
     "surprisal": ("tiny", "results/tiny/headlines/surprisal.parquet"),
     **dict.fromkeys(("survey", "base_rates", "survey_page"), ("tiny", "layers")),
 }

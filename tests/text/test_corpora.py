@@ -907,7 +907,7 @@ def test_an_unknown_kind() -> None:
         items({"kind": "cvs"})
     assert str(raised.value) == (
         "Corpus kind 'cvs' is unknown. Did you mean 'csv'? "
-        "Known: continued, csv, generated, hub, jsonl, parquet, random_edits, text."
+        "Known: carried, continued, csv, generated, hub, jsonl, parquet, random_edits, text."
     )
 
 

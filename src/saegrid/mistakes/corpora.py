@@ -92,8 +92,8 @@ def _settings_mistakes(name: str, corpus: Corpus) -> Iterator[Mistake]:
         yield _mistake(
             name,
             "source.of",
-            f"it says what a source of kind {' or '.join(DERIVED)} is made of; one of kind {kind} "
-            "is made of nothing else. Leave it out.",
+            f"it says what a source of kind {', '.join(DERIVED[:-1])} or {DERIVED[-1]} is made of; "
+            f"one of kind {kind} is made of nothing else. Leave it out.",
         )
     for key, kinds in FORMS.items():
         if source[key] is not None and plain not in (*kinds, "hub", None):
