@@ -51,7 +51,7 @@ SMALL = {
             "sites": ["L1N"],
             "ks": [1, 5],
             "draws": 20,
-            "probes": {"controls": 4, "orders": 1},
+            "probes": {"controls": 4, "orders": 1, "shuffles": 1},
             "units": {"permutations": 100, "draws": 100},
             "localisation": {"choices": 1, "halves": 10},
         },

@@ -25,7 +25,7 @@ class ProbeSettings(Strict):
     """Control tasks of each kind, for selectivity; 0: none."""
     orders: Annotated[int, Field(ge=1, le=100)] = 3
     """Orders of the texts over which description lengths are averaged."""
-    shuffles: Annotated[int, Field(ge=1, le=100)] = 1
+    shuffles: Annotated[int, Field(ge=1, le=100)] = 3
     """Times that labels are shuffled, for chance: fits of each probe beside its own."""
 
 
