@@ -257,8 +257,8 @@ def _metric(
 
 
 def judged(metric: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Where the frozen SAE and x stand to the band of three seeds, in E and in its first factor,
-    with the deviation of seeds pooled over all sets of a model."""
+    """Places of the frozen SAE and of x beside the band of three seeds, in E and in its first
+    factor; the deviation of seeds is pooled over all sets of a model."""
     out = []
     for model, k in dict.fromkeys((row["model"], row["k"]) for row in metric):
         ours = [row for row in metric if (row["model"], row["k"]) == (model, k)]

@@ -19,8 +19,8 @@ SITES = ("L0M", "L0N")
 
 
 def described(site: str):
-    """Of site L0M x, its components, codes of a cell that has the latent and of one that has not,
-    and random codes; of L0N x alone, which says nothing."""
+    """Descriptions of a site: of L0M x, its components, codes of a cell that has the latent and of
+    one that has not, and random codes; of L0N x alone, which says nothing."""
     rng = np.random.default_rng(0)
     latent = rng.permutation(np.repeat([0.0, 1.0], N // 2))
     size = latent * (1 + rng.random(N))

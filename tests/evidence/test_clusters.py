@@ -251,7 +251,7 @@ def test_measures_by_hand():
 
 
 def test_random_labels_agree_by_chance_and_the_interval_says_so():
-    """Of 60 sets of random labels about 3 have an interval without 0, and 3 a p of at most .05."""
+    """Random labels, 60 sets: about 3 have an interval without 0, and 3 a p of at most .05."""
     rng = np.random.default_rng(0)
     missed = significant = 0
     values = []

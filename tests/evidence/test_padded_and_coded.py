@@ -44,7 +44,7 @@ def test_padded_is_the_mean_over_all_positions_of_a_plain_batch(model, tmp_path)
 
 
 def test_the_number_of_tokens_enters_through_the_pads(model):
-    """Of words of m tokens in rows of n, (1 - m / n) of the vector is the mean of pads."""
+    """Pads make up (1 - m / n) of the vector of a word of m tokens in a row of n."""
     made = padded_vectors(model, WORDS, PAD, SITES[:1], ["padded"])[SITES[0]]["x/padded"]
     longer = padded_vectors(model, [*WORDS, np.arange(9, 17)], PAD, SITES[:1], ["padded"])
     # A longer word in the batch moves the vectors of all others.

@@ -1,4 +1,4 @@
-"""What an SAE keeps, and what its probes add to a set of others: known answers."""
+"""Known answers: labels that an SAE keeps, and the gain of a set of probes with its own."""
 
 import numpy as np
 import pytest
