@@ -33,6 +33,7 @@ from snakemake.settings.enums import PersistenceBackend
 # Threads that wait give up their core: on a busy machine a job is otherwise slowed down many times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 BEGAN = time.time()
+SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
 DAMAGED = {}
 """Results that cannot be read, with the reason."""
 
@@ -99,7 +100,7 @@ def checked(config):
     if any(mistake.part == "config" for mistake in mistakes):
         refuse(mistakes)
     try:
-        plan = Plan(study, Path(workflow.basedir) / "workflow" / "scripts")
+        plan = Plan(study, SCRIPTS)
         if (
             workflow.is_main_process
         ):  # a job on another machine was checked by its coordinator
