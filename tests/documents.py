@@ -9,6 +9,10 @@ from saegrid.stages.written import documents
 ROOT = Path(__file__).resolve().parents[1]
 NAMED = ("CHANGELOG.md", "CONTRIBUTING.md", "README.md", "config", "docs")
 """Documents and folders of documents, for `affected`."""
+MADE = {"config/five.yaml", "config/gpu.yaml", "config/humor-hub.yaml"}
+"""Configs that a reader writes, by the text before a command; those of `saegrid new` beside."""
+ALIKE = {"bash": "sh", "": "text"}
+"""Kinds of blocks by another spelling; without one it is what a program prints."""
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)^```$", re.M)
 
 
@@ -35,11 +39,21 @@ def texts() -> dict[str, str]:
 def blocks(kind: str | None = None) -> list[Block]:
     """The blocks of all documents, or those of one kind."""
     every = [
-        Block(name, text.count("\n", 0, m.start()) + 1, m[1], m[2])
+        Block(name, text.count("\n", 0, m.start()) + 1, ALIKE.get(m[1], m[1]), m[2])
         for name, text in texts().items()
         for m in FENCE.finditer(text)
     ]
     return [block for block in every if kind in (None, block.kind)]
+
+
+def written() -> set[str]:
+    """Paths of configs that a reader has: those of `MADE`, and what `saegrid new` writes."""
+    paths = set(MADE)
+    for block in blocks("sh"):
+        for line in re.findall(r"^saegrid new .*$", block.text, re.M):
+            named = re.search(r"--name (\w+)", line) or re.search(r"--texts (\w+)\.", line)
+            paths.add(f"config/{named[1]}.yaml")
+    return paths
 
 
 def without_code(text: str) -> str:

@@ -11,7 +11,7 @@ from pkgutil import resolve_name
 import pytest
 import yaml
 
-from documents import ROOT, blocks, texts
+from documents import ROOT, blocks, texts, written
 from saegrid.command import COMMANDS
 from saegrid.saes.formats import FORMATS
 from saegrid.stages import STAGES
@@ -40,8 +40,6 @@ SHELL = {
     "pip": "installs from the registry",
 }
 """Programs that are not called here, with the reason."""
-WRITTEN = {"config/my.yaml", "config/five.yaml", "config/gpu.yaml", "config/humor-hub.yaml"}
-"""Configs that a reader writes with the text before."""
 TINY = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
 
 
@@ -103,7 +101,7 @@ def test_commands_of_snakemake(snakemake_options):
     for place, words in (one for one in COMMANDS_OF_DOCUMENTS if one[1][0] == "snakemake"):
         options = parsed(snakemake_options, words[1:], place)
         for path in options.configfile or ():
-            assert str(path) in WRITTEN or (ROOT / path).is_file(), place
+            assert str(path) in written() or (ROOT / path).is_file(), place
         for target in options.targets or ():
             known = target in TARGETS or target == "estimate" or target.startswith("results/")
             assert known or target.removeprefix(PREFIX) in STAGES, place
@@ -116,8 +114,8 @@ def test_commands_of_snakemake(snakemake_options):
 @pytest.mark.parametrize(("place", "words"), of_program("saegrid"))
 def test_commands_of_saegrid(place, words):
     assert words[1] in COMMANDS, place
-    module = COMMANDS[words[1]].partition(":")[0]
-    parsed(resolve_name(f"{module}:parser")(), words[2:], place)
+    module = COMMANDS[words[1]].main.partition(":")[0]
+    parsed(resolve_name(f"saegrid.command.{module}:parser")(), words[2:], place)
 
 
 @pytest.mark.parametrize(("place", "words"), of_program("python", "python3"))

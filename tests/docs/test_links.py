@@ -7,11 +7,9 @@ import pytest
 import yaml
 
 import saegrid
-from documents import ROOT, anchors, texts, without_code
+from documents import ROOT, anchors, texts, without_code, written
 
 TEXTS = texts()
-MADE = ("config/my.yaml", "config/five.yaml", "config/gpu.yaml", "config/humor-hub.yaml")
-"""Files that a reader writes."""
 
 
 def targets(text):
@@ -39,7 +37,7 @@ def test_paths_in_code_are_there(document):
     """Paths that begin with a folder of the repository and end in that of a file."""
     folders = "config|resources|profiles|workflow|benchmarks|envs|src"
     pattern = rf"(?<![\w./-])(?:{folders})/[\w./-]*\w\.(?:yaml|json|py|md|csv|gz|smk)\b"
-    for path in set(re.findall(pattern, TEXTS[document])) - set(MADE):
+    for path in set(re.findall(pattern, TEXTS[document])) - written():
         assert (ROOT / path).exists(), f"{document} names {path}"
 
 
