@@ -102,6 +102,7 @@ class CellView:
         wide = np.int32 if len(rows) < np.iinfo(np.int32).max else np.int64
         indptr = features.indptr.astype(wide)
         columns = sparse.csc_matrix((features.data, rows, indptr), shape=shape, copy=False)
+        columns.data = features.data  # mapped; scipy copies a part of a larger array
         if form == "csc":
             return columns
         if form != "csr":
