@@ -38,7 +38,7 @@ PICTURES = (
     Picture("feature-light", FEATURES, (1200, 750)),
     Picture("feature-dark", FEATURES, (1200, 750), "dark"),
     Picture("index", "index.html", (1000, 640), heading="Grid"),
-    Picture("map", "map.html", (1200, 800)),
+    Picture("map", "map.html", (1200, 800), heading="Which cell"),
     Picture("findings", "findings.html", (1200, 800)),
 )
 
