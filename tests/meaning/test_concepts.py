@@ -165,6 +165,14 @@ def test_too_few_types_or_rows_are_no_concept():
     assert rows([*FOOD[:9], *noise(5, 4)], rule=wide).concepts["kind"].to_pylist() == ["none"]
 
 
+def test_coherent_words_are_three_different_ones():
+    """Two words may be near one another, and are no theme."""
+    z, p = np.full(2, 5.0), np.full(2, 0.005)
+    two = [*["going"] * 10, *["reading"] * 10]
+    table = rows(two, [*two[:-1], "telling"], coherent=(z, p)).concepts
+    assert table["kind"].to_pylist() == ["none", "coherent"]
+
+
 def test_coherent_words_without_a_name_are_of_meaning_too():
     z, p = np.array([5.0, 0.1]), np.array([0.01, 0.8])
     table = rows(noise(6), noise(7), coherent=(z, p)).concepts

@@ -127,7 +127,7 @@ class Rule(NamedTuple):
     share: float = 0.5
     """Share of the rows that must have a word of the concept."""
     types: int = 3
-    """Distinct word types among these, those of one family as one."""
+    """Distinct word types among these, those of one family as one; of coherent words too."""
     wide_share: float = 0.65
     """Share of wide concepts, which many words belong to loosely."""
     wide: Sequence[str] = ()
@@ -180,7 +180,9 @@ def judge(
     p = enrichment.adjusted(best.log10_p, smallest)
     tested = _tested(best, p, rows, words, by.beginning, rule)
     z, p_z = coherence or (np.full(rows.n, np.nan), np.full(rows.n, np.nan))
-    kind = _kinds(forms, tested, p_z <= rule.alpha, words)
+    # Duck and chicken are near one another and no theme yet.
+    coherent = (p_z <= rule.alpha) & (rows.families(by.beginning) >= rule.types)
+    kind = _kinds(forms, tested, coherent, words)
     columns = {
         "feature": ranked.feature,
         **_sizes(fires, ranked.feature, words),
@@ -220,6 +222,10 @@ class _Rows(NamedTuple):
     def on(self, member: np.ndarray) -> np.ndarray:
         """(feature, concept) rows whose word is of each concept."""
         return _bytes(self.counts @ packed(member), member.shape[1])
+
+    def families(self, family: np.ndarray) -> np.ndarray:
+        """(feature,) distinct families among the rows. family: (type,)."""
+        return self.families_on(np.ones((len(family), 1), bool), family)[:, 0]
 
     def families_on(self, member: np.ndarray, family: np.ndarray) -> np.ndarray:
         """(feature, concept) distinct families of each concept among the rows. family: (type,)."""
