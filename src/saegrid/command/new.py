@@ -69,26 +69,11 @@ def main(arguments: Sequence[str]) -> int:
 
     try:
         root = repository()
-        position = options.position and options.position.upper()
-        proposal = propose(
-            Request(
-                options.model,
-                options.texts,
-                options.sae,
-                options.name,
-                options.layers,
-                position,
-                options.column,
-                options.format,
-                options.revision,
-                options.sae_revision,
-                options.tokenizer,
-            )
-        )
-        path = (
-            Path(options.out) if options.out else root / f"config/{proposal.config['study']}.yaml"
-        )
-        write(path, proposal, options.force)
+        asked = Request(**{field: getattr(options, field) for field in Request._fields})
+        path = Path(options.out) if options.out else root / f"config/{asked.study}.yaml"
+        check_free(path, options.force)
+        proposal = propose(asked)
+        write(path, proposal)
     except (CheckpointError, ConfigError, CorpusError, OSError) as mistake:
         for line in str(mistake).splitlines():
             print(f"saegrid new: {line}", file=sys.stderr)
@@ -99,16 +84,21 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def write(path: Path, proposal: "Proposal", force: bool) -> None:
-    """Write the config; ConfigError where a file is there already and may not be written over."""
+def check_free(path: Path, force: bool) -> None:
+    """ConfigError where a file is there already and may not be written over."""
     from saegrid.base.errors import ConfigError
-    from saegrid.base.io import write_text
-    from saegrid.proposal.written import HEAD, MORE, as_yaml
 
     if path.exists() and not force:
         raise ConfigError(
             f"{path} is there already: take another --name or --out, or --force to write over it."
         )
+
+
+def write(path: Path, proposal: "Proposal") -> None:
+    """Write the config with its comments."""
+    from saegrid.base.io import write_text
+    from saegrid.proposal.written import HEAD, MORE, as_yaml
+
     text = as_yaml(proposal.config, proposal.whys)
     write_text(path, HEAD + text + ("" if "analyses" in proposal.config else MORE))
 

@@ -82,6 +82,8 @@ def look(
         name, folder, remark = _local(name)
         remarks += remark
         path, commit = written(name, root), None
+    elif name.count("/") > 1:
+        raise ConfigError(f"--model: {name} is no folder; a name on the hub is owner/name.")
     else:
         repository = look_up(name, revision)
         folder = fetch(repository, describing(repository))

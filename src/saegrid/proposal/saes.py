@@ -273,8 +273,8 @@ def _sites(
     known = [site for site in sites if site.layer < sizes.n_layers]
     if not known:
         raise ConfigError(
-            f"--sae: the SAEs of {place.name} are of {all_sites}, and the model has the layers 0 to "
-            f"{sizes.n_layers - 1}: they are of another model."
+            f"--sae: the SAEs of {place.name} are of {all_sites}, and the model has the layers 0 "
+            f"to {sizes.n_layers - 1}: they are of another model."
         )
     positions = sorted({site.position for site in known}, key=ORDER.index)
     if position is not None and position not in positions:

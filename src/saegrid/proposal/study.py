@@ -21,8 +21,8 @@ MOST_TOKENS = 200_000
 """Tokens of plain texts up to which all are captured."""
 SET_ASIDE = 0.05
 """Share of texts that may be unusable where a config says nothing."""
-FEWEST = 20
-"""Texts of a class, or pairs, from which tests are worth their while."""
+FEWEST = 40
+"""Texts of a class, or pairs, from which both halves surely have the ten that tests need."""
 
 
 class Request(NamedTuple):
@@ -35,12 +35,19 @@ class Request(NamedTuple):
     name: str | None = None
     layers: Sequence[int] | None = None
     position: str | None = None
+    """Position in the block, as a config writes it: r, m and so on."""
     column: str | None = None
     format: str | None = None
     revision: str | None = None
     """Commit of the model."""
     sae_revision: str | None = None
     tokenizer: str | None = None
+
+    @property
+    def study(self) -> str:
+        """Name of the study: the one that is asked for, else that of the first file of texts."""
+        stem = Path(self.texts[0]).name.split(".")[0]
+        return self.name or proper(stem).strip("_")[:80] or "study"
 
 
 class Proposal(NamedTuple):
@@ -89,7 +96,7 @@ def propose(asked: Request) -> Proposal:
     files = find_texts(asked.texts, root)
     one = texts.look(files.paths, asked.column)
     seen += [*files.remarks, *texts.described(one)]
-    draft = Draft(asked.name or _name(asked))
+    draft = Draft(asked.study)
     _put_model(draft, model)
     _put_texts(draft, model, one, files.source(one), trained=asked.sae is None)
     if asked.sae is None:
@@ -98,7 +105,8 @@ def propose(asked: Request) -> Proposal:
     else:
         place = saes.open_place(asked.sae, root, asked.sae_revision)
         try:
-            choice = saes.choose(place, model.sizes, asked.layers, asked.position, asked.format)
+            position = asked.position and asked.position.upper()
+            choice = saes.choose(place, model.sizes, asked.layers, position, asked.format)
             seen += [*place.remarks, *chosen.described(place, choice)]
             _put_saes(draft, model, place, choice)
             _check(draft, model, (place, choice))
@@ -106,12 +114,6 @@ def propose(asked: Request) -> Proposal:
             place.close()
     _put_analyses(draft, one)
     return Proposal(draft.config, draft.whys, seen, draft.chosen)
-
-
-def _name(asked: Request) -> str:
-    """The name of a study: that of its first file of texts."""
-    stem = Path(asked.texts[0]).name.split(".")[0]
-    return proper(stem).strip("_")[:80] or "study"
 
 
 def _put_model(draft: Draft, model: models.Seen) -> None:
@@ -162,7 +164,7 @@ def _put_texts(
 def _put_trained(draft: Draft, model: models.Seen, asked: Request) -> None:
     n_layers = model.sizes.n_layers
     layers = list(asked.layers or [n_layers // 2])
-    position = (asked.position or "r").lower()
+    position = asked.position or "r"
     draft.put(
         "saes.8x",
         {"source": "train", "recipe": "topk", "expansion": 8, "corpus": "texts",
@@ -208,27 +210,33 @@ def _put_saes(draft: Draft, model: models.Seen, place: saes.Place, choice: saes.
 
 
 def _put_analyses(draft: Draft, one: texts.Texts) -> None:
-    """Add the tests that the texts can answer."""
-    if one.n < 2 * FEWEST:
-        draft.chosen.append(f"no tests: {one.n} texts are too few to tell sets of them apart")
-        return
+    """Add the tests that the texts can answer: half are searched, the other half confirms."""
     splits = [name for name in one.files if name not in USUAL.values()]
-    two = next((name for name, values in one.classes.items() if len(values) == 2), None)
+    two = next((name for name, sizes in one.classes.items() if len(sizes) == 2), None)
+    label: dict[str, Any]
     if one.is_paired:
-        settings = {"label": one.spread[0]} if one.spread else {}
-        said = "tests: which features tell an edited word from what it replaced"
+        fewest, label = one.n, {"label": one.spread[0]} if one.spread else {}
+        said = "which features tell an edited word from what it replaced"
         said += f", and high from low {one.spread[0]}" if one.spread else ""
     elif len(one.files) == 2 and len(splits) == 2:
-        settings = {"contrasts": ["label"], "label": "split", "classes": splits, "share": 0.5}
-        said = f"tests: which features tell {splits[0]} from {splits[1]}"
+        fewest, label = min(one.sizes.values()), {"label": "split", "classes": splits}
+        said = f"which features tell {splits[0]} from {splits[1]}"
     elif two or one.spread:
-        label = two or one.spread[0]
-        settings = {"contrasts": ["label"], "label": label}
-        said = f"tests: which features go with {label}"
+        fewest = min(one.classes[two].values()) if two else one.n
+        label = {"label": two or one.spread[0]}
+        said = f"which features go with {label['label']}"
     else:
         draft.chosen.append("no tests: the texts have no edits and no label to be compared by")
         return
-    draft.put("analyses.tests", settings, said, said)
+    if fewest < FEWEST:
+        draft.chosen.append(
+            f"no tests of {said}: {fewest} texts are too few, {FEWEST} of each kind are needed"
+        )
+        return
+    parts = {} if USUAL["confirmation"] in one.splits else {"share": 0.5}
+    kinds = {} if one.is_paired else {"contrasts": ["label"]}
+    said = f"{said}; half of the texts are searched, the others confirm" if parts else said
+    draft.put("analyses.tests", {**kinds, **label, **parts}, said, f"tests: {said}")
 
 
 def _check(draft: Draft, model: models.Seen, taken: tuple[saes.Place, saes.Choice] | None) -> None:

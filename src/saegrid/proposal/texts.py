@@ -23,7 +23,8 @@ EDITS = ("edit", "edit_word", "replacement", "new_word")
 """Names of columns that hold what replaces the marked words."""
 WHOLE = (("original", "edited"), ("before", "after"))
 """Names of columns that hold both texts of a pair."""
-SPLIT = "split"
+SPLIT, OF = "split", "\0split"
+"""The column of splits, and the key under which a row has the split of its file."""
 LOOKED = 5_000
 """Rows of a file that are looked at."""
 CLASSES = 10
@@ -43,11 +44,13 @@ class Texts(NamedTuple):
     edited."""
     labels: dict[str, str]
     """Other columns that may serve as labels: text or number."""
-    classes: dict[str, list[str]]
-    """Values of the labels of texts."""
+    classes: dict[str, dict[str, int]]
+    """Values of the labels of texts, and the rows of each."""
     spread: list[str]
     """Labels of numbers whose lower and upper quartile differ."""
     split_column: str | None
+    sizes: dict[str, int]
+    """Rows seen of each split."""
     n: int
     """Rows seen, at most `LOOKED` of a file."""
     more: bool
@@ -58,6 +61,11 @@ class Texts(NamedTuple):
     """True if the column `id` does not tell the rows apart."""
     sample: list[str]
     """Texts of the rows seen."""
+
+    @property
+    def splits(self) -> list[str]:
+        """Names of the splits, by files or by the column that names them."""
+        return list(self.sizes)
 
     @property
     def is_paired(self) -> bool:
@@ -177,7 +185,7 @@ def look(paths: Sequence[tuple[str, Path]], column: str | None = None) -> Texts:
         roles = {"text": text_column(files, kind, column)}
     others = [n for n in names if n not in (*roles.values(), *OWN, SPLIT)]
     labels, classes = _labels(rows, others) if kind != "text" else ({}, {})
-    by_column = SPLIT in names and len(files) == 1 and _few(rows, SPLIT) is not None
+    by_column = _few(rows, SPLIT) if SPLIT in names and len(files) == 1 else None
     first = roles.get("text") or roles.get("edited") or roles["original"]
     ids = [row["id"] for row in rows if "id" in names]
     return Texts(
@@ -188,6 +196,7 @@ def look(paths: Sequence[tuple[str, Path]], column: str | None = None) -> Texts:
         classes=classes,
         spread=[name for name, how in labels.items() if how == "number" and _differs(rows, name)],
         split_column=SPLIT if by_column else None,
+        sizes=by_column or dict(Counter(row[OF] for row in rows)),
         n=len(rows),
         delimiter=delimiter and "tab",
         more=len(rows) == LOOKED * len(files),
@@ -238,7 +247,8 @@ def _rows(
         source = {"kind": kind, "files": {split: path}, "columns": wanted}
         source["delimiter"] = delimiter
         readable = (row.values for row in reader(source) if row.problem is None)
-        rows += [{k: v or "" for k, v in one.items()} for one in islice(readable, LOOKED)]
+        head = islice(readable, LOOKED)
+        rows += [{**{k: v or "" for k, v in one.items()}, OF: split} for one in head]
     return rows
 
 
@@ -268,10 +278,10 @@ def _columns(
 
 def _labels(
     rows: Sequence[Mapping[str, str]], names: Sequence[str]
-) -> tuple[dict[str, str], dict[str, list[str]]]:
+) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
     """Columns of numbers and of a few classes, and the classes."""
     labels: dict[str, str] = {}
-    classes: dict[str, list[str]] = {}
+    classes: dict[str, dict[str, int]] = {}
     for name in names:
         values = [row.get(name, "") for row in rows]
         few = _few(rows, name)
@@ -295,12 +305,12 @@ def _counts(values: Sequence[str]) -> bool:
     return digits and (names_rows or any(len(v) > 1 and v.startswith("0") for v in values))
 
 
-def _few(rows: Sequence[Mapping[str, str]], name: str) -> list[str] | None:
-    """The values of a column that are few and each in several rows; None where they are not."""
+def _few(rows: Sequence[Mapping[str, str]], name: str) -> dict[str, int] | None:
+    """The values of a column, with their rows, where these are few and none stands alone."""
     counts = Counter(row.get(name, "") for row in rows)
     if "" in counts or len(counts) > CLASSES or max(map(len, counts)) > LONG:
         return None
-    return sorted(counts) if min(counts.values()) > 1 else None
+    return dict(sorted(counts.items())) if min(counts.values()) > 1 else None
 
 
 def described(texts: Texts) -> Iterator[str]:

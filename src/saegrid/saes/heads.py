@@ -1,8 +1,8 @@
 """Heads of checkpoints on the hub: what `tensors.hollow` reads of a file, and no weights.
 
 A copy is as long as its file, with holes in the place of the tensors. A safetensors file begins
-with its header; of archives (npz, torch.save) the directory stands at the end, and the begin of each
-member tells what it is.
+with its header; of archives (npz, torch.save) the directory stands at the end, and the begin of
+each member tells what it is.
 """
 
 from collections.abc import Callable
