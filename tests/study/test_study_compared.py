@@ -28,9 +28,7 @@ def test_nearest_may_repeat_and_the_matching_may_not():
 def test_the_matching_is_the_best_of_all(seed=3):
     cosine = np.random.default_rng(seed).normal(size=(5, 5)).astype(np.float32)
     rows, columns = matched(cosine)
-    best = max(
-        cosine[range(5), list(order)].sum() for order in itertools.permutations(range(5))
-    )
+    best = max(cosine[range(5), list(order)].sum() for order in itertools.permutations(range(5)))
     assert cosine[rows, columns].sum() == pytest.approx(best)
 
 

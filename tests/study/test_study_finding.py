@@ -60,7 +60,9 @@ def test_one_kind_and_some_cells(study):
 
 
 def test_what_is_nowhere_is_said(study):
-    with pytest.raises(SearchError, match=r"has the word 'zebra'.* No concept, name, label of the "):
+    with pytest.raises(
+        SearchError, match=r"has the word 'zebra'.* No concept, name, label of the "
+    ):
         study.find("zebra")
     with pytest.raises(SearchError, match=r"^No label of the cells has 'zebra'\.$"):
         study.find("zebra", by="label")

@@ -7,6 +7,9 @@ from pkgutil import resolve_name
 COMMANDS = {
     "compare": "saegrid.command.compare:main",
     "search": "saegrid.command.search:main",
+    "labels": "saegrid.command.labels:main",
+    "tables": "saegrid.command.tables:main",
+    "neuronpedia": "saegrid.command.neuronpedia:main",
 }
 """Subcommands by name: functions of the arguments that return the exit status."""
 USAGE = """usage: saegrid <command> [arguments]
@@ -14,6 +17,9 @@ USAGE = """usage: saegrid <command> [arguments]
 commands:
   compare   which SAE features tell two sets of texts apart
   search    features of a finished study, by a word, by prompts, by likeness
+  labels    people's labels of features, into the results and out of them
+  tables    the tables of a study in one zip, with a data sheet
+  neuronpedia  feature pages in Neuronpedia's JSON shape
 
 saegrid <command> --help says more.
 """
