@@ -1,4 +1,4 @@
-"""Feature pages in Neuronpedia's JSON: true numbers, the shape of the sample, read by its reader."""
+"""Dashboards in the JSON of Neuronpedia: true numbers, its shape, read by its own reader."""
 
 import json
 

@@ -228,6 +228,7 @@ def explanation(source: Source, feature: int, text: str, method: str, by: str) -
     """
     return {
         "modelId": source.model,
+        "source": source.source,
         "layer": source.source,
         "index": str(feature),
         "description": text,
