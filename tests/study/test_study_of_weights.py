@@ -1,4 +1,4 @@
-"""Codes as scipy sparse, weights row by row, and own texts, over a small study with real weights."""
+"""Codes as scipy sparse, weights row by row, and own texts, over a small study."""
 
 import numpy as np
 import pytest

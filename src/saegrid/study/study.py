@@ -36,13 +36,18 @@ def open(study: str | Path, results: str | Path = "results", corpus: str | None 
     Raises:
         NotThere: there is no such study or corpus.
     """
+    return Study(folder_of(study, results), corpus)
+
+
+def folder_of(study: str | Path, results: str | Path = "results") -> Path:
+    """The folder of a study by its name or path; NotThere where there is none."""
     folder = Path(study) if isinstance(study, Path) else Path(results) / study
     if not folder.is_dir() and Path(study).is_dir():
         folder = Path(study)
     if not folder.is_dir():
         known = folders(folder.parent)
         missing(f"There is no study {folder.name!r} in {folder.parent}.", folder.name, known)
-    return Study(folder, corpus)
+    return folder
 
 
 class Study:
