@@ -7,6 +7,7 @@ from pkgutil import resolve_name
 COMMANDS = {
     "compare": "saegrid.command.compare:main",
     "search": "saegrid.command.search:main",
+    "status": "saegrid.command.status:main",
 }
 """Subcommands by name: functions of the arguments that return the exit status."""
 USAGE = """usage: saegrid <command> [arguments]
@@ -14,6 +15,7 @@ USAGE = """usage: saegrid <command> [arguments]
 commands:
   compare   which SAE features tell two sets of texts apart
   search    features of a finished study, by a word, by prompts, by likeness
+  status    how far a study is: what is done, runs, failed and is left
 
 saegrid <command> --help says more.
 """

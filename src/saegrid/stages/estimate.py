@@ -6,17 +6,16 @@ benchmark files.
 """
 
 import os
-import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 from humanfriendly import format_size, format_timespan
 from humanfriendly.text import pluralize
 from tabulate import tabulate
 
+from saegrid.progress.times import earlier
 from saegrid.stages.graph import Job, needs
 from saegrid.stages.sizes import Sizes, Unknown
 from saegrid.stages.stage import Plan, Source
@@ -192,20 +191,6 @@ def read_bytes(sizes: Sizes, job: Job) -> int:
                 share = len(paths) / len(graph.outputs(graph.stages[stage], at))
                 total += round(graph.stages[stage].weighs(sizes, at).write * share)
     return total
-
-
-def earlier(folder: Path) -> Mapping[str, float]:
-    """Median wall time of the jobs of each rule in seconds, from the benchmark files of a study. A
-    damaged file counts for nothing."""
-    seconds: dict[str, list[float]] = {}
-    for path in folder.rglob("*.tsv"):
-        head, *rows = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
-        time = rows[-1].partition("\t")[0] if rows else ""
-        if head.startswith("s\t") and re.fullmatch(r"\d+(\.\d+)?", time):
-            named = path.parent if path.name.startswith("shard-") else path
-            rule = named.name.partition("-")[0].removesuffix(".tsv")
-            seconds.setdefault(rule, []).append(float(time))
-    return {rule: median(values) for rule, values in seconds.items()}
 
 
 def free_bytes(folder: str | Path) -> int:
