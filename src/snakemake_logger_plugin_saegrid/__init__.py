@@ -76,7 +76,9 @@ class LogHandler(LogHandlerBase):
     def text(self, record: LogRecord) -> str:
         """The words of a record; empty where it is passed over."""
         text = record.getMessage()
-        if text.startswith(("Terminating processes", "Will exit after")):
+        if text.startswith("Will exit after"):
+            return self.view.once("The run stops when the jobs that run now have ended.")
+        if text.startswith("Terminating processes"):
             self.view.is_interrupted = True
         if record.levelno >= WARNING:
             return self.view.problem(self.format(record), getattr(record, "exception", ""), ENDS)

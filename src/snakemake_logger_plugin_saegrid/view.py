@@ -13,6 +13,7 @@ from saegrid.progress.reasons import reason
 from saegrid.progress.run import Failure, Run, Task
 from saegrid.progress.times import seconds_of
 from saegrid.progress.words import clock
+from snakemake_logger_plugin_saegrid.problems import plain
 from snakemake_logger_plugin_saegrid.screen import Screen
 
 SECOND = 1.0
@@ -33,9 +34,11 @@ class View:
         self.screen, self.stages, self.progress = screen, stages, progress
         self.run = Run(began=time.time())
         self.is_interrupted = False
+        """Jobs are ended on request: that they fail says nothing."""
         self._benchmarks: dict[int, str] = {}
         self._shown = self._written = time.time()
         self._has_ended, self._command = False, ""
+        self._once: set[str] = set()
         self._lock, self._stop = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -121,26 +124,12 @@ class View:
         if exception == "RuleException" and "CalledProcessError" in text:
             self._command = text  # the job's error follows
             return ""
-        if exception == "LockException" or "cannot be locked" in text:
-            return self._locked(text)
-        return text
+        return plain(text, exception, self.run.study)
 
-    def _locked(self, text: str) -> str:
-        """The message of a folder that is locked, with what is known of the run that locked it."""
-        content = kept.read(self.run.study)
-        if content is None:
-            return text
-        where = f"{content['host']}, process {content['pid']}"
-        if kept.is_alive(content, time.time()):
-            return (
-                f"Study {self.run.study}: another run goes on ({where}); wait until it has ended. "
-                f"`saegrid status --study {self.run.study}` shows how far it is."
-            )
-        return (
-            f"Study {self.run.study}: the last run ({where}) was killed and left its lock. If no "
-            "other run goes on in this folder: `snakemake --unlock`, with the same --configfile, "
-            "then give the command again. What is done stays."
-        )
+    def once(self, text: str) -> str:
+        """Words that are said once in a run; empty the second time."""
+        known, self._once = text in self._once, {*self._once, text}
+        return "" if known else text
 
     def details(self, text: str) -> str:
         """The place of Snakemake's own log, of a run that did not end well."""

@@ -5,6 +5,7 @@ nothing and locks nothing.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -157,5 +158,8 @@ def main(arguments: Sequence[str]) -> int:
         said = f"saegrid status: no run of {which} has left a record in {Path('logs').resolve()}."
         print(f"{said} {here}", file=sys.stderr)
         return 1
-    print("\n".join(report(content, time.time())))
+    try:
+        print("\n".join(report(content, time.time())), flush=True)
+    except BrokenPipeError:  # whoever reads it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -160,7 +160,7 @@ def facts(run: Run, now: float) -> Mapping[str, object]:
         "local": run.local,
         "stages": {
             stage: [n - run.totals.get(stage, 0) + run.done[stage], n]
-            for stage, n in {**run.totals, **run.whole}.items()
+            for stage, n in (run.whole or run.totals).items()
         },
         "running": [task._asdict() for task in run.running.values()],
         "failed": [{**f.task._asdict(), "reason": f.reason} for f in run.failed.values()],

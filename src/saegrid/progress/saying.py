@@ -54,9 +54,8 @@ def end(run: Run, now: float, success: bool) -> list[str]:
     """The last lines of a run, but for the page to open."""
     took = span(now - run.began)
     if success:
-        return [
-            f"Done: {counted(run.n_done, 'job')} of {counted(len(run.totals), 'stage')} in {took}."
-        ]
+        jobs, stages = counted(run.n_done, "job"), counted(len(run.totals), "stage")
+        return [f"Done: {jobs} of {stages} in {took}."]
     rest = run.n_total - run.n_done - len(run.failed)
     lines = [
         f"Stopped after {took}: {run.n_done:,} of {run.n_total:,} jobs are done, "

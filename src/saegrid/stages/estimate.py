@@ -7,7 +7,7 @@ benchmark files.
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,6 +61,8 @@ class Estimate(NamedTuple):
     """Bytes free on the disk of the results."""
     root: str
     """Folder of the study."""
+    warnings: Sequence[str] = ()
+    """Those of the notes without which the summary would mislead."""
 
     @property
     def total(self) -> Line:
@@ -80,17 +82,18 @@ class Estimate(NamedTuple):
         return self.total.read + self.total.write > HEAVY
 
     def summary(self) -> str:
-        """One line."""
+        """One line, and the warnings below it."""
         total, cores = self.total, pluralize(self.cores, "core")
         about = "at least" if any(line.seconds is None for line in self.lines) else "about"
         time = f"{about} {duration(total.seconds)} on {cores} by earlier jobs, " * bool(
             total.seconds
         )
-        return (
+        line = (
             f"Estimate: {pluralize(total.jobs, 'job')}, {time}{format_size(total.read)} to read, "
             f"{format_size(total.write)} to write, {format_size(total.memory)} of memory in the "
             f"largest job; {format_size(self.free)} free on the disk."
         )
+        return "\n".join([line, *self.warnings])
 
     def text(self) -> str:
         """The table, what it rests on, and how the disk stands."""
@@ -133,19 +136,23 @@ def estimate(plan: Plan, jobs: Iterable[Job], cores: int = 1) -> Estimate | None
         for name, text in sizes.texts.items()
         if text.guess
     ]
+    warnings = []
     if unknown:
-        notes.append(
+        warnings.append(
             f"Not counted: {', '.join(unknown)}. The model lies on the hub: name a local folder in "
             "model.path."
         )
     machine = machine_memory()
-    notes += [
+    warnings += [
         f"{line.rule}: a job may hold {format_size(line.memory)}; this machine has "
         f"{format_size(machine)}."
         for line in lines
         if line.memory > machine > 0
     ]
-    return Estimate(lines, notes, cores, free_bytes(plan.root), plan.root) if lines else None
+    if not lines:
+        return None
+    free = free_bytes(plan.root)
+    return Estimate(lines, [*notes, *warnings], cores, free, plan.root, warnings)
 
 
 def _line(sizes: Sizes, rule: str, jobs: list[Job], median: float | None, cores: int) -> Line:
