@@ -6,6 +6,7 @@ Snakemake loads this package by its name where a profile says `logger: saegrid`.
 
 from logging import WARNING, LogRecord
 
+from snakemake.logging import DefaultFilter
 from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -32,25 +33,30 @@ class LogHandler(LogHandlerBase):
 
     writes_to_stream = True
     writes_to_file = False
-    has_filter = False
+    has_filter = True
     has_formatter = False
     needs_rulegraph = False
 
     def __post_init__(self) -> None:
-        quiet = set(self.common_settings.quiet or ())
+        common = self.common_settings
+        quiet = set(common.quiet or ())
+        options = common.debug_dag, common.verbose, common.dryrun, common.printshellcmds
+        self._filter = DefaultFilter(quiet, *options)
         self.view = View(
-            Screen(colours=not self.common_settings.nocolor),
+            Screen(colours=not common.nocolor),
             stages=not quiet & {Quietness.ALL, Quietness.RULES},
             progress=not quiet & {Quietness.ALL, Quietness.PROGRESS},
+            failures=Quietness.ALL not in quiet,
         )
 
     def emit(self, record: LogRecord) -> None:
         """Show a record, unless it tells a reader nothing."""
+        dryrun = self.common_settings.dryrun
         try:
-            if not (self.common_settings.dryrun or self.passed_on(record)):
-                self.view.say(self.text(record))
-            elif self.common_settings.dryrun:
-                self.view.say(self.listed(record))
+            if not dryrun and self.passed_on(record):
+                return  # also where --quiet hides it: jobs that fail must be known
+            if self._filter.filter(record):
+                self.view.say(self.listed(record) if dryrun else self.text(record))
         except Exception:  # a mistake in showing a run must not end it
             self.handleError(record)
 
@@ -69,8 +75,10 @@ class LogHandler(LogHandlerBase):
             view.finish(record.job_id)
         elif event == LogEvent.JOB_ERROR:
             view.fail(record)
+        elif event == LogEvent.GROUP_ERROR:
+            view.grouped |= {one["jobid"] for one in record.job_error_info}
         else:
-            return event in SILENT or event == LogEvent.GROUP_ERROR
+            return event in SILENT
         return True
 
     def text(self, record: LogRecord) -> str:

@@ -3,13 +3,14 @@
 import threading
 import time
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
 from logging import LogRecord
 from pathlib import Path
 
 from saegrid.progress import record as kept
 from saegrid.progress import saying
-from saegrid.progress.reasons import reason
+from saegrid.progress.reasons import has_failed, reason
 from saegrid.progress.run import Failure, Run, Task
 from saegrid.progress.times import seconds_of
 from saegrid.progress.words import clock
@@ -20,6 +21,9 @@ SECOND = 1.0
 """Seconds between two looks at the clock."""
 LEAST, MOST = 60.0, 600.0
 """Seconds between two lines in a file: a twentieth of the run's time so far, within these."""
+SLACK = 2.0
+"""Seconds by which a log may seem older than its job."""
+GROUPED = "Another job of its group failed; it is made again with it."
 APART = ("study",)
 """Wildcards that do not tell the jobs of a run apart."""
 
@@ -27,11 +31,15 @@ APART = ("study",)
 class View:
     """A run on a screen.
 
-    stages: say each stage that is done. progress: say how far the run is.
+    stages: say each stage that is done. progress: say how far the run is. failures: say each job
+    that fails.
     """
 
-    def __init__(self, screen: Screen, stages: bool = True, progress: bool = True) -> None:
-        self.screen, self.stages, self.progress = screen, stages, progress
+    def __init__(
+        self, screen: Screen, stages: bool = True, progress: bool = True, failures: bool = True
+    ) -> None:
+        self.screen, self.stages = screen, stages
+        self.progress, self.failures = progress, failures
         self.run = Run(began=time.time())
         self.is_interrupted = False
         """Jobs are ended on request: that they fail says nothing."""
@@ -39,6 +47,8 @@ class View:
         self._shown = self._written = time.time()
         self._has_ended, self._command = False, ""
         self._once: set[str] = set()
+        self.grouped: set[int] = set()
+        """Jobs of groups that failed, as a cluster runs them: each is told as failed."""
         self._lock, self._stop = threading.RLock(), threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -47,7 +57,7 @@ class View:
     def begin(self, run: Run) -> None:
         """Take over what the study says of the run: its stages, times of earlier ones, its page."""
         with self._lock:
-            self.run = replace(run, began=self.run.began)
+            self.run = replace(deepcopy(run), began=self.run.began)
 
     def counts(self, stats: Mapping[str, int]) -> None:
         """Take over the number of jobs of each rule, and begin to show the time."""
@@ -93,10 +103,15 @@ class View:
                 self.run.running.pop(record.jobid, None)
                 return
             logs = [str(path) for path in record.log]
-            failure = Failure(task, reason(logs, str(record.rule_msg or ""), self._command))
+            if record.jobid in self.grouped and not has_failed(task.log):
+                self.run.fail(record.jobid, Failure(task, GROUPED))
+                return
+            since = task.began - SLACK if self.run.local else 0.0
+            why = reason(logs, str(record.rule_msg or ""), self._command, since)
             self._command = ""
-            self.run.fail(record.jobid, failure)
-            self.screen.say(saying.failure(failure, time.time()))
+            self.run.fail(record.jobid, Failure(task, why))
+            if self.failures:
+                self.screen.say(saying.failure(self.run.failed[record.jobid], time.time()))
             self._renew()
 
     def end(self, success: bool, text: str = "") -> None:
@@ -104,7 +119,8 @@ class View:
         with self._lock:
             self._has_ended = True
             self.screen.renew("")
-            lines = saying.end(self.run, time.time(), success) if self.progress else []
+            shown = self.run.totals and (self.progress or (self.failures and not success))
+            lines = saying.end(self.run, time.time(), success) if shown else []
             self.screen.say([*lines, *filter(None, text.splitlines())])
             stopped = self.is_interrupted or not self.run.failed
             self._keep("done" if success else "stopped" if stopped else "failed")
@@ -164,7 +180,7 @@ class View:
 
     def _keep(self, ended: str = "") -> None:
         self._written = time.time()
-        if self.run.study:
+        if self.run.study and self.run.whole:
             kept.write(self.run, ended)
 
     def close(self) -> None:

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from asking import config, plan_of
+from saegrid.base import io
 from saegrid.command import main
 from saegrid.progress import record
 from saegrid.progress.run import Failure, Run, Task
+from saegrid.stages import targets
+from saegrid.stages.standing import log_of
 
 NOW = time.time()
 
@@ -108,6 +112,25 @@ def test_of_a_study_without_a_record_the_others_are_named(folder, capsys):
     status, lines = said(capsys, "--study", "tiny")
     assert status == 1
     assert "study tiny" in lines[0] and "toy" in lines[0]
+
+
+def test_without_a_record_the_files_are_counted(beside_repository, capsys):
+    plan = plan_of(config())
+    io.write_json(
+        f"{plan.root}/config.json", {**plan.study.model_dump(mode="json"), "versions": {}}
+    )
+    done, begun = plan.graph.jobs(targets.ends(plan.graph, ["saes"]))[:2]
+    for path in map(Path, plan.graph.outputs(*done)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    log = Path(log_of(plan, begun))
+    log.parent.mkdir(parents=True)
+    log.write_text("step 3 of 9\n")
+    status, lines = said(capsys, "--study", plan.study.study)
+    assert status == 0
+    rows = {line.split()[0]: line.split()[1:] for line in lines[2:] if line}
+    assert rows["all"][0] == rows[done.stage.name][0] == "1"
+    assert lines[-2:] == [f"  {begun}: step 3 of 9", f"    log: {log}"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"began": 1}'])

@@ -1,5 +1,7 @@
 """The reason of a failure, from the logs that jobs leave."""
 
+import os
+
 import pytest
 
 from saegrid.progress.reasons import reason
@@ -65,6 +67,14 @@ def test_the_words_of_a_cluster_are_heard(tmp_path):
     assert said.startswith("It was killed")
     assert words == message
     assert "memory does not suffice" in help_
+
+
+def test_a_log_of_an_earlier_job_says_nothing(tmp_path):
+    (tmp_path / "0.log").write_text(DONE)
+    os.utime(tmp_path / "0.log", (1000, 1000))
+    logs = [str(tmp_path / "0.log")]
+    assert reason(logs, since=2000.0) == "It ended without a word in its log."
+    assert "says that it is done" in reason(logs, since=500.0)
 
 
 def test_no_log_and_a_log_that_is_done(tmp_path):

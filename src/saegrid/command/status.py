@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from saegrid.base.errors import ConfigError
 from saegrid.progress import record as kept
 from saegrid.progress.reasons import tail
 from saegrid.progress.run import Left
@@ -143,23 +144,51 @@ def report(content: Mapping[str, Any], now: float) -> Iterator[str]:
         yield step
 
 
+def of_files(name: str) -> Iterator[str]:
+    """The lines where no run has left a record: files that are there, and logs that end early."""
+    from saegrid.stages.standing import standing  # reads the study, which takes a second
+
+    known = standing(name)
+    yield f"{name}: no run has left a record here; these are the files that are there."
+    yield ""
+    yield f"{'stage':<24}{'done':>9}{'left':>9}"
+    rows = {**known.stages, "all": tuple(map(sum, zip(*known.stages.values(), strict=True)))}
+    for stage, (done, total) in rows.items():
+        yield f"{stage:<24}{done or '-':>9}{total - done or '-':>9}"
+    if known.begun:
+        yield ""
+        yield "Begun and not done, with the last line of the log:"
+        for job, log in known.begun[:MANY]:
+            yield fit(f"  {job}: {tail(log)[-1]}", WIDTH)
+            yield f"    log: {log}"
+        if len(known.begun) > MANY:
+            yield f"  and {len(known.begun) - MANY} more"
+
+
+def lines(name: str, known: Sequence[str]) -> Iterator[str]:
+    """The lines of the command; ConfigError where nothing is known of the study."""
+    content = kept.read(name) if name else None
+    if content is not None:
+        yield from report(content, time.time())
+    elif name and Path("results", name, "config.json").is_file():
+        yield from of_files(name)
+    else:
+        which = f"study {name}" if name else "any study"
+        where = Path("logs").resolve()
+        others = f"Known here: {', '.join(known)}." if known else "Ask where snakemake was started."
+        raise ConfigError(f"No run of {which} has left a record in {where}. {others}")
+
+
 def main(arguments: Sequence[str]) -> int:
     """Print how far a study is; the exit status is 0, or 1 where nothing is known of it."""
     asked, known = parser().parse_args(arguments), studies()
-    name = asked.study or next(iter(known), "")
-    content = kept.read(name) if name else None
-    if content is None:
-        which = f"study {name}" if name else "any study"
-        here = (
-            f"Known here: {', '.join(known)}."
-            if known
-            else ("Ask in the folder in which snakemake was started.")
-        )
-        said = f"saegrid status: no run of {which} has left a record in {Path('logs').resolve()}."
-        print(f"{said} {here}", file=sys.stderr)
+    try:
+        text = "\n".join(lines(asked.study or next(iter(known), ""), known))
+    except ConfigError as problem:
+        print(f"saegrid status: {problem}", file=sys.stderr)
         return 1
     try:
-        print("\n".join(report(content, time.time())), flush=True)
+        print(text, flush=True)
     except BrokenPipeError:  # whoever reads it has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -93,16 +93,32 @@ def helps(text: str) -> str:
     return next((one.help for one in KNOWN if re.search(one.pattern, text)), "")
 
 
-def reason(logs: list[str], message: str = "", command: str = "") -> str:
+def has_failed(path: str) -> bool:
+    """Return True if a log is that of a job that ended with an error."""
+    lines = tail(path)
+    return bool(lines) and not is_done(lines)
+
+
+def is_recent(path: str, since: float) -> bool:
+    """Return True if a file was written since a time (s, of 1970), or no time is named."""
+    try:
+        return not since or Path(path).stat().st_mtime >= since
+    except OSError:
+        return False
+
+
+def reason(logs: list[str], message: str = "", command: str = "", since: float = 0.0) -> str:
     """Why a job failed: what its log ends with, and what helps, a line each.
 
     Args:
         logs: paths of its log files, its own first.
         message: words of whoever ran the job, as a cluster's.
         command: words on how its process ended.
+        since: when it began; older logs are of another job. 0 where clocks may differ.
     """
-    lines = [line for path in logs for line in tail(path)]
-    own = tail(logs[0]) if logs else []
+    recent = [path for path in logs if is_recent(path, since)]
+    lines = [line for path in recent for line in tail(path)]
+    own = tail(logs[0]) if logs and logs[0] in recent else []
     killed = KILLED.search(f"{message} {command}") is not None
     is_traced = any(line.startswith("Traceback (most recent call last)") for line in own)
     if is_done(own):
