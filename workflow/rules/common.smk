@@ -19,15 +19,18 @@ from saegrid.base.words import SITE_PATTERN
 from saegrid.config.messages import Mistake, sentences
 from saegrid.config.yaml import mistakes as yaml_mistakes
 from saegrid.mistakes import all_mistakes
+from saegrid.progress.run import Run
 from saegrid.stages import aside, settled, targets
 from saegrid.stages import names as naming
 from saegrid.stages.estimate import estimate
+from saegrid.stages.forecast import forecast, page, pages
 from saegrid.stages.graph import Job, check, needs, template
 from saegrid.stages.plan import Plan
 from saegrid.stages.stage import NOTHING, At
 from saegrid.text.shards import SHARD_PATTERN
 from snakemake.cli import parse_args
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.settings.enums import PersistenceBackend
 
 # Threads that wait give up their core: on a busy machine a job is otherwise slowed down many times.
@@ -128,6 +131,9 @@ def checked(config):
 
 
 PLAN = checked(config)
+if workflow.is_main_process:
+    # The study and its page, for the terminal: there may be nothing to do, and then no hook runs.
+    logger.info("", extra={"saegrid_run": Run(PLAN.study.study, page(PLAN))})
 
 
 wildcard_constraints:
@@ -304,7 +310,12 @@ def announce():
     """Say what the run comes to before it starts: one line, or a table where it is heavy or asked
     for. Refuse a run for which the disk does not suffice."""
     jobs, asked = list(starting()), {rule.name for rule in workflow.dag.targetrules}
+    is_local, gpu = workflow.local_exec, workflow.global_resources.get("gpu")
+    capacity = workflow.cores if is_local else workflow.nodes
     try:
+        every = [job.rule.name for job in workflow.dag.jobs if job.output]
+        run = forecast(PLAN, jobs, every, capacity or 1, is_local, gpu.value if gpu else 0)
+        logger.info("", extra={"saegrid_run": run})
         if "estimate" in asked and not jobs:
             every = PLAN.graph.jobs(targets.ends(PLAN.graph, ["all"]))
             jobs = settled.to_do(PLAN.graph, every)
@@ -319,3 +330,14 @@ def announce():
             run.check()
     except ValueError as problem:
         raise WorkflowError(str(problem)) from None
+
+
+def finish(success):
+    """Say at the end of a run what came of it, and which pages there are to open."""
+    texts = [*aside.lines(PLAN)] if success else []
+    new = [one for one in pages(PLAN, BEGAN) if one != page(PLAN)]
+    if success and new:
+        texts.append(f"New pages: {', '.join(new)}")
+    if success and page(PLAN):
+        texts.append(f"Open {page(PLAN)}")
+    logger.info("\n".join(texts), extra={"saegrid_end": success})
