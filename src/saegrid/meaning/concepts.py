@@ -180,7 +180,8 @@ def judge(
     p = enrichment.adjusted(best.log10_p, smallest)
     tested = _tested(best, p, rows, words, by.beginning, rule)
     z, p_z = coherence or (np.full(rows.n, np.nan), np.full(rows.n, np.nan))
-    kind = _kinds(forms, tested, p_z <= rule.alpha, words)
+    coherent = (p_z <= rule.alpha) & _of_words(rows, words, rule)
+    kind = _kinds(forms, tested, coherent, words)
     columns = {
         "feature": ranked.feature,
         **_sizes(fires, ranked.feature, words),
@@ -282,6 +283,13 @@ def _tested(
     # lexsort over the concepts of each feature, as one key: allowed, p, rows.
     order = np.lexsort((-on, np.round(best.log10_p, 9), ~allowed), axis=1)
     return _Tested(p, on, types, allowed, order[:, 0])
+
+
+def _of_words(rows: _Rows, words: Vocabulary, rule: Rule) -> np.ndarray:
+    """(feature,) bool: at least `rule.share` of the rows have a word with a letter or digit. A word
+    space knows no marks, so that coherence alone says nothing of a feature of full stops."""
+    spelled = np.array([any(map(str.isalnum, name)) for name in words.names], np.int64)
+    return rows.counts @ spelled >= rule.share * rows.n_shown - 1e-9
 
 
 def _kinds(
