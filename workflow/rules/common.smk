@@ -19,6 +19,7 @@ from saegrid.base.words import SITE_PATTERN
 from saegrid.config.messages import Mistake, sentences
 from saegrid.config.yaml import mistakes as yaml_mistakes
 from saegrid.mistakes import all_mistakes
+from saegrid.pages import site
 from saegrid.progress.run import Run
 from saegrid.stages import aside, settled, targets
 from saegrid.stages import names as naming
@@ -134,6 +135,21 @@ PLAN = checked(config)
 if workflow.is_main_process:
     # The study and its page, for the terminal: there may be nothing to do, and then no hook runs.
     logger.info("", extra={"saegrid_run": Run(PLAN.study.study, page(PLAN))})
+ARCHIVED = str(getattr(command(), "report", None) or "").endswith(".zip")
+"""True if the command asks for a report in an archive, which can hold folders."""
+
+
+def lay_out():
+    """The folder of pages and figures as a result of a report; none where there is no page yet."""
+    folder = Path(".snakemake/saegrid") / PLAN.study.study
+    first = site.lay_out(Path(PLAN.root), folder)
+    # Snakemake finds a caption itself for what stands in a rule, not for what a function gives.
+    caption = workflow.current_basedir.join("../report/site.rst")
+    shown = {"caption": caption, "category": "Study", "htmlindex": first}
+    return [report(str(folder), **shown)] if first else []
+
+
+SITE = lay_out() if ARCHIVED else []
 
 
 wildcard_constraints:
@@ -210,7 +226,8 @@ class Bound:
         path = write.path
         for wildcard, values in write.each.items():
             path = expand(path, **{wildcard: list(values(PLAN))}, allow_missing=True)
-        if write.report:
+        # In an archive pages stand together, in the folder that `SITE` is.
+        if write.report and not (ARCHIVED and write.path.endswith(".html")):
             caption, category = write.report
             return report(path, caption=f"../report/{caption}.rst", category=category)
         return path if write.each else ensure(path, non_empty=True)
@@ -260,8 +277,9 @@ def bind(stage):
 
 
 def files_of(target):
-    """Input function of a target."""
-    return lambda wildcards: targets.files(PLAN.graph, target)
+    """Input function of a target. A report takes the site once: with the first target asked for."""
+    also = SITE if target == [*command().targets, "all"][0] else []
+    return lambda wildcards: [*targets.files(PLAN.graph, target), *also]
 
 
 async def put_on_record():
