@@ -332,7 +332,9 @@ def announce():
     capacity = workflow.cores if is_local else workflow.nodes
     try:
         every = [job.rule.name for job in workflow.dag.jobs if job.output]
-        run = forecast(PLAN, jobs, every, capacity or 1, is_local, gpu.value if gpu else 0)
+        run = forecast(
+            PLAN, jobs, every, capacity or 1, is_local, gpu.value if gpu else 0
+        )
         logger.info("", extra={"saegrid_run": run})
         if "estimate" in asked and not jobs:
             every = PLAN.graph.jobs(targets.ends(PLAN.graph, ["all"]))
