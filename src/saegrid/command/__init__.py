@@ -19,8 +19,12 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "new": Command("new:main", "write a config for a model, an SAE and texts of your own"),
+    "status": Command("status:main", "say how far a study is: done, running, failed and left"),
     "compare": Command("compare:main", "find the features that tell two sets of texts apart"),
     "search": Command("search:main", "find features of a study by a word, prompts or likeness"),
+    "labels": Command("labels:main", "bring people's labels into the results and out of them"),
+    "tables": Command("tables:main", "put the tables of a study into one zip with a data sheet"),
+    "neuronpedia": Command("neuronpedia:main", "write feature pages in Neuronpedia's JSON"),
 }
 """Subcommands by name, in the order in which the help lists them."""
 

@@ -181,7 +181,8 @@ def judge(
     tested = _tested(best, p, rows, words, by.beginning, rule)
     z, p_z = coherence or (np.full(rows.n, np.nan), np.full(rows.n, np.nan))
     # Duck and chicken are near one another and no theme yet.
-    coherent = (p_z <= rule.alpha) & (rows.families(by.beginning) >= rule.types)
+    several = rows.families(by.beginning) >= rule.types
+    coherent = (p_z <= rule.alpha) & several & _of_words(rows, words, rule)
     kind = _kinds(forms, tested, coherent, words)
     columns = {
         "feature": ranked.feature,
@@ -288,6 +289,13 @@ def _tested(
     # lexsort over the concepts of each feature, as one key: allowed, p, rows.
     order = np.lexsort((-on, np.round(best.log10_p, 9), ~allowed), axis=1)
     return _Tested(p, on, types, allowed, order[:, 0])
+
+
+def _of_words(rows: _Rows, words: Vocabulary, rule: Rule) -> np.ndarray:
+    """(feature,) bool: at least `rule.share` of the rows have a word with a letter or digit. A word
+    space knows no marks, so that coherence alone says nothing of a feature of full stops."""
+    spelled = np.array([any(map(str.isalnum, name)) for name in words.names], np.int64)
+    return rows.counts @ spelled >= rule.share * rows.n_shown - 1e-9
 
 
 def _kinds(

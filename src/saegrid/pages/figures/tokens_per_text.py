@@ -10,7 +10,10 @@ from saegrid.pages.figures.grid import Grid, lengths
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CAPTION = "Tokens per text, special tokens left out; the texts that the filter keeps."
+CAPTION = (
+    "Texts by their number of tokens, special tokens left out; of the texts that the filter keeps. "
+    "The dashed line is the mean."
+)
 
 
 def draw(grid: Grid) -> "Figure":
@@ -26,6 +29,6 @@ def draw(grid: Grid) -> "Figure":
     one.axvline(mean, color="black", linestyle="--", linewidth=0.9)
     one.set_title(f"{count.sum():,} texts: mean {mean:.2f}, longest {length.max()} tokens")
     one.set_xlabel("tokens per text")
-    one.set_ylabel("texts")
+    one.set_ylabel("number of texts")
     one.xaxis.get_major_locator().set_params(integer=True)
     return figure

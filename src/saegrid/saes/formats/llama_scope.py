@@ -1,4 +1,4 @@
-"""Llama Scope checkpoints, read in the gauge of their authors (llama-scope.md 1.5).
+"""Llama Scope checkpoints, read in the gauge of their authors.
 
 Raw activations go in, decoder rows have norm one, and one scalar threshold T stands in
 `hyperparams.json` in just these units. With s = sqrt(d_model) / dataset_average_activation_norm:
