@@ -1,4 +1,4 @@
-"""Reports of a finished study: what is shown in an archive links and loads as it does in results."""
+"""Reports of a finished study: what an archive shows links and loads as it does in results."""
 
 import re
 import sys
@@ -8,7 +8,6 @@ from posixpath import normpath
 from urllib.parse import unquote, urlsplit
 
 import pytest
-
 from finished import copy, finished
 from pipeline import TINY, snakemake
 
