@@ -18,7 +18,7 @@ from saegrid.base.words import Site
 from saegrid.command import main
 from saegrid.saes.formats.sae_lens import config, write_sae_lens
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "docs/own.md").read_text(), re.DOTALL)
 PAGES = {"gpt2": "my", "gemma2": "gemma", "gpt_neox": "reviews", "llama": "headlines"}
 """Name of the study by the family of its model, in the order of the document."""
