@@ -28,6 +28,25 @@ NOTES = re.compile(r"Columns of ([\w{}-]+)\.parquet")
 SPAN = re.compile(r"{\w+}")
 
 
+DOCS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("summary", "summary_by_corpus"), ("features/density.py facts",)),
+    **dict.fromkeys(
+        ("top_tokens", "examples", "near_misses"), ("features/windows.py example_table",)
+    ),
+    **dict.fromkeys(("concept_tests", "theme_tests"), ("meaning/effects.py TESTS",)),
+    **dict.fromkeys(("concept_figures", "theme_figures"), ("meaning/effects.py FIGURES",)),
+    "health": ("metrics/health.py health",),
+    "contrasts": ("evidence/discovery.py SCHEMA",),
+    "nuisances": ("evidence/nuisance_table.py SCHEMA",),
+    "layers": ("survey/layers.py",),
+    "dimensions": ("survey/layers.py", "survey/layers.py dimension_table"),
+    "pairs": ("survey/layers.py compare",),
+    "base_rates": ("survey/base_rates.py base_rates",),
+}
+"""Texts of the library that say what the columns of a file are, where nothing beside a schema names
+the file: module and the function or schema in it."""
+
+
 class Table(NamedTuple):
     """A table of a study."""
 
@@ -77,7 +96,7 @@ def kind_of(path: str) -> Kind:
 @cache
 def notes() -> dict[str, str]:
     """The notes beside schemas in the library, by the name of the file without its ending."""
-    known: dict[str, str] = {}
+    known = {stem: " ".join(map(doc_of, places)) for stem, places in DOCS.items()}
     for path in sorted(Path(saegrid.__file__).parent.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         if not NOTES.search(text):
@@ -88,6 +107,25 @@ def notes() -> dict[str, str]:
                 if isinstance(said, str) and (named := NOTES.match(said.strip())):
                     known[named[1]] = " ".join(said.split())
     return known
+
+
+def doc_of(place: str) -> str:
+    """The text about a function or a schema of the library, read from its source, in one line.
+
+    place: the file below the package, then the name; a file alone has its own docstring. What a
+    function says of its arguments and errors is left out. KeyError where there is no such text.
+    """
+    file, _, name = place.partition(" ")
+    tree = ast.parse((Path(saegrid.__file__).parent / file).read_text(encoding="utf-8"))
+    text = "" if name else ast.get_docstring(tree) or ""
+    for node, after in zip(tree.body, [*tree.body[1:], None], strict=True):
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            text = ast.get_docstring(node) or ""
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            text = ast.literal_eval(after.value) if isinstance(after, ast.Expr) else ""
+    if not text:
+        raise KeyError(place)
+    return " ".join(re.split(r"\n\n *(?:Args|Raises|Returns):", text)[0].split())
 
 
 @cache
@@ -103,9 +141,25 @@ def words() -> dict[str, Words]:
     return {**shown, **statistics, **COLUMNS}
 
 
-def column_line(field: pa.Field, labels: Mapping[str, str]) -> str:
-    """A line of the sheet about a column."""
-    said = words().get(field.name)
+def said_of(name: str) -> Words | None:
+    """A column in words; None where its name is not known. `held_*` is the same of held-out
+    tokens."""
+    known = words().get(name.removeprefix("held_"))
+    if known and name.startswith("held_"):
+        return Words(known.unit, f"{known.words}; of held-out tokens")
+    return known
+
+
+Said = Mapping[str, str]
+"""Texts by the name of a column."""
+
+
+def column_line(field: pa.Field, labels: Said, metrics: Said) -> str:
+    """A line of the sheet about a column. labels: kinds of the texts' labels; metrics: definitions
+    of the metrics."""
+    said = said_of(field.name)
+    if field.name in metrics:
+        said = Words(said.unit if said else "number", metrics[field.name])
     if said is None and field.name in labels:
         said = Words(labels[field.name], "label of the texts, from their source")
     kind = str(field.type).replace("dictionary<values=string, indices=", "string, dictionary of ")
@@ -114,7 +168,7 @@ def column_line(field: pa.Field, labels: Mapping[str, str]) -> str:
     return f"| `{field.name}` | {kind} | {unit} | {text} |"
 
 
-def table_section(kind: Kind, tables: Sequence[Table], labels: Mapping[str, str]) -> list[str]:
+def table_section(kind: Kind, tables: Sequence[Table], labels: Said, metrics: Said) -> list[str]:
     """The lines of the sheet about the tables of one kind."""
     stem = Path(kind.pattern).stem
     rows = sum(table.rows for table in tables)
@@ -133,7 +187,7 @@ def table_section(kind: Kind, tables: Sequence[Table], labels: Mapping[str, str]
         *([said, ""] if said else []),
         "| column | type | unit | what |",
         "|---|---|---|---|",
-        *(column_line(field, labels) for field in fields.values()),
+        *(column_line(field, labels, metrics) for field in fields.values()),
         "",
     ]
 
@@ -166,13 +220,14 @@ def sheet(
     tables: Sequence[Table],
     model: str | None = None,
     saes: Mapping[str, str] | None = None,
+    metrics: Said | None = None,
     licence: str | None = None,
     csv: bool = False,
 ) -> str:
     """The text of README.md beside the tables of a study; the same arguments give the same text.
 
     config: config.json. model: digest of the model's files. saes: digests
-    of checkpoints by cell. licence: of the tables.
+    of checkpoints by cell. metrics: definitions of the metrics by name. licence: of the tables.
     """
     by_kind: dict[Kind, list[Table]] = {}
     for table in tables:
@@ -220,7 +275,8 @@ def sheet(
         "",
     ]
     for kind, members in sorted(by_kind.items()):
-        lines += table_section(kind, members, labels)
+        measured = (metrics or {}) if kind.stage in ("health", "baselines") else {}
+        lines += table_section(kind, members, labels, measured)
     return "\n".join(lines)
 
 

@@ -53,6 +53,15 @@ def checkpoint_digests(folder: Path) -> dict[str, str]:
     return {path.parent.name: str(io.read_json(path)["content"]) for path in references}
 
 
+def metric_definitions(folder: Path) -> dict[str, str]:
+    """The definitions of the metrics of the cells, by name."""
+    known: dict[str, str] = {}
+    for path in sorted(folder.glob("*/cells/*/metrics.json")):
+        for name, one in io.read_json(path).get("metrics", {}).items():
+            known.setdefault(name, " ".join(str(one["definition"]).split()))
+    return known
+
+
 def as_csv(path: Path) -> bytes:
     """A table as CSV: numbers as they are, dictionaries as text, lists as JSON, null empty."""
     table = io.read_table(path)
@@ -88,7 +97,9 @@ def entries(
         config = io.read_json(folder / CONFIG)
         yield added(CONFIG, (folder / CONFIG).read_bytes())
     saes = checkpoint_digests(folder)
-    text = sheet(config, tables, model_digest(folder), saes, licence, csv)
+    text = sheet(
+        config, tables, model_digest(folder), saes, metric_definitions(folder), licence, csv
+    )
     yield added(SHEET, text.encode())
     for table in tables:
         path = folder / table.path

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from saegrid.evidence.exchange import generator
-from saegrid.meaning.nearest import chance, jaccard, n_both
 from saegrid.saes.sae import blocks
 
 if TYPE_CHECKING:
@@ -62,6 +61,8 @@ class Comparison(NamedTuple):
 def compare(one: CellView, other: CellView, most: int = MOST, seed: int = 0) -> Comparison:
     """Hold two cells against each other; arguments and errors as of `Study.compare`."""
     import pandas as pd
+
+    from saegrid.meaning.nearest import chance
 
     if not 1 <= most <= MOST:
         raise ValueError(f"most must be 1 to {MOST}, the features that fit a matching; got {most}.")
@@ -182,6 +183,8 @@ def _table(
 ) -> pd.DataFrame:
     """One row a pair, in the columns of `Comparison.nearest`."""
     import pandas as pd
+
+    from saegrid.meaning.nearest import jaccard, n_both
 
     row, column = pairs
     overlap = by_chance = np.full(len(row), np.nan)
