@@ -189,6 +189,15 @@ def test_a_figure_for_print_holds_its_letters_and_no_date(name, grid):
     assert b"/CreationDate" not in image and b"/Type3" not in image
 
 
+def test_many_lengths_share_bars():
+    """Lengths 1 to 120, a text each: 40 bars of three."""
+    counts = {"token_lengths": {str(n): 1 for n in range(1, 121)}, "edit_lengths": {}}
+    one = drawn("tokens_per_text", Grid(CELLS, {"all": counts, "kept": counts})).axes[0]
+    assert [bar.get_height() for bar in one.patches] == [3] * 40
+    assert one.patches[0].get_x() + one.patches[0].get_width() / 2 == pytest.approx(2)
+    assert one.get_xlabel() == "tokens per text, 3 lengths a bar"
+
+
 def test_pairs_stand_once_where_nothing_is_filtered(grid):
     same = Grid(grid.cells, {"all": FACTS["kept"], "kept": FACTS["kept"]})
     said = texts(svg("edit_lengths", same))
