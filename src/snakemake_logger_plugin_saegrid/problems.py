@@ -26,14 +26,15 @@ def locked(text: str, study: str) -> str:
     where = f"{content['host']}, process {content['pid']}"
     if record.is_alive(content, time.time()):
         return (
-            f"Study {study}: another run goes on ({where}); wait until it has ended. "
-            f"`saegrid status --study {study}` shows how far it is."
+            f"Directory cannot be locked: another run of {study} goes on ({where}). Wait until it "
+            "has ended; "
+            f"`saegrid status --study {study}` says how far it is."
         )
     return (
-        f"This folder is locked by a run that was killed, or by one of another study. The last run "
-        f"of {study} was {where}, and goes on no more. If no other run goes on in this folder: "
-        "`snakemake --unlock`, with the same --configfile, then give the command again. What is "
-        "done stays."
+        "Directory cannot be locked: a run that was killed has left its lock, or one of another "
+        f"study goes on. The last run of {study} ({where}) has ended. If none goes on here, "
+        "`snakemake --unlock` with the same --configfile removes the lock; then give the command "
+        "again. What is done stays."
     )
 
 

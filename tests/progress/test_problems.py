@@ -18,7 +18,7 @@ def test_a_lock_without_a_record_is_as_it_was(tmp_path, monkeypatch):
 def test_a_lock_of_a_run_that_goes_on_and_of_one_that_does_not(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     record.write(Run(study="toy"))
-    assert "another run goes on" in problems.plain(LOCKED, "LockException", "toy")
+    assert "another run of toy goes on" in problems.plain(LOCKED, "LockException", "toy")
     path = record.place("toy")
     path.write_text(json.dumps({**json.loads(path.read_text()), "ended": "stopped"}))
     assert "snakemake --unlock" in problems.plain(LOCKED, "LockException", "toy")

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from saegrid.base.errors import ConfigError
@@ -21,6 +22,8 @@ from saegrid.progress.words import clock, fit, span
 
 WIDTH = 80
 """Characters of a line."""
+INDENTED = {"initial_indent": "    ", "subsequent_indent": "    "}
+"""Options of `textwrap.wrap` for what stands below a job."""
 MANY = 20
 """Jobs of a kind that are listed."""
 
@@ -85,7 +88,8 @@ def running(content: Mapping[str, Any], now: float) -> Iterator[str]:
     for task in content["running"][:MANY]:
         name = f"{task['stage']} {task['place']}".strip()
         said = tail(task["log"])[-1:] if _is_newer(task["log"], task["began"]) else []
-        yield fit(f"  {name}, {span(now - task['began'])}: {(said or ['no word yet'])[0]}", WIDTH)
+        yield f"  {name}, {span(now - task['began'])}"
+        yield from wrap("".join(said) or "no word in its log yet", WIDTH, **INDENTED)
     if len(content["running"]) > MANY:
         yield f"  and {len(content['running']) - MANY} more"
 
@@ -101,8 +105,9 @@ def _is_newer(path: str, began: float) -> bool:
 def failures(content: Mapping[str, Any]) -> Iterator[str]:
     """The failed jobs, with the reason and the log of each."""
     for task in content["failed"][:MANY]:
-        yield f"  {task['stage']} {task['place']}".rstrip() + f": {task['reason'].splitlines()[0]}"
-        yield from (f"    {line}" for line in task["reason"].splitlines()[1:])
+        yield f"  {task['stage']} {task['place']}".rstrip()
+        for line in task["reason"].splitlines():
+            yield from wrap(line, WIDTH, **INDENTED)
         yield f"    log: {task['log']}"
     if len(content["failed"]) > MANY:
         yield f"  and {len(content['failed']) - MANY} more"
@@ -141,7 +146,7 @@ def report(content: Mapping[str, Any], now: float) -> Iterator[str]:
     step = next_step(content, alive)
     if step:
         yield ""
-        yield step
+        yield from wrap(step, WIDTH)
 
 
 def of_files(name: str) -> Iterator[str]:
