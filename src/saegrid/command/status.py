@@ -23,6 +23,7 @@ from saegrid.progress.words import clock, fit, span
 WIDTH = 80
 """Characters of a line."""
 INDENTED = {"initial_indent": "    ", "subsequent_indent": "    "}
+"""Options of `textwrap.wrap` for what stands below a job."""
 MANY = 20
 """Jobs of a kind that are listed."""
 
