@@ -229,6 +229,42 @@ def test_labels_are_kept_exported_and_imported(tab, world, tmp_path):
     )
 
 
+def test_imported_labels_never_overwrite_unasked(tab, world, tmp_path):
+    one, two, three = ids(world)[:3]
+    tab.evaluate("labels.all = {}; labels.save()")
+    tab.evaluate(f"labels.take([['{one}', 'kids'], ['{two}', 'Hair']])")
+    body = {"study": "made", "corpus": "up", "cell": "L1R-8x",
+            "labels": {str(one): "<b>wigs", str(two): "hair ", str(three): "food"}}  # fmt: skip
+    path = tmp_path / "theirs.json"
+    path.write_text(json.dumps(body))
+    tab.locator("#import").set_input_files(path)
+    dialog = tab.get_by_role("dialog", name="Labels that differ")
+    assert dialog.locator("tbody tr").count() == 1
+    assert dialog.locator("tbody td").all_inner_texts()[:2] == ["kids", "<b>wigs"]
+    assert tab.locator("#notice").inner_text() == "1 labels read, 1 the same, 1 differ."
+    dialog.get_by_role("button", name="keep all of mine").click()
+    mine = {str(one): "kids", str(two): "Hair", str(three): "food"}
+    assert tab.evaluate("labels.all") == mine and dialog.count() == 0
+    tab.locator("#import").set_input_files([])
+    tab.locator("#import").set_input_files(path)
+    dialog.wait_for()
+    tab.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    assert tab.evaluate("labels.all") == mine
+    tab.locator("#import").set_input_files([])
+    tab.locator("#import").set_input_files(path)
+    dialog.get_by_role("checkbox").check()
+    dialog.get_by_role("button", name="take what is ticked").click()
+    assert tab.evaluate("labels.all") == {**mine, str(one): "<b>wigs"}
+    path.write_text(json.dumps({**body, "study": "elsewhere"}))
+    tab.locator("#import").set_input_files([])
+    tab.locator("#import").set_input_files(path)
+    tab.wait_for_function("document.querySelector('#notice').textContent.includes('of the study')")
+    assert tab.locator("#notice").inner_text() == (
+        "theirs.json must be of the study made; got elsewhere."
+    )
+
+
 def test_tokens_on_the_page_are_the_given_ones(tab, world):
     for feature in ids(world)[:6]:
         tab.evaluate(f"location.hash = '#{feature}'")

@@ -46,6 +46,11 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def canonical_in_order(value: Any) -> str:
+    """The JSON text of a value with its keys as they stand: no blanks, no NaN, letters as such."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write UTF-8 text."""
     with atomic(path) as temporary:

@@ -216,7 +216,11 @@ async function start() {
   $("#search").oninput = relist;
   $("#list").onscroll = paint;
   $("#export").onclick = () => labels.download();
-  $("#import").onchange = (event) => labels.upload(event.target.files[0]);
+  $("#import").onchange = async (event) => {
+    const [file] = event.target.files;
+    if (file) await labels.upload(file);
+    event.target.value = ""; // so that the same file may be read again
+  };
   $("#ask").onclick = KEYS["?"];
   $("#spaces").onclick = () => {
     everySpace = !everySpace;

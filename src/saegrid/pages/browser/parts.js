@@ -87,15 +87,53 @@ const labels = {
     } catch (error) {
       return notice(`${file.name} must be JSON as exported here; ${error.message}`);
     }
-    if (body?.cell !== facts.cell || typeof body.labels !== "object") {
+    if (body?.cell !== facts.cell || typeof (body.labels ?? 0) !== "object") {
       return notice(`${file.name} must hold labels of ${facts.cell}; got ${body?.cell ?? "none"}.`);
     }
-    const read = Object.entries(body.labels).map(([id, text]) => [id, String(text)]);
-    Object.assign(this.all, Object.fromEntries(read));
+    for (const what of ["study", "corpus"]) {
+      if (body[what] !== facts[what]) {
+        return notice(`${file.name} must be of the ${what} ${facts[what]}; got ${body[what]}.`);
+      }
+    }
+    this.merge(Object.entries(body.labels).map(([id, text]) => [id, String(text).trim()]));
+  },
+  // Labels of another are added; where both have one and they differ, mine stays until I choose.
+  merge(read) {
+    const theirs = read.filter(([, text]) => text), alike = (text) => text.trim().toLowerCase();
+    const added = theirs.filter(([id]) => !this.all[id]);
+    const differ = theirs.filter(([id, text]) => this.all[id] && alike(this.all[id]) !== alike(text));
+    this.take(added);
+    const n = theirs.length - added.length - differ.length;
+    notice(`${count(added.length)} labels read${n ? `, ${count(n)} the same` : ""}` +
+      `${differ.length ? `, ${count(differ.length)} differ` : ""}.`);
+    if (differ.length) this.choose(differ);
+  },
+  take(pairs) {
+    Object.assign(this.all, Object.fromEntries(pairs));
     this.save();
-    notice(`${count(read.length)} labels read.`);
     relist();
     draw();
+  },
+  choose(differ) {
+    const boxes = differ.map(([id]) => el("input", { type: "checkbox",
+      aria: { label: `Take the imported label of feature ${id}` } }));
+    const lines = differ.map(([id, text], i) => el("tr", {},
+      el("th", { textContent: `#${id}`, scope: "row" }), el("td", { textContent: this.all[id] }),
+      el("td", { textContent: text }), el("td", {}, boxes[i])));
+    const box = el("dialog", { id: "conflicts", aria: { label: "Labels that differ" } });
+    const close = (pairs) => { this.take(pairs); box.remove(); };
+    const button = (textContent, pairs) => el("button", { textContent, onclick: () => close(pairs()) });
+    box.append(
+      el("h2", { textContent: "Labels that differ" }),
+      el("p", { textContent: "Yours stay unless you take the imported ones." }),
+      el("table", {}, el("thead", {}, el("tr", {}, ...["feature", "yours", "imported", "take"].map(
+        (textContent) => el("th", { textContent, scope: "col" })))), el("tbody", {}, ...lines)),
+      el("p", {}, button("take what is ticked", () => differ.filter((_, i) => boxes[i].checked)), " ",
+        button("take all", () => differ), " ", button("keep all of mine", () => [])));
+    box.addEventListener("close", () => box.remove()); // Escape keeps mine
+    $("#conflicts")?.remove();
+    document.body.append(box);
+    box.showModal();
   },
 };
 

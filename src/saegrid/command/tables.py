@@ -1,0 +1,50 @@
+"""saegrid tables: the tables of a study in one zip, with a data sheet and digests."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from saegrid.base.errors import size
+from saegrid.job import spare_pandas
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of the command."""
+    out = argparse.ArgumentParser(
+        prog="saegrid tables",
+        description="The tables of a study in one zip: README.md says what each table and column "
+        "is, where the data are from and how they were made; SHA256SUMS has their digests.",
+        epilog="example: saegrid tables --study toy --out toy.zip",
+    )
+    add = out.add_argument
+    add("--study", required=True, help="name of the study, a folder of --results")
+    add("--out", required=True, metavar="FILE.zip", help="the zip, which is replaced if it is "
+        "there")  # fmt: skip
+    add("--csv", action="store_true", help="tables as CSV; by default parquet, as they are")
+    add("--licence", metavar="TEXT", help="licence under which you pass the tables on")
+    add("--results", default="results", help="folder of the studies (default: results)")
+    return out
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; its exit status. A mistake is one sentence."""
+    options = parser().parse_args(list(arguments))
+    spare_pandas()
+    from saegrid.sharing.tables import tables_of, write_zip
+    from saegrid.study import NotThere
+    from saegrid.study.study import folder_of
+
+    try:
+        folder = folder_of(options.study, options.results)
+        tables = tables_of(folder)
+        if not tables:
+            raise NotThere(f"{folder} has no tables. Make them with snakemake.")
+        total = size(sum(table.bytes for table in tables))
+        print(f"{len(tables)} tables, {total} as parquet", flush=True)
+        written = write_zip(Path(options.out), folder, tables, options.licence, options.csv)
+    except (NotThere, OSError) as mistake:
+        print(f"saegrid tables: {mistake}", file=sys.stderr)
+        return 1
+    print(f"{options.out}: {size(written)}")
+    return 0

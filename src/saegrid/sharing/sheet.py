@@ -1,0 +1,286 @@
+"""The data sheet of a study's tables: what they are of, each table, each column, digests, settings.
+
+What a table is comes from the stage that makes it; the notes on its columns are those beside its
+schema in the library, and `columns` for names that many tables share.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+import saegrid
+from saegrid.base.digest import digest
+from saegrid.base.errors import size
+from saegrid.base.io import canonical
+from saegrid.features.statistics import registered
+from saegrid.sharing.columns import COLUMNS, Words
+from saegrid.stages import STAGES, load
+from saegrid.stages.stage import Column
+
+NOTES = re.compile(r"Columns of ([\w{}-]+)\.parquet")
+SPAN = re.compile(r"{\w+}")
+
+
+DOCS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("summary", "summary_by_corpus"), ("features/density.py facts",)),
+    **dict.fromkeys(
+        ("top_tokens", "examples", "near_misses"), ("features/windows.py example_table",)
+    ),
+    **dict.fromkeys(("concept_tests", "theme_tests"), ("meaning/effects.py TESTS",)),
+    **dict.fromkeys(("concept_figures", "theme_figures"), ("meaning/effects.py FIGURES",)),
+    "health": ("metrics/health.py health",),
+    "contrasts": ("evidence/discovery.py SCHEMA",),
+    "nuisances": ("evidence/nuisance_table.py SCHEMA",),
+    "layers": ("survey/layers.py",),
+    "dimensions": ("survey/layers.py", "survey/layers.py dimension_table"),
+    "pairs": ("survey/layers.py compare",),
+    "base_rates": ("survey/base_rates.py base_rates",),
+}
+"""Texts of the library that say what the columns of a file are, where nothing beside a schema names
+the file: module and the function or schema in it."""
+
+
+class Table(NamedTuple):
+    """A table of a study."""
+
+    path: str
+    """Below the folder of the study."""
+    rows: int
+    bytes: int
+    schema: pa.Schema
+    spec: str
+    """Spec of the job that made it; empty where none is recorded."""
+
+
+class Kind(NamedTuple):
+    """Tables of one output of a stage, whatever their cell or corpus."""
+
+    pattern: str
+    """Path below the folder of the study, wildcards in it."""
+    stage: str
+    words: str
+    """What the stage makes."""
+
+
+@cache
+def kinds() -> list[tuple[re.Pattern[str], Kind]]:
+    """The tables that stages make, each with a pattern of its paths."""
+    known = []
+    for stage in load().values():
+        place = STAGES[stage.name].partition(":")[0]
+        words = str(import_module(place).__doc__).partition("\n\n")[0].replace("\n", " ")
+        for name in stage.writes:
+            path = stage.write(name).path.removeprefix("results/{study}/")
+            if path.endswith(".parquet"):
+                parts = map(re.escape, SPAN.split(path))
+                known.append((re.compile("[^/]+".join(parts)), Kind(path, stage.name, words)))
+    # A plain name is nearer than one with a wildcard: probes/texts.parquet.
+    return sorted(known, key=lambda one: (one[1].pattern.count("{"), one[1].pattern))
+
+
+def kind_of(path: str) -> Kind:
+    """The kind of a table; one that no stage makes is of a kind of its own."""
+    for pattern, kind in kinds():
+        if pattern.fullmatch(path):
+            return kind
+    return Kind(path, "", "A file that no stage of this version makes.")
+
+
+@cache
+def notes() -> dict[str, str]:
+    """The notes beside schemas in the library, by the name of the file without its ending."""
+    known = {stem: " ".join(map(doc_of, places)) for stem, places in DOCS.items()}
+    for path in sorted(Path(saegrid.__file__).parent.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if not NOTES.search(text):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                said = node.value.value
+                if isinstance(said, str) and (named := NOTES.match(said.strip())):
+                    known[named[1]] = " ".join(said.split())
+    return known
+
+
+def doc_of(place: str) -> str:
+    """The text about a function or a schema of the library, read from its source, in one line.
+
+    place: the file below the package, then the name; a file alone has its own docstring. What a
+    function says of its arguments and errors is left out. KeyError where there is no such text.
+    """
+    file, _, name = place.partition(" ")
+    tree = ast.parse((Path(saegrid.__file__).parent / file).read_text(encoding="utf-8"))
+    text = "" if name else ast.get_docstring(tree) or ""
+    for node, after in zip(tree.body, [*tree.body[1:], None], strict=True):
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            text = ast.get_docstring(node) or ""
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            text = ast.literal_eval(after.value) if isinstance(after, ast.Expr) else ""
+    if not text:
+        raise KeyError(place)
+    return " ".join(re.split(r"\n\n *(?:Args|Raises|Returns):", text)[0].split())
+
+
+@cache
+def words() -> dict[str, Words]:
+    """Unit and words of columns by name: shared ones, statistics, and columns that stages show."""
+    shown = {
+        one.name: Words("number", one.words)
+        for stage in load().values()
+        for one in stage.shows
+        if isinstance(one, Column)
+    }
+    statistics = {one.name: Words(one.form, one.words) for one in registered()}
+    return {**shown, **statistics, **COLUMNS}
+
+
+def said_of(name: str) -> Words | None:
+    """A column in words; None where its name is not known. `held_*` is the same of held-out
+    tokens."""
+    known = words().get(name.removeprefix("held_"))
+    if known and name.startswith("held_"):
+        return Words(known.unit, f"{known.words}; of held-out tokens")
+    return known
+
+
+Said = Mapping[str, str]
+"""Texts by the name of a column."""
+
+
+def column_line(field: pa.Field, labels: Said, metrics: Said) -> str:
+    """A line of the sheet about a column. labels: kinds of the texts' labels; metrics: definitions
+    of the metrics."""
+    said = said_of(field.name)
+    if field.name in metrics:
+        said = Words(said.unit if said else "number", metrics[field.name])
+    if said is None and field.name in labels:
+        said = Words(labels[field.name], "label of the texts, from their source")
+    kind = str(field.type).replace("dictionary<values=string, indices=", "string, dictionary of ")
+    kind = kind.split(", ordered")[0]
+    unit, text = said or Words("", "see the notes")
+    return f"| `{field.name}` | {kind} | {unit} | {text} |"
+
+
+def table_section(kind: Kind, tables: Sequence[Table], labels: Said, metrics: Said) -> list[str]:
+    """The lines of the sheet about the tables of one kind."""
+    stem = Path(kind.pattern).stem
+    rows = sum(table.rows for table in tables)
+    fields: dict[str, pa.Field] = {}
+    for table in tables:
+        for field in table.schema:
+            fields.setdefault(field.name, field)
+    said = notes().get(stem) or notes().get(stem.rpartition("-")[2])
+    head = f"{len(tables)} file{'s' * (len(tables) > 1)}, {rows:,} rows"
+    made = f" Made by the stage `{kind.stage}`." if kind.stage else ""
+    return [
+        f"### `{kind.pattern}`",
+        "",
+        f"{kind.words} {head}.{made}",
+        "",
+        *([said, ""] if said else []),
+        "| column | type | unit | what |",
+        "|---|---|---|---|",
+        *(column_line(field, labels, metrics) for field in fields.values()),
+        "",
+    ]
+
+
+def origin(section: Mapping[str, Any]) -> str:
+    """Where a model, an SAE or a corpus is from, in words."""
+    keys = ("kind", "source", "recipe", "format", "repo", "path", "folder", "revision", "files")
+    said = {key: section[key] for key in keys if section.get(key)}
+    parts = [
+        f"{key} {json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value}"
+        for key, value in said.items()
+    ]
+    return ", ".join(parts) or "not said"
+
+
+def identities(tables: Iterable[Table]) -> dict[str, str]:
+    """Digests of the files that corpora were read from, by corpus."""
+    known = {}
+    for table in tables:
+        corpus, _, name = table.path.partition("/")
+        if name == "items.parquet" and table.spec:
+            content = json.loads(table.spec).get("content") or []
+            if content:
+                known[corpus] = ", ".join(map(str, content))
+    return known
+
+
+def sheet(
+    config: Mapping[str, Any],
+    tables: Sequence[Table],
+    model: str | None = None,
+    saes: Mapping[str, str] | None = None,
+    metrics: Said | None = None,
+    licence: str | None = None,
+    csv: bool = False,
+) -> str:
+    """The text of README.md beside the tables of a study; the same arguments give the same text.
+
+    config: config.json. model: digest of the model's files. saes: digests
+    of checkpoints by cell. metrics: definitions of the metrics by name. licence: of the tables.
+    """
+    by_kind: dict[Kind, list[Table]] = {}
+    for table in tables:
+        by_kind.setdefault(kind_of(table.path), []).append(table)
+    corpora = config.get("corpora", {})
+    read_from = identities(tables)
+    labels = {
+        name: kind
+        for corpus in corpora.values()
+        for name, kind in (corpus.get("source", {}).get("labels") or {}).items()
+    }
+    versions = config.get("versions") or {}
+    total = sum(table.bytes for table in tables)
+    form = "CSV in UTF-8; lists are JSON" if csv else "Parquet"
+    lines = [
+        f"# Tables of the study {config.get('study', '')}",
+        "",
+        f"{len(tables)} tables of a study by saegrid: features of sparse autoencoders and the "
+        f"texts on which they fire. {form}; {size(total)} in the study. `config.json` has all "
+        "settings, `SHA256SUMS` the digest of each file here. Ids join: `item`, `token_index` (row "
+        "of tokens.parquet), `cell` (the folder of a table), `feature`. Ranks count from 0.",
+        "",
+        "## Where it is from",
+        "",
+        f"- model: {origin(config.get('model') or {})}; digest {model or 'not recorded'}",
+        *(
+            f"- corpus {name} ({one.get('role')}): {origin(one.get('source') or {})}; digest "
+            f"{read_from.get(name, 'not recorded')}"
+            for name, one in corpora.items()
+        ),
+        *(f"- SAE {name}: {origin(one)}" for name, one in (config.get("saes") or {}).items()),
+        *(f"- checkpoint of {cell}: digest {content}" for cell, content in (saes or {}).items()),
+        f"- settings: digest {digest(_settings(config))} of config.json without versions, commit "
+        "and machine",
+        f"- commit: {config.get('commit') or 'not recorded'}; Python {config.get('python', '')}",
+        f"- versions: {', '.join(f'{n} {v}' for n, v in versions.items() if v) or 'not recorded'}",
+        "",
+        "## Licence",
+        "",
+        f"{licence or 'Not said: name one before you pass the tables on.'} Texts, labels, tokens "
+        "and windows are the source's own, whose licences hold for them, as those of the model and "
+        "of the SAEs hold for what is computed with these.",
+        "",
+        "## Tables",
+        "",
+    ]
+    for kind, members in sorted(by_kind.items()):
+        measured = (metrics or {}) if kind.stage in ("health", "baselines") else {}
+        lines += table_section(kind, members, labels, measured)
+    return "\n".join(lines)
+
+
+def _settings(config: Mapping[str, Any]) -> str:
+    """The settings of a config.json as text, without what changes when the results do not."""
+    passing = ("versions", "python", "commit", "machine")
+    return canonical({name: part for name, part in config.items() if name not in passing})

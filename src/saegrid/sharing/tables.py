@@ -1,0 +1,127 @@
+"""All tables of a study in one zip file, with a data sheet and digests; the same bytes each time.
+
+Entries stand in the order of their names, with one fixed time and mode, stored as they are (parquet
+is compressed already) or deflated (text).
+"""
+
+import hashlib
+import io as streams
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from saegrid.base import io
+from saegrid.base.recorded import recorded_spec
+from saegrid.sharing.sheet import Table, sheet
+
+WHEN = (1980, 1, 1, 0, 0, 0)
+"""Time of every entry: the first that a zip file can hold."""
+SHEET, SUMS, CONFIG = "README.md", "SHA256SUMS", "config.json"
+
+
+def tables_of(folder: Path) -> list[Table]:
+    """The tables of a study, by path."""
+    out = []
+    for path in sorted(folder.rglob("*.parquet")):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            facts = pq.read_metadata(path)
+            name = path.relative_to(folder).as_posix()
+            spec = recorded_spec(path) or ""
+            schema = facts.schema.to_arrow_schema().remove_metadata()
+            out.append(Table(name, facts.num_rows, path.stat().st_size, schema, spec))
+    return out
+
+
+def model_digest(folder: Path) -> str | None:
+    """The digest of the model's files that a capture recorded; None where there is no capture."""
+    for path in sorted(folder.glob("*/activations/*/*.safetensors")):
+        spec = recorded_spec(path)
+        if spec and (identity := json.loads(spec).get("identity")):
+            return str(identity)
+    return None
+
+
+def checkpoint_digests(folder: Path) -> dict[str, str]:
+    """The digests of the checkpoints' files, by cell; SAEs that the study trained have none."""
+    references = sorted(folder.glob("saes/*/reference.json"))
+    return {path.parent.name: str(io.read_json(path)["content"]) for path in references}
+
+
+def metric_definitions(folder: Path) -> dict[str, str]:
+    """The definitions of the metrics of the cells, by name."""
+    known: dict[str, str] = {}
+    for path in sorted(folder.glob("*/cells/*/metrics.json")):
+        for name, one in io.read_json(path).get("metrics", {}).items():
+            known.setdefault(name, " ".join(str(one["definition"]).split()))
+    return known
+
+
+def as_csv(path: Path) -> bytes:
+    """A table as CSV: numbers as they are, dictionaries as text, lists as JSON, null empty."""
+    table = io.read_table(path)
+    columns = []
+    for field, column in zip(table.schema, table.columns, strict=True):
+        if pa.types.is_nested(field.type):
+            texts = [None if v is None else _json(v) for v in column.to_pylist()]
+            column = pa.array(texts, pa.string())
+        elif pa.types.is_dictionary(field.type):
+            column = column.cast(field.type.value_type)
+        columns.append(column)
+    buffer = streams.BytesIO()
+    pyarrow.csv.write_csv(pa.Table.from_arrays(columns, table.column_names), buffer)
+    return buffer.getvalue()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def entries(
+    folder: Path, tables: list[Table], licence: str | None, csv: bool
+) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the files of a zip, SHA256SUMS last."""
+    config: Mapping[str, Any] = {"study": folder.name}
+    sums: dict[str, str] = {}
+
+    def added(name: str, content: bytes) -> tuple[str, bytes]:
+        sums[name] = hashlib.sha256(content).hexdigest()
+        return name, content
+
+    if (folder / CONFIG).is_file():
+        config = io.read_json(folder / CONFIG)
+        yield added(CONFIG, (folder / CONFIG).read_bytes())
+    saes = checkpoint_digests(folder)
+    text = sheet(
+        config, tables, model_digest(folder), saes, metric_definitions(folder), licence, csv
+    )
+    yield added(SHEET, text.encode())
+    for table in tables:
+        path = folder / table.path
+        if csv:
+            yield added(f"{table.path.removesuffix('.parquet')}.csv", as_csv(path))
+        else:
+            yield added(table.path, path.read_bytes())
+    yield SUMS, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode()
+
+
+def write_zip(
+    out: Path, folder: Path, tables: list[Table], licence: str | None = None, csv: bool = False
+) -> int:
+    """Write the zip of a study's tables; the number of its bytes.
+
+    folder: of the study, whose name is the folder in the zip.
+    """
+    with io.atomic(out) as temporary, zipfile.ZipFile(temporary, "w") as file:
+        for name, content in entries(folder, tables, licence, csv):
+            info = zipfile.ZipInfo(f"{folder.name}/{name}", WHEN)
+            info.external_attr, info.create_system = 0o100644 << 16, 3
+            stored = name.endswith(".parquet")
+            info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+            file.writestr(info, content)
+    return out.stat().st_size

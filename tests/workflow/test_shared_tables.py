@@ -1,0 +1,147 @@
+"""A study's tables in one zip, and the notebook, over a finished study."""
+
+import ast
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from finished import finished
+
+from saegrid.command import main
+from saegrid.sharing.sheet import kind_of, notes, said_of
+from saegrid.sharing.tables import metric_definitions, tables_of
+
+NOTEBOOK = Path(__file__).parents[2] / "docs/study.ipynb"
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return finished("tiny")
+
+
+def share(work, out, *options):
+    return main(
+        [
+            "tables",
+            "--study",
+            "tiny",
+            "--results",
+            str(work / "results"),
+            "--out",
+            str(out),
+            *options,
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def packed(tiny, tmp_path_factory):
+    out = tmp_path_factory.mktemp("zip") / "tiny.zip"
+    assert share(tiny, out) == 0
+    return out
+
+
+def contents(path):
+    with zipfile.ZipFile(path) as file:
+        return {name.partition("/")[2]: file.read(name) for name in file.namelist()}
+
+
+def test_all_tables_as_they_are_with_their_digests(tiny, packed):
+    files, folder = contents(packed), tiny / "results/tiny"
+    tables = [p.relative_to(folder).as_posix() for p in folder.rglob("*.parquet")]
+    assert set(files) == {*tables, "README.md", "config.json", "SHA256SUMS"} and len(tables) > 30
+    for name in tables:
+        assert files[name] == (folder / name).read_bytes()
+    sums = dict(line.split("  ")[::-1] for line in files.pop("SHA256SUMS").decode().splitlines())
+    assert sums == {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+
+
+def test_the_sheet_says_every_table_and_column(tiny, packed):
+    sheet = contents(packed)["README.md"].decode()
+    unknown, metrics = [], metric_definitions(tiny / "results/tiny")
+    for table in tables_of(tiny / "results/tiny"):
+        kind = kind_of(table.path)
+        assert kind.stage, f"{table.path}: no stage makes it"
+        assert f"### `{kind.pattern}`" in sheet and kind.words in sheet
+        section = sheet.partition(f"### `{kind.pattern}`")[2].partition("\n### ")[0]
+        said = notes().get(Path(kind.pattern).stem)
+        for field in table.schema:
+            assert f"| `{field.name}` | " in section
+            if not (said or said_of(field.name) or field.name in metrics):
+                unknown.append(f"{kind.pattern} {field.name}")
+    assert unknown == [], "say them in columns.py, or beside the schema"
+
+
+def test_the_sheet_says_where_it_is_from(tiny, packed):
+    sheet = contents(packed)["README.md"].decode()
+    config = json.loads((tiny / "results/tiny/config.json").read_text())
+    table = pq.read_schema(tiny / "results/tiny/headlines/items.parquet")
+    content = json.loads(table.metadata[b"saegrid_spec"])["content"][0]
+    assert f'files {{"all": "resources/toy/headlines.csv"}}; digest {content}' in sheet
+    assert "- model: path resources/toy/model; digest " in sheet
+    assert "digest not recorded" not in sheet.partition("corpus generated")[0]
+    assert f"numpy {config['versions']['numpy']}" in sheet
+    assert "Not said: name one before you pass the tables on." in sheet
+
+
+def test_the_same_bytes_at_another_time_and_place(tiny, packed, tmp_path):
+    assert share(tiny, tmp_path / "again.zip") == 0
+    assert (tmp_path / "again.zip").read_bytes() == packed.read_bytes()
+
+
+def test_as_csv_for_who_has_no_parquet(tiny, tmp_path, capsys):
+    assert share(tiny, tmp_path / "csv.zip", "--csv", "--licence", "CC BY 4.0") == 0
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.endswith(" as parquet") and last.startswith(f"{tmp_path / 'csv.zip'}: ")
+    files = contents(tmp_path / "csv.zip")
+    assert "CC BY 4.0" in files["README.md"].decode()
+    folder = tiny / "results/tiny/headlines/cells/L1A-8x"
+    name = "headlines/cells/L1A-8x"
+    table = pyarrow.csv.read_csv(io.BytesIO(files[f"{name}/features.csv"])).to_pandas()
+    own = pq.read_table(folder / "features.parquet").to_pandas()
+    assert table["feature"].tolist() == own["feature"].tolist()
+    assert table["density"].tolist() == own["density"].tolist(), "all digits"
+    top = pyarrow.csv.read_csv(io.BytesIO(files[f"{name}/top_tokens.csv"])).to_pandas()
+    own = pq.read_table(folder / "top_tokens.parquet").to_pandas()
+    assert json.loads(top["window_tokens"][0]) == own["window_tokens"][0].tolist()
+
+
+def test_a_study_without_tables(tmp_path, capsys):
+    assert share(tmp_path, tmp_path / "a.zip") == 1
+    assert "There is no study 'tiny'" in capsys.readouterr().err
+    (tmp_path / "results/tiny").mkdir(parents=True)
+    assert share(tmp_path, tmp_path / "a.zip") == 1
+    assert "has no tables. Make them with snakemake." in capsys.readouterr().err
+
+
+def test_the_notebook_runs_on_a_finished_study(tiny, monkeypatch, capsys):
+    """Its code, cell by cell, in one namespace; the last expression of each is shown, not None."""
+    notebook = json.loads(NOTEBOOK.read_text())
+    code = ["".join(one["source"]) for one in notebook["cells"] if one["cell_type"] == "code"]
+    assert code[0] == 'STUDY = "toy"' and len(code) > 10
+    monkeypatch.chdir(tiny)
+    space: dict[str, object] = {}
+    for number, text in enumerate(['STUDY = "tiny"', *code[1:]]):
+        *body, last = ast.parse(text).body
+        shown = isinstance(last, ast.Expr)
+        where = f"cell {number}"
+        exec(compile(ast.Module(body if shown else [*body, last], []), where, "exec"), space)
+        if shown:
+            value = eval(compile(ast.Expression(last.value), where, "eval"), space)
+            assert value is not None and repr(value), text
+    assert space["z"].nnz > 0 and len(space["hits"]) == 5
+    assert "features a token: " in capsys.readouterr().out
+
+
+def test_the_notebook_is_stripped():
+    """No outputs, no counts, no machine of whoever ran it."""
+    notebook = json.loads(NOTEBOOK.read_text())
+    for one in notebook["cells"]:
+        assert one.get("outputs", []) == [] and one.get("execution_count") is None
+    assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
