@@ -50,7 +50,8 @@ onstart:
 
 onsuccess:
     leftovers.remove(PLAN.root, BEGAN)
-    for line in aside.lines(PLAN):
-        print(line, file=sys.stderr)
-    if (page := Path(PLAN.root) / "index.html").is_file():
-        print(f"Open {page}", file=sys.stderr)
+    finish(True)
+
+
+onerror:
+    finish(False)

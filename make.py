@@ -7,8 +7,8 @@ python3 make.py whole   set up, then pass all tests
 python3 make.py check   set up, then lint, and pass the tests that a change may concern (a minute)
 python3 make.py lint    set up, then run the linters
 python3 make.py faults  set up, then kill runs at random moments and compare how they end (1 hour)
-python3 make.py schema  write anew what is made from the code: config/schema.json, tables in the
-                        README, the groups of the SLURM profile
+python3 make.py schema  write anew what is made from the code: config/schema.json, blocks of the
+                        documents, the groups of the SLURM profile
 """
 
 import hashlib

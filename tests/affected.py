@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTS, SOURCE = ROOT / "tests", ROOT / "src"
 EVERYWHERE = ("pyproject.toml", "requirements.lock")
 NAMED = (
-    *("benchmarks", "config", "envs", "profiles", "resources", "src", "workflow"),
-    *("CONTRIBUTING.md", "README.md", "Snakefile"),
+    *("benchmarks", "config", "docs", "envs", "profiles", "resources", "src", "workflow"),
+    *("CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "README.md", "Snakefile"),
 )
 """Files and folders that a test may read: it depends on those that it, or a helper, names."""
 REGISTERED = re.compile(r"\b(saegrid(?:\.\w+)+):\w")

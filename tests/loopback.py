@@ -1,6 +1,7 @@
 """A hub on this machine, for tests: files of a folder, in pieces where asked, with checksums."""
 
 import http.server
+import json
 import os
 import re
 import threading
@@ -37,6 +38,19 @@ class Hub:
         self.go_on = threading.Event()
         self.url = ""
 
+    def described(self, name):
+        """What the hub's API says of a repository; None where it is not there."""
+        folder = self.root / name
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        if not files:
+            return None
+        named = [
+            {"rfilename": path.relative_to(folder).as_posix(), "size": path.stat().st_size}
+            for path in files
+        ]
+        own = name.removeprefix("datasets/")
+        return {"id": own, "modelId": own, "sha": COMMIT, "siblings": named}
+
     def fetched(self, ending=""):
         """How often each file was fetched from its first byte."""
         counts = {}
@@ -65,7 +79,25 @@ def handler(hub):
         def do_GET(self):
             self.answer(head=False)
 
+        def answer_api(self, kind, name):
+            facts = hub.described(name if kind == "models" else f"datasets/{name}")
+            body = json.dumps(facts or {"error": "Repository not found"}).encode()
+            self.send_response(200 if facts else 404)
+            if not facts:
+                self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
         def answer(self, head):
+            api = re.fullmatch(
+                rf"/api/(models|datasets)/([^/?]+(?:/[^/?]+)?)(?:/revision/{COMMIT})?(?:\?.*)?",
+                self.path,
+            )
+            if api:
+                self.answer_api(*api.groups())
+                return
             match = re.fullmatch(f"/((?:datasets/)?[^/]+/[^/]+)/resolve/{COMMIT}/(.+)", self.path)
             path = hub.root / "/".join(match.groups()) if match else None
             if path is None or not path.is_file():
@@ -78,19 +110,21 @@ def handler(hub):
             etag, size = checksum(content), len(content)
             if name in hub.spoilt:
                 content = bytes(size)
-            asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-            start = int(asked[1]) if asked and hub.ranges else 0
-            self.send_response(206 if start else 200)
+            asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+            ranged = asked is not None and hub.ranges
+            start = int(asked[1]) if ranged else 0
+            stop = int(asked[2]) + 1 if ranged and asked[2] else size
+            self.send_response(206 if start or stop < size else 200)
             self.send_header("X-Repo-Commit", COMMIT)
             self.send_header("ETag", f'"{etag}"')
-            self.send_header("Content-Length", str(size - start))
-            if start:
-                self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+            self.send_header("Content-Length", str(stop - start))
+            if start or stop < size:
+                self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{size}")
             self.end_headers()
             if head:
                 hub.heads.append(name)
                 return
-            body = content[start:]
+            body = content[start:stop]
             cut = None if hub.stop_after is None or size <= SMALL else hub.stop_after
             hub.gets.append(Asked(name, start, len(body[:cut])))
             try:

@@ -80,9 +80,14 @@ def start(snakemake: Any) -> Iterator[Job]:
             # Of the config or of what it names: the sentence says how to mend it, and no more.
             print(mistake, file=log)
             raise SystemExit(1) from None
-        except BaseException:
-            traceback.print_exc(file=log)
+        except SystemExit:
             raise
+        except BaseException as problem:
+            traceback.print_exc(file=log)
+            if snakemake is not SCRIPT:
+                raise
+            # The terminal names the log, which has all of it.
+            raise SystemExit(130 if isinstance(problem, KeyboardInterrupt) else 1) from None
         finally:
             sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     if snakemake is SCRIPT:
@@ -91,9 +96,12 @@ def start(snakemake: Any) -> Iterator[Job]:
 
 def tell(of: str, lines: Iterable[str]) -> None:
     """Print lines to the log and to the screen: what whoever starts a run must see of a corpus."""
+    screen = sys.__stderr__
+    # On a terminal the last line says how far the run is: it is removed, and then written anew.
+    clear = "\r\x1b[K" if screen and screen.isatty() else ""
     for line in lines:
         print(f"{of}: {line}", flush=True)
-        print(f"{of}: {line}", file=sys.__stderr__, flush=True)
+        print(f"{clear}{of}: {line}", file=screen, flush=True)
 
 
 @contextmanager

@@ -148,10 +148,11 @@ def test_screens_keep_their_bounds(data: st.DataObject) -> None:
     weights = screens.narrow(rng.standard_normal((30, d_model)) * rng.choice([1e-4, 1.0], (30, 1)))
     activations = screens.arrange(x, 64)
     exact = widen(weights).astype(np.float64) @ activations.x.T.astype(np.float64)
-    norms = screens.row_norms(weights)
-    assert (norms >= np.linalg.norm(widen(weights).astype(np.float64), axis=1)).all()
+    lengths = np.linalg.norm(widen(weights).astype(np.float64), axis=1)
     for kind in screens.SCREENS.values():
         screen = kind(activations)
+        norms = screen.norms(weights)
+        assert (norms >= lengths).all() and (norms <= 1.02 * lengths + d_model * 2.0**-59).all()
         y = screen.values(screen.product(screen.hold(weights), slice(0, 40))).astype(np.float64)
         bound = np.outer(norms, screen.error) + screen.rounding * np.abs(y) + d_model * 2.0**-125
         assert (np.abs(y - exact) <= bound).all()

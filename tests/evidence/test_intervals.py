@@ -32,6 +32,12 @@ def test_whole_clusters_are_drawn():
     assert abs(weights[:, 1:].mean() - 1) < 0.05
 
 
+def test_of_no_feature_there_are_no_percentiles():
+    """Where nothing was discovered, both limits are there, and empty."""
+    low, high = percentiles(np.zeros((0, 9)))
+    assert low.shape == high.shape == (0,)
+
+
 def test_percentiles_leave_the_data_out():
     values = np.column_stack([np.full(2, 99.0), np.tile(np.arange(1001.0), (2, 1))])
     values[1, 500:] = np.nan

@@ -5,7 +5,7 @@ import pytest
 
 from saegrid.base import io
 from saegrid.base.digest import digest
-from saegrid.features.summary import StaleCell, by_corpus, summary, with_shares
+from saegrid.features.summary import StaleCell, best_features, by_corpus, summary, with_shares
 
 CELLS = ("L2R-8x", "L10A-8x")
 CORPORA = [("up", "main"), ("down", "holdout"), ("plain", "reference")]
@@ -28,7 +28,8 @@ def write(root, corpus, cell, densities, l0):
     kinds = {"up": ["none", "token", "letter"], "down": ["meaning", "meaning", "coherent"]}
     rows = [{"kind": kind, "concept": "food"} for kind in kinds.get(corpus, [])]
     rows = rows or [{"kind": "meaning", "concept": name} for name in ("jobs", "food", "jobs")]
-    io.write_table(folder / FILES[1], pa.Table.from_pylist(rows), spec)
+    numbered = [{"feature": 7 - n, "share_low": 0.5, **row} for n, row in enumerate(rows)]
+    io.write_table(folder / FILES[1], pa.Table.from_pylist(numbered), spec)
     return dict.fromkeys(FILES, digest(spec))
 
 
@@ -57,9 +58,23 @@ def test_the_numbers_of_a_cell_stand_together_in_the_order_of_the_corpora(tmp_pa
     assert [row["l0"] for row in rows] == [10, 20, 30, 11, 21, 31]
     assert [row["n_above_0.15"] for row in rows] == 2 * [1, 1, 0]
     numbers = ("n_judged", "n_meaning", "n_coherent", "n_form", "n_concepts", "concepts")
+    numbers += ("best_features",)
     assert [tuple(row[name] for name in numbers) for row in rows] == 2 * [
-        (3, 0, 0, 2, 0, []), (3, 2, 1, 0, 1, ["food"]), (3, 3, 0, 0, 2, ["food", "jobs"]),
+        (3, 0, 0, 2, 0, [], []),
+        (3, 2, 1, 0, 1, ["food"], [6]),
+        (3, 3, 0, 0, 2, ["food", "jobs"], [6, 5]),
     ]  # fmt: skip
+
+
+def test_the_best_feature_of_a_concept_has_the_highest_lower_end():
+    rows = [
+        {"feature": feature, "kind": kind, "concept": concept, "share_low": low}
+        for feature, kind, concept, low in [
+            (9, "meaning", "food", 0.4), (3, "meaning", "food", 0.6), (2, "meaning", "food", 0.6),
+            (1, "word", "food", 0.9), (8, "meaning", "body", 0.1), (4, "none", None, None),
+        ]
+    ]  # fmt: skip
+    assert list(best_features(rows).items()) == [("body", 8), ("food", 2)]
 
 
 def test_shares_are_those_of_masked_tokens(tmp_path, world):

@@ -165,11 +165,31 @@ def test_too_few_types_or_rows_are_no_concept():
     assert rows([*FOOD[:9], *noise(5, 4)], rule=wide).concepts["kind"].to_pylist() == ["none"]
 
 
+def test_coherent_words_are_three_different_ones():
+    """Two words may be near one another, and are no theme."""
+    z, p = np.full(2, 5.0), np.full(2, 0.005)
+    two = [*["going"] * 10, *["reading"] * 10]
+    table = rows(two, [*two[:-1], "telling"], coherent=(z, p)).concepts
+    assert table["kind"].to_pylist() == ["none", "coherent"]
+
+
 def test_coherent_words_without_a_name_are_of_meaning_too():
     z, p = np.array([5.0, 0.1]), np.array([0.01, 0.8])
     table = rows(noise(6), noise(7), coherent=(z, p)).concepts
     assert table["kind"].to_pylist() == ["coherent", "none"]
     assert table["label"].to_pylist() == [None, None]
+
+
+def test_a_feature_of_marks_is_not_coherent_for_the_few_words_beside_them(monkeypatch):
+    """A word space knows words alone: 11 marks of 20 are more than they."""
+    marks = ["!" * n for n in range(1, 12)]
+    for number, mark in enumerate(marks):
+        monkeypatch.setitem(PLACE, mark, len(EVERY) + number)
+    monkeypatch.setitem(globals(), "EVERY", [*EVERY, *marks])
+    z, p = np.array([5.0, 5.0]), np.array([0.01, 0.01])
+    mostly, half = [*noise(6, 9), *marks], [*noise(7, 10), *marks[:10]]
+    table = rows(mostly, half, coherent=(z, p)).concepts
+    assert table["kind"].to_pylist() == ["none", "coherent"]
 
 
 def test_two_concepts_of_a_feature_are_a_combination():

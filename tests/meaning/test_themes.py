@@ -1,5 +1,7 @@
 """Themes: features that see the same texts are joined, and a theme fires where half of them do."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -93,6 +95,16 @@ def test_a_theme_fires_where_at_least_half_of_its_features_do(n):
         assert (
             has[:, at] == (2 * columns.sum(axis=1) >= columns.shape[1]) * (columns.sum(axis=1) > 0)
         ).all()
+
+
+def test_where_nothing_was_confirmed_there_is_no_theme():
+    """Of few texts nothing is confirmed; each view then has no column, and a row a text."""
+    none = Chosen([], [], *(np.zeros(0, kind) for kind in (np.int64, np.int64, np.float64)))
+    texts = SimpleNamespace(views={"edited": None}, n=7)
+    on = themes.fires(none, {"main": SimpleNamespace(texts=texts)}, None, ["edited"])
+    assert on.on["main", "edited"].shape == (7, 0)
+    of = themes.themes(none, on, "main", np.ones(7, bool), lambda name, sign: "edited")
+    assert of.n == 0 and of.has(on.on["main", "edited"]).shape == (7, 0)
 
 
 def test_the_view_of_pairs_follows_the_direction():

@@ -1,5 +1,6 @@
 """The table, the page and the figures of judged SAEs."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from saegrid.features.summary import StaleCell
 from saegrid.metrics.health import flat_settings, health, varying
 from saegrid.metrics.lights import FEWER, MORE, READINGS, REVIVE
 from saegrid.pages import figures
+from saegrid.pages.browser.health import _plain
 from saegrid.pages.figures import HEALTH_FIGURES, captions
 from saegrid.pages.figures.judged import Judged, read_judged
 
@@ -88,8 +90,31 @@ def test_a_file_of_other_settings_is_refused(files):
 def test_what_to_do_stands_in_the_open(files, baselines):
     """Not only where a light is pointed at: on paper and on a phone nothing is."""
     text = Document(page_of(files, baselines)).text
-    assert f"good .05-.2, high > .3, low ~0{REVIVE} (3)" in text, "all have 0.4"
-    assert f"good .02-.1, high > .2-.3, low < .01{FEWER} (1) {MORE} (1)" in text, "0.12 and 0"
+    assert f"dead rate: {REVIVE} (3 of 3)" in text, "all have 0.4"
+    assert f"density: {FEWER} (1 of 3) {MORE} (1 of 3)" in text, "0.12 and 0"
+    assert "good 0.05–0.2, high > 0.3, low about 0" in text
+
+
+def test_the_page_speaks_plainly(files, baselines):
+    """No numbers of requirements; a light is a sign and a word, and never a colour alone."""
+    page = page_of(files, baselines)
+    text = Document(page).text
+    assert not re.search(r"\bS\d+\.\d+", page)
+    for words in ("Are these SAEs sound?", "ranges of small SAEs", "ranges for this size"):
+        assert words in text
+    shown = re.findall(r'class="light (\w+)"><span aria-hidden="true">(.)</span> (\w+)', page)
+    assert len(shown) == 3 * sum(map(len, READINGS.values()))
+    signs = {"green": "●", "amber": "◐", "red": "■"}
+    states = {"green": {"good"}, "amber": {"between", "unknown", "low"}, "red": {"low", "high"}}
+    assert all(sign == signs[light] and state in states[light] for light, sign, state in shown)
+    assert re.search(r"\d of 6 good; ■ [^<]*dead rate high", text)
+    most = max(table.count('<th scope="col"') for table in page.split("<table")[1:])
+    assert most <= 13, "columns of a table"
+
+
+def test_limits_are_printed_as_numbers_are():
+    assert _plain("good <= .2-.3, high >= .3-.5") == "good ≤ 0.2–0.3, high ≥ 0.3–0.5"
+    assert _plain("silent on 10^7 tokens, low ~0") == "silent on 10⁷ tokens, low about 0"
 
 
 def test_the_page_says_what_the_table_does(files, baselines):
@@ -102,7 +127,6 @@ def test_the_page_says_what_the_table_does(files, baselines):
     assert "<b>such" not in page
     # Every light says its value and what to do.
     assert "dead rate: 0.4, high (good .05-.2, high &gt; .3, low ~0). Many features never" in page
-    assert page.count('class="light') == 3 * sum(map(len, READINGS.values()))
     # A number that is missing says why.
     assert page.count('title="no kl &amp; &lt;b&gt;why&lt;/b&gt;"') == 3
     assert "cosine, p95: unknown: not measured (" in page

@@ -21,7 +21,7 @@ from saegrid.base.words import Cell
 from saegrid.features.histogram import histogram, histograms
 from saegrid.pages.figures import HEALTH_FIGURES, SURVEY_FIGURES, captions, draw_all
 from saegrid.pages.figures.grid import Grid, above, lengths, read_grid
-from saegrid.pages.figures.layer_curves import l0, max_density, n_active
+from saegrid.pages.figures.layer_curves import l0, max_density, n_active, same
 from saegrid.pages.figures.style import COLOURS, looks, new, plain_log, render
 from saegrid.stages import load
 from saegrid.stages.stage import Figure
@@ -134,17 +134,68 @@ def test_figures_follow_the_tables(grid):
 
 def test_what_the_figures_say(grid):
     said = texts(svg("features_above_cuts", grid))
-    assert {"density at least 0.001", "density at least 0.01", "layer", "features"} <= set(said)
+    assert {"density at least 0.001", "density at least 0.01", "layer"} <= set(said)
+    assert "number of features" in said
     assert {"A, 8x", "A, 32x", "R, 32x"} <= set(said)
-    assert {"l0 (active features per masked token)", "7", "15"} <= set(
-        texts(svg("layer_curves", grid))
-    )
-    assert {"log10 of density (share of all tokens)", "3", "4", "R, 32x"} <= set(
-        texts(svg("density_histograms", grid))
-    )
+    curves = texts(svg("layer_curves", grid))
+    assert {"L0", "active features per counted token", "share of all tokens", "7"} <= set(curves)
+    histograms = texts(svg("density_histograms", grid))
+    assert {"density (% of all tokens)", "features in a bin", "3", "4", "R, 32x"} <= set(histograms)
     edits = texts(svg("edit_lengths", grid))
-    assert {"6667", "397", "2268", "178", "all: 8,936 pairs", "kept: 575 pairs"} <= set(edits)
+    assert {"6,667", "397", "2,268", "178", "all: 8,936 pairs", "kept: 575 pairs"} <= set(edits)
     assert "4 texts: mean 11.25, longest 12 tokens" in texts(svg("tokens_per_text", grid))
+
+
+def test_an_l0_that_is_the_same_in_every_cell_stands_in_the_title(grid):
+    """A flat line says less than its number; the other two panels stay."""
+    alike = Grid({"L1R-8x": features(50, 50), "L2R-8x": features(70, 30)}, FACTS, [0.01])
+    figure = drawn("layer_curves", alike)
+    assert figure.get_suptitle() == "L0: 1 active features per counted token in every cell"
+    assert [axes.get_title() for axes in figure.axes] == ["active features", "largest density"]
+    other = drawn("layer_curves", grid)
+    assert other.get_suptitle() == "" and len(other.axes) == 3
+    assert not same([12.0]) and same([12.0, 12.05]) and not same([12.0, 12.1])
+
+
+def test_no_curve_lies_on_the_border(grid):
+    """Above the largest number there is room, linear or not, and 0 is in view."""
+    wide = Grid({"L1R-8x": features(900, 900), "L1R-32x": features(*[900] * 500)}, FACTS, [0.01])
+    for one, scale in ((grid, "linear"), (wide, "symlog")):
+        axes = drawn("features_above_cuts", one).axes[0]
+        low, high = axes.get_ylim()
+        most = max(line.get_ydata().max() for line in axes.get_lines())
+        assert axes.get_yscale() == scale and low == 0 and high >= 1.05 * most
+
+
+def test_heights_of_histograms_are_on_an_axis(grid):
+    """The tick of n features stands as high as a bin of n features, in the row of each layer."""
+    figure = drawn("density_histograms", grid)
+    figure.draw_without_rendering()
+    (right,) = figure.axes[-1].child_axes
+    bars = figure.axes[0].patches[1].get_data().values - 1  # of the upper layer
+    assert [label.get_text() for label in right.get_yticklabels()] == ["1", "1"]
+    lower, upper = right.get_yticks()
+    assert (upper - lower, upper - 1) == pytest.approx((1, lower))
+    assert lower == pytest.approx(bars[bars > 0].min()), "one feature"
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_for_print_holds_its_letters_and_no_date(name, grid):
+    """The same bytes again; fonts as TrueType (type 42), which journals take."""
+    draw = resolve_name(FIGURES[name])
+    image = render(draw, grid, "pdf")
+    assert image == render(draw, grid, "pdf")
+    assert image.startswith(b"%PDF-") and b"/FontFile2" in image
+    assert b"/CreationDate" not in image and b"/Type3" not in image
+
+
+def test_many_lengths_share_bars():
+    """Lengths 1 to 120, a text each: 40 bars of three."""
+    counts = {"token_lengths": {str(n): 1 for n in range(1, 121)}, "edit_lengths": {}}
+    one = drawn("tokens_per_text", Grid(CELLS, {"all": counts, "kept": counts})).axes[0]
+    assert [bar.get_height() for bar in one.patches] == [3] * 40
+    assert one.patches[0].get_x() + one.patches[0].get_width() / 2 == pytest.approx(2)
+    assert one.get_xlabel() == "tokens per text, 3 lengths a bar"
 
 
 def test_pairs_stand_once_where_nothing_is_filtered(grid):
@@ -165,7 +216,7 @@ def test_the_lines_are_the_counts(grid):
 
 def test_every_cell_has_its_histogram(grid):
     figure = drawn("density_histograms", grid)
-    assert [axes.get_title() for axes in figure.axes] == ["A, 8x", "A, 32x", "R, 32x"]
+    assert [axes.get_title() for axes in figure.axes[:3]] == ["A, 8x", "A, 32x", "R, 32x"]
     assert [len(axes.patches) for axes in figure.axes] == [2, 1, 1]
     assert [len(axes.get_lines()) for axes in figure.axes] == [2, 2, 2]
 
@@ -180,7 +231,8 @@ def test_lines_differ_in_more_than_colour(grid):
 
 def test_all_figures_are_written(grid, tmp_path):
     draw_all(grid, tmp_path, FIGURES)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{n}.svg" for n in sorted(FIGURES)]
+    wanted = [f"{name}.{form}" for name in sorted(FIGURES) for form in ("pdf", "svg")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == wanted
     assert (tmp_path / "layer_curves.svg").read_text() == svg("layer_curves", grid)
     paths = [path for path, _ in captions(FIGURES)]
     assert paths == [f"figures/{name}.svg" for name in sorted(FIGURES)]

@@ -35,7 +35,7 @@ def test_the_answer_names_the_best_with_its_null_and_what_codes_add(section):
     assert plain.startswith("Of L2 probes the best without an SAE is x at L0M: AUC ")
     assert "with shuffled labels 0." in plain
     assert coded.startswith("Of L2 probes the best of an SAE's codes is codes 8x at L0M: AUC 1.000")
-    assert "add nothing that is beyond chance" in added and "of 2 SAEs" in added
+    assert "add nothing that is beyond chance" in added and "of 1 SAE " in added
 
 
 def test_a_gain_beyond_its_interval_is_told_as_one():

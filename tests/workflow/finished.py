@@ -38,6 +38,7 @@ PAIR = {
 }
 """Two SAEs of a site that are trained together."""
 STREAMED = ("--configfile", "config/streamed.yaml")
+PLAIN = ("--configfile", "config/plain.yaml")
 COMPARED = (*TINY, "config/compared.yaml")
 TESTED = (*TINY, "config/tested.yaml")
 READOUT = ("--configfile", "config/gender.yaml", "config/readout.yaml")
@@ -154,6 +155,21 @@ def _readout(folder: Path) -> None:
     run(folder, "all_readout", study=READOUT)
 
 
+def _plain(folder: Path) -> None:
+    """A study of texts that are no pairs, with its metrics and its survey."""
+    checkout(folder)
+    (folder / "plain.txt").write_text("\n".join(dict.fromkeys(words(240, 3, longest=20))))
+    study = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())
+    texts = {"kind": "text", "files": {"all": "plain.txt"}}
+    study["study"] = "plain"
+    study["corpora"]["texts"] = {"role": "main", "source": texts, "tokens": {"context": "all"}}
+    del study["corpora"]["headlines"]
+    study["grid"] = [{"layers": [1], "positions": ["r"], "saes": ["8x"]}]
+    study["analyses"] = {"kin": {}, "search": {"words": ["dog"]}}
+    (folder / PLAIN[-1]).write_text(yaml.safe_dump(study))
+    run(folder, "all", "metrics", "layers", study=PLAIN)
+
+
 def _streamed(folder: Path) -> None:
     """A study that learns from a store, with its metrics."""
     streamed(folder)
@@ -173,6 +189,7 @@ STUDIES: dict[str, Callable[[Path], None]] = {
     "compared": _compared,
     "tested": _tested,
     "readout": _readout,
+    "plain": _plain,
     "streamed": _streamed,
     "disk": _disk,
 }

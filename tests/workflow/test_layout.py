@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from documents import texts
 from saegrid.config.corpora import Corpus, Source
 from saegrid.config.models import CheckpointSae, Model, TrainedSae
 from saegrid.models import FAMILIES
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.training import RECIPES
 from saegrid.stages import load
-from saegrid.stages.written import renewed
+from saegrid.stages.written import BLOCK, BLOCKS, renewed
 from saegrid.text.corpora import CORPORA
 from saegrid.text.layouts import LAYOUTS
 from saegrid.text.masks import MASKS
@@ -107,14 +108,13 @@ def test_slurm_groups_are_those_of_the_stages():
 
 
 def test_what_is_made_from_the_code_is_in_step():
-    """The schema, the tables and names in the README, the groups of the SLURM profile."""
+    """The schema, the blocks of the documents, the groups of the SLURM profile."""
     for path, text in renewed(ROOT).items():
         assert Path(path).read_text() == text, (
             f"{path} is not what the code says. Mend it: python3 make.py schema"
         )
-    readme = (ROOT / "README.md").read_text()
-    for name in (*RECIPES, *FAMILIES):
-        assert f"`{name}`" in readme
+    written = {name for text in texts().values() for _, name, _ in BLOCK.findall(text)}
+    assert written == set(BLOCKS), "each stands in a document"
 
 
 @pytest.mark.parametrize(

@@ -102,10 +102,9 @@ def inodes(folder: Path) -> dict[str, int]:
 
 
 def recover(cluster: Cluster, folder: Path) -> None:
-    """Do what the README says after the death of Snakemake."""
-    text = (ROOT / "README.md").read_text()
-    section = text.partition("## On a SLURM cluster")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```\n(.*?)^```", section, re.S | re.M)
+    """Do what docs/slurm.md says after the death of Snakemake."""
+    text = (ROOT / "docs/slurm.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.S | re.M)
     command = next(block for block in blocks if "--unlock" in block)
     assert "config/humor.yaml" in command
     programs = f"{Path(sys.executable).parent}:{cluster.environment['PATH']}"

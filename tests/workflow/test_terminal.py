@@ -1,6 +1,7 @@
-"""What a run prints: one line a job, and where something is wrong all of it."""
+"""What a run prints: how far it is, what failed and why, and the page to open."""
 
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -43,26 +44,54 @@ def lines(text):
     return [line for line in timeless if line and not line.startswith(ends)]
 
 
-def test_a_run_prints_a_line_a_job_and_names_its_page(work):
-    profile, *table, estimate, first, second, third, last = lines(run(work))
+def test_a_run_says_each_stage_that_is_done_and_names_its_page(work):
+    profile, estimate, first, second, third, done, last = lines(run(work))
     assert profile.startswith("Using workflow specific profile")
-    assert table[-1].split() == ["total", "4"]
     assert estimate.startswith("Estimate: 3 jobs, about ")
-    assert first == "TIME       0/4 summary"
-    assert {second, third} <= {
-        f"TIME       {n}/4 {rule}" for n in (1, 2) for rule in ("plot", "index")
-    }
+    assert first.startswith("TIME  summary ")
+    assert {second.split()[1], third.split()[1]} == {"plot", "index"}
+    assert all(" 1 job in " in line for line in (first, second, third))
+    assert done.startswith("Done: 3 jobs of 3 stages in ")
     assert last == "Open results/tiny/index.html"
+    assert lines(run(work))[-1] == last  # there is nothing to do
 
 
-def test_a_job_that_fails_is_told_with_its_rule_and_its_log(work):
+def test_a_run_keeps_a_record_and_no_result_knows_of_it(work):
+    run(work)
+    kept = json.loads((work / "logs/tiny/run.json").read_text())
+    assert kept["ended"] == "done"
+    assert kept["stages"]["summary"] == kept["stages"]["index"] == [1, 1]
+    assert kept["stages"]["encode"] == [2, 2]
+    assert not kept["running"] and not kept["failed"]
+
+
+def test_a_job_that_fails_is_told_with_its_reason_and_its_log(work):
     script = work / "workflow/scripts/summary.py"
-    script.write_text("raise ValueError('on purpose')\n")
+    body = "with start(snakemake) as job:\n    raise ValueError('on purpose')\n"
+    script.write_text(f"from saegrid.job import start\n\n{body}")
     done = snakemake(work, "--cores", "1")
-    text = done.stdout + done.stderr
     assert done.returncode != 0
-    assert "rule summary" in text and "on purpose" in text
-    assert "logs/tiny/summary.log" in text
+    assert "Traceback" not in done.stdout + done.stderr
+    text = lines(done.stdout + done.stderr)
+    failed = text.index("TIME  FAILED summary: ValueError: on purpose")
+    assert text[failed + 1] == "    log: logs/tiny/summary.log"
+    assert re.match(r"Stopped after .*: 0 of 3 jobs are done, 1 failed, 2 did not run", text[-3])
+    assert "give the same command again" in text[-2]
+    assert "on purpose" in (work / "logs/tiny/summary.log").read_text()
+    assert json.loads((work / "logs/tiny/run.json").read_text())["ended"] == "failed"
+
+
+def test_what_is_quiet_says_failures_alone(work):
+    text = lines(run(work, "--quiet", "rules", "progress"))
+    assert not [line for line in text if line.startswith(("TIME", "Done"))]
+
+
+def test_lists_on_standard_output_are_clean(work):
+    """They are piped into other programs."""
+    names = snakemake(work, "--list-rules").stdout.split()
+    assert "summary" in names and not {"Estimate:", "Open"} & set(names)
+    graph = snakemake(work, "--rulegraph").stdout
+    assert graph.startswith("digraph")
 
 
 def test_a_dry_run_lists_jobs_and_no_target(work):

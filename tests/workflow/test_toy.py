@@ -295,12 +295,8 @@ def test_provenance_is_written_beside_and_read_by_no_rule(toy):
         assert not any("config.json" in stage.write(name).path for name in stage.writes)
 
 
-def test_the_readme_shows_how_to_look_from_python(toy, monkeypatch):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    assert blocks
+def test_python_shows_what_the_page_shows(toy, monkeypatch):
     monkeypatch.chdir(toy)
-    for block in blocks:
-        exec(block, {})
     cell = saegrid.open("toy").cell("L15R-32x")
     top = io.read_table(toy / "results/toy/headlines/cells/L15R-32x/top_tokens.parquet").to_pandas()
     shown = cell.feature(int(top.feature.iloc[0])).top_tokens

@@ -19,20 +19,25 @@ from saegrid.base.words import SITE_PATTERN
 from saegrid.config.messages import Mistake, sentences
 from saegrid.config.yaml import mistakes as yaml_mistakes
 from saegrid.mistakes import all_mistakes
+from saegrid.pages import site
+from saegrid.progress.run import Run
 from saegrid.stages import aside, settled, targets
 from saegrid.stages import names as naming
 from saegrid.stages.estimate import estimate
+from saegrid.stages.forecast import forecast, page, pages
 from saegrid.stages.graph import Job, check, needs, template
 from saegrid.stages.plan import Plan
 from saegrid.stages.stage import NOTHING, At
 from saegrid.text.shards import SHARD_PATTERN
 from snakemake.cli import parse_args
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.settings.enums import PersistenceBackend
 
 # Threads that wait give up their core: on a busy machine a job is otherwise slowed down many times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 BEGAN = time.time()
+SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
 DAMAGED = {}
 """Results that cannot be read, with the reason."""
 
@@ -99,7 +104,7 @@ def checked(config):
     if any(mistake.part == "config" for mistake in mistakes):
         refuse(mistakes)
     try:
-        plan = Plan(study, Path(workflow.basedir) / "workflow" / "scripts")
+        plan = Plan(study, SCRIPTS)
         if (
             workflow.is_main_process
         ):  # a job on another machine was checked by its coordinator
@@ -127,6 +132,24 @@ def checked(config):
 
 
 PLAN = checked(config)
+if workflow.is_main_process:
+    # The study and its page, for the terminal: there may be nothing to do, and then no hook runs.
+    logger.info("", extra={"saegrid_run": Run(PLAN.study.study, page(PLAN))})
+ARCHIVED = str(getattr(command(), "report", None) or "").endswith(".zip")
+"""True if the command asks for a report in an archive, which can hold folders."""
+
+
+def lay_out():
+    """The folder of pages and figures as a result of a report; none where there is no page yet."""
+    folder = Path(".snakemake/saegrid") / PLAN.study.study
+    first = site.lay_out(Path(PLAN.root), folder)
+    # Snakemake finds a caption itself for what stands in a rule, not for what a function gives.
+    caption = workflow.current_basedir.join("../report/site.rst")
+    shown = {"caption": caption, "category": "Study", "htmlindex": first}
+    return [report(str(folder), **shown)] if first else []
+
+
+SITE = lay_out() if ARCHIVED else []
 
 
 wildcard_constraints:
@@ -203,7 +226,8 @@ class Bound:
         path = write.path
         for wildcard, values in write.each.items():
             path = expand(path, **{wildcard: list(values(PLAN))}, allow_missing=True)
-        if write.report:
+        # In an archive pages stand together, in the folder that `SITE` is.
+        if write.report and not (ARCHIVED and write.path.endswith(".html")):
             caption, category = write.report
             return report(path, caption=f"../report/{caption}.rst", category=category)
         return path if write.each else ensure(path, non_empty=True)
@@ -253,8 +277,9 @@ def bind(stage):
 
 
 def files_of(target):
-    """Input function of a target."""
-    return lambda wildcards: targets.files(PLAN.graph, target)
+    """Input function of a target. A report takes the site once: with the first target asked for."""
+    also = SITE if target == [*command().targets, "all"][0] else []
+    return lambda wildcards: [*targets.files(PLAN.graph, target), *also]
 
 
 async def put_on_record():
@@ -303,7 +328,14 @@ def announce():
     """Say what the run comes to before it starts: one line, or a table where it is heavy or asked
     for. Refuse a run for which the disk does not suffice."""
     jobs, asked = list(starting()), {rule.name for rule in workflow.dag.targetrules}
+    is_local, gpu = workflow.local_exec, workflow.global_resources.get("gpu")
+    capacity = workflow.cores if is_local else workflow.nodes
     try:
+        every = [job.rule.name for job in workflow.dag.jobs if job.output]
+        run = forecast(
+            PLAN, jobs, every, capacity or 1, is_local, gpu.value if gpu else 0
+        )
+        logger.info("", extra={"saegrid_run": run})
         if "estimate" in asked and not jobs:
             every = PLAN.graph.jobs(targets.ends(PLAN.graph, ["all"]))
             jobs = settled.to_do(PLAN.graph, every)
@@ -318,3 +350,14 @@ def announce():
             run.check()
     except ValueError as problem:
         raise WorkflowError(str(problem)) from None
+
+
+def finish(success):
+    """Say at the end of a run what came of it, and which pages there are to open."""
+    texts = [*aside.lines(PLAN)] if success else []
+    new = [one for one in pages(PLAN, BEGAN) if one != page(PLAN)]
+    if success and new:
+        texts.append(f"New pages: {', '.join(new)}")
+    if success and page(PLAN):
+        texts.append(f"Open {page(PLAN)}")
+    logger.info("\n".join(texts), extra={"saegrid_end": success})

@@ -120,6 +120,11 @@ def _figure(path: Path) -> Recorded:
     return _marked(path, (b"<?xml", b"<svg"), b"</svg>\n", IN_FIGURE)
 
 
+def _print(path: Path) -> Recorded:
+    """The record of a PDF, which holds no spec: the SVG beside it has that of both."""
+    return Recorded("", _closed(path, (b"%PDF-",), b"%%EOF\n")[1])
+
+
 IN_PAGE = re.compile(rb'<meta name="saegrid-spec" content="([^"]*)("?)')
 IN_FIGURE = re.compile(rb'<!-- saegrid-spec="([^"]*)("?)')
 """The spec, and the mark at its end."""
@@ -131,5 +136,6 @@ READERS: dict[str, Callable[[Path], Recorded]] = {
     ".json": _json,
     ".html": _page,
     ".svg": _figure,
+    ".pdf": _print,
 }
 """Readers of the record of a file, by its ending."""

@@ -29,7 +29,8 @@ from saegrid.codes import exact
 from saegrid.saes.sae import Encoder, blocks, channel_means
 
 LARGE = 2**36
-"""Multiplications (tokens x d_model x d_sae) from which bfloat16 is worth the import of torch."""
+"""Multiplications (tokens x d_model x d_sae) from which bfloat16 is worth the import of torch; once
+torch is loaded, any number is."""
 DTYPES = (np.float32, np.float16, np.uint16)
 """Formats in which activations and encoder rows may be stored; uint16 holds bits of bfloat16."""
 
@@ -301,6 +302,17 @@ class Bfloat16Screen(HostScreen):
         """Encoder rows as `product` takes them: bfloat16 bits."""
         return np.ascontiguousarray(rows)
 
+    def norms(self, sent: np.ndarray) -> np.ndarray:
+        """(feature,) float64: upper bounds of the norms of encoder rows, up to 2^-7 high.
+
+        torch adds squares in float32 and rounds the root to bfloat16, off by 2^-8 of it at most;
+        the other factor and the summand are those of `row_norms`.
+        """
+        self.torch.set_num_threads(1)
+        d_model = sent.shape[1]
+        norms = self.torch.linalg.vector_norm(self._tensor(sent), dim=1).double().numpy()
+        return norms * (1 + 2.0**-8) * (1 + d_model * 2.0**-23) + d_model * 2.0**-60
+
     def product(self, rows: np.ndarray, tile: slice) -> np.ndarray:
         """(feature, row) int16: the bits of bfloat16."""
         self.torch.set_num_threads(1)  # holds for the calling thread; encode spreads blocks
@@ -373,7 +385,7 @@ def choose(screen: str, encoder: Encoder, n_tokens: int) -> str:
     Raises ValueError for a name that is unknown or a screen that cannot hold the encoder exactly.
     """
     if screen == "auto":
-        large = n_tokens * encoder.d_model * encoder.d_sae >= LARGE
+        large = n_tokens * encoder.d_model * encoder.d_sae >= LARGE or "torch" in sys.modules
         exact = encoder.dtype == "bfloat16"
         return "bfloat16" if large and exact and fast_bfloat16() else "float32"
     if screen not in SCREENS:

@@ -6,7 +6,6 @@ searched, and what is found there is confirmed on the other half.
 
 import argparse
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,14 +16,11 @@ import yaml
 
 from saegrid.base.errors import ConfigError
 from saegrid.config.models import Model as Settings
+from saegrid.proposal.places import proper, repository
+from saegrid.proposal.texts import USUAL, kind_of_all, text_column
 from saegrid.stages.plan.model import Model
-from saegrid.text.corpora.look import check_file, columns
+from saegrid.text.corpora.look import check_file
 from saegrid.text.corpora.rows import CorpusError
-
-USUAL = ("text", "prompt", "headline", "title", "sentence", "content", "body")
-"""Names of columns that hold texts, in the order in which they are tried."""
-ENDINGS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".json": "jsonl", ".parquet": "parquet"}
-PROPER = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -94,16 +90,6 @@ def main(arguments: Sequence[str]) -> int:
 HEAD = "# Written by `saegrid compare`; may be changed and run with snakemake --configfile.\n"
 
 
-def repository() -> Path:
-    """The folder of the Snakefile: where the command runs, or where the library lies."""
-    for folder in (Path.cwd(), Path(__file__).resolve().parents[3]):
-        if (folder / "Snakefile").is_file() and (folder / "workflow").is_dir():
-            return folder
-    raise ConfigError(
-        "no Snakefile in this folder: run the command in a clone of the repository of saegrid."
-    )
-
-
 def study(options: argparse.Namespace) -> dict[str, Any]:
     """The config of a comparison; ConfigError and CorpusError for what cannot be used."""
     files = [check_file(path).resolve() for path in options.files]
@@ -112,13 +98,10 @@ def study(options: argparse.Namespace) -> dict[str, Any]:
             f"two files of texts are compared, or one file with --by; got {len(files)}"
             f"{' with' if options.by else ' without'} --by."
         )
-    names = [PROPER.sub("-", path.stem).strip("-") or "texts" for path in files]
+    names = [proper(path.stem) or "texts" for path in files]
     if len(names) == 2 and names[0] == names[1]:
         names = [f"{name}-{n}" for name, n in zip(names, "ab", strict=True)]
-    kinds = {kind_of(path) for path in files}
-    if len(kinds) > 1:
-        raise ConfigError(f"the files must be of one kind; got {' and '.join(sorted(kinds))}.")
-    kind = kinds.pop()
+    kind = kind_of_all(files)
     column = text_column(files, kind, options.column)
     labels = {options.by: "text"} if options.by else {}
     name = options.name or "-".join(["compare", *names])[:80]
@@ -129,7 +112,7 @@ def study(options: argparse.Namespace) -> dict[str, Any]:
         **({"labels": labels} if labels else {}),
     }
     model = {
-        "path": local(options.model),
+        "path": written_folder(options.model),
         **({"revision": options.revision} if options.revision else {}),
     }
     return {
@@ -157,38 +140,6 @@ def study(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def kind_of(path: Path) -> str:
-    """The kind of a file by its ending."""
-    for ending, kind in ENDINGS.items():
-        if ending in path.suffixes[-2:]:
-            return kind
-    raise ConfigError(f"{path}: must end in {', '.join(ENDINGS)}; rename it by what it holds.")
-
-
-def text_column(files: Sequence[Path], kind: str, named: str | None) -> str:
-    """The column of the texts, the same in all files."""
-    known = [columns(path, kind, {}) for path in files]
-    common = [name for name in known[0] if all(name in other for other in known)]
-    if named is not None:
-        if named not in common:
-            raise ConfigError(
-                f"--column: {named!r} is no column of the files; these have {common}."
-            )
-        return named
-    folded = {name.casefold(): name for name in common}
-    for usual in USUAL:
-        if usual in folded:
-            return folded[usual]
-    if len(common) == 1:
-        return common[0]
-    raise ConfigError(f"--column must name the column of the texts; the files have {common}.")
-
-
-def local(path: str) -> str:
-    """An absolute path where there is such a folder, else as it is."""
-    return str(Path(path).resolve()) if Path(path).is_dir() else path
-
-
 def sae(options: argparse.Namespace) -> dict[str, Any]:
     """The SAE of the comparison, trained on the texts or read from a checkpoint."""
     if options.sae == "train":
@@ -200,8 +151,13 @@ def sae(options: argparse.Namespace) -> dict[str, Any]:
             "corpus": "texts",
             "settings": settings,
         }
-    path = options.sae if "{" in options.sae else local(options.sae)
+    path = options.sae if "{" in options.sae else written_folder(options.sae)
     return {"source": "checkpoint", "format": options.format, "path": path}
+
+
+def written_folder(path: str) -> str:
+    """An absolute path where there is such a folder, else as it is."""
+    return str(Path(path).resolve()) if Path(path).is_dir() else path
 
 
 def middle(model: dict[str, Any]) -> int:

@@ -162,7 +162,7 @@ class Encode(Strict):
 
 
 class Density(Strict):
-    """Densities; see the definitions in the README."""
+    """Densities; docs/counting.md has their definitions."""
 
 
 class TopTokens(Strict):

@@ -32,6 +32,8 @@ def percentiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     no draw is left."""
     tail = 100 * (1 - LEVEL) / 2
     drawn = np.array(values[:, 1:], float)
+    if not len(drawn):  # numpy has one limit of nothing, and not two
+        return np.zeros(0), np.zeros(0)
     none = np.isnan(drawn).all(axis=1)
     drawn[none] = 0
     limits = np.nanpercentile(drawn, [tail, 100 - tail], axis=1)

@@ -1,7 +1,7 @@
 """One row a cell: what the tables of all cells come to."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -15,6 +15,10 @@ from saegrid.base.words import Cell
 
 FORMS = ("word", "token", "letter", "ending", "position")
 """Kinds of features that no meaning is claimed of."""
+
+
+JUDGED = ["feature", "kind", "concept", "share_low"]
+"""Columns of concepts.parquet that a summary reads."""
 
 
 class StaleCell(ValueError):
@@ -34,6 +38,20 @@ def check_specs(folder: Path, expected: Mapping[str, str]) -> None:
             )
 
 
+def best_features(judged: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The feature that shows each concept best, by concept, in alphabetical order: of the features
+    of that concept the one whose share has the highest lower end; ties by id.
+
+    judged: rows of concepts.parquet with the columns `JUDGED`.
+    """
+    own = [row for row in judged if row["kind"] == "meaning"]
+    own.sort(key=lambda row: (row["concept"], -row["share_low"], row["feature"]))
+    best: dict[str, int] = {}
+    for row in own:
+        best.setdefault(row["concept"], row["feature"])
+    return best
+
+
 def cell_row(
     folder: Path, cuts: Sequence[float], columns: Sequence[Sequence[str]] = ()
 ) -> dict[str, Any]:
@@ -44,9 +62,9 @@ def cell_row(
     cell = Cell.parse(folder.name)
     facts = io.table_facts(folder / "features.parquet")
     density = io.read_table(folder / "features.parquet", ["density"])["density"].to_numpy()
-    judged = io.read_table(folder / "concepts.parquet", ["kind", "concept"]).to_pylist()
+    judged = io.read_table(folder / "concepts.parquet", JUDGED).to_pylist()
     kinds = Counter(row["kind"] for row in judged)
-    of = Counter(row["concept"] for row in judged if row["kind"] == "meaning")
+    best = best_features(judged)
     return {
         **cell.columns(),
         **facts,
@@ -55,8 +73,9 @@ def cell_row(
         "n_meaning": kinds["meaning"],
         "n_coherent": kinds["coherent"],
         "n_form": sum(kinds[kind] for kind in FORMS),
-        "n_concepts": len(of),
-        "concepts": sorted(of),
+        "n_concepts": len(best),
+        "concepts": list(best),
+        "best_features": list(best.values()),
         **{name: resolve_name(of)(io.read_table(folder / file)) for name, of, file in columns},
     }
 
@@ -72,8 +91,8 @@ def summary(
     Columns: cell, layer, position, sae, the facts of its densities (see `density.facts`),
     n_above_{cut} (features of at least that density), n_judged (features with words enough to
     be judged), n_meaning (features of a concept), n_coherent (of words near one another, without a
-    concept), n_form (of one word, one piece, a spelling or a place in the text), n_concepts and
-    concepts (those that features are of).
+    concept), n_form (of one word, one piece, a spelling or a place in the text), n_concepts,
+    concepts (those that features are of) and best_features (the one that shows each best).
 
     Args:
         root: the folder that holds the cells' folders.

@@ -127,7 +127,7 @@ class Rule(NamedTuple):
     share: float = 0.5
     """Share of the rows that must have a word of the concept."""
     types: int = 3
-    """Distinct word types among these, those of one family as one."""
+    """Distinct word types among these, those of one family as one; of coherent words too."""
     wide_share: float = 0.65
     """Share of wide concepts, which many words belong to loosely."""
     wide: Sequence[str] = ()
@@ -180,7 +180,10 @@ def judge(
     p = enrichment.adjusted(best.log10_p, smallest)
     tested = _tested(best, p, rows, words, by.beginning, rule)
     z, p_z = coherence or (np.full(rows.n, np.nan), np.full(rows.n, np.nan))
-    kind = _kinds(forms, tested, p_z <= rule.alpha, words)
+    # Duck and chicken are near one another and no theme yet.
+    several = rows.families(by.beginning) >= rule.types
+    coherent = (p_z <= rule.alpha) & several & _of_words(rows, words, rule)
+    kind = _kinds(forms, tested, coherent, words)
     columns = {
         "feature": ranked.feature,
         **_sizes(fires, ranked.feature, words),
@@ -220,6 +223,10 @@ class _Rows(NamedTuple):
     def on(self, member: np.ndarray) -> np.ndarray:
         """(feature, concept) rows whose word is of each concept."""
         return _bytes(self.counts @ packed(member), member.shape[1])
+
+    def families(self, family: np.ndarray) -> np.ndarray:
+        """(feature,) distinct families among the rows. family: (type,)."""
+        return self.families_on(np.ones((len(family), 1), bool), family)[:, 0]
 
     def families_on(self, member: np.ndarray, family: np.ndarray) -> np.ndarray:
         """(feature, concept) distinct families of each concept among the rows. family: (type,)."""
@@ -282,6 +289,13 @@ def _tested(
     # lexsort over the concepts of each feature, as one key: allowed, p, rows.
     order = np.lexsort((-on, np.round(best.log10_p, 9), ~allowed), axis=1)
     return _Tested(p, on, types, allowed, order[:, 0])
+
+
+def _of_words(rows: _Rows, words: Vocabulary, rule: Rule) -> np.ndarray:
+    """(feature,) bool: at least `rule.share` of the rows have a word with a letter or digit. A word
+    space knows no marks, so that coherence alone says nothing of a feature of full stops."""
+    spelled = np.array([any(map(str.isalnum, name)) for name in words.names], np.int64)
+    return rows.counts @ spelled >= rule.share * rows.n_shown - 1e-9
 
 
 def _kinds(

@@ -157,7 +157,8 @@ def fires(
             order.append(at)
         back = np.argsort(np.concatenate(order)) if order else np.zeros(0, np.int64)
         for view in own:
-            on[name, view] = sparse.csc_matrix(sparse.hstack(columns[view], "csc")[:, back])
+            blocks = columns[view] or [sparse.csc_matrix((corpus.texts.n, 0))]
+            on[name, view] = sparse.csc_matrix(sparse.hstack(blocks, "csc")[:, back])
     return Fires(on)
 
 

@@ -23,9 +23,9 @@ DEFINITIONS = {
     f"float32 products, middle of one of {BINS:,} bins: within 1e-6 but for their rounding",
     "max": "largest cosine of all pairs i < j, float64",
     "mean_max": "mean over features of the largest cosine with another feature",
-    "seed_mean": f"mean cosine of {PAIRS} random pairs i < j (S2.7)",
-    "seed_p95": f"sorted index int(.95 n) - 1 of the cosines of {PAIRS} random pairs i < j (S2.7)",
-    "seed_max": f"largest cosine of {PAIRS} random pairs i < j (S2.7)",
+    "seed_mean": f"mean cosine of {PAIRS} random pairs i < j",
+    "seed_p95": f"sorted index int(.95 n) - 1 of the cosines of {PAIRS} random pairs i < j",
+    "seed_max": f"largest cosine of {PAIRS} random pairs i < j",
 }
 
 

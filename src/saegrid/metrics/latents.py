@@ -1,4 +1,4 @@
-"""The sizes of an SAE's codes: a histogram, and the share of exact zeros (S1.6).
+"""The sizes of an SAE's codes: a histogram, and the share of exact zeros.
 
 A narrow histogram is not sparsity: codes are sparse if most of them are zeros.
 """

@@ -30,7 +30,7 @@ DEFINITIONS = {
     "ce_spliced": f"the same with x_hat in place of x at the site, {WHERE}",
     "ce_zero": f"the same with zero in place of x at the site, {WHERE}",
     "ce_recovered": "(ce_zero - ce_spliced) / (ce_zero - ce_original)",
-    "kl": f"mean KL(original || spliced) of next-token distributions (nats), {WHERE}",
+    "kl": f"mean KL(model || spliced model) of next-token distributions (nats), {WHERE}",
 }
 
 

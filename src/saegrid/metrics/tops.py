@@ -1,4 +1,4 @@
-"""The share of the commonest token among a feature's largest activations (S2.10).
+"""The share of the commonest token among a feature's largest activations.
 
 It is the cheapest measure of interpretability that applies to features and to the directions of
 baselines: a feature of one token has that token at all of its largest activations. It is a lower

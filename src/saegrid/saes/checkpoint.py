@@ -12,6 +12,7 @@ from saegrid.base.matrix import Matrix
 from saegrid.base.registry import nearest
 from saegrid.base.tensors import Tensors
 from saegrid.base.words import Site
+from saegrid.saes.hooks import site_of
 from saegrid.saes.sae import SAE
 
 
@@ -55,6 +56,21 @@ READ = Reading()
 """Nothing is said: everything stands in the files."""
 
 
+class Named(NamedTuple):
+    """Sites as names of folders and files have them; None where they say nothing."""
+
+    site: Site | None = None
+    """The site that the SAE reads."""
+    writes: Site | None = None
+    """The site that it writes, of a transcoder."""
+
+
+def named_by_hook(path: str) -> Named:
+    """The site of the last part of a path that is the name of a hook point or of a module."""
+    sites = (site_of(part) for part in reversed(path.split("/")))
+    return Named(next((site for site in sites if site), None))
+
+
 class Format(NamedTuple):
     """A format of checkpoints: its files and its reader."""
 
@@ -66,6 +82,11 @@ class Format(NamedTuple):
     are measured."""
     optional: tuple[str, ...] = ()
     """Files that are read too where the folder holds them."""
+    named: Callable[[str], Named] = named_by_hook
+    """Sites by the path of the weights, the name of the repository or folder first. It is believed
+    where the files themselves do not say it."""
+    each: str = ""
+    """Name of the weights with {layer} in it, of a format that keeps all layers in one folder."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

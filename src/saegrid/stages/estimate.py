@@ -6,17 +6,16 @@ benchmark files.
 """
 
 import os
-import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 from humanfriendly import format_size, format_timespan
 from humanfriendly.text import pluralize
 from tabulate import tabulate
 
+from saegrid.progress.times import earlier
 from saegrid.stages.graph import Job, needs
 from saegrid.stages.sizes import Sizes, Unknown
 from saegrid.stages.stage import Plan, Source
@@ -62,6 +61,8 @@ class Estimate(NamedTuple):
     """Bytes free on the disk of the results."""
     root: str
     """Folder of the study."""
+    warnings: Sequence[str] = ()
+    """Those of the notes without which the summary would mislead."""
 
     @property
     def total(self) -> Line:
@@ -81,17 +82,18 @@ class Estimate(NamedTuple):
         return self.total.read + self.total.write > HEAVY
 
     def summary(self) -> str:
-        """One line."""
+        """One line, and the warnings below it."""
         total, cores = self.total, pluralize(self.cores, "core")
         about = "at least" if any(line.seconds is None for line in self.lines) else "about"
         time = f"{about} {duration(total.seconds)} on {cores} by earlier jobs, " * bool(
             total.seconds
         )
-        return (
+        line = (
             f"Estimate: {pluralize(total.jobs, 'job')}, {time}{format_size(total.read)} to read, "
             f"{format_size(total.write)} to write, {format_size(total.memory)} of memory in the "
             f"largest job; {format_size(self.free)} free on the disk."
         )
+        return "\n".join([line, *self.warnings])
 
     def text(self) -> str:
         """The table, what it rests on, and how the disk stands."""
@@ -134,19 +136,23 @@ def estimate(plan: Plan, jobs: Iterable[Job], cores: int = 1) -> Estimate | None
         for name, text in sizes.texts.items()
         if text.guess
     ]
+    warnings = []
     if unknown:
-        notes.append(
+        warnings.append(
             f"Not counted: {', '.join(unknown)}. The model lies on the hub: name a local folder in "
             "model.path."
         )
     machine = machine_memory()
-    notes += [
+    warnings += [
         f"{line.rule}: a job may hold {format_size(line.memory)}; this machine has "
         f"{format_size(machine)}."
         for line in lines
         if line.memory > machine > 0
     ]
-    return Estimate(lines, notes, cores, free_bytes(plan.root), plan.root) if lines else None
+    if not lines:
+        return None
+    free = free_bytes(plan.root)
+    return Estimate(lines, [*notes, *warnings], cores, free, plan.root, warnings)
 
 
 def _line(sizes: Sizes, rule: str, jobs: list[Job], median: float | None, cores: int) -> Line:
@@ -192,20 +198,6 @@ def read_bytes(sizes: Sizes, job: Job) -> int:
                 share = len(paths) / len(graph.outputs(graph.stages[stage], at))
                 total += round(graph.stages[stage].weighs(sizes, at).write * share)
     return total
-
-
-def earlier(folder: Path) -> Mapping[str, float]:
-    """Median wall time of the jobs of each rule in seconds, from the benchmark files of a study. A
-    damaged file counts for nothing."""
-    seconds: dict[str, list[float]] = {}
-    for path in folder.rglob("*.tsv"):
-        head, *rows = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
-        time = rows[-1].partition("\t")[0] if rows else ""
-        if head.startswith("s\t") and re.fullmatch(r"\d+(\.\d+)?", time):
-            named = path.parent if path.name.startswith("shard-") else path
-            rule = named.name.partition("-")[0].removesuffix(".tsv")
-            seconds.setdefault(rule, []).append(float(time))
-    return {rule: median(values) for rule, values in seconds.items()}
 
 
 def free_bytes(folder: str | Path) -> int:

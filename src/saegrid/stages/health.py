@@ -33,6 +33,11 @@ def sae_settings(plan: Plan, cell: str) -> dict[str, Any]:
     return {**plan.settings(cell, "train"), "settings": named}
 
 
+def figures(plan: Plan) -> list[str]:
+    """The names of the figures."""
+    return sorted(HEALTH_FIGURES)
+
+
 def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The cells, with the specs that their numbers must have recorded."""
     cells = [str(cell) for cell in plan.cells]
@@ -59,9 +64,10 @@ HEALTH = Stage(
         "page": Write(STUDY + "health.html", report=("health", "Health")),
         "figures": Write(
             STUDY + "figures/{figure}.svg",
-            each={"figure": lambda plan: sorted(HEALTH_FIGURES)},
+            each={"figure": figures},
             report=("health", "Health"),
         ),
+        "prints": Write(STUDY + "figures/{figure}.pdf", each={"figure": figures}),
     },
     settings=settings,
     code=lambda plan, at: sorted(HEALTH_FIGURES.values()),

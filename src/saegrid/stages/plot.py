@@ -43,7 +43,8 @@ PLOT = Stage(
             STUDY + "figures/{figure}.svg",
             each={"figure": figures},
             report=("figures", "Figures"),
-        )
+        ),
+        "prints": Write(STUDY + "figures/{figure}.pdf", each={"figure": figures}),
     },
     settings=settings,
     code=lambda plan, at: sorted(figures(plan).values()),

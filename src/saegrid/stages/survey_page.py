@@ -12,6 +12,11 @@ def base_rates(plan: Plan, at: At) -> Source | None:
     return Source("base_rates.table", at) if word_lists(plan) else None
 
 
+def figures(plan: Plan) -> list[str]:
+    """The names of the figures."""
+    return sorted(SURVEY_FIGURES)
+
+
 def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The names that stand on the page."""
     return {
@@ -32,9 +37,10 @@ SURVEY_PAGE = Stage(
         "page": Write(STUDY + "survey.html", report=("survey", "Survey")),
         "figures": Write(
             STUDY + "figures/{figure}.svg",
-            each={"figure": lambda plan: sorted(SURVEY_FIGURES)},
+            each={"figure": figures},
             report=("survey", "Survey"),
         ),
+        "prints": Write(STUDY + "figures/{figure}.pdf", each={"figure": figures}),
     },
     settings=settings,
     code=lambda plan, at: sorted(SURVEY_FIGURES.values()),

@@ -14,5 +14,9 @@ def mean(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 STATISTIC = Statistic(
-    "mean_activation", "mean", "mean activation of the active masked tokens", "number", mean
+    "mean_activation",
+    "mean",
+    "mean activation of the active tokens that are counted",
+    "number",
+    mean,
 )

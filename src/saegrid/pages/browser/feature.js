@@ -85,7 +85,7 @@ function definitions() {
     ...(facts.has_edits && {
       "in the edit": `active masked tokens / all ${count(facts.n_masked)} masked tokens`,
     }),
-    "in context": "active tokens / captured context tokens",
+    ...(facts.n_context !== 0 && { "in context": "active tokens / captured context tokens" }),
     MAX: `the largest activation of a ${masked} token`,
     ...Object.fromEntries(index.statistics.map(({ heading, words }) => [heading, words])),
     rank: "place by density; ties by id",
@@ -109,7 +109,7 @@ function numbers(place, define) {
     ...(facts.has_edits
       ? [entry("in the edit", percent(col.density_in_edit[place]), `in the edit, of ${count(facts.n_masked)}`)]
       : []),
-    entry("in context", percent(col.density_context[place])),
+    ...(facts.n_context === 0 ? [] : [entry("in context", percent(col.density_context[place]))]),
     ...index.statistics.map(({ name, heading, form }) =>
       entry(heading, FORMS[form](col[name][place]))),
     entry("rank", `${count(place + 1)} of ${count(col.feature.length)}`));
@@ -183,7 +183,8 @@ function panel(heading, words, rows) { // a table that a stage shows of this fea
 }
 
 function exampleGroups(body) {
-  const names = { random: "Random active", top: "Top tokens", near: "Near misses" };
+  const names = { random: "Random active", top: "Top tokens", near: "Near misses",
+    q1: "Weakest fifth", q2: "Second fifth", q3: "Middle fifth", q4: "Fourth fifth", q5: "Strongest fifth" };
   const words = { near: "tokens spelled like those it fires on, where it is silent" };
   const samples = el("section", { aria: { label: "Sampled examples" } });
   const top = el("section", { aria: { label: "Top tokens" } });

@@ -1,5 +1,6 @@
-"""The page of a sweep: SAEs as a sortable table with health lights, baselines, figures."""
+"""The page of a sweep: SAEs judged by ranges of their numbers, beside baselines and figures."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,30 +11,48 @@ from saegrid.pages.browser.render import Column, render_study, require
 
 REQUIRED = ("study", "model", "spec")
 """Keys that `facts` must hold."""
-NUMBERS = (
+RECONSTRUCTION = (
     Column("l0", "L0", "{:.1f}"),
-    Column("fvu", "FVU", "{:.4f}"),
-    Column("pca_fvu", "PCA", "{:.4f}"),
-    Column("random_fvu", "random", "{:.4f}"),
-    Column("mse", "MSE", "{:.4g}"),
-    Column("r2_source", "R2, source", "{:.4f}"),
-    Column("ce_recovered", "CE recovered", "{:.4f}"),
+    Column("fvu", "unexplained", "{:.4f}"),
+    Column("pca_fvu", "… by PCA", "{:.4f}"),
+    Column("random_fvu", "… by random directions", "{:.4f}"),
+    Column("mse", "squared error", "{:.4g}"),
+    Column("r2_source", "R² (source)", "{:.4f}"),
+    Column("cosine", "cosine", "{:.4f}"),
+    Column("norm_ratio", "norm ratio", "{:.3f}"),
+    Column("ce_recovered", "cross-entropy recovered", "{:.4f}"),
     Column("kl", "KL", "{:.4f}"),
+    Column("n_tokens", "tokens", "{:,}"),
+)
+FEATURES = (
     Column("density", "density", "{:.5f}"),
     Column("dead_rate", "dead", "{:.4f}"),
     Column("gini", "Gini", "{:.3f}"),
-    Column("cosine", "cosine", "{:.4f}"),
-    Column("norm_ratio", "norm ratio", "{:.3f}"),
     Column("top_token_share", "top token", "{:.3f}"),
-    Column("null_top_token_share", "null", "{:.3f}"),
-    Column("decoder_cosine_mean", "cos mean", "{:.2g}"),
-    Column("decoder_cosine_p95", "cos p95", "{:.3f}"),
-    Column("null_cosine_p95", "null", "{:.3f}"),
-    Column("decoder_cosine_max", "cos max", "{:.3f}"),
-    Column("null_cosine_max", "null", "{:.3f}"),
-    Column("n_tokens", "tokens", "{:,}"),
+    Column("null_top_token_share", "… by chance", "{:.3f}"),
+    Column("decoder_cosine_mean", "cosine, mean", "{:.2g}"),
+    Column("decoder_cosine_p95", "cosine, p95", "{:.3f}"),
+    Column("null_cosine_p95", "… by chance", "{:.3f}"),
+    Column("decoder_cosine_max", "cosine, max", "{:.3f}"),
+    Column("null_cosine_max", "… by chance", "{:.3f}"),
 )
-"""Columns of the table, told by the definitions of the metrics. Absent ones are left out."""
+TABLES = (
+    (
+        "How well they reconstruct",
+        "An SAE writes each activation as a sum of a few of its directions. L0 is how many, "
+        "“unexplained” what is left over (0: nothing, 1: all of it). PCA and random directions at "
+        "the same L0 are what to beat.",
+        RECONSTRUCTION,
+    ),
+    (
+        "What their features are like",
+        "Features that never fire are dead. A feature is of use by itself where it fires for one "
+        "reason, and where no other points the same way.",
+        FEATURES,
+    ),
+)
+"""Title, introduction and columns of the tables of numbers. Absent columns are left out."""
+NUMBERS = (*RECONSTRUCTION, *FEATURES)
 BESIDE = {
     "pca_fvu": "FVU of PCA whose rank is the L0, on the same tokens",
     "random_fvu": "FVU of a random dictionary of the same width at the same L0, on the same tokens",
@@ -41,18 +60,29 @@ BESIDE = {
 }
 """Definitions of what is no metric of the SAE's own."""
 READINGS = {
-    "by_number": ("S2.9", "the ranges as they were stated, for the shape they were found at"),
-    "by_shape": ("by shape", "the same ranges, carried over to this width, L0 and token count"),
-    "targets": ("S3.6", "what Scaling Monosemanticity aimed at, of a million features"),
+    "by_number": (
+        "ranges of small SAEs",
+        "Ranges that were stated for SAEs of 2,560 features on 640 dimensions and 4,000 tokens, "
+        "taken as they are",
+    ),
+    "by_shape": (
+        "ranges for this size",
+        "The same ranges, carried over to the width, the L0 and the number of tokens of each SAE: "
+        "the fairest of the three",
+    ),
+    "targets": (
+        "aims of large SAEs",
+        "What the makers of SAEs of a million features aimed at (Scaling Monosemanticity)",
+    ),
 }
 BASELINES = (
     Column("method", "baseline"),
     Column("k", "L0 or rank", "{:,}"),
     Column("width", "width", "{:,}"),
     Column("l0", "L0", "{:.1f}"),
-    Column("fvu", "FVU", "{:.4f}"),
-    Column("mse", "MSE", "{:.4g}"),
-    Column("r2_source", "R2, source", "{:.4f}"),
+    Column("fvu", "unexplained", "{:.4f}"),
+    Column("mse", "squared error", "{:.4g}"),
+    Column("r2_source", "R² (source)", "{:.4f}"),
     Column("cosine", "cosine", "{:.4f}"),
     Column("top_token_share", "top token", "{:.3f}"),
 )
@@ -81,13 +111,21 @@ def health_page(
     definition_of = {**definitions, **BESIDE}
     names = table.column_names
     settings = [name for name in names if name.startswith("set_")]
-    columns = [
-        column._replace(definition=definition_of.get(column.name, ""))
-        for column in NUMBERS
-        if column.name in names
+    tables = [
+        (
+            title,
+            words,
+            [
+                column._replace(definition=definition_of.get(column.name, ""))
+                for column in columns
+                if column.name in names
+            ],
+        )
+        for title, words, columns in TABLES
     ]
+    beside = [Column(name, name.removeprefix("set_")) for name in settings]
     if len(set(table["corpus"].to_pylist())) > 1:
-        columns.insert(0, Column("corpus", "corpus", definition="on which the SAE is judged"))
+        beside.insert(0, Column("corpus", "corpus", definition="on which the SAE is judged"))
     rows = []
     for row in table.to_pylist():
         why = reasons.get(row["cell"], {})
@@ -98,27 +136,53 @@ def health_page(
         f"{facts['study']}: health of the SAEs",
         figures,
         rows=rows,
-        settings=[Column(name, name.removeprefix("set_")) for name in settings],
-        columns=columns,
-        readings=[(name, *words) for name, words in READINGS.items()],
-        limits=_limits(lights),
+        settings=beside,
+        tables=[one for one in tables if one[2]],
+        judged=[(name, *READINGS[name], lines) for name, lines in _limits(lights).items()],
         baselines=list(baselines.items()),
         baseline_columns=BASELINES,
-        definitions=sorted(definitions.items()),
+        definitions=_named(definition_of, names),
     )
 
 
 def _lights(
     lights: Mapping[str, Sequence[Mapping[str, Any]]], reasons: Mapping[str, str]
 ) -> dict[str, dict[str, Any]]:
-    """The lights of each reading with the text that they show, and a rank to sort by."""
+    """The lights of each reading with the sentence that they show, the number of good ones, the
+    names of those that lie outside, and a rank to sort by."""
     return {
         reading: {
             "rank": sum(RANK[light["colour"]] for light in lights[reading]),
-            "lights": [(light["colour"], _sentence(light, reasons)) for light in lights[reading]],
+            "good": sum(light["colour"] == "green" for light in lights[reading]),
+            "outside": [
+                f"{light['name']} {light['state']}"
+                for light in lights[reading]
+                if light["colour"] == "red"
+            ],
+            "lights": [
+                {**light, "sentence": _sentence(light, reasons)} for light in lights[reading]
+            ],
         }
         for reading in READINGS
     }
+
+
+def _named(definitions: Mapping[str, str], present: Sequence[str]) -> list[tuple[str, str]]:
+    """Heading and definition of the numbers: those of the tables in their order, with the name of
+    their column in brackets, then others of metrics.json by name."""
+    headings: dict[str, str] = {}
+    before = ""
+    for column in NUMBERS:
+        follows = column.heading.startswith("…")
+        heading = f"{before} {column.heading}" if follows else column.heading
+        before = before if follows else column.heading
+        headings[column.name] = heading
+    listed = [name for name in headings if name in present and name in definitions]
+    others = sorted(definitions.keys() - headings.keys())
+    return [
+        *((f"{headings[name]} ({name})", definitions[name]) for name in listed),
+        *((name, definitions[name]) for name in others),
+    ]
 
 
 def _sentence(light: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
@@ -130,15 +194,26 @@ def _sentence(light: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
     return f"{light['name']}: {value} ({light['words']}).{advice}"
 
 
-def _limits(lights: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> list[Any]:
-    """Heading and (name, words, advice) of each reading; advice: (number of SAEs, what to do)."""
-    limits = []
-    for reading, (heading, _) in READINGS.items():
+def _plain(words: str) -> str:
+    """The limits of a light in print: `good .05-.2` as `good 0.05–0.2`."""
+    spelled = re.sub(r"(?<![\d.])\.(\d)", r"0.\1", words)
+    spelled = re.sub(r"(?<=\d)-(?=\d)", "–", spelled).replace("10^7", "10⁷")
+    return spelled.replace("<=", "≤").replace(">=", "≥").replace("~", "about ")
+
+
+def _limits(
+    lights: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
+) -> dict[str, list[dict[str, Any]]]:
+    """The lights of each reading: name, words of the limits, and advice, (number of SAEs, what to
+    do)."""
+    limits = {}
+    for reading in READINGS:
         columns = zip(*(by_reading[reading] for by_reading in lights.values()), strict=True)
         lines = []
         for column in columns:
             advice = Counter(light["advice"] for light in column if light["advice"])
             counts = [(n, words) for words, n in advice.most_common()]
-            lines.append((column[0]["name"], column[0]["words"], counts))
-        limits.append((heading, lines))
+            words = _plain(column[0]["words"])
+            lines.append({"name": column[0]["name"], "words": words, "advice": counts})
+        limits[reading] = lines
     return limits

@@ -1,4 +1,3 @@
-"use strict";
 // Sorting of tables: a click on a heading, once more for the other way.
 function sort(table, column) {
   const heads = [...table.tHead.rows[0].cells], head = heads[column];

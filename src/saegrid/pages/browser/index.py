@@ -15,25 +15,58 @@ REQUIRED = ("study", "model", "corpus", "spec")
 """Keys that `study_facts` must hold."""
 
 ABOVE = "n_above_"
+SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "eq": "=", "ne": "≠"}
 
 NUMBERS = {
-    "cell": ("cell", "", "its page"),
+    "cell": ("cell", "", "layer, position and SAE; opens its page"),
     "d_sae": ("features", "{:,}", "features of the SAE"),
     "n_tokens": ("tokens", "{:,}", "tokens that densities count"),
-    "n_masked": ("masked", "{:,}", "tokens in the edit; of plain text all that densities count"),
-    "n_active": ("active", "{:,}", "features active on a masked token"),
-    ABOVE: ("≥ {:g} %", "{:,}", "features with a density of at least {:g} %"),
+    "n_masked": (
+        "tokens in edits",
+        "{:,}",
+        "tokens in the edit; of plain text all that densities count",
+    ),
+    "n_active": ("active features", "{:,}", "features active on a masked token"),
+    ABOVE: ("features ≥ {:g} %", "{:,}", "features with a density of at least {:g} %"),
     "l0": ("L0", "{:.1f}", "mean number of active features per captured token"),
-    "median_density": ("median density", "{:.3%}", "over the active features"),
-    "max_density": ("max density", "{:.3%}", "the densest feature"),
+    "median_density": (
+        "median density",
+        "{:.3%}",
+        "share of all tokens on which a feature is active: the median over the active features",
+    ),
+    "max_density": (
+        "max density",
+        "{:.3%}",
+        "share of all tokens on which the most frequent feature is active",
+    ),
     "median_share": ("median share", "{:.2%}", "of the masked tokens, over the active features"),
     "max_share": ("max share", "{:.2%}", "of the masked tokens, that of the densest feature"),
-    "n_judged": ("judged", "{:,}", "features that fire on words enough to be judged"),
-    "n_meaning": ("meaning", "{:,}", "features of a concept, told from chance and from form"),
-    "n_coherent": ("coherent", "{:,}", "features of words near one another, without a concept"),
-    "n_form": ("form", "{:,}", "features of one word or piece, a spelling, a place in the text"),
-    "n_concepts": ("concepts", "{:,}", "concepts that its features of meaning are of"),
-    "concepts": ("which", "", "these concepts"),
+    "n_judged": ("features judged", "{:,}", "features that fire on words enough to be judged"),
+    "n_meaning": (
+        "features of a concept",
+        "{:,}",
+        "features of a concept, told from chance and from form",
+    ),
+    "n_coherent": (
+        "features of near words",
+        "{:,}",
+        "features of words near one another, without a concept",
+    ),
+    "n_form": (
+        "features of form",
+        "{:,}",
+        "features of one word or piece, a spelling, a place in the text",
+    ),
+    "n_concepts": (
+        "distinct concepts",
+        "{:,}",
+        "number of different concepts that its features of a concept are of",
+    ),
+    "concepts": (
+        "concepts, each opens its best feature",
+        "",
+        "these concepts; the link opens the feature that shows it best",
+    ),
 }
 """Columns of the table of cells: heading, format, definition. Absent columns are left out.
 
@@ -41,7 +74,11 @@ NUMBERS = {
 """
 OF_EDITS = {"n_masked": "tokens in the edit"}
 """Definitions where all texts have edits."""
-OF_PLAIN = {"n_active": "features active on a counted token"}
+OF_PLAIN = {
+    "n_active": "features active on a counted token",
+    "median_share": "of the counted tokens, over the active features",
+    "max_share": "of the counted tokens, that of the densest feature",
+}
 """Definitions where no text has edits: there all counted tokens are masked."""
 
 
@@ -80,10 +117,11 @@ def index(
     for path, _ in figures:
         if ":" in path or path.startswith("/") or ".." in PurePosixPath(path).parts:
             raise ValueError(f"A figure must lie in the study's folder; got {path!r}.")
-    absent = {"corpus": study_facts["corpus"], "n_meaning": 0, "n_coherent": 0, "concepts": []}
+    absent = {"corpus": study_facts["corpus"], "n_meaning": 0, "n_coherent": 0}
     rows = [{**absent, **row} for row in cells.to_pylist()]
     for row in rows:
         row["href"] = f"{row['corpus']}/cells/{row['cell']}/features.html"
+        row["concepts"] = _linked(row)
     edits = {facts["name"]: facts.get("has_edits", True) for facts in corpora}
     of_main = {edits.get(study_facts["corpus"], True)}
     further = [Column(*column) for column in columns]
@@ -107,6 +145,12 @@ def index(
         rows=rows,
         corpora=[_corpus(corpus) for corpus in corpora],
     )
+
+
+def _linked(row: Mapping[str, Any]) -> list[tuple[str, int | None]]:
+    """The concepts of a cell, each with the feature that shows it best; None where unknown."""
+    names = row.get("concepts") or []
+    return list(zip(names, row.get("best_features") or [None] * len(names), strict=True))
 
 
 def _columns(present: Sequence[str], edits: set[bool]) -> list[Column]:
@@ -140,6 +184,7 @@ def _compared(table: pa.Table | None, main: str) -> list[dict[str, Any]]:
         row["opens"], before = row["cell"] != before, row["cell"]
         page = f"{row['corpus']}/cells/{row['cell']}/features.html"
         row["href"] = page if row["corpus"] == main else None
+        row["concepts"] = _linked(row)
     return rows
 
 
@@ -189,10 +234,10 @@ def _corpus(facts: Mapping[str, Any]) -> dict[str, Any]:
     for one in facts.get("filters", ()):
         share = one["kept"] / facts["total"] if facts.get("total") else float("nan")
         kept = f"{one['kept']:,} of {facts['total']:,} ({share:.2%})"
-        lines.append((f"kept with {one['comparator']}", kept))
+        lines.append((f"kept with {_comparator(one['comparator'])}", kept))
     lines += [
-        ("masked tokens", _count(facts.get("n_masked"))),
-        ("replaced tokens", _count(facts.get("n_replaced"))),
+        ("tokens in edits", _count(facts.get("n_masked"))),
+        ("tokens that edits replaced", _count(facts.get("n_replaced"))),
     ]
     spread = facts.get("tokens_per_text")
     if spread:
@@ -202,6 +247,12 @@ def _corpus(facts: Mapping[str, Any]) -> dict[str, Any]:
     most = max(lengths.values(), default=1)
     bars = [(k, n, 100 * n / most) for k, n in sorted(lengths.items())]
     return {"name": facts["name"], "lines": [x for x in lines if x[1] is not None], "bars": bars}
+
+
+def _comparator(text: str) -> str:
+    """A comparator in signs: `ge 2` as `≥ 2`."""
+    name, _, value = text.partition(" ")
+    return f"{SIGNS.get(name, name)} {value}"
 
 
 def _count(n: int | None) -> str | None:

@@ -58,12 +58,21 @@ def section(facts: Mapping[str, Any], tables: Tables) -> Section | None:
 
 
 def _rows(facts: Mapping[str, Any], tables: Tables, name: str) -> list[dict[str, Any]]:
-    """The rows of a table of all sites, with the site and a name of the description."""
+    """The rows of a table of all sites, with the site and a name of the description; those of SAEs
+    with a frozen part last, for they are nulls."""
     out = []
     for site, table in zip(facts["sites"], tables[f"{STAGE}.{name}"], strict=True):
-        for row in table.to_pylist():
-            out.append({"site": site, **row, "described": described(facts, row)})
+        rows = [
+            {"site": site, **row, "described": described(facts, row), "null": is_null(facts, row)}
+            for row in table.to_pylist()
+        ]
+        out += sorted(rows, key=lambda row: row["null"])
     return out
+
+
+def is_null(facts: Mapping[str, Any], row: Row) -> bool:
+    """True if the row is of an SAE with a frozen part."""
+    return facts["frozen"].get(row["cell"], NOT_FROZEN) != NOT_FROZEN
 
 
 def described(facts: Mapping[str, Any], row: Row) -> str:
@@ -73,11 +82,10 @@ def described(facts: Mapping[str, Any], row: Row) -> str:
         return "codes of all cells"
     if cell is None:
         return name
-    is_frozen = facts["frozen"].get(cell, NOT_FROZEN) != NOT_FROZEN
     short = cell.partition("-")[2]
     if name == "random":
         return f"random, as {short}"
-    mark = " (frozen)" if is_frozen and "frozen" not in short else ""
+    mark = " (frozen)" if is_null(facts, row) and "frozen" not in short else ""
     return f"codes {short}{mark}"
 
 
@@ -105,22 +113,22 @@ def _answer(rows: Mapping[str, Sequence[Row]], first: str) -> Sequence[str]:
     out = []
     main = _of(rows["probes"], convention=first, method=MAIN)
     plain = _best([row for row in main if row["cell"] is None], "auc")
-    coded = _best(_of(main, representation="codes"), "auc")
+    coded = _best(_of(main, representation="codes", null=False), "auc")
     for row, what in ((plain, "the best without an SAE"), (coded, "the best of an SAE's codes")):
         if row is not None:
             out.append(
                 f"Of L2 probes {what} is {row['described']} at {row['site']}: AUC "
                 f"{between(row, 'auc')}; with shuffled labels {decimal(row['chance'])}."
             )
-    gained = [
-        row for row in _of(rows["gains"], convention=first, representation="codes") if row["cell"]
-    ]
+    ours = _of(rows["gains"], convention=first, representation="codes", null=False)
+    gained = [row for row in ours if row["cell"]]
     best = _best(gained, "gain")
     if best is not None:
         adds = "do add" if best["gain_low"] > 0 else "add nothing that is beyond chance"
         out.append(
             f"SAE probes {adds} to a set of probes that may choose among others: of {len(gained)} "
-            f"SAEs {best['described']} at {best['site']} changes the AUC of the set most, by "
+            f"SAE{'s' if len(gained) > 1 else ''} {best['described']} at {best['site']} changes "
+            "the AUC of the set most, by "
             f"{between(best, 'gain', 'gain_low', 'gain_high', gain)}."
         )
     return out

@@ -1,4 +1,4 @@
-"""The figures of a study, as SVG, one file each with `draw(...) -> Figure` and its `CAPTION`.
+"""The figures of a study, as SVG and PDF: one file each with `draw(...) -> Figure` and `CAPTION`.
 
 A figure of the main corpus is named by the stage that shows it (`stages.stage.Figure`); those of
 the health page and of the survey are listed below. Matplotlib is imported only when a figure is
@@ -12,7 +12,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
-from saegrid.base.io import write_text
+from saegrid.base.io import atomic, write_text
 
 if TYPE_CHECKING:
     from saegrid.pages.figures.grid import Grid
@@ -61,9 +61,14 @@ def draw_all(
     figures: Mapping[str, str],
     spec: str = "",
 ) -> None:
-    """Write every figure to `folder`, as {name}.svg with the spec of the job in a comment."""
+    """Write every figure to `folder`: {name}.svg for pages, with the spec of the job in a comment,
+    and {name}.pdf for print, with its letters embedded."""
+    from saegrid.pages.figures.style import render
+
     for name, function in sorted(figures.items()):
         write_text(Path(folder) / f"{name}.svg", with_spec(svg(function, shown), spec))
+        with atomic(Path(folder) / f"{name}.pdf") as path:
+            path.write_bytes(render(resolve_name(function), shown, "pdf"))
 
 
 def with_spec(text: str, spec: str) -> str:

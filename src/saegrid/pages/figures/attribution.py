@@ -55,6 +55,7 @@ def draw(grid: Grid) -> "Figure":
             one.axhline(0, color=style.GREY, lw=0.8)
             one.set_title(f"{position}, {sae}: {words}")
             one.set_ylim(-0.5, 1.05)
+            one.set_ylabel("correlation")
             style.layer_axis(one, grid)
     if series:
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)

@@ -1,6 +1,6 @@
 """The densities of the active features, one small histogram a cell."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -8,12 +8,14 @@ from saegrid.pages.figures import style
 from saegrid.pages.figures.grid import Grid
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 CAPTION = (
-    "Densities of the features that are active at least once: a histogram for each cell, a row for "
-    "each layer. Heights are log10(1 + features in the bin), one scale for the figure; at right "
-    "stands the number of features. Dashed lines: the cuts."
+    "Densities (% of all tokens) of the features that are active at least once: a histogram "
+    "for each cell, a column for each position and SAE, a row for each layer. The axis at right "
+    "counts the features in a bin, on a log scale that is the same for all; the grey number is "
+    "that of the cell's active features. Dashed lines: the cuts."
 )
 BINS = 30
 HEIGHT = 0.85
@@ -38,24 +40,45 @@ def draw(grid: Grid) -> "Figure":
         for cell in cells
         for density in [grid.density(cell)]
     }
-    unit = HEIGHT / np.log10(1 + max(counts.max() for counts in counted.values()))
+    most = int(max(counts.max() for counts in counted.values()))
+    unit = HEIGHT / np.log10(1 + most)
     figure, axes = style.new(
-        1.9 * len(series) + 0.8, 0.42 * len(layers) + 1.0, 1, len(series), sharex=True, sharey=True
+        1.9 * len(series) + 1.3, 0.5 * len(layers) + 1.0, 1, len(series), sharex=True, sharey=True
     )
     for one, (name, cells) in zip(axes[0], series.items(), strict=True):
         for cell in cells:
             base, counts = layers.index(cell.site.layer), counted[cell]
             top = base + unit * np.log10(1 + counts)
             one.stairs(top, edges, baseline=base, fill=True, color=looks[name]["color"])
-            where = {"x": 0.99, "y": base + 0.45, "transform": one.get_yaxis_transform()}
+            where = {"x": 0.99, "y": base + 0.6, "transform": one.get_yaxis_transform()}
             one.text(s=f"{counts.sum():,}", ha="right", fontsize=7, color=style.GREY, **where)
         for cut in grid.cuts:
             one.axvline(np.log10(cut), color="black", linestyle="--", linewidth=0.7)
         one.set_title(looks[name]["label"])
-    one = axes[0, 0]
-    one.set_xlim(low, high + 0.15 * (high - low))
-    one.set_yticks(range(len(layers)), [str(layer) for layer in layers])
+    _axes(axes[0, 0], layers, low, high + 0.2 * (high - low))
+    _heights(axes[0, -1], range(len(layers)), most, unit)
+    figure.supxlabel("density (% of all tokens)", fontsize="medium")
+    return figure
+
+
+def _axes(one: "Axes", layers: list[int], low: float, high: float) -> None:
+    """Layers at the middle of their rows, and densities as plain numbers."""
+    one.set_xlim(low, high)
+    decades = range(int(np.ceil(low)), int(np.floor(high)) + 1)
+    one.set_xticks(list(decades), [f"{100 * 10.0**at:g}" for at in decades])
+    one.set_yticks([at + 0.4 for at in range(len(layers))], [str(layer) for layer in layers])
+    one.tick_params(axis="y", length=0)
+    one.yaxis.grid(False)
     one.set_ylim(-0.1, len(layers))
     one.set_ylabel("layer")
-    figure.supxlabel("log10 of density (share of all tokens)", fontsize="medium")
-    return figure
+
+
+def _heights(one: "Axes", rows: Any, most: int, unit: float) -> None:
+    """An axis at right that counts the features of a bin, once for each row."""
+    counts = [n for n in (1, 10, 100, 1000, 10_000) if n <= most]
+    counts = counts if len(counts) < 3 else counts[1:]
+    right = one.secondary_yaxis("right")
+    ticks = [(row + unit * np.log10(1 + n), f"{n:,}") for row in rows for n in counts]
+    right.set_yticks([at for at, _ in ticks], [text for _, text in ticks], fontsize=6.5)
+    right.tick_params(length=2, pad=2)
+    right.set_ylabel("features in a bin")

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CAPTION = (
-    "Mean (dark) and standard deviation (light) of each dimension over all tokens, one panel a "
-    "site, a colour a corpus. What stands out is ringed; the farthest have their number."
+    "Mean (points) and standard deviation (crosses) of each dimension of the activations over all "
+    "tokens, in raw units; one panel a site, a colour a corpus. What stands out is ringed; the "
+    "farthest have their number."
 )
 MANY = 20_000
 """Number of points from which on they are drawn as a picture within the SVG, not as markup."""
 FAR = 30
 """Multiple of the typical deviation from which on the axis is logarithmic."""
+FEW = 512
+"""Number of dimensions up to which points are large."""
 NAMED = 4
 """Number of dimensions of a site and corpus that are labelled."""
 
@@ -37,9 +40,10 @@ def draw(surveyed: Surveyed) -> "Figure":
 def _points(one: "Axes", columns: Mapping[str, np.ndarray], colour: str, picture: bool) -> None:
     """Draw the dimensions of a site and corpus into its panel."""
     x = columns["dimension"]
-    how = {"ls": "", "color": colour, "rasterized": picture, "markeredgewidth": 0}
-    one.plot(x, columns["sd"], marker=".", markersize=2.5, alpha=0.35, **how)
-    one.plot(x, columns["mean"], marker=".", markersize=2.5, **how)
+    how = {"ls": "", "color": colour, "rasterized": picture}
+    size = 3.5 if len(x) <= FEW else 2.5
+    one.plot(x, columns["sd"], marker="x", markersize=size, alpha=0.6, markeredgewidth=0.7, **how)
+    one.plot(x, columns["mean"], marker="o", markersize=size, markeredgewidth=0, **how)
     by_mean, by_sd = (np.abs(columns[name]) for name in ("mean_robust", "sd_robust"))
     order = np.argsort(-np.maximum(by_mean, by_sd), kind="stable")
     out = order[columns["outlier"][order]]

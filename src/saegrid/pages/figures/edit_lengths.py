@@ -10,12 +10,16 @@ from saegrid.pages.figures.grid import Grid, lengths
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CAPTION = "Edited tokens per pair of texts, by the edit mask; all pairs and those that are kept."
+CAPTION = (
+    "Pairs of texts by the number of tokens that the edit takes in the edited text; all pairs, and "
+    "those that the filter keeps. The number of pairs stands above a bar; its height is on a log "
+    "scale."
+)
 
 
 def draw(grid: Grid) -> "Figure":
     """The figure: two bars for each length, all pairs and the kept ones, with counts above."""
-    figure, axes = style.new(5, 3)
+    figure, axes = style.new(6.4, 3)
     one = axes[0, 0]
     drawn = {which: lengths(grid.facts, "edit_lengths", which) for which in ("all", "kept")}
     if not len(drawn["all"][0]):
@@ -28,11 +32,12 @@ def draw(grid: Grid) -> "Figure":
         at = length + width * (number - (len(drawn) - 1) / 2)
         label, colour = f"{which}: {count.sum():,} pairs", style.COLOURS[(4, 0)[number]]
         bars = one.bar(at, count, width=width, color=colour, label=label)
-        one.bar_label(bars, fontsize=7, padding=1)
+        one.bar_label(bars, fontsize=7 if len(length) < 9 else 5.5, padding=1, fmt="{:,.0f}")
     one.set_yscale("log")
+    style.plain_log(one.yaxis)
     one.set_ylim(0.7, 2.5 * max(count.max(initial=1) for _, count in drawn.values()))
-    one.set_xlabel("edited tokens per pair")
-    one.set_ylabel("pairs")
+    one.set_xlabel("tokens of the edit")
+    one.set_ylabel("number of pairs")
     one.xaxis.get_major_locator().set_params(integer=True)
-    one.legend()
+    figure.legend(loc="outside right upper")
     return figure

@@ -8,7 +8,10 @@ from saegrid.pages.figures.grid import Grid, above
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CAPTION = "Features with at least the density of a cut, per cell, over layers."
+CAPTION = (
+    "Number of features whose density, their share of all tokens, is at least a cut: a panel for "
+    "each cut, over layers. A line joins the cells of one position and SAE."
+)
 
 
 def draw(grid: Grid) -> "Figure":
@@ -17,14 +20,15 @@ def draw(grid: Grid) -> "Figure":
     figure, axes = style.new(3.1 * len(cuts) + 1.2, 3, 1, len(cuts))
     looks = style.looks(grid)
     for cut, one in zip(cuts, axes[0], strict=True):
+        every = []
         for name, cells in grid.series().items():
             counts = [above(grid.density(cell), cut) for cell in cells]
             one.plot([c.site.layer for c in cells], counts, markersize=4, lw=1.2, **looks[name])
-        one.set_yscale("symlog", linthresh=1)
-        one.set_ylim(bottom=0)
+            every += counts
+        style.from_zero(one, every)
         one.set_title(f"density at least {cut:g}" if cut else "active at least once")
         style.layer_axis(one, grid)
-    axes[0, 0].set_ylabel("features")
+    axes[0, 0].set_ylabel("number of features")
     if grid.cells:
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center")
     return figure

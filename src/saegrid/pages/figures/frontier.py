@@ -13,8 +13,8 @@ CAPTION = (
     "better. Lines are baselines on the same tokens: PCA of that rank, a random dictionary of an "
     "SAE's width at that L0, with the width at its end where there are several."
 )
-LINES = {"pca": "-", "random": ":"}
-"""Baselines that are drawn, with their dashes."""
+LINES = {"pca": ("-", "x"), "random": (":", "+")}
+"""Baselines that are drawn, with their dashes and markers."""
 EXACT = 1e-6
 """FVU below which a baseline is not drawn, as one with as many directions as dimensions."""
 
@@ -25,7 +25,7 @@ def draw(judged: Judged) -> "Figure":
     figure, axes = panels(len(groups))
     seen: dict[str, object] = {}
     for (tokens, rows), one in zip(groups.items(), axes, strict=True):
-        for method, dashes in LINES.items():
+        for method, (dashes, marker) in LINES.items():
             baseline = [row for row in judged.baselines.get(tokens, ()) if row["method"] == method]
             # Of a random dictionary one line a width: wider ones explain more at the same L0.
             widths = sorted({row["width"] for row in baseline} if method == "random" else {None})
@@ -36,11 +36,17 @@ def draw(judged: Judged) -> "Figure":
                 )
                 if not points:
                     continue
-                how = {"ls": dashes, "lw": 1, "marker": "x", "markersize": 4, "color": style.GREY}
+                how = {
+                    "ls": dashes,
+                    "marker": marker,
+                    "color": style.GREY,
+                    "lw": 1,
+                    "markersize": 5,
+                }
                 seen.setdefault(method, one.plot(*zip(*points, strict=True), **how)[0])
                 if len(widths) > 1:
                     how = {"xytext": (3, 3), "textcoords": "offset points", "color": style.GREY}
-                    one.annotate(f"{width:,}", points[-1], fontsize=6, **how)
+                    one.annotate(f"{width:,}", points[-1], fontsize=7, **how)
         for row in rows:
             name = kind(row)
             how = {"ls": "", "markersize": 4.5, **looks[name]}
@@ -48,13 +54,13 @@ def draw(judged: Judged) -> "Figure":
             l0, mse = ([row["l0"]], [row["mse"]]) if row["l0"] > 0 else ([], [])
             seen.setdefault(name, one.plot(l0, mse, **how)[0])
         one.set_title(names[tokens])
-        one.set_xlabel("L0")
+        one.set_xlabel("L0 (active features per token)")
         if any(len(line.get_xdata()) for line in one.lines):
             one.set_xscale("log")
             one.set_yscale("log")
             style.plain_log(one.xaxis)
             style.plain_log(one.yaxis)
     if axes:
-        axes[0].set_ylabel("MSE")
+        axes[0].set_ylabel("mean squared error")
         figure.legend(list(seen.values()), list(seen), loc="outside right center")
     return figure

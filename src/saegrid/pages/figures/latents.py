@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CAPTION = (
-    "How large the codes are that are not zero, on held-out tokens: their share of all codes, four "
-    "bins an octave, the outermost with all beyond, one panel a site. All others are exact zeros, "
-    "whose share is 1 - density."
+    "How strong features fire where they fire, on held-out tokens: activations that are not zero, "
+    "as shares of all activations of all features, four bins an octave, the outermost with all "
+    "beyond; one panel a site. All others are exact zeros."
 )
 
 
@@ -38,10 +38,12 @@ def draw(judged: Judged) -> "Figure":
         seen.setdefault(kind(row), line)
     for name, one in zip(sites, axes, strict=True):
         one.set_title(name)
-        one.set_xlabel("z, raw units")
+        one.set_xlabel("activation (raw units)")
         one.set_xscale("log")
         one.set_yscale("log")
-    axes[0].set_ylabel("share of all codes")
+        style.plain_log(one.xaxis)
+        style.plain_log(one.yaxis)
+    axes[0].set_ylabel("share of all activations")
     figure.legend(list(seen.values()), list(seen), loc="outside right center")
     return figure
 

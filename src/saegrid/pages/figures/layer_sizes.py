@@ -13,21 +13,21 @@ CAPTION = (
     "of all tokens that were captured. A line joins the sites of one position and corpus."
 )
 PANELS = {
-    "average": "average number",
-    "max": "largest number",
-    "norm": "mean norm of a token",
-    "anisotropy": "mean cosine of two tokens",
+    "average": ("average number", "raw units"),
+    "max": ("largest number", "raw units"),
+    "norm": ("mean norm of a token", "raw units"),
+    "anisotropy": ("mean cosine of two tokens", "cosine"),
 }
-"""Titles of the panels by column."""
+"""Title and unit of the panels by column."""
 LOG = ("max", "norm")
 """Columns that have a log axis if all values are positive."""
 
 
 def draw(surveyed: Surveyed) -> "Figure":
     """The figure: a panel a column."""
-    figure, axes = style.new(3 * len(PANELS) + 1.6, 3, 1, len(PANELS))
+    figure, axes = style.new(3.2 * len(PANELS) + 1.6, 3, 1, len(PANELS))
     rows, colours, positions = surveyed.rows(), surveyed.colours(), surveyed.positions()
-    for (column, title), one in zip(PANELS.items(), axes[0], strict=True):
+    for (column, (title, unit)), one in zip(PANELS.items(), axes[0], strict=True):
         for corpus, colour in colours.items():
             for at, position in enumerate(positions):
                 key = corpus, position
@@ -39,6 +39,7 @@ def draw(surveyed: Surveyed) -> "Figure":
                     label = f"{corpus}, {position}"
                     one.plot(*zip(*points, strict=True), label=label, **how)
         one.set_title(title)
+        one.set_ylabel(unit)
         one.set_xlabel("layer")
         one.set_xticks(style.sparse(surveyed.all_layers()))
         if column in LOG and rows and min(row[column] for row in rows) > 0:

@@ -41,13 +41,16 @@ def draw(judged: Judged) -> "Figure":
             drawn = [_draw(one, histories[cell], name, colours[cell]) for cell in cells]
             if any(drawn):
                 one.set_yscale("log")
+                style.plain_log(one.yaxis)
                 style.thousands(one.xaxis)
             else:
                 one.set_visible(False)
             one.set_title(f"{recipe}: {name}")
     for column in axes.T:
         last = [one for one in column if one.get_visible()][-1]
-        last.set_xlabel("tokens")
+        last.set_xlabel("tokens of the training")
+    for one in axes[:, 0]:
+        one.set_ylabel("term of the loss")
     lines = [Line2D([], [], color=colour) for colour in legend.values()]
     figure.legend(lines, list(legend), loc="outside right upper", ncols=1 + len(lines) // 30)
     return figure

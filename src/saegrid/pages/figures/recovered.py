@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 CAPTION = (
     "Cross-entropy recovered with the SAE spliced in, against L0, one panel a site: 1 is the model "
-    "itself, 0 the site set to zero; high and to the left is better. SAEs without a value, as of "
-    "means or with metrics.rows 0, are left out."
+    "itself, 0 the site set to zero; high and to the left is better. SAEs whose value was not "
+    "measured are left out."
 )
 
 
@@ -27,12 +27,12 @@ def draw(judged: Judged) -> "Figure":
             how = {"ls": "", "markersize": 4.5, **looks[name]}
             seen.setdefault(name, one.plot([row["l0"]], [row["ce_recovered"]], **how)[0])
         one.set_title(names[tokens])
-        one.set_xlabel("L0")
+        one.set_xlabel("L0 (active features per token)")
         if drawn:
             one.set_xscale("log")
             style.plain_log(one.xaxis)
     if axes:
-        axes[0].set_ylabel("CE recovered")
+        axes[0].set_ylabel("share of cross-entropy recovered")
     if seen:
         figure.legend(list(seen.values()), list(seen), loc="outside right center")
     return figure

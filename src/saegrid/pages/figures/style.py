@@ -1,7 +1,7 @@
 """The style of figures, and their rendering: the same tables give the same SVG on every run."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,22 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 MARKERS = "os^DvPX"
 DASHES = ("-", "--", ":", "-.")
 GREY = "#6b6b6b"
+WIDE = 30
+"""Ratio of the largest number to the smallest from which on an axis is logarithmic."""
+METADATA = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
+"""Entries that would differ between two runs or two versions, left out of the file's head."""
 ROUND = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7))
 """Ticks of a decade on a log axis, the fewest first."""
 SETTINGS: dict[str, Any] = {
     "svg.hashsalt": "saegrid",
     "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],  # whichever a reader has
+    "pdf.fonttype": 42,  # letters are embedded as letters, not as drawings of them
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,
@@ -47,19 +56,20 @@ def new(width: float, height: float, rows: int = 1, columns: int = 1, **how: Any
 
 
 def render(draw: Callable[[Any], "Figure"], shown: Any, form: str = "svg") -> bytes:
-    """The bytes of a figure as `svg` or `png`; no date, fixed ids, no user settings."""
+    """The bytes of a figure as `svg`, `pdf` or `png`; no date, fixed ids, no user settings."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
     from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    canvases = {"svg": FigureCanvasSVG, "pdf": FigureCanvasPdf, "png": FigureCanvasAgg}
 
     with matplotlib.rc_context():
         # What a user has set for matplotlib must not change a result.
         matplotlib.rcParams.update({**matplotlib.rcParamsDefault, **SETTINGS})
         figure = draw(shown)
-        canvas = FigureCanvasSVG if form == "svg" else FigureCanvasAgg
-        metadata = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
         with io.BytesIO() as file:
-            canvas(figure).print_figure(file, format=form, metadata=metadata)
+            canvases[form](figure).print_figure(file, format=form, metadata=METADATA[form])
             return file.getvalue()
 
 
@@ -123,6 +133,22 @@ def plain_log(axis: "Axis") -> None:
     axis.set_major_locator(Few())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+
+
+def from_zero(axis: "Axes", values: Sequence[float]) -> None:
+    """Scale a y axis of numbers that are not negative, with room above the largest: linear from 0,
+    and logarithmic above 1 where the largest is more than `WIDE` times the smallest that is not 0.
+    """
+    positive = [value for value in values if value > 0]
+    if not positive:
+        axis.set_ylim(0, 1)
+        return
+    high = max(positive)
+    if high > WIDE * min(positive):
+        axis.set_yscale("symlog", linthresh=1)
+        axis.set_ylim(0, 2 * high)
+    else:
+        axis.set_ylim(0, 1.08 * high)
 
 
 def linear_near_zero(axes: "Axes", typical: float) -> None:

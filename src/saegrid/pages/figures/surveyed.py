@@ -83,6 +83,8 @@ def panels(surveyed: Surveyed, paint: "Callable[[Axes, Mapping[str, Any], str], 
         shown = [one for one in column if one.get_visible()]
         if shown:
             shown[-1].set_xlabel("dimension")
+    for one in axes[:, 0]:
+        one.set_ylabel("activation (raw units)")
     if surveyed.rows():
         from matplotlib.lines import Line2D
 

@@ -24,6 +24,7 @@ from saegrid.saes import parts
 from saegrid.saes.checkpoint import (
     READ,
     Format,
+    Named,
     Reading,
     check_keys,
     check_tensors,
@@ -36,7 +37,7 @@ from saegrid.saes.hooks import NORMS_BEHIND, before_gain
 from saegrid.saes.known import words
 from saegrid.saes.sae import SAE
 
-FACTS, WEIGHTS = "config.yaml", "layer_0.safetensors"
+FACTS, WEIGHTS, EACH = "config.yaml", "layer_0.safetensors", "layer_{layer}.safetensors"
 THRESHOLD, SKIP = "activation_function.threshold", "W_skip"
 TENSORS = ("W_enc", "W_dec", "b_enc", "b_dec", THRESHOLD, SKIP)
 DECIDES = words("model_kind model_name feature_input_hook feature_output_hook")
@@ -168,5 +169,11 @@ def _threshold(tensors: Tensors, d_sae: int) -> np.ndarray:
     return threshold
 
 
-FORMAT = Format((FACTS, WEIGHTS), open_checkpoint)
-ALONE = Format((WEIGHTS,), open_alone)
+def named_alone(path: str) -> Named:
+    """The sites of a transcoder without a config, by the layer in the name of its file."""
+    layer = _layer(Path(path))
+    return Named(Site(layer, "I"), Site(layer, "M"))
+
+
+FORMAT = Format((FACTS, WEIGHTS), open_checkpoint, each=EACH)
+ALONE = Format((WEIGHTS,), open_alone, named=named_alone, each=EACH)

@@ -16,6 +16,7 @@ The same tensors as safetensors, in small letters, are those of Gemma Scope 2: w
 `file: params.safetensors` a folder without a config is read.
 """
 
+import re
 from math import sqrt
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from saegrid.base.errors import CheckpointError
 from saegrid.base.tensors import Tensors, is_hollow
 from saegrid.base.words import Site
 from saegrid.saes import parts
-from saegrid.saes.checkpoint import READ, Format, Reading, check_tensors
+from saegrid.saes.checkpoint import READ, Format, Named, Reading, check_tensors
 from saegrid.saes.fronts import RMS_NORM, Front
 from saegrid.saes.sae import SAE
 
@@ -35,6 +36,8 @@ NAMES = ("W_enc", "W_dec", "b_enc", "b_dec", "threshold")
 TUNED = "scaling_factor"
 """Tensor that multiplies codes before they are decoded; it is 1 where it is stored."""
 EMBEDDINGS = Site(0, "B")
+REPOSITORIES = {"res": "R", "mlp": "M", "att": "Z"}
+"""Positions by the ends of the names of repositories."""
 
 
 def open_checkpoint(
@@ -161,4 +164,22 @@ def _capital(tensors: Tensors) -> Tensors:
     return Tensors(tensors.path, arrays, {named[name]: at for name, at in tensors.places.items()})
 
 
-FORMAT = Format((WEIGHTS,), open_checkpoint)
+def named(path: str) -> Named:
+    """The sites by the names of the repositories of Gemma Scope and of their folders.
+
+    `gemma-scope-2b-pt-res/layer_20/width_16k/average_l0_71/params.npz` reads R; without one of
+    their names in front it is taken for an SAE of the residual stream, as most are.
+    """
+    if "/embedding/" in path:
+        return Named(EMBEDDINGS)
+    layer = re.search(r"(?:^|/)layer_(\d+)(?:/|$)", path)
+    if layer is None:
+        return Named()
+    at = int(layer[1])
+    kind = re.search(r"gemma-scope-[^/]*?-(transcoders|att|mlp|res)(?:/|-)", path)
+    if kind and kind[1] == "transcoders":
+        return Named(Site(at, "H"), Site(at, "M"))
+    return Named(Site(at, REPOSITORIES[kind[1]] if kind else "R"))
+
+
+FORMAT = Format((WEIGHTS,), open_checkpoint, named=named)

@@ -1,4 +1,4 @@
-"""Llama Scope checkpoints, read in the gauge of their authors (llama-scope.md 1.5).
+"""Llama Scope checkpoints, read in the gauge of their authors.
 
 Raw activations go in, decoder rows have norm one, and one scalar threshold T stands in
 `hyperparams.json` in just these units. With s = sqrt(d_model) / dataset_average_activation_norm:
@@ -23,6 +23,7 @@ from saegrid.base.words import Site
 from saegrid.saes.checkpoint import (
     READ,
     Format,
+    Named,
     Reading,
     check_keys,
     check_tensors,
@@ -178,4 +179,14 @@ def _same_dtype(path: Path, facts: dict[str, Any], *arrays: Matrix) -> None:
             )
 
 
-FORMAT = Format((FACTS, WEIGHTS), open_checkpoint)
+def named(path: str) -> Named:
+    """The site by the last part of a path that is a name of Llama Scope's."""
+    for part in reversed(path.split("/")):
+        try:
+            return Named(parse_name(part)[0])
+        except ValueError:
+            continue
+    return Named()
+
+
+FORMAT = Format((FACTS, WEIGHTS), open_checkpoint, named=named)

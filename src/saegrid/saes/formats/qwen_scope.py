@@ -17,6 +17,7 @@ from saegrid.saes import parts
 from saegrid.saes.checkpoint import (
     READ,
     Format,
+    Named,
     Reading,
     check_keys,
     check_tensors,
@@ -74,4 +75,10 @@ def open_checkpoint(
     return SAE(encoder, decoder, parts.vector(tensors, "b_dec", d_model), False, facts, site)
 
 
-FORMAT = Format((FACTS, WEIGHTS), open_checkpoint)
+def named(path: str) -> Named:
+    """The residual stream behind the layer in the name of a file."""
+    layer = re.search(r"layer_?(\d+)\.sae\.\w+$", path)
+    return Named(Site(int(layer[1]), "R") if layer else None)
+
+
+FORMAT = Format((FACTS, WEIGHTS), open_checkpoint, named=named, each="layer{layer}.sae.pt")

@@ -22,6 +22,7 @@ from saegrid.saes import parts
 from saegrid.saes.checkpoint import (
     READ,
     Format,
+    Named,
     Reading,
     check_keys,
     check_tensors,
@@ -118,4 +119,9 @@ def _sites(path: Path, cfg: dict[str, Any], reading: Reading) -> tuple[Site | No
     return read, out or reading.writes
 
 
-FORMAT = Format((FACTS, WEIGHTS), open_checkpoint)
+def named(path: str) -> Named:
+    """The site of the module whose name is that of the folder."""
+    return Named(site_of(path.split("/")[-2], PLAIN) if "/" in path else None)
+
+
+FORMAT = Format((FACTS, WEIGHTS), open_checkpoint, named=named)

@@ -1,0 +1,59 @@
+"""Errors of Snakemake itself in words that say how to go on."""
+
+import sys
+import time
+from collections.abc import Sequence
+
+from saegrid.progress import record
+
+NO_YAML = "Config file is not valid JSON or YAML"
+
+
+def plain(text: str, exception: str, study: str) -> str:
+    """The text of an error, or a plainer one where what is known of the run says more."""
+    if exception == "LockException" or "cannot be locked" in text:
+        return locked(text, study)
+    if NO_YAML in text:
+        return "\n".join(no_yaml(config_files(sys.argv[1:]))) or text
+    return text
+
+
+def locked(text: str, study: str) -> str:
+    """A folder that is locked, with what the record says of the run that locked it."""
+    content = record.read(study) if study else None
+    if content is None:
+        return text
+    where = f"{content['host']}, process {content['pid']}"
+    if record.is_alive(content, time.time()):
+        return (
+            f"Directory cannot be locked: another run of {study} goes on ({where}). Wait until it "
+            "has ended; "
+            f"`saegrid status --study {study}` says how far it is."
+        )
+    return (
+        "Directory cannot be locked: a run that was killed has left its lock, or one of another "
+        f"study goes on. The last run of {study} ({where}) has ended. If none goes on here, "
+        "`snakemake --unlock` with the same --configfile removes the lock; then give the command "
+        "again. What is done stays."
+    )
+
+
+def config_files(arguments: Sequence[str]) -> list[str]:
+    """The paths behind --configfile among the arguments of a command."""
+    paths: list[str] = []
+    is_path = False
+    for word in arguments:
+        option, equals, value = word.partition("=")
+        if word.startswith("-"):
+            is_path = option in ("--configfile", "--configfiles")
+            paths += [value] * (is_path and bool(equals))
+        elif is_path:
+            paths.append(word)
+    return paths
+
+
+def no_yaml(paths: Sequence[str]) -> list[str]:
+    """A sentence for each of these configs that is no YAML, with its line."""
+    from saegrid.config.yaml import mistakes
+
+    return [sentence for path in paths for sentence in mistakes(path)]
