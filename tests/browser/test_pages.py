@@ -239,6 +239,7 @@ def test_imported_labels_never_overwrite_unasked(tab, world, tmp_path):
     path.write_text(json.dumps(body))
     tab.locator("#import").set_input_files(path)
     dialog = tab.get_by_role("dialog", name="Labels that differ")
+    dialog.wait_for()
     assert dialog.locator("tbody tr").count() == 1
     assert dialog.locator("tbody td").all_inner_texts()[:2] == ["kids", "<b>wigs"]
     assert tab.locator("#notice").inner_text() == "1 labels read, 1 the same, 1 differ."

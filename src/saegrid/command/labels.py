@@ -97,7 +97,7 @@ def kept_aside(
 def _report(
     file: File, before: dict[int, str], merged: Merged, prefer: str | None
 ) -> Iterable[str]:
-    """What became of a file, in lines."""
+    """Lines that say what became of a file."""
     n, same = len(merged.conflicts), merged.equal
     yield f"{file.path}: {file.cell}, {merged.added} added, {same} the same, {n} different"
     stays = {"ours": "ours stays", "theirs": "theirs is taken"}.get(prefer or "", "ours stays, "

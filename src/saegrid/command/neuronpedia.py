@@ -119,7 +119,7 @@ def source_of(study: "Study", view: "CellView") -> "Source":
 def known_of(
     study: "Study", view: "CellView", chosen: Sequence[int], seed: int, whole: bool
 ) -> "Known":
-    """What the dashboards of some features are made from."""
+    """The tables and weights that the dashboards of some features are made from."""
     from saegrid.codes.sparse import read_features
     from saegrid.sharing.neuronpedia import Known, Texts
     from saegrid.study import NotThere

@@ -66,7 +66,7 @@ class Kind(NamedTuple):
     """Path below the folder of the study, wildcards in it."""
     stage: str
     words: str
-    """What the stage makes."""
+    """The opening of the stage's docstring."""
 
 
 @cache
@@ -178,11 +178,11 @@ def table_section(kind: Kind, tables: Sequence[Table], labels: Said, metrics: Sa
             fields.setdefault(field.name, field)
     said = notes().get(stem) or notes().get(stem.rpartition("-")[2])
     head = f"{len(tables)} file{'s' * (len(tables) > 1)}, {rows:,} rows"
-    made = f" Made by the stage `{kind.stage}`." if kind.stage else ""
+    maker = f" Made by the stage `{kind.stage}`." if kind.stage else ""
     return [
         f"### `{kind.pattern}`",
         "",
-        f"{kind.words} {head}.{made}",
+        f"{kind.words} {head}.{maker}",
         "",
         *([said, ""] if said else []),
         "| column | type | unit | what |",
@@ -193,7 +193,7 @@ def table_section(kind: Kind, tables: Sequence[Table], labels: Said, metrics: Sa
 
 
 def origin(section: Mapping[str, Any]) -> str:
-    """Where a model, an SAE or a corpus is from, in words."""
+    """The source of a model, an SAE or a corpus, in words."""
     keys = ("kind", "source", "recipe", "format", "repo", "path", "folder", "revision", "files")
     said = {key: section[key] for key in keys if section.get(key)}
     parts = [
