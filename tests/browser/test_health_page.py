@@ -1,4 +1,4 @@
-"""The page of judged SAEs in Chromium: it sorts, and its lights can be reached by keyboard."""
+"""The page of judged SAEs in Chromium: it sorts, its lights speak, and wide tables scroll."""
 
 import pytest
 
@@ -20,35 +20,50 @@ def path(tmp_path_factory):
     return path
 
 
-def first_cells(tab):
-    return tab.locator("#cells tbody tr td:first-child").all_inner_texts()
+NUMBERS = ".numbers >> nth=0"
+"""The table of how well the SAEs reconstruct."""
+
+
+def first_cells(tab, table=NUMBERS):
+    return tab.locator(table).locator("tbody tr th:first-child").all_inner_texts()
 
 
 def test_a_click_sorts_by_number_and_missing_ones_stay_last(tab):
     assert first_cells(tab) == ["L0A-tied", "L1R-8x.k_2", "L1R-8x.k_8"]
-    head = tab.locator('#cells th button:text-is("L0")')
+    head = tab.locator(NUMBERS).locator('th button:text-is("L0")')
     head.click()
     assert first_cells(tab)[0] == "L1R-8x.k_8"
     head.click()
     assert first_cells(tab)[0] == "L0A-tied"
     for _ in range(2):
-        tab.locator('#cells th button:text-is("PCA")').click()
+        tab.locator(NUMBERS).locator('th button:text-is("… by PCA")').click()
         assert first_cells(tab)[-1] == "L0A-tied", "it has no PCA beside it"
 
 
 def test_settings_sort_as_the_numbers_that_they_are(tab):
     shown = tab.locator("#cells thead th").all_inner_texts().index("lr")
     tab.locator('#cells th button:text-is("lr")').click()
-    cells = tab.locator(f"#cells tbody tr td:nth-child({shown + 1})").all_inner_texts()
+    cells = tab.locator(f"#cells tbody tr > :nth-child({shown + 1})").all_inner_texts()
     assert cells == ["3e-05", "0.0001", "0.5"]
 
 
 def test_lights_say_what_they_mean(tab):
-    light = tab.locator("#cells .light.red").first
-    assert "high" in light.get_attribute("aria-label") or "low" in light.get_attribute("aria-label")
-    light.focus()
-    assert tab.evaluate("document.activeElement.getAttribute('role')") == "img"
-    assert tab.locator("#cells img, main figure img").count() == len(HEALTH_FIGURES)
+    for colour, sign in (("green", "●"), ("amber", "◐"), ("red", "■")):
+        said = tab.locator(f"#by_number .light.{colour}, #by_shape .light.{colour}")
+        assert said.first.inner_text().split()[0] == sign
+        assert said.first.inner_text().split()[1] in {"good", "between", "unknown", "low", "high"}
+    assert tab.locator("main figure img").count() == len(HEALTH_FIGURES)
     loaded = "[...document.images].every((image) => image.complete && image.naturalWidth > 0)"
     tab.locator("figure").last.scroll_into_view_if_needed()
     tab.wait_for_function(loaded)
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_wide_tables_scroll_in_their_box_and_the_keyboard_reaches_them(visit, path, width):
+    tab = visit(path)
+    tab.set_viewport_size({"width": width, "height": 900})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = tab.locator(".scroll")
+    assert boxes.count() >= 6
+    for box in boxes.all():
+        assert box.get_attribute("tabindex") == "0" and box.get_attribute("aria-label")

@@ -68,7 +68,10 @@ def with_checkpoint(metrics=None):
     return plan_of(metrics, saes={"8x": sae})
 
 
-JUDGED = ("health.parquet", "health.html", *(f"figures/{n}.svg" for n in sorted(HEALTH_FIGURES)))
+JUDGED = (
+    *("health.parquet", "health.html"),
+    *(f"figures/{name}.{form}" for form in ("svg", "pdf") for name in sorted(HEALTH_FIGURES)),
+)
 
 
 def test_a_model_that_does_not_fit_is_told_before_a_training(tmp_path):

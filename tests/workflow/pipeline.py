@@ -137,7 +137,7 @@ def results(folder: Path) -> dict[str, bytes]:
 
 def results_of_cells(folder: Path) -> dict[str, bytes]:
     """Results but those of the targets `metrics` and `layers`."""
-    figures = [f"/figures/{name}.svg" for name in (*HEALTH_FIGURES, *SURVEY_FIGURES)]
+    figures = [f"/figures/{name}." for name in (*HEALTH_FIGURES, *SURVEY_FIGURES)]
     others = ("/survey", "/baselines/", "/metrics.json", "/health.", *figures)
     return {
         name: content
