@@ -18,6 +18,7 @@ CELLS = {"L1R-a": "a", "L1R-b": "a", "L1R-c": "a", "L1R-frozen": "frozen"}
 FACTS = {
     "study": "words", "vectors": ["mean", "last"], "sites": ["L1R", "L1N"], "cells": list(CELLS),
     "frozen": {cell: "decoder" if cell == "L1R-frozen" else "none" for cell in CELLS},
+    "corpus": "own words",
 }  # fmt: skip
 
 
@@ -92,6 +93,16 @@ def test_rows_of_the_first_vector_come_first_and_others_are_folded(tables):
         "L1R-frozen, frozen",
         "L1N, neurons",
     ]
+
+
+def test_features_lead_to_their_pages_and_channels_nowhere(tables):
+    lists = {table.caption.split(":")[0]: table.rows for table in probed_units.lists(FACTS, tables)}
+    for name, rows in lists.items():
+        for row in rows:
+            cell = name.removeprefix("Units of ").removesuffix(", frozen")
+            page = f"own%20words/cells/{cell}/features.html#{row['unit']}"
+            assert row.get("href") == (page if cell in CELLS else None)
+    assert "Units of L1R-a" in lists and "Units of L1R, channels" in lists
 
 
 def test_charts_have_every_description_once_and_neurons_of_the_layer(tables):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -255,13 +256,21 @@ def chart(facts: Mapping[str, Any], rows: Sequence[Row], site: str, test: str, s
 # --- lists ------------------------------------------------------------------------------------
 
 
+def link(facts: Mapping[str, Any], row: Row) -> dict[str, str]:
+    """The address of a feature's page, where the unit is a feature."""
+    if row["representation"] != "codes":
+        return {}
+    cell = f"{quote(facts['corpus'])}/cells/{quote(row['cell'])}"
+    return {"href": f"{cell}/features.html#{row['unit']}"}
+
+
 def lists(facts: Mapping[str, Any], tables: Tables) -> list[Table]:
     """The strongest units of x and of each cell, opened by a click; the first convention."""
     out: dict[str, list[dict[str, Any]]] = {}
     for table in tables[LISTED]:
         for row in table.to_pylist():
             if row["convention"] == facts["vectors"][0] and row["representation"] in ("x", "codes"):
-                shown = {**row, "words": ", ".join(row["words"])}
+                shown = {**row, "words": ", ".join(row["words"]), **link(facts, row)}
                 out.setdefault(name_of(facts, row), []).append(shown)
     return [
         Table(UNITS, rows, f"Units of {name}: significant ones first, then the strongest others",
