@@ -17,7 +17,7 @@ import yaml
 from disk import STUDY as DISK
 from disk import disk
 from filelock import FileLock
-from pipeline import PARTS, ROOT, TINY, checkout, run
+from pipeline import PARTS, ROOT, TINY, as_options, checkout, run
 
 from stores import words
 from surroundings import CACHE
@@ -59,6 +59,14 @@ SMALL = {
     },
 }
 """Foods and animals of the toy world, read out of its second layer with little of everything."""
+FEWER = [
+    {"layers": [7, 31], "positions": ["a"], "saes": ["8x", "32x"]},
+    {"layers": [15], "positions": ["m", "r"], "saes": ["32x"]},
+    {"layers": [15], "positions": ["r"], "saes": ["frozen"]},
+]
+"""Cells that are trained here: the first layer, one in the middle and the last of them, each
+position, each size, and the null."""
+ONLY = as_options({"grid": FEWER})
 CONTRASTS = {
     "corpora": {
         "random": {
@@ -181,6 +189,11 @@ def _disk(folder: Path) -> None:
     run(disk(folder), study=DISK)
 
 
+def _toy(folder: Path) -> None:
+    """Seven cells of the embedded study."""
+    run(checkout(folder), *ONLY, study=())
+
+
 STUDIES: dict[str, Callable[[Path], None]] = {
     "tiny": _tiny,
     "sharded": _sharded,
@@ -192,6 +205,7 @@ STUDIES: dict[str, Callable[[Path], None]] = {
     "plain": _plain,
     "streamed": _streamed,
     "disk": _disk,
+    "toy": _toy,
 }
 
 

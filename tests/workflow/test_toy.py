@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from pipeline import ROOT, as_options, checkout, jobs_to_run, planned, run
+from finished import ONLY, copy, finished
+from pipeline import ROOT, jobs_to_run, planned, run
 from scipy import stats
 
 import saegrid
@@ -30,19 +31,11 @@ from saegrid.text.wordlists import read_lists
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 LISTS = read_lists(ROOT / "resources/toy/topics.yaml")
-FEWER = [
-    {"layers": [7, 31], "positions": ["a"], "saes": ["8x", "32x"]},
-    {"layers": [15], "positions": ["m", "r"], "saes": ["32x"]},
-    {"layers": [15], "positions": ["r"], "saes": ["frozen"]},
-]
-"""Cells that are trained here: the first layer, one in the middle and the last of them, each
-position, each size, and the null."""
 CONTROL = [
     {"layers": [7], "positions": ["a"], "saes": ["8x"]},
     {"layers": [15], "positions": ["m", "r"], "saes": ["32x"]},
 ]
 """Cells of the untrained model: one of each position, in layers that are soon reached."""
-ONLY = as_options({"grid": FEWER})
 PERMUTATIONS, LEVEL = 200, 10
 """Lexicons by which chance was counted; p is at most .05 where fewer than so many are as small."""
 FRESH = 200
@@ -51,9 +44,7 @@ FRESH = 200
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
-    folder = checkout(tmp_path_factory.mktemp("toy") / "saegrid")
-    run(folder, *ONLY, study=())
-    return folder
+    return copy(finished("toy"), tmp_path_factory.mktemp("toy") / "saegrid")
 
 
 @pytest.fixture(scope="module")

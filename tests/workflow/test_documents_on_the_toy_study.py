@@ -10,7 +10,7 @@ from documents import blocks
 from saegrid.command import main
 from saegrid.command.search import parser
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 PYTHON = [block for block in blocks("python") if block.document != "CONTRIBUTING.md"]
 
 
