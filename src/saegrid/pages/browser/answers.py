@@ -174,8 +174,8 @@ def _by_strength(one: Contrast) -> list[Part]:
         " By how strongly features fire, instead of whether they do, ",
         one.number("n_magnitude"),
         " feature stands out" if is_one else " features stand out",
-        ". The plan counts firing alone, and only what that finds is tried in the texts kept aside: "
-        "what stands out by strength alone is an idea to test, and does not count as found.",
+        ". The plan counts firing alone, and only what that finds is tried in the texts kept "
+        "aside: what stands out by strength alone is an idea to test, and does not count as found.",
     ]
 
 

@@ -145,8 +145,13 @@ def _searched(tests: Mapping[str, Any]) -> list[Part]:
     if not all(map(is_number, known[:2])):
         return []
     total = sum(n for n in known if is_number(n))
-    parts: list[Part] = [" ", of_study(tests, "parts.discovery.n"), f" of the {total:,} texts were "
-                         "searched, ", of_study(tests, "parts.confirmation.n"), " were kept aside"]  # fmt: skip
+    parts: list[Part] = [
+        " ",
+        of_study(tests, "parts.discovery.n"),
+        f" of the {total:,} texts were searched, ",
+        of_study(tests, "parts.confirmation.n"),
+        " were kept aside",
+    ]
     if is_number(known[2]):
         parts += [", ", of_study(tests, "parts.test.n"), " are opened once at the end"]
     return [*parts, "."]
