@@ -119,8 +119,8 @@ def check() -> int:
         print(
             f"{len(left)} more files of tests import what has changed and were not run, as a check "
             f"begins only {SECONDS / WORKERS:.0f} s of tests. To finish: `python3 make.py test` "
-            f"runs all of them at once (about {more:.0f} s for these), or call `python3 make.py check` "
-            "again until it says nothing of this."
+            f"runs all of them at once (about {more:.0f} s for these), or call `python3 make.py "
+            "check` again until it says nothing of this."
         )
     print(
         "Not run by a check: tests that run the pipeline or a browser (`python3 make.py test`), "

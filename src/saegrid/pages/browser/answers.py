@@ -166,7 +166,7 @@ def _stronger(one: Contrast) -> bool:
 
 
 def _by_strength(one: Contrast) -> list[Part]:
-    """What stands out by strength alone, and why it is not counted; nothing where nothing does."""
+    """The features that stand out by strength alone, and why they are not counted; [] of none."""
     if not _stronger(one):
         return []
     is_one = one["n_magnitude"] == 1

@@ -119,7 +119,8 @@ def answers(counts: Mapping[str, Any], features: Searched | None = None) -> list
     if counts["n_concepts"]:
         named: list[Part] = [
             "Of ", n("n_judged"), " features that fire often enough to be judged (five times at "
-            "least, unless `concepts.least` says otherwise), in ", n("n_cells"), " SAE" if own.get("n_cells") == 1 else " SAEs", ", ", n("n_meaning"),
+            "least, unless `concepts.least` says otherwise), in ",
+            n("n_cells"), " SAE" if own.get("n_cells") == 1 else " SAEs", ", ", n("n_meaning"),
             " are of a concept where chance is counted in their own cell, and ",
             n("n_meaning_grid"), " (", quotient(counts, family),
             ") where it is counted over all cells. These are of ", n("n_concepts_grid"),
@@ -128,8 +129,8 @@ def answers(counts: Mapping[str, Any], features: Searched | None = None) -> list
     else:
         named = [
             "The study has no concept: in no lexicon of `concepts.lexicons` is there a concept of "
-            "which at least five different words (or as many as `concepts.min_types` says) stand in "
-            "these texts. Features are judged by their form and by how near their words "
+            "which at least five different words (or as many as `concepts.min_types` says) stand "
+            "in these texts. Features are judged by their form and by how near their words "
             "are to one another.",
         ]
     lines.append(Line("Named", (sentence(*named),)))

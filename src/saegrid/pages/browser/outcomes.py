@@ -140,7 +140,7 @@ def texts_of(tests: Mapping[str, Any], contrast: Contrast) -> Sentence:
 
 
 def _searched(tests: Mapping[str, Any]) -> list[Part]:
-    """How many of the texts were searched, and how many kept aside."""
+    """The numbers of texts that were searched and kept aside; [] where they are not known."""
     known = [at(tests, f"parts.{name}.n") for name in USUAL_PARTS]
     if not all(map(is_number, known[:2])):
         return []
