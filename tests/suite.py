@@ -92,7 +92,10 @@ def check() -> int:
     """Files whose imports have changed since they last passed, the nearest to the change first."""
     known = passed()
     if not known:
-        print("Nothing is known to have passed; `python3 make.py test`, once, makes this quick.")
+        print(
+            "No run of the tests is on record here, so that all files of tests count as changed: "
+            "run `python3 make.py test` once, and later checks run only what a change concerns."
+        )
     seconds = {file: known.get(file, {}).get("seconds", GUESS) for file in files_of()}
     steps = {file: steps_to(file, known.get(file, {}).get("passed", {})) for file in files_of()}
     order = sorted(
@@ -113,8 +116,16 @@ def check() -> int:
     left = order[len(chosen) :]
     if left:
         more = sum(seconds[file] for file in left) / WORKERS
-        print(f"{len(left)} more files import what has changed, {more:.0f} s: check again.")
-    print("Tests that run the pipeline or a browser, and slow ones, were left out: make.py test")
+        print(
+            f"{len(left)} more files of tests import what has changed and were not run, as a check "
+            f"begins only {SECONDS / WORKERS:.0f} s of tests. To finish: `python3 make.py test` "
+            f"runs all of them at once (about {more:.0f} s for these), or call `python3 make.py "
+            "check` again until it says nothing of this."
+        )
+    print(
+        "Not run by a check: tests that run the pipeline or a browser (`python3 make.py test`), "
+        "and slow ones (`python3 make.py slow`)."
+    )
     return status
 
 

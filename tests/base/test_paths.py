@@ -23,7 +23,7 @@ def test_what_leads_nowhere_says_how_to_mend_it(monkeypatch):
         expand("${SAEGRID_TEST}/a")
     assert str(error.value) == (
         "${SAEGRID_TEST} stands in a path, but the environment variable SAEGRID_TEST is not set. "
-        "Set it to the folder that holds the data: export SAEGRID_TEST=/path/to/data"
+        "Set it to the file or folder that the config means by it: export SAEGRID_TEST=/path/to/it"
     )
     with pytest.raises(PathError) as error:
         expand("package:no_such_package/a")

@@ -38,6 +38,7 @@ SHELL = {
     "run=$(sed": "reads Snakemake's log; run by tests/workflow/test_slurm.py",
     "scancel": "needs SLURM; run by tests/workflow/test_slurm.py",
     "pip": "installs from the registry",
+    "generate-slurm-partition-config": "asks the SLURM of a cluster for its partitions",
 }
 """Programs that are not called here, with the reason."""
 TINY = yaml.safe_load((ROOT / "config/tiny.yaml").read_text())

@@ -1,6 +1,8 @@
 """Statistics: what is registered is a column, and its numbers are those of a plain loop."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -19,6 +21,12 @@ from saegrid.features.statistics import STATISTICS, Statistic, registered, start
 from saegrid.features.statistics.mean_activation import mean
 
 FORMS = get_args(get_type_hints(Statistic)["form"])
+VALUES, COUNTS = [0.5, 1.0, 1.5, 4.0], [3, 1]
+"""Activations of two features, of three tokens and of one."""
+KNOWN = {
+    "mean_activation": [1.0, 4.0],
+}
+"""The number that each registered statistic gives for both features, worked out by hand."""
 
 
 def by_feature(values: np.ndarray, counts: np.ndarray) -> Iterator[np.ndarray]:
@@ -68,6 +76,35 @@ def test_the_columns_and_their_order() -> None:
     assert {schema(registered()).field(name).type for name in STATISTICS} == {pa.float64()}
 
 
+def without_answer() -> str:
+    """What there is to do where a registered statistic has no known answer, or one is left over."""
+    wrong = sorted(STATISTICS.keys() ^ KNOWN.keys())
+    return (
+        f"{', '.join(wrong)}: each statistic of STATISTICS, and no other, has its known answer in "
+        "KNOWN of tests/features/test_statistics.py."
+        if wrong
+        else ""
+    )
+
+
+def test_every_statistic_has_a_known_answer() -> None:
+    assert not without_answer(), without_answer()
+
+
+def test_a_statistic_without_a_known_answer_is_named_with_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(STATISTICS, "lost", "saegrid.features.statistics.lost:STATISTIC")
+    assert without_answer().startswith("lost: ")
+    assert str(Path(__file__).relative_to(Path(__file__).parents[2])) in without_answer()
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_known_answers(name: str) -> None:
+    (one,) = [one for one in registered() if one.name == name]
+    assert one.numbers(np.float32(VALUES), np.array(COUNTS)).tolist() == KNOWN[name]
+
+
 @pytest.mark.parametrize("name", STATISTICS)
 def test_a_feature_has_the_same_number_alone(name: str) -> None:
     """What a range of features holds besides decides nothing."""
@@ -88,8 +125,6 @@ def test_starts_by_hand() -> None:
 
 
 def test_mean_activation() -> None:
-    values, counts = np.float32([0.5, 1.0, 1.5, 4.0]), np.array([3, 1])
-    assert mean(values, counts).tolist() == [1.0, 4.0]
     values, counts = random_entries(2)
     wanted = [sum(map(float, v)) / len(v) for v in by_feature(values, counts)]
     np.testing.assert_allclose(mean(values, counts), wanted, rtol=1e-14)
@@ -164,10 +199,21 @@ def test_an_entry_that_leads_nowhere_is_an_error(monkeypatch: pytest.MonkeyPatch
         statistics.registered()
 
 
-def test_the_example_of_the_guide_is_a_statistic():
-    guide = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
-    section = guide.partition("\n## A new statistic\n")[2].partition("\n## ")[0]
+@pytest.mark.parametrize(
+    ("document", "heading"),
+    [("CONTRIBUTING.md", "A new statistic"), ("docs/adding.md", "A statistic, step by step")],
+)
+def test_the_example_of_the_guide_is_a_statistic(document: str, heading: str) -> None:
+    """It runs, gives what it says, and the linters have nothing against it as it stands."""
+    root = Path(__file__).parents[2]
+    section = (root / document).read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    code = re.search(r"```python[ a-z]*\n(.*?)```", section, re.S)[1]
     names: dict = {}
-    exec(re.search(r"```python\n(.*?)```", section, re.S)[1], names)
+    exec(code, names)
+    name = "--stdin-filename", "src/saegrid/features/statistics/min_activation.py", "-"
+    for options in (("check", "--no-cache", "--quiet"), ("format", "--check", "--no-cache")):
+        command = [sys.executable, "-m", "ruff", *options, *name]
+        done = subprocess.run(command, input=code, cwd=root, text=True, capture_output=True)
+        assert done.returncode == 0, done.stdout + done.stderr
     values = np.array([3, 1, 2, 5], np.float32)
     assert names["STATISTIC"].of(values, np.array([3, 1])).tolist() == [1, 5]

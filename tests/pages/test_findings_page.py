@@ -23,6 +23,7 @@ from saegrid.pages.browser.answers import (
 )
 from saegrid.pages.browser.discovered import ROOM, ranked
 from saegrid.pages.browser.index import index
+from saegrid.pages.browser.outcomes import texts_of
 from saegrid.pages.browser.sentences import Contrast, at
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
@@ -175,7 +176,11 @@ def test_the_answer_says_what_was_found_and_what_was_not(study):
     k1, k3, _ = study.tests["contrasts"]
     (verdict,) = lines[SHORT]
     assert verdict.startswith(f"{k1['n_confirmed']} features tell “{k1['a']}” from “{k1['b']}”")
-    assert verdict.endswith("No feature was seen to tell “high label” from “low label”.")
+    assert verdict.endswith("to tell “high label” from “low label” by whether it fires.")
+    assert k3["n_magnitude"] == 2 and "2 features stand out. The plan counts firing" in " ".join(
+        lines["Found"]
+    )
+    assert "is an idea to test, and does not count as found" in lines["Found"][1]
     assert f"{k1['n_discovered']} stand out" in lines["Found"][0]
     assert f"{k1['n_confirmed_new_words']} still do" in lines["Confirmed"][0]
     assert "nothing was there to be confirmed" in lines["Confirmed"][1]
@@ -242,7 +247,8 @@ def test_a_changed_plan_opens_the_page_and_is_told_again(study):
 def test_what_was_not_run_says_how_to_get_it():
     text = re.sub(r"\s+", " ", Document(page_of(made(nulls=False, probes=False))).text)
     for words in ("add an SAE with freeze: decoder", "name the study of the untrained model in",
-                  "name probes among the analyses", "shuffled labels were not tried"):  # fmt: skip
+                  "write the line probes: {} below analyses: in the config file",
+                  "shuffled labels were not tried"):  # fmt: skip
         assert words in text, words
     assert "How much do the features know together?" not in text
 
@@ -351,3 +357,20 @@ def test_ticks_are_round_numbers_within_the_axis():
     assert charts.rounded(-0.08, 0.12) == [-0.05, 0, 0.05, 0.1]
     assert charts.rounded(3, 3) == [3]
     assert outcomes.PLAN["alpha"]
+
+
+def test_unpaired_texts_have_no_originals_and_are_counted_from_the_whole(study):
+    one = study.tests["contrasts"][1] | {
+        "a": "food", "b": "politics", "n_a": 22, "n_b": 29, "n_clusters": 51, "left_out": {},
+        "scheme": None, "n_confirmed_new_words": None,
+    }  # fmt: skip
+    sizes = {"discovery": 51, "confirmation": 69}
+    parts = {name: {"n": n, "corpus": "texts"} for name, n in sizes.items()}
+    tests = study.tests | {"paired": False, "contrasts": [one], "parts": parts}
+    assert str(texts_of(tests, Contrast(one))) == (
+        "22 texts of “food” against 29 of “politics”. 51 of the 120 texts were searched, 69 were "
+        "kept aside."
+    )
+    grouped = Contrast(one | {"n_clusters": 30})
+    assert "“politics”, in 30 groups that belong together. 51" in str(texts_of(tests, grouped))
+    assert "from 51 originals." in str(texts_of(tests | {"paired": True}, Contrast(one)))

@@ -9,13 +9,15 @@ import pytest
 import foreign
 from foreign import X
 from loopback import COMMIT, serve, use
+from saegrid.base import io
 from saegrid.base.errors import CheckpointError
 from saegrid.base.registry import pick
 from saegrid.base.words import Site
 from saegrid.saes.cache import FOLDER
 from saegrid.saes.checkpoint import Reading
 from saegrid.saes.formats import FORMATS, sae_lens
-from saegrid.saes.reference import import_sae, look, open_sae, resolve
+from saegrid.saes.parts import RECTIFIED
+from saegrid.saes.reference import described, import_sae, look, open_sae, resolve
 from saegrid.saes.sae import encode
 
 CELLS = {
@@ -208,3 +210,20 @@ def test_files_that_not_every_checkpoint_has_come_along(tmp_path, hub):
     import_sae(sae, "L0R-x", place / "reference.json", place / "decoder_norms.safetensors")
     with open_sae(place) as opened:
         np.testing.assert_array_equal(opened.encoder.scale, np.full(32, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        ("above 0.5", "a feature fires where its value before the gate is above 0.5"),
+        ("above 0 to 1.23 by feature", "is above its own threshold, between 0 and 1.23"),
+        ("the 32 largest of a token", "those features fire that are the 32 largest of a token"),
+    ],
+)
+def test_a_reference_is_described_in_plain_words(tmp_path, gate, said):
+    facts = {"hook": "as the config says", "gate": gate, "folded": [RECTIFIED], "k": None}
+    io.write_json(tmp_path / "reference.json", {"format": "sparsify", "facts": facts}, "{}")
+    words = described(tmp_path / "reference.json")
+    assert words.startswith("format sparsify; its files name no place in the model, so it is read")
+    assert said in words and f"changed as it was read: {RECTIFIED}" in words
+    assert "as the config says" not in words and "None" not in words

@@ -19,7 +19,8 @@ def _variable(match: re.Match[str]) -> str:
         raise PathError(
             f"{match[0]} stands in a path, but the environment variable {match[1]} is "
             f"{'not set' if value is None else 'empty'}. "
-            f"Set it to the folder that holds the data: export {match[1]}=/path/to/data"
+            "Set it to the file or folder that the config means by it: "
+            f"export {match[1]}=/path/to/it"
         )
     return value
 

@@ -140,6 +140,7 @@ def facts(grid: Grid, shuffled: Mapping[str, list[list[int]]], by_cell: pa.Table
         "cells": [one.cell for one in grid.kinds[RESULT]],
         "frozen_cells": [one.cell for one in grid.kinds[FROZEN]],
         "n_cells": len(grid.kinds[RESULT]),
+        "paired": grid.inputs.corpora[grid.plan["parts"][DISCOVERY]["corpus"]].texts.is_paired,
         "n_features": sum(one["n_tested"] for one in contrasts),
         "base_high": _base(grid.inputs),
         "contrasts": contrasts,

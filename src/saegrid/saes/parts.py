@@ -179,5 +179,5 @@ def _gate(encoder: Encoder) -> str:
 SUBTRACTED = "b_dec taken off the input in the encoder's bias"
 SKIPPED = "skip added to the output"
 BEFORE_GAIN = f"stream divided by sqrt(mean square + {GEMMA_EPS:g}), the norm before its gain"
-RECTIFIED = "negative thresholds at 0, as the ReLU has it"
+RECTIFIED = "negative thresholds are taken as 0, since a ReLU lets nothing negative through"
 """Changes that several formats make."""

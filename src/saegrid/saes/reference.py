@@ -137,7 +137,7 @@ def described(reference: str | Path) -> str:
     known = read_json(reference)
     facts = {"format": known["format"], **known["facts"]}
     return "; ".join(
-        f"{name} {_plain(value)}" for name, value in facts.items() if value is not None
+        _told(name, _plain(value)) for name, value in facts.items() if value is not None
     )
 
 
@@ -145,6 +145,25 @@ def on_neuronpedia(reference: str | Path | None) -> str | None:
     """Model and source on Neuronpedia that the config of a checkpoint names; None where it names
     none, or there is no reference.json."""
     return read_json(reference)["facts"].get("neuronpedia") if reference else None
+
+
+AS_CONFIG = "as the config says"
+"""The place of an SAE whose files name none."""
+
+
+def _told(name: str, value: str) -> str:
+    """A fact of a checkpoint for a reader; facts of formats keep the names of their files."""
+    if name == "hook" and value == AS_CONFIG:
+        return "its files name no place in the model, so it is read where the study's config says"
+    if name == "gate" and value.startswith("above "):
+        low, _, high = value.removeprefix("above ").removesuffix(" by feature").partition(" to ")
+        own = f"its own threshold, between {low} and {high}" if high else low
+        return f"a feature fires where its value before the gate is above {own}"
+    if name == "gate":
+        return f"those features fire that are {value}"
+    if name == "folded":
+        return f"changed as it was read: {value or 'nothing'}"
+    return f"{name} {value}"
 
 
 def _plain(value: Any) -> str:

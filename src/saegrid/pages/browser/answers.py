@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from saegrid.base.io import read_json, read_table
+from saegrid.pages.browser import nulls
 from saegrid.pages.browser.classifiers import Probe, classifiers
 from saegrid.pages.browser.sentences import (
     JSON,
@@ -107,6 +108,8 @@ def verdict(main: list[Contrast]) -> Sentence:
         if not alike:
             continue
         parts += [" " if parts else "", words, *listed([_sides(one) for one in alike], " or ")]
+        if kind == NOTHING and any(_stronger(one) for one in alike):
+            parts.append(" by whether it fires")
         parts.append(" did not hold in texts that were kept aside." if kind == UNCONFIRMED else ".")
     return sentence(*parts)
 
@@ -154,7 +157,26 @@ def _found(tests: Mapping[str, Any], one: Contrast, named: bool) -> Sentence:
         ]
     else:
         parts.append(" stand out.")
-    return sentence(*_begun(parts))
+    return sentence(*_begun([*parts, *_by_strength(one)]))
+
+
+def _stronger(one: Contrast) -> bool:
+    """True if more features stand out by how strongly they fire than by whether they do."""
+    return one.has("n_magnitude") and one["n_magnitude"] > one["n_discovered"]
+
+
+def _by_strength(one: Contrast) -> list[Part]:
+    """The features that stand out by strength alone, and why they are not counted; [] of none."""
+    if not _stronger(one):
+        return []
+    is_one = one["n_magnitude"] == 1
+    return [
+        " By how strongly features fire, instead of whether they do, ",
+        one.number("n_magnitude"),
+        " feature stands out" if is_one else " features stand out",
+        ". The plan counts firing alone, and only what that finds is tried in the texts kept "
+        "aside: what stands out by strength alone is an idea to test, and does not count as found.",
+    ]
 
 
 def _confirmed(tests: Mapping[str, Any], one: Contrast, named: bool) -> Sentence:
@@ -242,8 +264,7 @@ def _against(of_probes: list[Probe]) -> tuple[Sentence, ...]:
     if not of_probes:
         return (
             sentence(
-                "SAE features were not held against words and their surprisal: name probes among "
-                "the analyses of the study, and the classifiers stand here."
+                f"SAE features were not held against words and their surprisal. {nulls.PROBES}"
             ),
         )
     return tuple(_against_words(probe) for probe in of_probes)

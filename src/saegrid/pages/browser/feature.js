@@ -115,8 +115,9 @@ function numbers(place, define) {
     entry("rank", `${count(place + 1)} of ${count(col.feature.length)}`));
   const top = pairs(col.words[place]).reduce((sum, pair) => sum + pair[1], 0);
   if (top) {
-    const texts = facts.has_edits ? "headlines" : "texts";
-    const text = `${top} tokens, ${col.n_words[place]} words, ${col.n_headlines[place]} ${texts}`;
+    const several = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
+    const texts = several(col.n_headlines[place], facts.has_edits ? "headline" : "text");
+    const text = `${several(top, "token")}, ${several(col.n_words[place], "word")}, ${texts}`;
     list.append(entry("top", text, "top tokens show"));
   }
   return list;

@@ -23,6 +23,7 @@ from saegrid.pages.browser.sentences import (
     count,
     decimal,
     general,
+    is_paired,
     of_study,
     p_value,
     percent,
@@ -81,6 +82,8 @@ def findings_page(
         facts,
         f"{facts['study']}: findings",
         verdict=opening.sentences[0],
+        units="originals" if is_paired(tests) else "texts",
+        unit="original" if is_paired(tests) else "text",
         lines=lines,
         tests=tests,
         beside=beside,
@@ -147,7 +150,7 @@ def _shown(
     return {
         "contrast": one,
         "is_main": is_main,
-        "texts": outcomes.texts_of(one),
+        "texts": outcomes.texts_of(tests, one),
         "explained": outcomes.explained(tests, one),
         "funnel": outcomes.funnel(one),
         "facts": outcomes.facts(one),
@@ -253,7 +256,8 @@ def _parts(tests: Mapping[str, Any]) -> list[tuple[str, str, Any, float]]:
             where += f", split {part['split']}"
         elif share:
             ends = share if isinstance(share, list | tuple) else [share]
-            where += f", originals {' to '.join(percent(float(end)) for end in ends)} by seed"
+            noun = "originals" if is_paired(tests) else "texts"
+            where += f", {noun} {' to '.join(percent(float(end)) for end in ends)} by seed"
         number = of_study(tests, f"parts.{name}.n")
         rows.append(
             (outcomes.USUAL_PARTS.get(name, name), where, number, (part.get("n") or 0) / most)

@@ -26,8 +26,12 @@ NUMBERS = {
         "{:,}",
         "tokens in the edit; of plain text all that densities count",
     ),
-    "n_active": ("active features", "{:,}", "features active on a masked token"),
-    ABOVE: ("features ≥ {:g} %", "{:,}", "features with a density of at least {:g} %"),
+    "n_active": ("features that fire", "{:,}", "features that fire on at least one masked token"),
+    ABOVE: (
+        "features on ≥ {:g} %",
+        "{:,}",
+        "features with a density of at least {:g} %: they fire on as large a share of the tokens",
+    ),
     "l0": ("L0", "{:.1f}", "mean number of active features per captured token"),
     "median_density": (
         "median density",
@@ -41,7 +45,12 @@ NUMBERS = {
     ),
     "median_share": ("median share", "{:.2%}", "of the masked tokens, over the active features"),
     "max_share": ("max share", "{:.2%}", "of the masked tokens, that of the densest feature"),
-    "n_judged": ("features judged", "{:,}", "features that fire on words enough to be judged"),
+    "n_judged": (
+        "features judged",
+        "{:,}",
+        "features that fire often enough to judge what they are about: at least 5 times, or as "
+        "often as `concepts: {least: ...}` of the config says",
+    ),
     "n_meaning": (
         "features of a concept",
         "{:,}",
@@ -75,7 +84,7 @@ NUMBERS = {
 OF_EDITS = {"n_masked": "tokens in the edit"}
 """Definitions where all texts have edits."""
 OF_PLAIN = {
-    "n_active": "features active on a counted token",
+    "n_active": "features that fire on at least one counted token",
     "median_share": "of the counted tokens, over the active features",
     "max_share": "of the counted tokens, that of the densest feature",
 }

@@ -43,7 +43,7 @@ CURVES = {
 }
 """Counts of kinds_by_cell.parquet that are drawn over layers."""
 CELLS: dict[str, tuple[str, str]] = {
-    "n_judged": ("judged", "features that fire on words enough to be judged"),
+    "n_judged": ("judged", "features that fire often enough to judge what they are about"),
     "n_meaning": ("meaning", "features of a concept, chance counted in the cell"),
     "n_meaning_grid": ("in the grid", "of these where chance is counted over all cells"),
     "n_coherent": ("coherent", "features of words near one another, without a concept"),
@@ -118,7 +118,8 @@ def answers(counts: Mapping[str, Any], features: Searched | None = None) -> list
     lines = [Line("In short", (verdict,))]
     if counts["n_concepts"]:
         named: list[Part] = [
-            "Of ", n("n_judged"), " features that fire on words enough to be judged, in ",
+            "Of ", n("n_judged"), " features that fire often enough to be judged (five times at "
+            "least, unless `concepts.least` says otherwise), in ",
             n("n_cells"), " SAE" if own.get("n_cells") == 1 else " SAEs", ", ", n("n_meaning"),
             " are of a concept where chance is counted in their own cell, and ",
             n("n_meaning_grid"), " (", quotient(counts, family),
@@ -127,8 +128,9 @@ def answers(counts: Mapping[str, Any], features: Searched | None = None) -> list
         ]  # fmt: skip
     else:
         named = [
-            "The study has no concept: no lexicon of `concepts.lexicons` has a concept with words "
-            "enough in these texts. Features are judged by their form and by how near their words "
+            "The study has no concept: in no lexicon of `concepts.lexicons` is there a concept of "
+            "which at least five different words (or as many as `concepts.min_types` says) stand "
+            "in these texts. Features are judged by their form and by how near their words "
             "are to one another.",
         ]
     lines.append(Line("Named", (sentence(*named),)))
@@ -276,7 +278,11 @@ def _numbers(counts: Mapping[str, Any]) -> list[Fact]:
     rows = [
         ("alpha", "level, family-wise", percent),
         ("permutations", "dealt lexicons", count),
-        ("n_concepts", "concepts of the lexicons with words enough", count),
+        (
+            "n_concepts",
+            "concepts of the lexicons with enough different words in the texts",
+            count,
+        ),
     ]
     for family, words in ((RESULT, ""), (FROZEN, "frozen SAEs: ")):
         if counts[family]:

@@ -31,7 +31,12 @@ LEGEND = {
     "add nothing",
 }
 ADD_FROZEN = "not run: add an SAE with `freeze: decoder` to the study"
-ADD_PROBES = "not run: add `probes` to the analyses of the study"
+ADD_PROBES = "not run: add the line `probes: {}` below `analyses:` in the study's config file"
+PROBES = (
+    "To have them here, write the line `probes: {}` below `analyses:` in the config file of the "
+    "study (the one after `--configfile`, such as config/tiny.yaml; config/config.yaml where none "
+    "is named), beside `tests:`, and start the study again."
+)
 
 
 class Row(NamedTuple):
@@ -96,8 +101,8 @@ def of_contrast(contrast: Contrast) -> Panel:
     rows.append(Row(WORDS, ["has no features to count: see the classifiers"], is_missing=False))
     ticks = [(place(v), tick(v)) for v in _roots(1.08 * high)]
     verdict = _verdict(contrast, rates, shuffles)
-    return Panel(f"{contrast.anchor}-null", contrast["title"], "confirmed, of 1,000 tested", rows,
-                 ticks, verdict)  # fmt: skip
+    unit = "confirmed features; the scale is of 1,000 tested"
+    return Panel(f"{contrast.anchor}-null", contrast["title"], unit, rows, ticks, verdict)
 
 
 def _verdict(

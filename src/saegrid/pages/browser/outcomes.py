@@ -15,6 +15,7 @@ from saegrid.pages.browser.sentences import (
     decimal,
     general,
     is_number,
+    is_paired,
     of_study,
     percent,
     sentence,
@@ -37,7 +38,7 @@ STEPS: tuple[tuple[str, str, Form], ...] = (
 FURTHER: tuple[tuple[str, str, Form], ...] = (
     ("n_a", "texts or pairs of the first side", count),
     ("n_b", "texts of the second side", count),
-    ("n_clusters", "originals (clusters)", count),
+    ("n_clusters", "groups of texts that belong together (clusters)", count),
     ("threshold", "statistic that a discovery must reach", general),
     ("smallest_detectable", "effect that this is for the median feature", general),
     ("n_magnitude", "discovered by magnitude in the place of firing", count),
@@ -110,8 +111,8 @@ def _fact(contrast: Contrast, path: str, words: str, form: Form) -> Fact:
     return Fact(f"{contrast.anchor}-{slug(path)}", words, number)
 
 
-def texts_of(contrast: Contrast) -> Sentence:
-    """The texts that are compared."""
+def texts_of(tests: Mapping[str, Any], contrast: Contrast) -> Sentence:
+    """The texts that are compared, and how many of all are searched."""
     a, b = contrast.sides
     kind = contrast["kind"]
     if kind == "pairs":
@@ -121,7 +122,13 @@ def texts_of(contrast: Contrast) -> Sentence:
     else:
         parts = [contrast.number("n_a"), " texts of ", a, " against ", contrast.number("n_b"),
                  " of ", b]  # fmt: skip
-    parts += [", from ", contrast.number("n_clusters"), " originals."]
+    if is_paired(tests):
+        parts += [", from ", contrast.number("n_clusters"), " originals."]
+    else:
+        n = contrast["n_a"] + (contrast["n_b"] or 0)
+        if contrast["n_clusters"] < n:
+            parts += [", in ", contrast.number("n_clusters"), " groups that belong together"]
+        parts += [".", *_searched(tests)]
     if left_out := contrast.get("left_out"):
         parts.append(" Left out: ")
         for i, reason in enumerate(left_out):
@@ -130,6 +137,24 @@ def texts_of(contrast: Contrast) -> Sentence:
     if contrast.get("scheme"):
         parts.append(f" Under shuffling: {contrast['scheme'].rstrip('.')}.")
     return sentence(*parts)
+
+
+def _searched(tests: Mapping[str, Any]) -> list[Part]:
+    """The numbers of texts that were searched and kept aside; [] where they are not known."""
+    known = [at(tests, f"parts.{name}.n") for name in USUAL_PARTS]
+    if not all(map(is_number, known[:2])):
+        return []
+    total = sum(n for n in known if is_number(n))
+    parts: list[Part] = [
+        " ",
+        of_study(tests, "parts.discovery.n"),
+        f" of the {total:,} texts were searched, ",
+        of_study(tests, "parts.confirmation.n"),
+        " were kept aside",
+    ]
+    if is_number(known[2]):
+        parts += [", ", of_study(tests, "parts.test.n"), " are opened once at the end"]
+    return [*parts, "."]
 
 
 def explained(tests: Mapping[str, Any], contrast: Contrast) -> list[tuple[str, Sentence]]:
@@ -183,8 +208,12 @@ def _word(one: Contrast) -> Sentence | None:
 def _magnitude(one: Contrast) -> Sentence | None:
     if not one.has("n_magnitude"):
         return None
-    parts: list[Part] = ["The ranks of the activations find ", one.number("n_magnitude")]
-    parts += [" features, firing alone ", one.number("n_discovered")]
+    parts: list[Part] = ["By how strongly it fires, ", one.number("n_magnitude")]
+    parts += [
+        " feature stands out; " if one["n_magnitude"] == 1 else " features stand out; ",
+        "by whether it fires, ",
+        one.number("n_discovered"),
+    ]
     if one["n_magnitude"] > (1 + ALIKE) * one["n_discovered"]:
         parts.append(": how strongly it fires tells more than whether it does.")
     elif one["n_magnitude"] < (1 - ALIKE) * one["n_discovered"]:
@@ -225,9 +254,10 @@ def _corrections(tests: Mapping[str, Any], one: Contrast) -> Sentence | None:
         parts += ["; under any dependence (Benjamini and Yekutieli) ", one.number("n_by")]
     if one.has("n_hierarchy"):
         parts += [
-            "; choosing cells first, then features, ",
+            "; in two steps, first the cells in which anything stands out and then the features "
+            "in them, ",
             one.number("n_hierarchy"),
-            " in ",
+            " pass in ",
             one.number("n_cells_selected"),
             " of ",
             of_study(tests, "n_cells"),
@@ -235,7 +265,11 @@ def _corrections(tests: Mapping[str, Any], one: Contrast) -> Sentence | None:
         ]
     parts.append(".")
     if one.has("pi0"):
-        parts += [" About ", one.number("pi0", percent), " of the features seem to have nothing."]
+        parts += [
+            " The p-values of all features together look as if about ",
+            one.number("pi0", percent),
+            " of the features did not differ between the two sides at all.",
+        ]
     return sentence(*parts)
 
 
@@ -272,7 +306,7 @@ def funnel(contrast: Contrast) -> list[tuple[Number, str, float]]:
         ("n_discovered", "discovered"),
         ("n_same_sign", "same way aside"),
         ("n_confirmed", "confirmed"),
-        ("n_confirmed_new_words", "… on new words"),
+        ("n_confirmed_new_words", "… where the edit is a word that the search had not seen"),
         ("n_tested_once", "… in the test texts"),
     ]
     total = contrast["n_tested"] or 1

@@ -235,6 +235,11 @@ OVER: dict[str, Any] = {
 """Summaries of the counts of all shuffles."""
 
 
+def is_paired(tests: Mapping[str, Any]) -> bool:
+    """True if the texts of the study are edits of originals."""
+    return bool(tests.get("paired", True))
+
+
 def contrasts(tests: Mapping[str, Any]) -> list[Contrast]:
     """The contrasts of tests.json, those of the plan's main questions first."""
     every = [Contrast(facts) for facts in tests["contrasts"]]
