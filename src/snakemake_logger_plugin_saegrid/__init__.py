@@ -104,7 +104,8 @@ class LogHandler(LogHandlerBase):
         if (event == LogEvent.JOB_INFO and not record.output) or hasattr(record, "saegrid_run"):
             return ""  # a target, which makes nothing and lists all that it asks for
         text = self.format(record)
-        is_chatter = event in SILENT or record.getMessage().startswith(CHATTER)
+        silent = SILENT - {LogEvent.GROUP_INFO}  # jobs that a cluster takes as one
+        is_chatter = event in silent or record.getMessage().startswith(CHATTER)
         return "" if text == "None" or (is_chatter and record.levelno < WARNING) else text
 
     def close(self) -> None:

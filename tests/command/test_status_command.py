@@ -18,8 +18,6 @@ from saegrid.progress.run import Failure, Run, Task
 from saegrid.stages import targets
 from saegrid.stages.standing import log_of
 
-NOW = time.time()
-
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
@@ -29,18 +27,19 @@ def folder(tmp_path, monkeypatch):
 
 
 def going():
+    now = time.time()
     one = Run(
         study="toy",
         page="results/toy/index.html",
-        began=NOW - 600,
+        began=now - 600,
         totals={"train_sae": 3, "encode": 3},
         whole={"items": 2, "train_sae": 3, "encode": 3},
         earlier={"train_sae": 300.0, "encode": 300.0},
     )
     log = Path("logs/toy/train_sae.log")
     log.write_text("step 10 of 90\nstep 20 of 90\n")
-    one.start(1, Task("train_sae", "L1R-8x", str(log), began=NOW - 60))
-    one.start(2, Task("train_sae", "L2R-8x", "logs/toy/no.log", began=NOW - 60))
+    one.start(1, Task("train_sae", "L1R-8x", str(log), began=now - 60))
+    one.start(2, Task("train_sae", "L2R-8x", "logs/toy/no.log", began=now - 60))
     one.fail(2, Failure(one.running[2], "saes.8x: no.\nMend it."))
     return one
 
@@ -76,7 +75,8 @@ def test_a_run_that_goes_on(folder, capsys):
 
 def test_a_log_of_an_earlier_job_is_not_the_present_ones(folder, capsys):
     one = going()
-    os.utime("logs/toy/train_sae.log", (NOW - 500, NOW - 500))
+    old = time.time() - 500
+    os.utime("logs/toy/train_sae.log", (old, old))
     record.write(one)
     assert "step 20" not in "\n".join(said(capsys)[1])
 
@@ -97,8 +97,9 @@ def test_a_run_that_was_killed_says_how_to_go_on(folder, capsys):
 
 @pytest.mark.parametrize(("age", "alive"), [(10, True), (1000, False)])
 def test_a_run_of_another_machine_lives_while_it_writes(age, alive):
-    content = {"ended": "", "host": f"not-{socket.gethostname()}", "pid": 1, "written": NOW - age}
-    assert record.is_alive(content, NOW) is alive
+    now = time.time()
+    content = {"ended": "", "host": f"not-{socket.gethostname()}", "pid": 1, "written": now - age}
+    assert record.is_alive(content, now) is alive
 
 
 def test_a_run_that_is_done_names_its_page(folder, capsys):

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from killing import AT_ONCE, WHOM, again, jobs, run_and_kill, wait_for_orphans
+from killing import AT_ONCE, WHOM, again, jobs, log_of, run_and_kill, wait_for_orphans
 from pipeline import TINY, checkout, command, planned, results
 
 STUDIES = {"tiny": TINY, "toy": ()}
@@ -94,7 +94,7 @@ def play(
     log = done.stdout + done.stderr
     (folder / "second.log").write_text(log)
     wait_for_orphans(killed.session, patience)
-    repeated = set(jobs(log).values())
+    repeated = set(jobs(log_of(folder)).values())
     problems = [f"run again: {job}" for job in sorted(killed.finished & repeated)]
     if done.returncode:
         problems.append(f"the second run ended with {done.returncode}: {log[-1500:]}")

@@ -148,7 +148,7 @@ def test_the_index_shows_each_corpus_beside_the_main_one(done, numbers):
     assert links == {f"headlines/cells/{name}/features.html" for name in CELLS}
     facts = dict(re.findall(r"<h3>(\w+)</h3>(.*?)</div>", text, re.S))
     assert list(facts) == [name for name, _ in CORPORA]
-    assert "replaced tokens" in facts["unseen"] and "kept with" not in facts["unseen"]
+    assert "tokens that edits replaced" in facts["unseen"] and "kept with" not in facts["unseen"]
     assert not re.search("masked|replaced|edit", facts["plain"])
 
 
