@@ -373,4 +373,7 @@ def test_unpaired_texts_have_no_originals_and_are_counted_from_the_whole(study):
     )
     grouped = Contrast(one | {"n_clusters": 30})
     assert "“politics”, in 30 groups that belong together. 51" in str(texts_of(tests, grouped))
+    scheme = "labels of whole originals move between originals with as many texts"
+    shuffled = Contrast(one | {"scheme": scheme})
+    assert "Under shuffling: labels of texts move between texts" in str(texts_of(tests, shuffled))
     assert "from 51 originals." in str(texts_of(tests | {"paired": True}, Contrast(one)))

@@ -214,8 +214,8 @@ class Probe:
         """(anchor, words, number) of what probes.json says."""
         rows = [
             ("n", "texts", count),
-            ("n_clusters", "originals (clusters)", count),
-            ("folds", "folds, grouped by original", general),
+            ("n_clusters", "groups of texts that belong together (clusters)", count),
+            ("folds", "folds, none of which divides such a group", general),
             ("chance", f"{self.metric} with labels shuffled", decimal),
             ("ceiling", f"highest {self.metric} that the label allows", decimal),
             ("quiver.without", "best of all methods without an SAE", decimal),

@@ -30,15 +30,15 @@ DISCOVERIES: dict[str, dict[str, Defined]] = {
             "effect", "effect", "rate_a - rate_b; of a graded label Spearman's rank correlation"
         ),
         "low": Defined(
-            "95 % interval from", "effect", "lower end of the effect's interval: originals are "
-            "drawn anew with all of their texts (cluster bootstrap)"),
+            "95 % interval from", "effect", "lower end of the effect's interval: texts that "
+            "belong together are drawn anew as one (cluster bootstrap)"),
         "high": Defined("to", "effect", "upper end of it"),
         "lift": Defined(
             "lift", "lift", "how many times as often it fires on side a: rate_a / rate_b, half a "
             "text added to each count"),
         "lift_low": Defined(
-            "95 % interval from", "lift", "lower end of the lift's interval: originals are drawn "
-            "anew with all of their texts (cluster bootstrap)"),
+            "95 % interval from", "lift", "lower end of the lift's interval: texts that belong "
+            "together are drawn anew as one (cluster bootstrap)"),
         "lift_high": Defined("to", "lift", "upper end of it"),
         "auroc": Defined(
             "AUROC", "auc", "chance that a text of side a has a larger activation than one of "
@@ -92,8 +92,8 @@ DISCOVERIES: dict[str, dict[str, Defined]] = {
             "independent"),
         "high_high": Defined("to", "share", "upper end of it"),
         "high_cluster_low": Defined(
-            "by originals from", "share", "the same by cluster bootstrap; none where no such text "
-            "has a high label"),
+            "by groups of texts from", "share", "the same by cluster bootstrap; none where no such "
+            "text has a high label"),
         "high_cluster_high": Defined("to", "share", "upper end of it"),
         "fires_given_high": Defined(
             "of texts with a high label it fires in", "share", "n_high_fires / texts with a high "

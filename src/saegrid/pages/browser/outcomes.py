@@ -135,7 +135,10 @@ def texts_of(tests: Mapping[str, Any], contrast: Contrast) -> Sentence:
             parts += ["; " if i else "", contrast.number(f"left_out.{reason}"), f" ({reason})"]
         parts.append(".")
     if contrast.get("scheme"):
-        parts.append(f" Under shuffling: {contrast['scheme'].rstrip('.')}.")
+        scheme = contrast["scheme"].rstrip(".")
+        if not is_paired(tests):
+            scheme = scheme.replace("whole originals", "texts").replace("originals", "texts")
+        parts.append(f" Under shuffling: {scheme}.")
     return sentence(*parts)
 
 
