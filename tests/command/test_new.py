@@ -291,11 +291,11 @@ def test_the_part_of_a_path_that_is_missing_is_named(work, capsys):
 
 
 def test_all_mistakes_are_said_at_once(work, capsys):
-    (work / "config/my.yaml").touch()
+    (work / "config/no.yaml").touch()
     words = ["new", "--model", "./modle", "--sae", "./config", "--texts", "no.csv"]
     assert main(words) == 1
     free, model, texts, sae = capsys.readouterr().err.splitlines()
-    assert "config/my.yaml is there already" in free
+    assert "config/no.yaml is there already" in free
     assert "this folder has no modle; it holds" in model and "Did you mean 'model'?" in model
     assert "the file no.csv is not there" in texts
     assert "there is no SAE of a format that is read in config" in sae

@@ -19,7 +19,7 @@ MISTAKES = (CheckpointError, ConfigError, CorpusError, OSError)
 
 
 def attempt(mistakes: list[str], call: Callable[[], T]) -> T | None:
-    """What a call returns; None where it fails of a mistake, whose lines are added to the list."""
+    """Call a function; None where it fails of a mistake, whose lines are added to the list."""
     try:
         return call()
     except MISTAKES as mistake:

@@ -42,7 +42,7 @@ class Block(NamedTuple):
 
     layers: list[int]
     position: str
-    """As a config writes it."""
+    """Position in the block, as a config writes it."""
     names: list[str]
     """Names of the SAEs."""
 

@@ -42,7 +42,7 @@ def model_of(place: Place, one: Seen) -> str:
 
 
 def _facts(path: Path) -> Any:
-    """What a JSON or YAML file holds; None of any other, and of one that is not there."""
+    """Read a JSON or YAML file; None of any other, and of one that is not there."""
     import yaml
 
     if path.suffix not in (".json", ".yaml", ".yml") or not path.is_file():

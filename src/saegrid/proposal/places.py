@@ -82,16 +82,16 @@ def missing(name: str) -> str:
     """A sentence about a path where nothing lies: its part that is missing, what is there instead,
     and a hint at the nearest name."""
     path = expanded(name)
-    there = next(folder for folder in path.parents if folder.exists())
-    if not there.is_dir():
-        return f"{there} is a file."
-    where = "this folder" if there == Path() else str(there)
-    names = sorted(one.name for one in there.iterdir() if not one.name.startswith("."))
-    return lacks(where, path.relative_to(there).parts[0], names)
+    above = next(folder for folder in path.parents if folder.exists())
+    if not above.is_dir():
+        return f"{above} is a file."
+    where = "this folder" if above == Path() else str(above)
+    names = sorted(one.name for one in above.iterdir() if not one.name.startswith("."))
+    return lacks(where, path.relative_to(above).parts[0], names)
 
 
 def missing_among(name: str, folder: str, files: Iterable[str]) -> str:
-    """The same of a folder among the files of a repository on the hub, of this name."""
+    """A sentence as of `missing`, about a folder among the files of a repository on the hub."""
     known, above = list(files), ""
     for part in folder.split("/"):
         within = {path.removeprefix(above).split("/")[0] for path in known}

@@ -108,7 +108,7 @@ def propose(asked: Request) -> Proposal:
 
 
 class Looks(NamedTuple):
-    """What was seen of a model, texts and SAEs."""
+    """Model, texts and SAEs as they were seen."""
 
     model: models.Seen
     files: Files

@@ -23,7 +23,7 @@ def pages(plan: Plan) -> list[str]:
 
 
 def opening(plan: Plan, since: float) -> str:
-    """What to open at the end of a run: the first page, and how many others were written since a
+    """A line for the end of a run: the page to open first, and how many others were written since a
     time (s, of 1970), those of cells among them; empty where the study has no page."""
     first = page(plan)
     every = Path(plan.root).rglob("*.html") if first else ()
