@@ -62,7 +62,7 @@ class Estimate(NamedTuple):
     root: str
     """Folder of the study."""
     warnings: Sequence[str] = ()
-    """Those of the notes without which the summary would mislead."""
+    """Notes without which the summary would mislead."""
 
     @property
     def total(self) -> Line:
