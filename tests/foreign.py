@@ -1,12 +1,16 @@
 """Tensors of SAEs in the layouts of other libraries, and the formulas of these in numpy."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 
 from checkpoints import write_safetensors
 
+ROOT = Path(__file__).parents[1]
 D, F = 8, 32
+VOCAB = 2100
 X = np.random.default_rng(11).normal(size=(200, D)) * 2
 
 
@@ -44,6 +48,19 @@ def topk(pre, k):
 def write_json(path, facts):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(facts))
+
+
+def write_model(folder, layers=20, d=D, tokenizer=True):
+    """The files of a Llama that are looked at: config, tokenizer, and weights of little meaning."""
+    facts = json.loads((ROOT / "resources/toy/model/config.json").read_text())
+    facts |= {"num_hidden_layers": layers, "hidden_size": d, "head_dim": d // 4}
+    write_json(folder / "config.json", facts)
+    tensors = {"model.embed_tokens.weight": (VOCAB, d), "model.norm.weight": (d,)}
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in tensors.items()}
+    write_safetensors(folder / "model.safetensors", tensors)
+    for name in ("tokenizer.json", "tokenizer_config.json") if tokenizer else ():
+        shutil.copy(ROOT / "resources/toy/model" / name, folder)
+    return folder
 
 
 def wide(values):

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+import foreign
 from saegrid.command import main
 from saegrid.config.check import resolve
+from saegrid.mistakes import all_mistakes
 
 ROOT = Path(__file__).parents[2]
 MODEL = str(ROOT / "resources/toy/model")
@@ -29,9 +31,14 @@ def texts(path, rows, **columns):
     return str(path)
 
 
-def config(capsys, *arguments):
-    assert main(["compare", *arguments, "--model", MODEL, "--config"]) == 0
-    return yaml.safe_load(capsys.readouterr().out)
+def config(capsys, *arguments, model=MODEL):
+    """The config that is printed, which has no mistakes."""
+    status = main(["compare", *arguments, "--model", model, "--config"])
+    out = capsys.readouterr()
+    assert status == 0, out.err
+    study = yaml.safe_load(out.out)
+    assert all_mistakes(study)[1] == []
+    return study
 
 
 def test_two_files_are_two_classes(tmp_path, capsys):
@@ -79,6 +86,58 @@ def test_a_mistake_is_one_sentence(arguments, sentence, tmp_path, capsys, monkey
     assert main(["compare", *arguments, "--model", MODEL]) == 1
     said = capsys.readouterr().err
     assert sentence in said and said.count("\n") == 1
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """A folder like the repository, with a model, SAEs of two formats and texts."""
+    (tmp_path / "Snakefile").touch()
+    (tmp_path / "workflow").mkdir()
+    foreign.write_model(tmp_path / "model")
+    for layer in (3, 9):
+        foreign.sparsify(tmp_path / f"sae/layers.{layer}")
+        foreign.gemma_scope(tmp_path / f"scope/layer_{layer}/width_16k/average_l0_71")
+    for name in ("one.csv", "two.csv"):
+        texts(tmp_path / name, ["a", "b"])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("sae", "more", "form", "path", "layers"),
+    [
+        ("sae", [], "sparsify", "sae/layers.{layer}", [9]),
+        ("sae/layers.{layer}", ["--layers", "3", "9"], "sparsify", "sae/layers.{layer}", [3, 9]),
+        ("sae/layers.3", [], "sparsify", "sae/layers.3", [3]),
+        ("scope", [], "gemma_scope", "scope/layer_{layer}/width_16k/average_l0_71", [9]),
+    ],
+)
+def test_an_sae_is_read_as_by_new(sae, more, form, path, layers, work, capsys):
+    study = config(capsys, "one.csv", "two.csv", "--sae", sae, *more, model="model")
+    expected = {"4x": {"source": "checkpoint", "format": form, "path": path}}
+    assert study["saes"] == expected
+    assert study["grid"] == [{"layers": layers, "positions": ["r"], "saes": ["4x"]}]
+    assert main(["new", "--model", "model", "--sae", sae, *more, "--texts", "one.csv"]) == 0
+    proposed = yaml.safe_load((work / "config/one.yaml").read_text())
+    assert (proposed["saes"], proposed["grid"]) == (study["saes"], study["grid"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentences"),
+    [
+        (["--sae", "sae", "--layers", "4"], ["sae has no SAE of the layers 4 at position r"]),
+        (["--layers", "40"], ["layers [40] are not in the model"]),
+        (["--sae", "scope/layer_3/width_65k/x"], ["scope/layer_3 has no width_65k; it holds"]),
+        (["--column", "x", "--tokenizer", "./x"], ["--column: 'x' is no", "there is nothing at"]),
+    ],
+)
+def test_no_config_with_a_mistake_is_printed(arguments, sentences, work, capsys):
+    files = ["one.csv", "two.csv", "--model", "model", "--config"]
+    assert main(["compare", *files, *arguments]) == 1
+    out = capsys.readouterr()
+    lines = out.err.splitlines()
+    assert out.out == "" and len(lines) == len(sentences)
+    assert all(one in line for one, line in zip(sentences, lines, strict=True))
 
 
 def test_help_and_unknown_commands(capsys):

@@ -10,6 +10,7 @@ import yaml
 
 import foreign
 from checkpoints import llama_scope, write_safetensors
+from foreign import write_model
 from loopback import COMMIT, serve, use
 from saegrid.command import COMMANDS, main
 from saegrid.config.check import resolve
@@ -17,20 +18,7 @@ from saegrid.mistakes import all_mistakes
 from saegrid.saes.formats import FORMATS
 
 ROOT = Path(__file__).parents[2]
-D, VOCAB = foreign.D, 2100
-
-
-def write_model(folder, layers=20, d=D, tokenizer=True):
-    """The files of a Llama that are looked at: config, tokenizer, and weights of little meaning."""
-    facts = json.loads((ROOT / "resources/toy/model/config.json").read_text())
-    facts |= {"num_hidden_layers": layers, "hidden_size": d, "head_dim": d // 4}
-    foreign.write_json(folder / "config.json", facts)
-    tensors = {"model.embed_tokens.weight": (VOCAB, d), "model.norm.weight": (d,)}
-    tensors = {name: np.zeros(shape, np.float32) for name, shape in tensors.items()}
-    write_safetensors(folder / "model.safetensors", tensors)
-    for name in ("tokenizer.json", "tokenizer_config.json") if tokenizer else ():
-        shutil.copy(ROOT / "resources/toy/model" / name, folder)
-    return folder
+D = foreign.D
 
 
 def write_scope(folder, *layers):
@@ -191,6 +179,54 @@ def test_layers_are_filled_in_where_names_allow_it(work, capsys):
     assert config["grid"] == [{"layers": [12, 15], "positions": ["r"], "saes": ["3x"]}]
 
 
+def write_lens(folder, block, model=None):
+    """An SAE of SAELens that reads hook_resid_pre, of a model of this name."""
+    from saegrid.base.words import Site
+    from saegrid.saes.formats.sae_lens import config, write_sae_lens
+
+    facts = config("standard", Site(block - 1, "R"), D, foreign.F)
+    facts["metadata"] = {"hook_name": f"blocks.{block}.hook_resid_pre", "model_name": model}
+    tensors = {k: v for k, v in foreign.tensors().items() if k != "threshold"}
+    write_sae_lens(folder, facts, tensors)
+
+
+def test_layers_that_are_asked_for_are_not_called_the_middle(work, capsys):
+    for block in (9, 12):
+        write_lens(work / f"lens/blocks.{block}", block)
+    _, said = written(capsys, sae="lens")
+    assert "layer 11, position r: of the layers 0 to 19, next to the middle" in said
+    _, said = written(capsys, "--layers", "8", sae="lens")
+    assert "layer 8, position r: of the layers 0 to 19, as asked" in said
+    assert "middle" not in said
+    assert ("hook blocks.9.hook_resid_pre (the residual stream that comes out of layer 8)") in said
+    _, said = written(capsys)
+    assert "of the layers 0 to 19, the one that has an SAE" in said
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        (None, "the SAE's files do not say which model it is of; its width fits model"),
+        ("some/Model", None),
+        ("pythia-70m", "warning: the SAE's files say that it is of the model pythia-70m, and"),
+    ],
+)
+def test_the_model_that_the_files_of_an_sae_name(named, said, work, capsys):
+    write_lens(work / "lens/one", 9, named)
+    _, out = written(capsys, sae="lens")
+    lines = [line for line in out.splitlines() if "SAE's files" in line]
+    assert len(lines) == (said is not None) and all(said in line for line in lines)
+
+
+def test_a_model_named_by_another_format_is_known(work, capsys):
+    foreign.MAKERS["qwen_scope"](work / "qwen")
+    path = work / "qwen/config.json"
+    facts = json.loads(path.read_text()) | {"base_model": "Qwen/Qwen3-8B"}
+    path.write_text(json.dumps(facts))
+    _, said = written(capsys, sae="qwen")
+    assert "it is of the model Qwen/Qwen3-8B, and the study has model" in said
+
+
 @pytest.mark.parametrize("inner", ["", "/checkpoints", "/checkpoints/final.safetensors"])
 def test_a_folder_too_low_is_no_matter(inner, work, capsys):
     write_model(work / "model", d=16)
@@ -245,6 +281,26 @@ def test_a_mistake_is_one_sentence(more, places, sentence, work, capsys):
     assert not (work / "config/my.yaml").exists()
 
 
+def test_the_part_of_a_path_that_is_missing_is_named(work, capsys):
+    foreign.gemma_scope(work / "google/scope/layer_3/width_16k/average_l0_71")
+    for start in ("google", "./google", str(work / "google")):
+        assert new(sae=f"{start}/scope/layer_3/width_65k/average_l0_72") == 1
+        said = capsys.readouterr().err
+        assert "scope/layer_3 has no width_65k; it holds width_16k. Did you mean" in said
+        assert said.count("\n") == 1 and "hub does not" not in said
+
+
+def test_all_mistakes_are_said_at_once(work, capsys):
+    (work / "config/no.yaml").touch()
+    words = ["new", "--model", "./modle", "--sae", "./config", "--texts", "no.csv"]
+    assert main(words) == 1
+    free, model, texts, sae = capsys.readouterr().err.splitlines()
+    assert "config/no.yaml is there already" in free
+    assert "this folder has no modle; it holds" in model and "Did you mean 'model'?" in model
+    assert "the file no.csv is not there" in texts
+    assert "there is no SAE of a format that is read in config" in sae
+
+
 def test_a_file_is_not_written_over(work, capsys):
     words = ["new", "--model", "model", "--sae", "sae", "--texts", "my.csv"]
     assert main(words) == 0 and main(words) == 1
@@ -295,6 +351,28 @@ def test_a_name_that_the_hub_does_not_have(work, capsys, monkeypatch):
         assert new(sae="some/where") == 1
     said = capsys.readouterr().err
     assert "some/where is no folder here, and the hub does not give it" in said
+    assert "this folder has no some; it holds" in said
+
+
+def test_a_name_like_one_that_was_fetched_before_is_named(work, capsys, monkeypatch):
+    (work / "own/models--openai-community--gpt2").mkdir(parents=True)
+    (work / "own/models--jbloom--GPT2-Small-SAEs-Reformatted").mkdir()
+    with serve(work / "hub") as hub:
+        use(hub, monkeypatch, work / "own")
+        assert new(model="gpt2x", sae="jbloom/GPT2-Small") == 1
+    model, sae = capsys.readouterr().err.splitlines()
+    assert "Did you mean 'gpt2'?" in model
+    assert "Did you mean 'jbloom/GPT2-Small-SAEs-Reformatted'?" in sae
+
+
+def test_a_folder_that_a_repository_lacks_is_named(work, capsys, monkeypatch):
+    with serve(work / "hub") as hub:
+        use(hub, monkeypatch, work / "own")
+        foreign.gemma_scope(hub.root / "some/scope/layer_3/width_16k/average_l0_71")
+        assert new(sae="some/scope/layer_3/width_65k/average_l0_71") == 1
+    assert (
+        "some/scope/layer_3 has no width_65k; it holds width_16k. Did you mean 'width_16k'?"
+    ) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("large", [False, True])

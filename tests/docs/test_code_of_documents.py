@@ -119,6 +119,17 @@ def test_commands_of_saegrid(place, words):
     parsed(resolve_name(f"saegrid.command.{module}:parser")(), words[2:], place)
 
 
+def test_the_examples_of_the_readme_are_those_of_the_guide_each_with_a_study_of_its_own():
+    examples = {
+        name: re.findall(r"^saegrid new .*$", texts()[name], re.M)
+        for name in ("README.md", "docs/own.md")
+    }
+    assert examples["README.md"] == examples["docs/own.md"]
+    names = [shlex.split(line)[-1] for line in examples["README.md"]]
+    assert all(" --name " in line for line in examples["README.md"])
+    assert len(names) == len(set(names)) == 4
+
+
 @pytest.mark.parametrize(("place", "words"), of_program("python", "python3"))
 def test_commands_of_python(place, words):
     if words[1] == "-m":

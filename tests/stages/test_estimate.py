@@ -305,8 +305,8 @@ def test_a_line_says_what_is_known_of_times():
     both = of_lines(known, unknown, cores=2).summary()
     assert f", at least {took} 2 cores by earlier jobs, 0 bytes" in both
     assert of_lines(unknown, free=5000).summary() == (
-        "Estimate: 1 job, 0 bytes to read, 0 bytes to write, 0 bytes of memory in the largest "
-        "job; 5 KB free on the disk."
+        "Estimate: 1 job, 0 bytes to read, 0 bytes to write, asks for up to 0 bytes of "
+        "memory in a job; 5 KB free on the disk."
     )
 
 

@@ -24,7 +24,7 @@ from saegrid.progress.run import Run
 from saegrid.stages import aside, settled, targets
 from saegrid.stages import names as naming
 from saegrid.stages.estimate import estimate
-from saegrid.stages.forecast import forecast, page, pages
+from saegrid.stages.forecast import forecast, opening, page
 from saegrid.stages.graph import Job, check, needs, template
 from saegrid.stages.plan import Plan
 from saegrid.stages.stage import NOTHING, At
@@ -355,9 +355,6 @@ def announce():
 def finish(success):
     """Say at the end of a run what came of it, and which pages there are to open."""
     texts = [*aside.lines(PLAN)] if success else []
-    new = [one for one in pages(PLAN, BEGAN) if one != page(PLAN)]
-    if success and new:
-        texts.append(f"New pages: {', '.join(new)}")
     if success and page(PLAN):
-        texts.append(f"Open {page(PLAN)}")
+        texts.append(opening(PLAN, BEGAN))
     logger.info("\n".join(texts), extra={"saegrid_end": success})

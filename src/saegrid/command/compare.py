@@ -15,24 +15,28 @@ from typing import Any
 import yaml
 
 from saegrid.base.errors import ConfigError
-from saegrid.config.models import Model as Settings
+from saegrid.base.io import write_text
+from saegrid.proposal import chosen, models, named, saes
+from saegrid.proposal.checked import attempt, check
 from saegrid.proposal.places import proper, repository
 from saegrid.proposal.texts import USUAL, kind_of_all, text_column
-from saegrid.stages.plan.model import Model
 from saegrid.text.corpora.look import check_file
-from saegrid.text.corpora.rows import CorpusError
 
 
 def parser() -> argparse.ArgumentParser:
     """The arguments of the command."""
     out = argparse.ArgumentParser(
         prog="saegrid compare",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         description=(
-            "Which SAE features tell two sets of texts apart? Half of the texts are searched, what "
-            "is found is confirmed on the other half, beside what shuffled labels give."
+            "Which SAE features tell two sets of texts apart? Half of the texts are searched,\n"
+            "what is found is confirmed on the other half, beside what shuffled labels give."
         ),
         epilog=(
-            "example: saegrid compare bait.csv factual.csv --model ${SAEGRID_DATA}/stories3M-hf"
+            "examples:\n"
+            "  saegrid compare bait.csv factual.csv --model ${SAEGRID_DATA}/stories3M-hf\n"
+            "  saegrid compare bait.csv factual.csv --model gpt2 "
+            "--sae jbloom/GPT2-Small-SAEs-Reformatted\n"
         ),
     )
     add = out.add_argument
@@ -42,16 +46,21 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--model", required=True, help="folder of a Hugging Face checkpoint, or its name on the hub"
     )
-    add("--revision", help="commit of the model on the hub")
+    add("--revision", help="commit of the model on the hub (default: the present one)")
     add(
         "--sae",
         default="train",
-        help="folder of a checkpoint, in which {layer} and {position} are filled in; train (the "
-        "default) trains one on the texts",
+        help="folder or file of SAEs, or a repository on the hub, and a folder in it, as of "
+        "`saegrid new`; train (the default) trains one on the texts",
     )
-    add("--format", default="sae_lens", help="format of the checkpoint (default: sae_lens)")
-    add("--layers", type=int, nargs="+", help="layers; by default the middle one")
-    add("--position", default="r", help="position in the block (default: r, the residual stream)")
+    add("--sae-revision", metavar="REVISION", help="commit of the SAE on the hub")
+    add("--format", metavar="NAME", help="format of the SAE, where it is not to be recognised")
+    add(
+        "--tokenizer", metavar="NAME", help="folder or name of the tokenizer, if the model has none"
+    )
+    add("--layers", type=int, nargs="+", help="layers (default: the middle one that has an SAE)")
+    add("--position", choices=[*"rbamhzni"], help="place in the block (default: r, the residual "
+        "stream, where there is an SAE)")  # fmt: skip
     add("--expansion", type=int, default=8, help="d_sae / d_model of a trained SAE (default: 8)")
     add("--k", type=int, default=16, help="active features a token of a trained SAE (default: 16)")
     add("--name", help="name of the study, its folder in results/")
@@ -64,19 +73,20 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; its exit status. A mistake is one sentence."""
     options = parser().parse_args(list(arguments))
-    try:
-        root = repository()
-        config = study(options)
-        text = HEAD + yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
-        if options.config:
-            print(text, end="")
-            return 0
-        path = root / "results" / f"{config['study']}.yaml"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except (ConfigError, CorpusError, OSError) as mistake:
-        print(f"saegrid compare: {mistake}", file=sys.stderr)
+    mistakes: list[str] = []
+    root = attempt(mistakes, repository)
+    config = root and attempt(mistakes, lambda: study(options, root))
+    if root is None or config is None:
+        for line in mistakes:
+            print(f"saegrid compare: {line}", file=sys.stderr)
         return 1
+    text = HEAD + yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
+    if options.config:
+        print(text, end="")
+        return 0
+    path = root / "results" / f"{config['study']}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    write_text(path, text)
     target = f"results/{config['study']}/findings.html"
     # Everything, since the page leads to those of the features.
     command = ["snakemake", "--cores", str(options.cores), "--configfile", str(path)]
@@ -90,8 +100,27 @@ def main(arguments: Sequence[str]) -> int:
 HEAD = "# Written by `saegrid compare`; may be changed and run with snakemake --configfile.\n"
 
 
-def study(options: argparse.Namespace) -> dict[str, Any]:
-    """The config of a comparison; ConfigError and CorpusError for what cannot be used."""
+def study(options: argparse.Namespace, root: Path) -> dict[str, Any]:
+    """The config of a comparison, which has no mistakes; an error of `MISTAKES` for what cannot be
+    used, with the lines of model and texts together."""
+    mistakes: list[str] = []
+    config = attempt(mistakes, lambda: of_texts(options))
+    look = attempt(
+        mistakes, lambda: models.look(options.model, root, options.revision, options.tokenizer)
+    )
+    if config is None or look is None:
+        raise ConfigError("\n".join(mistakes))
+    model = look[0]
+    numbers = models.arithmetic(model, models.memory())
+    config["model"] = models.section(model, numbers)
+    if numbers.memory_mb:
+        config["memory"] = {"capture": numbers.memory_mb}
+    put_saes(config, options, root, model)
+    return config
+
+
+def of_texts(options: argparse.Namespace) -> dict[str, Any]:
+    """The config as far as the texts decide it; its model, SAEs and grid are empty still."""
     files = [check_file(path).resolve() for path in options.files]
     if len(files) != (1 if options.by else 2):
         raise ConfigError(
@@ -111,22 +140,12 @@ def study(options: argparse.Namespace) -> dict[str, Any]:
         "columns": {"id": "auto", "text": column},
         **({"labels": labels} if labels else {}),
     }
-    model = {
-        "path": written_folder(options.model),
-        **({"revision": options.revision} if options.revision else {}),
-    }
     return {
         "study": name,
-        "model": model,
+        "model": {},
         "corpora": {"texts": {"role": "main", "source": source, "tokens": {"context": "all"}}},
-        "saes": {"sae": sae(options)},
-        "grid": [
-            {
-                "layers": options.layers or [middle(model)],
-                "positions": [options.position],
-                "saes": ["sae"],
-            }
-        ],
+        "saes": {},
+        "grid": [],
         "analyses": {
             "tests": {
                 "contrasts": ["label"],
@@ -140,29 +159,40 @@ def study(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def sae(options: argparse.Namespace) -> dict[str, Any]:
-    """The SAE of the comparison, trained on the texts or read from a checkpoint."""
+def put_saes(
+    config: dict[str, Any], options: argparse.Namespace, root: Path, model: models.Seen
+) -> None:
+    """Add SAEs and grid, and check the config; ConfigError and CheckpointError as of the check."""
     if options.sae == "train":
-        settings = {"k": options.k}
-        return {
-            "source": "train",
-            "recipe": "topk",
-            "expansion": options.expansion,
-            "corpus": "texts",
-            "settings": settings,
-        }
-    path = options.sae if "{" in options.sae else written_folder(options.sae)
-    return {"source": "checkpoint", "format": options.format, "path": path}
+        config["saes"] = {"sae": trained(options)}
+        layers = options.layers or [model.sizes.n_layers // 2]
+        config["grid"] = [grid(layers, options.position or "r", ["sae"])]
+        check(config, model, None)
+        return
+    place = saes.open_place(options.sae, root, options.sae_revision)
+    try:
+        position = options.position and options.position.upper()
+        choice = saes.choose(place, model.sizes, options.layers, position, options.format)
+        config["saes"] = chosen.sections(place, choice)
+        config["grid"] = [grid(*block) for block in chosen.blocks(choice, list(config["saes"]))]
+        check(config, model, (place, choice))
+        for line in named.described(place, choice, model):
+            print(f"saegrid compare: {line}", file=sys.stderr)
+    finally:
+        place.close()
 
 
-def written_folder(path: str) -> str:
-    """An absolute path where there is such a folder, else as it is."""
-    return str(Path(path).resolve()) if Path(path).is_dir() else path
+def grid(layers: Sequence[int], position: str, names: Sequence[str]) -> dict[str, Any]:
+    """A block of the grid."""
+    return {"layers": list(layers), "positions": [position], "saes": list(names)}
 
 
-def middle(model: dict[str, Any]) -> int:
-    """The middle layer of a model; ConfigError where its files do not say how many it has."""
-    sizes = Model(Settings(**model)).sizes
-    if sizes is None:
-        raise ConfigError("--layers must name the layers: the model's files are not here yet.")
-    return int(sizes.n_layers // 2)
+def trained(options: argparse.Namespace) -> dict[str, Any]:
+    """An SAE that is trained on the texts."""
+    return {
+        "source": "train",
+        "recipe": "topk",
+        "expansion": options.expansion,
+        "corpus": "texts",
+        "settings": {"k": options.k},
+    }

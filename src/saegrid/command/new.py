@@ -62,26 +62,33 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; its exit status. Mistakes are a sentence each."""
     options = parser().parse_args(list(arguments))
-    from saegrid.base.errors import CheckpointError, ConfigError
+    from saegrid.proposal.checked import attempt
     from saegrid.proposal.places import repository
     from saegrid.proposal.study import Request, propose
-    from saegrid.text.corpora.rows import CorpusError
 
-    try:
-        root = repository()
-        asked = Request(**{field: getattr(options, field) for field in Request._fields})
-        path = Path(options.out) if options.out else root / f"config/{asked.study}.yaml"
-        check_free(path, options.force)
-        proposal = propose(asked)
-        write(path, proposal)
-    except (CheckpointError, ConfigError, CorpusError, OSError) as mistake:
-        for line in str(mistake).splitlines():
-            print(f"saegrid new: {line}", file=sys.stderr)
-        return 1
+    mistakes: list[str] = []
+    root = attempt(mistakes, repository)
+    if root is None:
+        return say(mistakes)
+    asked = Request(**{field: getattr(options, field) for field in Request._fields})
+    path = Path(options.out) if options.out else root / f"config/{asked.study}.yaml"
+    attempt(mistakes, lambda: check_free(path, options.force))
+    proposal = attempt(mistakes, lambda: propose(asked))
+    if proposal is not None and not mistakes:
+        attempt(mistakes, lambda: write(path, proposal))
+    if proposal is None or mistakes:
+        return say(mistakes)
     for heading, lines in (("saw", proposal.seen), ("chose", proposal.chosen)):
         print(f"{heading}:", *(f"  {line}" for line in lines), sep="\n")
     say_next(path, root, proposal.config["study"])
     return 0
+
+
+def say(mistakes: Sequence[str]) -> int:
+    """Print mistakes, a line each; the exit status."""
+    for line in mistakes:
+        print(f"saegrid new: {line}", file=sys.stderr)
+    return 1
 
 
 def check_free(path: Path, force: bool) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from saegrid.base.words import Cell, Site
 from saegrid.config.checkpoints import fill_in
@@ -35,6 +35,25 @@ def sections(place: Place, choice: Choice) -> dict[str, dict[str, Any]]:
         )
         for one in choice.taken
     }
+
+
+class Block(NamedTuple):
+    """A block of the grid."""
+
+    layers: list[int]
+    position: str
+    """Position in the block, as a config writes it."""
+    names: list[str]
+    """Names of the SAEs."""
+
+
+def blocks(choice: Choice, names: Sequence[str]) -> list[Block]:
+    """The grid of the SAEs that are taken: one block of a single name, else one a site."""
+    sites = [one.site for one in choice.taken]
+    position = sites[0].position.lower()
+    if len(names) == 1:
+        return [Block([site.layer for site in sites], position, list(names))]
+    return [Block([s.layer], position, [name]) for s, name in zip(sites, names, strict=True)]
 
 
 def _section(place: Place, one: Seen, folder: str, file: str) -> dict[str, Any]:
@@ -81,9 +100,13 @@ def described(place: Place, choice: Choice) -> Iterator[str]:
     yield f"{place.name}: SAEs of the format {choice.format}, of {shown_sites(choice.sites)}"
     for one in choice.taken:
         kind = f"transcoder to {one.writes}" if one.writes else "SAE"
-        hook = one.facts.get("hook")
+        hook = str(one.facts.get("hook"))
         recipe = one.facts.get("architecture") or one.facts.get("gate") or ""
-        parts = [f"{kind} at {one.site}", f"hook {hook}", f"{one.d_in:,} channels"]
+        parts = [
+            f"{kind} at {one.site}",
+            f"hook {hook}{_stream(hook, one.site)}",
+            f"{one.d_in:,} channels",
+        ]
         parts += [f"{one.d_sae:,} features", str(recipe)]
         yield f"{one.listed.name or place.name}: {', '.join(part for part in parts if part)}"
         others = choice.others[after(one.site)]
@@ -93,3 +116,11 @@ def described(place: Place, choice: Choice) -> Iterator[str]:
                 f"  of {one.site} there are others, too: {', '.join(others[:6])}{more}; the "
                 f"narrowest is taken, and of several the one with L0 nearest to {CANONICAL_L0}"
             )
+
+
+def _stream(hook: str, site: Site) -> str:
+    """A clause about a hook of the stream before a block, which a config counts by the last."""
+    numbers = re.findall(r"(?<=\.)\d+(?=\.|$)", hook)
+    if site.position != "R" or numbers in ([], [str(site.layer)]):
+        return ""
+    return f" (the residual stream that comes out of layer {site.layer})"

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from saegrid.base.errors import ConfigError
+from saegrid.base.registry import nearest
 from saegrid.models.files import CONFIG, INDEX, WHOLE
 from saegrid.models.hub import TOKENIZER
+from saegrid.proposal.places import missing
 
 
 class Repository(NamedTuple):
@@ -34,11 +36,24 @@ def look_up(name: str, revision: str | None = None, kind: str = "model") -> Repo
     except Exception as problem:  # the client has no common class for its errors
         first = str(problem).strip().partition("\n")[0].rstrip(".")
         raise ConfigError(
-            f"{name} is no folder here, and the hub does not give it ({first}). Check the name and "
-            "the network, log in (hf auth login) for a gated one, or name a local folder."
+            f"{name} is no folder here, and the hub does not give it ({first}): {missing(name)}"
+            f"{_cached_like(name, kind)} Check the name and the network, log in (hf auth login) "
+            "for a gated one, or name a local folder."
         ) from problem
     files = {file.rfilename: file.size or 0 for file in info.siblings or []}
     return Repository(str(info.id), str(info.sha), files, kind)
+
+
+def _cached_like(name: str, kind: str) -> str:
+    """A hint at the nearest name among the repositories that were fetched before, or nothing."""
+    from huggingface_hub import constants
+
+    start = f"{kind}s--"
+    folders = Path(constants.HF_HUB_CACHE).glob(f"{start}*")
+    known = [folder.name.removeprefix(start).replace("--", "/") for folder in folders]
+    ends = {one.rpartition("/")[2]: one for one in known}
+    near = nearest(name, known) or nearest(name.rpartition("/")[2], sorted(ends))
+    return near and f"{near} It was fetched from the hub before."
 
 
 def fetch(repository: Repository, files: Iterable[str]) -> Path:

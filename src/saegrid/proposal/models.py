@@ -14,7 +14,7 @@ from saegrid.models.files import CONFIG, check_config, model_files
 from saegrid.models.hub import TOKENIZER
 from saegrid.models.memory import needed
 from saegrid.proposal.hub import describing, fetch, look_up
-from saegrid.proposal.places import expanded, is_local, written
+from saegrid.proposal.places import expanded, is_local, missing, written
 from saegrid.text import older, tokenizer
 
 SHARE = 0.6
@@ -83,7 +83,9 @@ def look(
         remarks += remark
         path, commit = written(name, root), None
     elif name.count("/") > 1:
-        raise ConfigError(f"--model: {name} is no folder; a name on the hub is owner/name.")
+        raise ConfigError(
+            f"--model: {name} is no folder: {missing(name)} A name on the hub is owner/name."
+        )
     else:
         repository = look_up(name, revision)
         folder = fetch(repository, describing(repository))

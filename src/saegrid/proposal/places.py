@@ -2,16 +2,21 @@
 
 import os
 import re
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from saegrid.base.errors import ConfigError
 from saegrid.base.paths import PathError, expand
+from saegrid.base.registry import nearest
+from saegrid.saes.listing import natural
 
 MOST = 50_000
 """Files of a folder that are listed at most."""
 DEPTH = 6
 """Folders below a folder in which files are looked for."""
+FEW = 8
+"""Names that a message lists."""
 ON_HUB = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)*")
 """A name of a repository on the hub, and a folder in it; a few old ones have no owner."""
 
@@ -65,8 +70,43 @@ def is_local(name: str) -> bool:
         return True
     looks_local = name.startswith((".", "/", "~", "$")) or not ON_HUB.fullmatch(name)
     if looks_local:
-        raise ConfigError(f"there is nothing at {name}: name a folder, or owner/name on the hub.")
+        raise ConfigError(
+            f"there is nothing at {name}: {missing(name)} Name a folder, or owner/name on the hub."
+        )
+    if name.count("/") > 1 and expanded(name).parents[-3].exists():
+        raise ConfigError(f"there is nothing at {name}: {missing(name)}")
     return False
+
+
+def missing(name: str) -> str:
+    """A sentence about a path where nothing lies: its part that is missing, what is there instead,
+    and a hint at the nearest name."""
+    path = expanded(name)
+    above = next(folder for folder in path.parents if folder.exists())
+    if not above.is_dir():
+        return f"{above} is a file."
+    where = "this folder" if above == Path() else str(above)
+    names = sorted(one.name for one in above.iterdir() if not one.name.startswith("."))
+    return lacks(where, path.relative_to(above).parts[0], names)
+
+
+def missing_among(name: str, folder: str, files: Iterable[str]) -> str:
+    """A sentence as of `missing`, about a folder among the files of a repository on the hub."""
+    known, above = list(files), ""
+    for part in folder.split("/"):
+        within = {path.removeprefix(above).split("/")[0] for path in known}
+        if part not in within:
+            return lacks(f"{name}/{above}".rstrip("/"), part, within)
+        above += f"{part}/"
+        known = [path for path in known if path.startswith(above)]
+    return lacks(name, folder, ())
+
+
+def lacks(where: str, part: str, names: Collection[str]) -> str:
+    """A sentence: a place has no such part; what it holds, and the nearest name."""
+    known = sorted(names, key=natural)
+    shown = ", ".join(known[:FEW]) + ", ..." * (len(known) > FEW)
+    return f"{where} has no {part}; it holds {shown or 'nothing'}.{nearest(part, known)}"
 
 
 class Folder(NamedTuple):

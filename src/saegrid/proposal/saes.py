@@ -17,7 +17,7 @@ from saegrid.base.tensors import hollow
 from saegrid.base.words import Site
 from saegrid.models import Sizes
 from saegrid.proposal.hub import Repository, look_up
-from saegrid.proposal.places import expanded, is_local, listed, written
+from saegrid.proposal.places import expanded, is_local, listed, missing_among, written
 from saegrid.saes.checkpoint import Reading
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.heads import copy_head
@@ -59,12 +59,15 @@ class Place:
     repository: Repository | None = None
     remarks: list[str] = field(default_factory=list)
     stack: ExitStack = field(default_factory=ExitStack)
+    copies: dict[Listed, Path] = field(default_factory=dict)
 
     def local(self, one: Listed) -> Path:
         """The folder of a checkpoint; of one on the hub a copy with the heads of its files."""
         if self.repository is None:
             assert self.folder is not None
             return self.folder / one.folder
+        if one in self.copies:
+            return self.copies[one]
         copies = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         target = copies / (one.folder or self.above.split("/")[-1])
         form = pick(FORMATS, one.format, "format")
@@ -73,6 +76,7 @@ class Place:
         for name in (*wanted, *more):
             path = f"{one.folder}/{name}".lstrip("/")
             copy_head(self.repository.name, path, self.repository.commit, target / name)
+        self.copies[one] = target
         return target
 
     def close(self) -> None:
@@ -96,10 +100,13 @@ def open_place(name: str, root: Path, revision: str | None = None) -> Place:
         return Place(written(name, root), folder.resolve().as_posix(), listed(folder).files, folder)
     parts = name.split("/")
     repository, folder = look_up("/".join(parts[:2]), revision), "/".join(parts[2:])
-    files = [path for path in repository.files if path.startswith(folder)]
+    files = [
+        path for path in repository.files if f"{path}/".startswith(f"{folder}/" * bool(folder))
+    ]
     remark = f"{repository.name} on the hub, at its commit {repository.commit[:12]}"
     if not files:
-        raise ConfigError(f"--sae: {repository.name} has no folder {folder}.")
+        why = missing_among(repository.name, folder, repository.files)
+        raise ConfigError(f"--sae: there is no folder {folder} on the hub: {why}")
     return Place(repository.name, repository.name, files, None, repository, [remark])
 
 

@@ -7,14 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from saegrid.base.errors import ConfigError
-from saegrid.config.check import cells
-from saegrid.config.models import CheckpointSae
 from saegrid.evidence import USUAL
-from saegrid.mistakes import all_mistakes
-from saegrid.mistakes.model import model_mistakes
-from saegrid.mistakes.saes import checkpoint_problem
-from saegrid.proposal import chosen, models, saes, texts
-from saegrid.proposal.corpora import find_texts
+from saegrid.proposal import chosen, models, named, saes, texts
+from saegrid.proposal.checked import attempt, check
+from saegrid.proposal.corpora import Files, find_texts
 from saegrid.proposal.places import proper, repository
 
 MOST_TOKENS = 200_000
@@ -90,30 +86,71 @@ def propose(asked: Request) -> Proposal:
         ConfigError, CheckpointError, CorpusError: something does not fit; one sentence for each
             mistake.
     """
-    root = repository()
-    model, seen = models.look(asked.model, root, asked.revision, asked.tokenizer)
-    seen += models.described(model)
-    files = find_texts(asked.texts, root)
-    one = texts.look(files.paths, asked.column)
-    seen += [*files.remarks, *texts.described(one)]
+    looks, seen = _look(asked)
+    model, one = looks.model, looks.texts
     draft = Draft(asked.study)
     _put_model(draft, model)
-    _put_texts(draft, model, one, files.source(one), trained=asked.sae is None)
-    if asked.sae is None:
+    _put_texts(draft, model, one, looks.files.source(one), trained=looks.saes is None)
+    if looks.saes is None:
         _put_trained(draft, model, asked)
-        _check(draft, model, None)
+        check(draft.config, model, None)
     else:
-        place = saes.open_place(asked.sae, root, asked.sae_revision)
+        place, choice = looks.saes
         try:
-            position = asked.position and asked.position.upper()
-            choice = saes.choose(place, model.sizes, asked.layers, position, asked.format)
             seen += [*place.remarks, *chosen.described(place, choice)]
-            _put_saes(draft, model, place, choice)
-            _check(draft, model, (place, choice))
+            _put_saes(draft, model, place, choice, asked)
+            check(draft.config, model, looks.saes)
+            seen += named.described(place, choice, model)
         finally:
             place.close()
     _put_analyses(draft, one)
     return Proposal(draft.config, draft.whys, seen, draft.chosen)
+
+
+class Looks(NamedTuple):
+    """Model, texts and SAEs as they were seen."""
+
+    model: models.Seen
+    files: Files
+    texts: texts.Texts
+    saes: tuple[saes.Place, saes.Choice] | None
+    """Closed by whoever asked for them; None: none are asked for."""
+
+
+def _look(asked: Request) -> tuple[Looks, list[str]]:
+    """Look at all three, and describe model and texts; ConfigError with the mistakes of all."""
+    root, mistakes = repository(), list[str]()
+    model = attempt(
+        mistakes, lambda: models.look(asked.model, root, asked.revision, asked.tokenizer)
+    )
+    files = attempt(mistakes, lambda: find_texts(asked.texts, root))
+    one = files and attempt(mistakes, lambda: texts.look(files.paths, asked.column))
+    both = attempt(mistakes, lambda: _look_at_saes(asked, root, model and model[0]))
+    if mistakes or model is None or files is None or one is None:
+        if both:
+            both[0].close()
+        raise ConfigError("\n".join(mistakes))
+    lines = [*model[1], *models.described(model[0]), *files.remarks, *texts.described(one)]
+    return Looks(model[0], files, one, both), lines
+
+
+def _look_at_saes(
+    asked: Request, root: Path, model: models.Seen | None
+) -> tuple[saes.Place, saes.Choice] | None:
+    """The SAEs; without a model it is only seen whether there are some."""
+    if asked.sae is None:
+        return None
+    place = saes.open_place(asked.sae, root, asked.sae_revision)
+    try:
+        if model is None:
+            saes.candidates(place, asked.format)
+            place.close()
+            return None
+        position = asked.position and asked.position.upper()
+        return place, saes.choose(place, model.sizes, asked.layers, position, asked.format)
+    except BaseException:
+        place.close()
+        raise
 
 
 def _put_model(draft: Draft, model: models.Seen) -> None:
@@ -173,7 +210,7 @@ def _put_trained(draft: Draft, model: models.Seen, asked: Request) -> None:
         "no SAE is named (--sae): a TopK SAE of 8 x d_model features is trained on these texts. "
         "Few texts teach it little; a published SAE of this model knows more",
     )  # fmt: skip
-    _put_grid(draft, model, layers, position, ["8x"], asked.layers is None)
+    _put_grid(draft, model, layers, position, ["8x"], _reason(asked))
 
 
 def _put_grid(
@@ -182,10 +219,9 @@ def _put_grid(
     layers: Sequence[int],
     position: str,
     names: Sequence[str],
-    middle: bool,
+    reason: str,
 ) -> None:
-    n_layers = model.sizes.n_layers
-    why = f"of the layers 0 to {n_layers - 1}" + (", next to the middle" if middle else "")
+    why = f"of the layers 0 to {model.sizes.n_layers - 1}, {reason}"
     block = {"layers": list(layers), "positions": [position], "saes": list(names)}
     draft.config.setdefault("grid", []).append(block)
     draft.whys["grid"] = f"{why}; each layer, position and SAE is a cell with pages of its own"
@@ -193,20 +229,24 @@ def _put_grid(
     draft.chosen.append(f"layer{'s' * (len(layers) > 1)} {shown}, position {position}: {why}")
 
 
-def _put_saes(draft: Draft, model: models.Seen, place: saes.Place, choice: saes.Choice) -> None:
-    named = chosen.sections(place, choice)
-    for name, section in named.items():
+def _reason(asked: Request, sites: int = 2) -> str:
+    """Why a layer is taken; `sites`: those that have an SAE."""
+    if asked.layers:
+        return "as asked"
+    return "next to the middle" if sites > 1 else "the one that has an SAE"
+
+
+def _put_saes(
+    draft: Draft, model: models.Seen, place: saes.Place, choice: saes.Choice, asked: Request
+) -> None:
+    sections = chosen.sections(place, choice)
+    for name, section in sections.items():
         # No dot may stand in the key of a reason.
         draft.config.setdefault("saes", {})[name] = section
         draft.whys[f"saes.{name}"] = f"{choice.format}: {place.name}, read where it lies"
-    sites = [one.site for one in choice.taken]
-    position, middle = sites[0].position.lower(), len(sites) == 1 and len(choice.sites) > 1
-    if len(named) == 1:
-        layers = [site.layer for site in sites]
-        _put_grid(draft, model, layers, position, list(named), middle)
-        return
-    for site, name in zip(sites, named, strict=True):
-        _put_grid(draft, model, [site.layer], position, [name], False)
+    reason = _reason(asked, len(choice.sites))
+    for block in chosen.blocks(choice, list(sections)):
+        _put_grid(draft, model, *block, reason)
 
 
 def _put_analyses(draft: Draft, one: texts.Texts) -> None:
@@ -237,22 +277,3 @@ def _put_analyses(draft: Draft, one: texts.Texts) -> None:
     kinds = {} if one.is_paired else {"contrasts": ["label"]}
     said = f"{said}; half of the texts are searched, the others confirm" if parts else said
     draft.put("analyses.tests", {**kinds, **label, **parts}, said, f"tests: {said}")
-
-
-def _check(draft: Draft, model: models.Seen, taken: tuple[saes.Place, saes.Choice] | None) -> None:
-    """ConfigError with all mistakes of the config, a sentence each; nothing is fetched for it."""
-    study, problems = all_mistakes(draft.config)
-    sentences = [problem.text for problem in problems]
-    if not problems and model.revision is not None:
-        sentences += [one.text for one in model_mistakes(study, model.facts)]
-    if not problems and taken is not None:
-        place, choice = taken
-        by_site = {str(one.site): one for one in choice.taken}
-        for cell in cells(study):
-            one, section = by_site[str(cell.site)], study.saes[cell.sae]
-            assert isinstance(section, CheckpointSae)
-            local = section.model_copy(update={"path": str(place.local(one.listed)), "repo": None})
-            _, problem = checkpoint_problem(cell.sae, local, cell, model.facts)
-            sentences += [f"--sae: {problem}"] if problem else []
-    if sentences:
-        raise ConfigError("\n".join(dict.fromkeys(sentences)))

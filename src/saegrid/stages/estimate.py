@@ -90,8 +90,8 @@ class Estimate(NamedTuple):
         )
         line = (
             f"Estimate: {pluralize(total.jobs, 'job')}, {time}{format_size(total.read)} to read, "
-            f"{format_size(total.write)} to write, {format_size(total.memory)} of memory in the "
-            f"largest job; {format_size(self.free)} free on the disk."
+            f"{format_size(total.write)} to write, asks for up to {format_size(total.memory)} "
+            f"of memory in a job; {format_size(self.free)} free on the disk."
         )
         return "\n".join([line, *self.warnings])
 

@@ -16,14 +16,20 @@ def page(plan: Plan) -> str:
     return next(iter(pages(plan)), "")
 
 
-def pages(plan: Plan, since: float = 0.0) -> list[str]:
-    """Paths of the pages of a study, but those of single cells, written since a time (s, of 1970):
-    the index first, then by name."""
-    recent = []
-    for path in Path(plan.root).glob("*.html"):
-        if path.stat().st_mtime >= since:
-            recent.append(path)
-    return [str(path) for path in sorted(recent, key=lambda p: (p.stem != "index", p.name))]
+def pages(plan: Plan) -> list[str]:
+    """Paths of the pages of a study, but those of single cells: the index first, then by name."""
+    every = Path(plan.root).glob("*.html")
+    return [str(path) for path in sorted(every, key=lambda p: (p.stem != "index", p.name))]
+
+
+def opening(plan: Plan, since: float) -> str:
+    """A line for the end of a run: the page to open first, and how many others were written since a
+    time (s, of 1970), those of cells among them; empty where the study has no page."""
+    first = page(plan)
+    every = Path(plan.root).rglob("*.html") if first else ()
+    n = sum(str(path) != first and path.stat().st_mtime >= since for path in every)
+    others = f" ({n:,} other new page{'s' * (n > 1)})" if n else ""
+    return f"Open {first}{others}" if first else ""
 
 
 def forecast(
