@@ -173,6 +173,6 @@ def test_150_cells_are_a_few_dozen_submissions(clean, humor):
     several = {"saes": 10, "encoders": 25, "cells": 10, "pages": 10}
     # The map and the index are each a study's last jobs.
     assert groups == {"corpus": 1, **several, "study": 2}
-    assert alone == {"all": 1, "verify_checkpoint": 1, "capture": 1}
+    assert alone == {"verify_checkpoint": 1, "capture": 1}
     # No job of a cell is in two groups, and none is left out.
     assert len(set(re.findall(r"^    rule encode:\n(?:.*\n)*?.*\bjobid: (\d+)", text, re.M))) == 150

@@ -168,7 +168,7 @@ def test_jobs_that_fail_are_retried_with_more(cluster, done):
     assert (first["MinMemoryNode"], second["MinMemoryNode"]) == ("8000M", "16000M")
     assert (first["TimeLimit"], second["TimeLimit"]) == ("01:10:00", "02:20:00")
     assert {facts[job]["NumCPUs"] for job in jobs} == {"1"}
-    assert "too little memory" in done.said
+    assert "too little memory" in done.said, done.said
 
 
 def test_only_capture_and_encode_run_on_gpu_nodes(cluster, done):
