@@ -106,9 +106,9 @@ def _search(study: Any, options: argparse.Namespace) -> None:
         queries(options.texts, options.without, options.by),
         study.searched(options.cells),
     )
-    there, planned = len(cells.places), study.n_planned
-    if not options.cells and there < planned:
-        _say(f"search: {there} of {planned} cells are there; the study is not finished.")
+    n, planned = len(cells.places), study.n_planned
+    if not options.cells and n < planned:
+        _say(f"search: {n} of {planned} cells are there; the study is not finished.")
     tokens = None
     if asked[0].by == "word":
         if options.index:
@@ -152,7 +152,7 @@ NO_WORDS = (
     "words -: no examples and no page, as of a feature that fires outside of the kept edits or "
     "texts alone."
 )
-"""What stands below a table with a feature that has no words."""
+"""The line below a table with a feature that has no words."""
 
 
 def _print(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
