@@ -3,8 +3,10 @@
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from saegrid.progress import record
+from saegrid.progress.folder import config_files, coordinators, unlocking
 
 NO_YAML = "Config file is not valid JSON or YAML"
 
@@ -30,26 +32,18 @@ def locked(text: str, study: str) -> str:
             "has ended; "
             f"`saegrid status --study {study}` says how far it is."
         )
+    others = coordinators(Path.cwd())
+    if others:
+        return (
+            "Directory cannot be locked: another run is starting or goes on in this folder "
+            f"(process {', '.join(map(str, others))}). Wait until it has ended."
+        )
     return (
         "Directory cannot be locked: a run that was killed has left its lock, or one of another "
-        f"study goes on. The last run of {study} ({where}) has ended. If none goes on here, "
-        "`snakemake --unlock` with the same --configfile removes the lock; then give the command "
+        f"machine goes on. The last run of {study} ({where}) has ended. If none goes on here, "
+        f"`{unlocking(config_files(sys.argv[1:]))}` removes the lock; then give the command "
         "again. What is done stays."
     )
-
-
-def config_files(arguments: Sequence[str]) -> list[str]:
-    """The paths behind --configfile among the arguments of a command."""
-    paths: list[str] = []
-    is_path = False
-    for word in arguments:
-        option, equals, value = word.partition("=")
-        if word.startswith("-"):
-            is_path = option in ("--configfile", "--configfiles")
-            paths += [value] * (is_path and bool(equals))
-        elif is_path:
-            paths.append(word)
-    return paths
 
 
 def no_yaml(paths: Sequence[str]) -> list[str]:

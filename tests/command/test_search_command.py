@@ -1,5 +1,6 @@
 """saegrid search: its output, its page, its help, its mistakes, and that a word needs no torch."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from saegrid.command import main
-from saegrid.command.search import parser
+from saegrid.command.search import _print, parser
 from searching import TEXTS, write_study
 
 ROOT = Path(__file__).parents[2]
@@ -126,6 +127,33 @@ def test_studies_that_cannot_be_searched(search, results):
     (results / "empty/config.json").write_text('{"corpora": {"plain": {"role": "main"}}}')
     said = search("dog", study="empty", status=1).err
     assert "Study empty has no cells on corpus plain" in said and said.count("\n") == 1
+
+
+def test_a_study_that_is_not_finished(search, results):
+    """Four cells of the grid, of which two are there: L1R-a stands in both blocks."""
+    path = results / "small/config.json"
+    before = path.read_text()
+    blocks = [
+        {"layers": [1], "positions": ["r"], "saes": ["a", "elsewhere"]},
+        {"layers": [1, 2], "positions": ["R", "a"], "saes": ["a"]},
+    ]
+    config = json.loads(before)
+    for content in ({"grid": blocks}, {"grid": "mine", "grids": {"mine": blocks}}):
+        path.write_text(json.dumps({**config, "saes": {"a": {}}, **content}))
+        said = search("dog")
+        assert said.err == "search: 2 of 4 cells are there; the study is not finished.\n"
+        assert not search("dog", "--cells", "L1R-a").err
+    path.write_text(before)
+    assert not search("dog").err
+
+
+def test_a_feature_without_words_is_explained(capsys):
+    row = {"cell": "L1R-a", "feature": 1, "score": 0.5, "words": "dog"}
+    _print([row], ("cell", "feature", "score", "words"))
+    assert "no page" not in capsys.readouterr().out
+    _print([row, {**row, "words": None}], ("cell", "feature", "score", "words"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split()[-1] == "-" and lines[3].startswith("  words -: no examples and no page")
 
 
 def test_the_page_on_search_names_every_option():

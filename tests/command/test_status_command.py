@@ -81,7 +81,8 @@ def test_a_log_of_an_earlier_job_is_not_the_present_ones(folder, capsys):
     assert "step 20" not in "\n".join(said(capsys)[1])
 
 
-def test_a_run_that_was_killed_says_how_to_go_on(folder, capsys):
+def test_a_run_that_was_killed_says_how_to_go_on(folder, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["snakemake", "--cores", "1"])
     record.write(going())
     path = record.place("toy")
     process = subprocess.Popen([sys.executable, "-c", ""])
@@ -91,8 +92,51 @@ def test_a_run_that_was_killed_says_how_to_go_on(folder, capsys):
     (folder / ".snakemake/locks/0.input.lock").touch()
     _, lines = said(capsys)
     assert lines[0].startswith("toy: killed, last seen")
-    assert "snakemake --unlock" in " ".join(lines[-4:])
+    assert "`snakemake --unlock` removes the lock" in " ".join(lines[-4:])
     assert "Running" not in "\n".join(lines[1:3])
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "configs": ["a.yaml", "b c.yaml"]}))
+    assert "unlock --configfile a.yaml 'b c.yaml'` removes" in " ".join(said(capsys)[1])
+    del content["configs"]  # a record of an earlier version
+    path.write_text(json.dumps(content))
+    assert "--unlock` with the same --configfile removes" in " ".join(said(capsys)[1])
+
+
+@pytest.fixture
+def starting(folder):
+    """A process that looks like a snakemake that has only begun, in the folder."""
+    script = folder / "bin/snakemake"
+    script.parent.mkdir()
+    script.write_text("import time\nprint('here', flush=True)\ntime.sleep(60)\n")
+    command = [sys.executable, str(script), "--cores", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="no /proc: no process is known")
+def test_a_run_that_is_starting(folder, starting, capsys):
+    words = f"A run is starting here (process {starting.pid})."
+    status, lines = said(capsys, "--study", "toy")
+    assert (status, lines) == (0, ["toy: no run has left a record here yet.", words])
+    record.write(going(), "stopped")
+    (folder / ".snakemake/locks").mkdir(parents=True)
+    (folder / ".snakemake/locks/0.input.lock").touch()
+    status, lines = said(capsys, "--study", "toy")
+    assert lines[0].startswith("toy: stopped") and lines[-1] == words
+    path = record.place("toy")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "ended": "", "written": 0}))
+    assert words in " ".join(said(capsys)[1]) and "unlock" not in " ".join(said(capsys)[1])
+    content = {**json.loads(path.read_text()), "ended": "", "pid": starting.pid}
+    Path("logs/other").mkdir()
+    record.place("other").write_text(json.dumps(content))
+    known = f"A run of other goes on here (process {starting.pid})."
+    assert said(capsys, "--study", "toy")[1][-1] == known
+    record.place("other").write_text(json.dumps({**content, "written": 0}))
+    silent = f"Its process {starting.pid} is still there, and writes nothing."
+    assert said(capsys, "--study", "other")[1][-1] == silent
 
 
 @pytest.mark.parametrize(("age", "alive"), [(10, True), (1000, False)])

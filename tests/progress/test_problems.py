@@ -21,12 +21,12 @@ def test_a_lock_of_a_run_that_goes_on_and_of_one_that_does_not(tmp_path, monkeyp
     assert "another run of toy goes on" in problems.plain(LOCKED, "LockException", "toy")
     path = record.place("toy")
     path.write_text(json.dumps({**json.loads(path.read_text()), "ended": "stopped"}))
-    assert "snakemake --unlock" in problems.plain(LOCKED, "LockException", "toy")
-
-
-def test_the_configs_of_a_command():
-    words = ["--configfile", "a.yaml", "b.yaml", "--config", "k=v", "--configfile=c.yaml", "-n"]
-    assert problems.config_files(words) == ["a.yaml", "b.yaml", "c.yaml"]
+    monkeypatch.setattr("sys.argv", ["snakemake", "--cores", "1", "--configfile", "my own.yaml"])
+    said = problems.plain(LOCKED, "LockException", "toy")
+    assert "`snakemake --unlock --configfile 'my own.yaml'`" in said
+    monkeypatch.setattr(problems, "coordinators", lambda folder: [12, 15])
+    said = problems.plain(LOCKED, "LockException", "toy")
+    assert "(process 12, 15)" in said and "--unlock" not in said
 
 
 def test_a_config_that_is_no_yaml_is_named_with_its_line(tmp_path, monkeypatch):

@@ -82,10 +82,10 @@ def test_without_earlier_jobs_the_first_one_counts():
     assert one.usual("a") == 7.0
 
 
-def test_nothing_is_forecast_of_mostly_unknown_stages():
-    one = run(totals={"a": 2, "b": 3}, earlier={"a": 100.0})
+def test_what_is_known_is_the_least_that_is_left():
+    one = run(totals={"a": 2, "b": 30}, earlier={})
     assert one.left(1000.0) is None
-    one.totals["b"] = 2
+    one.earlier["a"] = 100.0
     assert one.left(1000.0) == Left(200.0, True, False)
     assert forecast(one.left(1000.0)) == "at least 3 min left"
 
@@ -103,7 +103,8 @@ def test_a_failed_job_is_not_left_and_what_waits_for_it_may_not_run():
 def test_a_forecast_of_little_is_said_as_such():
     assert forecast(None) == "time left unknown"
     assert forecast(Left(20.0, False, False)) == "under a minute left"
-    assert forecast(Left(20.0, True, False)) == "time left unknown"
+    assert forecast(Left(20.0, True, False)) == "at least 20 s left"
+    assert forecast(Left(0.0, True, False)) == "at least 1 s left"
     assert forecast(Left(6000.0, True, True)) == "time left unknown"
 
 

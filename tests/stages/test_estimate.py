@@ -304,6 +304,8 @@ def test_a_line_says_what_is_known_of_times():
     assert f", about {took} 1 core by earlier jobs, 0 bytes" in of_lines(known).summary()
     both = of_lines(known, unknown, cores=2).summary()
     assert f", at least {took} 2 cores by earlier jobs, 0 bytes" in both
+    most = of_lines(known, unknown, unknown).summary()
+    assert ", 1 of 3 stages have times of earlier jobs, 0 bytes" in most and took not in most
     assert of_lines(unknown, free=5000).summary() == (
         "Estimate: 1 job, 0 bytes to read, 0 bytes to write, asks for up to 0 bytes of "
         "memory in a job; 5 KB free on the disk."

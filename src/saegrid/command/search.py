@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         ),
         epilog=(
             'examples: saegrid search dog --study toy; saegrid search "The dog barks." '
-            '--without "The cat purrs." --page out.html'
+            '--without "The cat purrs." --study toy --page out.html'
         ),
     )
     add = out.add_argument
@@ -42,7 +42,13 @@ def parser() -> argparse.ArgumentParser:
     add("--corpus", help="corpus of the study (default: the main one)")
     add("--cells", nargs="+", metavar="CELL", help="cells such as L15R-32x (default: all)")
     add("--by", choices=("word", "prompt"), help="how texts are searched, where the usual is wrong")
-    add("--top", type=int, default=TOP, metavar="N", help=f"features of a text (default: {TOP})")
+    add(
+        "--top",
+        type=int,
+        default=TOP,
+        metavar="N",
+        help=f"features of a text, over all cells together (default: {TOP})",
+    )
     add("--page", metavar="FILE", help="write what was found, and prompts token by token, as one "
         "HTML page")  # fmt: skip
     add("--index", action="store_true",
@@ -100,6 +106,9 @@ def _search(study: Any, options: argparse.Namespace) -> None:
         queries(options.texts, options.without, options.by),
         study.searched(options.cells),
     )
+    n, planned = len(cells.places), study.n_planned
+    if not options.cells and n < planned:
+        _say(f"search: {n} of {planned} cells are there; the study is not finished.")
     tokens = None
     if asked[0].by == "word":
         if options.index:
@@ -139,6 +148,12 @@ ROWS = {"word": ("precision", "recall", "n_active"), "prompt": ("value", "token"
 FORMS = {"score": "{:.3f}", "cosine": "{:.3f}", "value": "{:.3g}", "value_without": "{:.3g}",
          "precision": "{:.2f}", "recall": "{:.2f}", "specificity": "{:.4f}"}  # fmt: skip
 
+NO_WORDS = (
+    "words -: no examples and no page, as of a feature that fires outside of the kept edits or "
+    "texts alone."
+)
+"""The line below a table with a feature that has no words."""
+
 
 def _print(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
     """Rows as a table of text."""
@@ -150,6 +165,8 @@ def _print(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
     sizes = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  " + "  ".join(map(str.ljust, line, sizes)).rstrip())
+    if any(row["words"] is None for row in rows):
+        print(f"  {NO_WORDS}")
 
 
 def _write_page(

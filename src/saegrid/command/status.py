@@ -6,6 +6,7 @@ nothing and locks nothing.
 
 import argparse
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 from saegrid.base.errors import ConfigError
 from saegrid.progress import record as kept
+from saegrid.progress.folder import coordinators, unlocking
 from saegrid.progress.reasons import tail
 from saegrid.progress.run import Left
 from saegrid.progress.saying import forecast
@@ -113,24 +115,50 @@ def failures(content: Mapping[str, Any]) -> Iterator[str]:
         yield f"  and {len(content['failed']) - MANY} more"
 
 
-def next_step(content: Mapping[str, Any], alive: bool) -> str:
-    """The next thing to do; empty while the run goes on."""
-    if alive:
-        return ""
+def runs_beside(name: str, known: Sequence[str]) -> str:
+    """The living runs of this folder that a study's record does not show as alive: those of other
+    studies by their records, those that are starting, and one that has stopped writing its own."""
+    records: dict[int, tuple[str, Mapping[str, Any]]] = {}
+    for study in reversed(known):  # of two with one process the newer counts
+        content = kept.read(study)
+        if content and content["host"] == socket.gethostname():
+            records[content["pid"]] = study, content
+    sentences = []
+    for pid in coordinators(Path.cwd()):
+        study, content = records.get(pid, ("", {"ended": ""}))
+        if not study:
+            sentences.append(f"A run is starting here (process {pid}).")
+        elif study != name and not content["ended"]:
+            sentences.append(f"A run of {study} goes on here (process {pid}).")
+        elif not content["ended"] and not kept.is_alive(content, time.time()):
+            sentences.append(f"Its process {pid} is still there, and writes nothing.")
+    return " ".join(sentences)
+
+
+def next_step(content: Mapping[str, Any], alive: bool, beside: str = "") -> str:
+    """The next thing to do; empty while the run goes on. beside: sentences of `runs_beside`."""
+    if alive or beside:
+        return beside
     if content["ended"] == "done":
         page = content["page"]
         return f"Open {page}" if Path(page).is_file() else ""
     locked = any(Path(".snakemake/locks").glob("*"))
-    unlock = (
-        "If no other run goes on in this folder, `snakemake --unlock` with the same --configfile "
-        "removes the lock that it left. "
-    ) * (locked and not content["ended"])
+    if locked and not content["ended"]:
+        known = content.get("configs")  # a record of an earlier version has none
+        command = "snakemake --unlock" if known is None else unlocking(known)
+        with_ = " with the same --configfile" * (known is None)
+        unlock = (
+            f"If no other run goes on in this folder, `{command}`{with_} removes the lock that it "
+            "left. "
+        )
+    else:
+        unlock = ""
     first = "Mend what the reasons say, then give" if content["failed"] else "Give"
     return f"{unlock}{first} the same command again: what is done stays."
 
 
-def report(content: Mapping[str, Any], now: float) -> Iterator[str]:
-    """The lines of the command."""
+def report(content: Mapping[str, Any], now: float, beside: str = "") -> Iterator[str]:
+    """The lines of the command. beside: sentences of `runs_beside`."""
     alive = kept.is_alive(content, now)
     yield head(content, now)
     yield ""
@@ -143,7 +171,7 @@ def report(content: Mapping[str, Any], now: float) -> Iterator[str]:
         yield ""
         yield "Failed:"
         yield from failures(content)
-    step = next_step(content, alive)
+    step = next_step(content, alive, beside)
     if step:
         yield ""
         yield from wrap(step, WIDTH)
@@ -172,11 +200,15 @@ def of_files(name: str) -> Iterator[str]:
 
 def lines(name: str, known: Sequence[str]) -> Iterator[str]:
     """The lines of the command; ConfigError where nothing is known of the study."""
-    content = kept.read(name) if name else None
+    content, beside = kept.read(name) if name else None, runs_beside(name, known)
     if content is not None:
-        yield from report(content, time.time())
+        yield from report(content, time.time(), beside)
     elif name and Path("results", name, "config.json").is_file():
         yield from of_files(name)
+        yield from filter(None, ["" if not beside else "\n" + beside])
+    elif beside:
+        yield f"{name or 'any study'}: no run has left a record here yet."
+        yield beside
     else:
         which = f"study {name}" if name else "any study"
         where = Path("logs").resolve()

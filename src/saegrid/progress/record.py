@@ -7,11 +7,13 @@ where, and whether it still does.
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from saegrid.progress.folder import config_files
 from saegrid.progress.run import Run, facts
 
 EVERY = 10.0
@@ -32,6 +34,7 @@ def write(run: Run, ended: str = "") -> None:
     """
     path = place(run.study)
     text = {**facts(run, time.time()), "host": socket.gethostname(), "pid": os.getpid()}
+    text["configs"] = config_files(sys.argv[1:])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")

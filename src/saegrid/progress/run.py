@@ -111,7 +111,7 @@ class Run:
         return self.earlier.get(stage)
 
     def left(self, now: float) -> Left | None:
-        """The time that is left; None where no time is known of most jobs that are left.
+        """The time that is left; None where no time is known of any job that is left.
 
         Of each stage, jobs left x median seconds x weight, less what its running jobs have had;
         divided by the capacity. It is at least what the longest running job and the stages with one
@@ -135,7 +135,7 @@ class Run:
             work += seconds * min(self.capacity, self.weights.get(stage, 1))
             alone += seconds if stage in self.single else 0.0
             longest = max([longest, *rests])
-        if unknown > known or not known:
+        if not known:
             return None
         return Left(max(work / self.capacity, alone, longest), unknown > 0, bool(self.failed))
 

@@ -11,8 +11,10 @@ MANY = 10
 
 def forecast(left: Left | None) -> str:
     """The time that is left: about, at least, at most, or unknown."""
-    if left is None or (left.least and (left.most or left.seconds < 60)):
+    if left is None or (left.least and left.most):
         return "time left unknown"
+    if left.least and left.seconds < 60:
+        return f"at least {span(max(1.0, left.seconds))} left"
     if left.seconds < 60:
         return "under a minute left"
     about = "at least" if left.least else "at most" if left.most else "about"

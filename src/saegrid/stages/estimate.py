@@ -83,17 +83,24 @@ class Estimate(NamedTuple):
 
     def summary(self) -> str:
         """One line, and the warnings below it."""
-        total, cores = self.total, pluralize(self.cores, "core")
-        about = "at least" if any(line.seconds is None for line in self.lines) else "about"
-        time = f"{about} {duration(total.seconds)} on {cores} by earlier jobs, " * bool(
-            total.seconds
-        )
+        total = self.total
         line = (
-            f"Estimate: {pluralize(total.jobs, 'job')}, {time}{format_size(total.read)} to read, "
-            f"{format_size(total.write)} to write, asks for up to {format_size(total.memory)} "
-            f"of memory in a job; {format_size(self.free)} free on the disk."
+            f"Estimate: {pluralize(total.jobs, 'job')}, {self.time()}"
+            f"{format_size(total.read)} to read, {format_size(total.write)} to write, asks for up "
+            f"to {format_size(total.memory)} of memory in a job; {format_size(self.free)} free on "
+            "the disk."
         )
         return "\n".join([line, *self.warnings])
+
+    def time(self) -> str:
+        """The time of the run, as the summary says it; where most stages have none, how many have
+        one; empty where none has."""
+        known, n = sum(line.seconds is not None for line in self.lines), len(self.lines)
+        if 0 < 2 * known < n:
+            return f"{known} of {n} stages have times of earlier jobs, "
+        seconds, about = self.total.seconds, "about" if known == n else "at least"
+        cores = pluralize(self.cores, "core")
+        return f"{about} {duration(seconds)} on {cores} by earlier jobs, " * bool(seconds)
 
     def text(self) -> str:
         """The table, what it rests on, and how the disk stands."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,25 @@ class Study:
         folder = self.corpus_folder / "cells"
         names = [p.parent.name for p in folder.glob("*/features.parquet")]
         return sorted((Cell.parse(name) for name in names), key=lambda c: (*c.site, c.sae))
+
+    @property
+    def n_planned(self) -> int:
+        """Number of cells of the grid in config.json, each once; 0 where there is none, or where
+        the corpus is not the main one, which alone has all of them."""
+        config = self.config
+        if config.get("corpora", {}).get(self.corpus_name, {}).get("role") != "main":
+            return 0
+        grid = config.get("grid", [])
+        blocks = config.get("grids", {}).get(grid, []) if isinstance(grid, str) else grid
+        known = config.get("saes", {})
+        cells = {
+            (layer, position.upper(), sae)
+            for block in blocks
+            for layer, position in product(block["layers"], block["positions"])
+            for sae in block["saes"]
+            if sae in known
+        }
+        return len(cells)
 
     @property
     def cells(self) -> pd.DataFrame:
