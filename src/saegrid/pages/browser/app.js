@@ -33,6 +33,13 @@ const FILTERS = {
   form: ["one word, piece or spelling", (place) => has(place, "form")],
 };
 
+const BADGES = { // tooltips of the lines that say what a feature is about
+  meaning: "the words on which it is strongest belong to this concept, more of them than chance allows",
+  coherent: "no concept, but its words are nearer to one another in WordNet than chance allows",
+  form: "most of the tokens on which it is strongest share this word, piece or place",
+  share: "no verdict: a number that stands beside, such as the concept nearest to its words",
+};
+
 function among(flat, hit) { // whether a string of [string, count, ...] is hit
   for (let i = 0; i < flat.length; i += 2) if (hit[flat[i]]) return true;
   return false;
@@ -132,7 +139,7 @@ async function draw() {
   const tokens = paragraph("tokens", col.n_seen ? "fires on, in the rows shown, " : "fires on ", shares(pairs(col.tokens[place]), place));
   const words = paragraph("words", "words of its top tokens ", spell(pairs(col.words[place]), true));
   const badges = col.badges[place].map(([kind, text]) =>
-    el("li", { className: kind, textContent: text }));
+    el("li", { className: kind, textContent: text, title: BADGES[kind] ?? "" }));
   page.replaceChildren(title(place), tokens, words, numbers(place, definitions()),
     el("ul", { className: "badges" }, ...badges),
     el("div", { className: "panels" }, histogram(body, place), ...(body.l ? [logitTables(body.l)] : [])),
