@@ -206,7 +206,7 @@ def test_histogram_of_plain_text_counts_all_tokens_but_special_ones():
 
 def test_a_page_knows_whether_its_texts_have_edits(world, document):
     assert document.open("index")["facts"]["has_edits"] is True
-    assert "masked tokens" in document.text and "in the edit" in document.text
+    assert "counted tokens" in document.text and "in the edit" in document.text
     plain = Document(page(**pageworld.world(edits=False)))
     assert plain.open("index")["facts"]["has_edits"] is False
     assert "masked tokens" not in plain.text and "in the edit" not in plain.text

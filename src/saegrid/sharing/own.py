@@ -111,6 +111,7 @@ PROBE = {
     "gain_high": Words("as score", "upper end of the 95 % interval of gain"),
     "chance": Words("as score", "mean score where labels were shuffled"),
     "n": Words(COUNT, "texts"),
+    "ceiling": Words("as score", "best score that the noise of the labels allows; else null"),
     "n_clusters": Words(COUNT, "originals that these texts are of"),
 }
 FOLDS = {
@@ -124,6 +125,45 @@ FOLDS = {
     "auprc": Words(SHARE, "area under the precision-recall curve; null of numbers"),
     "rmse": Words("as the label", "root of the mean squared error; null of classes"),
     "chosen": Words(TEXT, "features that were chosen, strongest first"),
+}
+
+RATES = {
+    "n_fires": Words(COUNT, "labelled texts on which the feature fires"),
+    "n_high_fires": Words(COUNT, "of these, texts with a high label"),
+    "high_given_fires": Words(SHARE, "n_high_fires / n_fires"),
+    "high_low": Words(SHARE, "lower end of the exact 95 % interval of high_given_fires"),
+    "high_high": Words(SHARE, "upper end of the exact 95 % interval of high_given_fires"),
+    "high_cluster_low": Words(SHARE, "lower end of its cluster-bootstrap interval"),
+    "high_cluster_high": Words(SHARE, "upper end of its cluster-bootstrap interval"),
+    "fires_given_high": Words(SHARE, "n_high_fires / texts with a high label"),
+    "label_difference": Words(
+        "as the label", "mean label where it fires less the mean label where it is silent"
+    ),
+    "density_reference": Words(SHARE, "density of the feature on the reference corpus"),
+    "lift_reference": Words("ratio", "density_in_edit / density_reference"),
+    "lift": Words("ratio", "firing rate of side a / that of side b, by the feature's sign"),
+    "lift_low": Words("ratio", "lower end of the 95 % interval of lift"),
+    "lift_high": Words("ratio", "upper end of the 95 % interval of lift"),
+    "p_single": Words(P, "p of the one test"),
+}
+SUMMED = {
+    **BLOCK,
+    "n_tested": Words(COUNT, "features that were tested"),
+    "n_discovered_cell": Words(COUNT, "features with a p_maxt_cell of at most alpha"),
+    "n_discovered": Words(COUNT, "features that were discovered, over all cells"),
+    "n_same_sign": Words(COUNT, "discoveries of the same direction in confirmation"),
+    "n_confirmed": Words(COUNT, "discoveries that were confirmed"),
+    "n_nuisances": Words(COUNT, "discoveries that hold with nuisances of the texts held"),
+    "n_word": Words(COUNT, "discoveries that hold among texts of the same word"),
+    "n_bh": Words(COUNT, "features by Benjamini and Hochberg's q"),
+    "n_by": Words(COUNT, "features by Benjamini and Yekutieli's q"),
+    "n_hierarchy": Words(COUNT, "features by q at the level of the hierarchy of cells"),
+    "selected": Words(YES, "True of a cell that the hierarchy selects"),
+    "p_simes": Words(P, "Simes' p of the cell, over its features"),
+    "pi0": Words(SHARE, "estimated share of features without an effect"),
+    "threshold_cell": Words(NUMBER, "largest statistic that chance gives at alpha in the cell"),
+    "best_feature": Words(ID, "feature with the best AUROC"),
+    "best_auroc": Words(NUMBER, "its AUROC"),
 }
 
 OWN: dict[str, dict[str, Words]] = {
@@ -178,7 +218,14 @@ OWN: dict[str, dict[str, Words]] = {
     },
     "{corpus}/cells/{cell}/tests": SIDES,
     "contrasts": SIDES,
+    "tests": SUMMED,
+    "evidence_examples": {
+        "kind": Words(TEXT, "kind of the example"),
+        "activation": Words(Z, "activation of the feature in the text"),
+        "label": Words(TEXT, "label of the text"),
+    },
     "discoveries": {
+        **RATES,
         **SIDES,
         **BLOCK,
         "words": Words(TEXT, "commonest words of the texts on which it fires most"),
@@ -240,6 +287,9 @@ OWN: dict[str, dict[str, Words]] = {
         "surprisal": Words(NAT, "mean of -ln p over its tokens"),
     },
     "surprisal": {
+        "surprisal": Words(NAT, "sum of -ln p over the tokens"),
+        "mean": Words(NAT, "mean of -ln p over the tokens"),
+        "first": Words(NAT, "-ln p of the first token"),
         "n_tokens": Words(COUNT, "tokens of the edit, or of what it replaced"),
         "side": Words(TEXT, "which text of the item: edited, original or plain"),
     },
@@ -252,6 +302,8 @@ OWN: dict[str, dict[str, Words]] = {
         "fvu": Words(SHARE, "fraction of variance unexplained"),
     },
     "summary": {
+        "n_concepts": Words(COUNT, "concepts that the cell has a feature of meaning of"),
+        "concepts": Words(TEXT, "commonest concepts of the cell's features"),
         **BLOCK,
         "n_tokens": Words(COUNT, "tokens that are not special"),
         "n_active": Words(COUNT, "features that are active on a counted token"),
@@ -264,3 +316,5 @@ OWN: dict[str, dict[str, Words]] = {
     },
 }
 """Columns by table: its path below the corpus and the cell, without the ending."""
+BY_PART = ("p_single", "effect", "statistic", "score", "low", "high", "p")
+"""Columns that have another beside them for a further part of the texts, as `low_confirm`."""

@@ -66,8 +66,8 @@ def metric_definitions(folder: Path) -> dict[str, str]:
 
 
 def planned(folder: Path) -> dict[str, str]:
-    """The stages by the tables that a finished study has, by its config.json, below its folder; empty where its
-    plan cannot be made here, as without its model."""
+    """The stages by the tables that a finished study has, below its folder; empty where its plan
+    cannot be made here from its config.json, as without its model."""
     config = io.read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
     passing = ("versions", "python", "commit", "machine")
     settings = {name: part for name, part in config.items() if name not in passing}

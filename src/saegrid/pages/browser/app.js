@@ -18,7 +18,7 @@ function sorts() {
     ...Object.fromEntries(index.statistics.map(({ name }) =>
       [name, [name.replaceAll("_", " "), (a, b) => known(name, b) - known(name, a)]])),
     n_active: ["active tokens", (a, b) => col.n_active[b] - col.n_active[a]],
-    context: ["density in context", (a, b) => col.density_context[b] - col.density_context[a]],
+    context: ["density context", (a, b) => col.density_context[b] - col.density_context[a]],
     words: ["distinct words", (a, b) => col.n_words[b] - col.n_words[a]],
     id: ["id", (a, b) => col.feature[a] - col.feature[b]],
   };
@@ -159,7 +159,7 @@ async function follow() { // show what the address says
     turn++;
     delete document.body.dataset.feature;
     $("#feature").replaceChildren(el("h2", { textContent: `#${id}` }), el("p", {
-      textContent: "This feature has no active masked token on this corpus." }));
+      textContent: "This feature has no active counted token on this corpus." }));
     return paint();
   }
   here = place ?? shown[0] ?? 0;
@@ -241,7 +241,7 @@ async function start() {
     relist();
     await follow();
   } else {
-    $("#feature").append(el("p", { textContent: "No feature is active on the masked tokens." }));
+    $("#feature").append(el("p", { textContent: "No feature is active on the counted tokens." }));
   }
   document.body.dataset.ready = "1";
 }
