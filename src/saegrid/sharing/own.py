@@ -141,7 +141,7 @@ RATES = {
     ),
     "density_reference": Words(SHARE, "density of the feature on the reference corpus"),
     "lift_reference": Words("ratio", "density_in_edit / density_reference"),
-    "lift": Words("ratio", "firing rate of side a / that of side b, by the feature's sign"),
+    "lift": Words("ratio", "rate_a / rate_b, with half a text added to each count"),
     "lift_low": Words("ratio", "lower end of the 95 % interval of lift"),
     "lift_high": Words("ratio", "upper end of the 95 % interval of lift"),
     "p_single": Words(P, "p of the one test"),
@@ -303,7 +303,7 @@ OWN: dict[str, dict[str, Words]] = {
     },
     "summary": {
         "n_concepts": Words(COUNT, "concepts that the cell has a feature of meaning of"),
-        "concepts": Words(TEXT, "commonest concepts of the cell's features"),
+        "concepts": Words(TEXT, "concepts that the cell has a feature of meaning of"),
         **BLOCK,
         "n_tokens": Words(COUNT, "tokens that are not special"),
         "n_active": Words(COUNT, "features that are active on a counted token"),

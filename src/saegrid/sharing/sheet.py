@@ -1,8 +1,8 @@
 """The data sheet of a study's tables: what they are of, each table, each column, digests, settings.
 
-What a table is comes from the stage that made it. A column is said by `own`, which knows it in this
-table, then by `columns`, which has names that mean the same in every table, else by the notes beside
-the table's schema in the library; of one that none of them says nothing is said.
+What a table is comes from the stage that made it. A column is said by `own`, which knows it in
+this table, then by `columns`, which has names that mean the same in every table, else by the notes
+beside the table's schema in the library; of one that none of them says nothing is said.
 """
 
 import json
@@ -213,15 +213,15 @@ def missing_of(planned: Said, tables: Iterable[Table]) -> list[str]:
 
     planned: stages by the path of the tables that the finished study has.
     """
-    there = {table.path for table in tables}
-    lacking = sorted(planned.keys() - there)
+    present = {table.path for table in tables}
+    lacking = sorted(planned.keys() - present)
     if not lacking:
         return []
     stages = ", ".join(sorted({f"`{planned[path]}`" for path in lacking}))
-    n = len(planned.keys() & there)
+    n = len(planned.keys() & present)
     return [
-        f"The study is not finished: {n} of {len(planned.keys())} tables are there. Stages that have "
-        f"not made all of theirs: {stages}.",
+        f"The study is not finished: {n} of {len(planned)} tables are there. Stages that "
+        f"have not made all of theirs: {stages}.",
         "",
     ]
 
@@ -285,8 +285,8 @@ def sheet(
         "## Licence",
         "",
         f"{licence or 'Not said: name one with --licence before you pass the tables on.'} Texts, "
-        "labels, tokens and windows are the source's own, whose licences hold for them, as those of the model and "
-        "of the SAEs hold for what is computed with these.",
+        "labels, tokens and windows are the source's own, whose licences hold for them, as those "
+        "of the model and of the SAEs hold for what is computed with these.",
         "",
         "## Citation",
         "",

@@ -101,9 +101,9 @@ def badges(
     """Per feature [kind, text] for what it is about, and for what its rows have in common beside.
 
     kind: meaning, coherent or form where that is the verdict, else share, of the nearest concept
-    that is not. The text names the kind, so that nobody takes a share for a verdict. In the published study
-    top tokens have a `label`, the wrong number that the published page gave the feature: it is a
-    badge too.
+    that is not. The text names the kind, so that nobody takes a share for a verdict. In the
+    published study top tokens have a `label`, the wrong number that the published page gave the
+    feature: it is a badge too.
     """
     listed: list[list[list[str]]] = [[] for _ in range(n)]
     if "label" in top_tokens.column_names:
