@@ -293,6 +293,18 @@ OWN: dict[str, dict[str, Words]] = {
         "n_tokens": Words(COUNT, "tokens of the edit, or of what it replaced"),
         "side": Words(TEXT, "which text of the item: edited, original or plain"),
     },
+    "baselines/{site}": {
+        "k": Words(COUNT, "units that are used"),
+        "l0": Words(NUMBER, "mean number of units that are used for a token"),
+        "n_learned": Words(COUNT, "tokens that the baseline was fitted to"),
+        "definition": Words(TEXT, "formulas of the row's numbers"),
+    },
+    "survey/base_rates": {
+        "topic": Words(TEXT, "name of the topic"),
+        "words": Words(COUNT, "words on the topic"),
+        "texts": Words(COUNT, "texts with a word on the topic"),
+        "n_texts": Words(COUNT, "texts"),
+    },
     "set_aside": {"reason": Words(TEXT, "why the row of the source is no item")},
     "saes/{cell}/history": {
         "step": Words(COUNT, "batches so far"),
