@@ -18,8 +18,8 @@ from saegrid.sharing.own import OWN
 from saegrid.sharing.sheet import kind_of, missing_of, notes_of, said_of, short
 from saegrid.sharing.tables import metric_definitions, tables_of
 
-SAID = {*OWN} - {"features", "summary", "baselines/{site}", "saes/{cell}/history"}
-"""Tables that have words for every column, whatever statistics a study has."""
+SAID = {*OWN} - {"items", "features", "summary", "baselines/{site}", "saes/{cell}/history"}
+"""Tables that have words for every column, whatever labels and statistics a study has."""
 NOTEBOOK = Path(__file__).parents[2] / "docs/study.ipynb"
 pytestmark = pytest.mark.workflow
 
