@@ -29,7 +29,7 @@ def test_first_feature_shows_its_numbers(tab, world):
     assert f"{first['n_active']} active of {world['cell_facts']['n_tokens']}" in numbers
     assert tab.locator("h2 a").inner_text() == f"#{first['feature']}"
     assert tab.get_by_role("button", name="next feature (j)").is_visible()
-    assert "kids 17/20" in tab.locator(".badges").inner_text()
+    assert "meaning: kids 17/20" in tab.locator(".badges").inner_text()
 
 
 def test_keys_go_to_the_next_and_the_previous(tab, world):
@@ -54,7 +54,7 @@ def test_permalink_and_back(visit, path, world, tab):
     silent = min(set(range(512)) - set(order))
     tab.evaluate(f"location.hash = '#{silent}'")
     tab.wait_for_function("document.body.dataset.feature === undefined")
-    assert "no active masked token" in tab.locator("#feature").inner_text()
+    assert "no active counted token" in tab.locator("#feature").inner_text()
     tab.keyboard.press("j")
     at(tab, order[0])
 
@@ -366,7 +366,7 @@ def test_every_space_can_be_shown(tab, world):
 def test_help_and_roles(tab):
     tab.keyboard.press("?")
     assert tab.locator("#help").is_visible()
-    assert "active masked tokens / all" in tab.locator("#help").inner_text()
+    assert "active counted tokens / all" in tab.locator("#help").inner_text()
     tab.keyboard.press("Escape")
     assert not tab.locator("#help").is_visible()
     assert tab.get_by_role("listbox", name="Features").is_visible()

@@ -206,7 +206,7 @@ def test_histogram_of_plain_text_counts_all_tokens_but_special_ones():
 
 def test_a_page_knows_whether_its_texts_have_edits(world, document):
     assert document.open("index")["facts"]["has_edits"] is True
-    assert "masked tokens" in document.text and "in the edit" in document.text
+    assert "counted tokens" in document.text and "in the edit" in document.text
     plain = Document(page(**pageworld.world(edits=False)))
     assert plain.open("index")["facts"]["has_edits"] is False
     assert "masked tokens" not in plain.text and "in the edit" not in plain.text
@@ -254,9 +254,12 @@ def test_features_are_summed_up_by_their_tokens(world, document):
 def test_badges_and_logit_effects(world, document):
     columns, strings = document.open("index")["columns"], document.open("index")["strings"]
     assert columns["badges"][:3] == [
-        [["meaning", "kids 17/20"]],
-        [["form", 'starts with "c" 19/20'], ["share", "kids 3/20"]],
-        [["coherent", "near words, p 0.01"]],
+        [["meaning", "meaning: kids 17/20"]],
+        [
+            ["form", 'form: starts with "c" 19/20'],
+            ["share", "nearest concept: kids 3/20, not beyond chance"],
+        ],
+        [["coherent", "coherent: near words, p 0.01"]],
     ]
     body = document.chunks("f")[0]
     given_ = [row for row in world["logits"].to_pylist() if row["feature"] == columns["feature"][0]]
@@ -387,16 +390,24 @@ def test_published_numbers_are_told(world):
     assert head["columns"]["badges"][0][0] == ["share", "published as 1216"]
 
 
-def test_a_concept_that_does_not_hold_is_only_a_share(world):
+@pytest.mark.parametrize(
+    "p, none, other",
+    [
+        (0.001, "too few for meaning", "not the verdict"),
+        (0.3, "not beyond chance", "not beyond chance"),
+    ],
+)
+def test_a_concept_that_does_not_hold_is_said_to_be_none(world, p, none, other):
     """A form stands with the rows that have it: a word or a piece, the first or the last place."""
+    share = "nearest concept: kids 17/20, "
     expected = {
-        "none": [["share", "kids 17/20"]],
-        "word": [["form", "so 5/20"], ["share", "kids 17/20"]],
-        "position": [["form", "so 7/20"], ["share", "kids 17/20"]],
-        "ending": [["form", "so 3/20"], ["share", "kids 17/20"]],
+        "none": [["share", share + none]],
+        "word": [["form", "form: so 5/20"], ["share", share + other]],
+        "position": [["form", "form: so 7/20"], ["share", share + other]],
+        "ending": [["form", "form: so 3/20"], ["share", share + other]],
     }
     for kind, badges in expected.items():
-        row = world["concepts"].to_pylist()[0] | {"kind": kind}
+        row = world["concepts"].to_pylist()[0] | {"kind": kind, "p_maxt": p}
         row["label"] = None if kind == "none" else "so"
         made = {**world, "concepts": pa.Table.from_pylist([row])}
         assert Document(page(**made)).open("index")["columns"]["badges"][0] == badges

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -13,9 +14,12 @@ import pytest
 from finished import finished
 
 from saegrid.command import main
-from saegrid.sharing.sheet import kind_of, notes, said_of
+from saegrid.sharing.own import OWN
+from saegrid.sharing.sheet import kind_of, missing_of, notes_of, said_of, short
 from saegrid.sharing.tables import metric_definitions, tables_of
 
+SAID = {*OWN} - {"items", "features", "summary", "baselines/{site}", "saes/{cell}/history"}
+"""Tables that have words for every column, whatever labels and statistics a study has."""
 NOTEBOOK = Path(__file__).parents[2] / "docs/study.ipynb"
 pytestmark = pytest.mark.workflow
 
@@ -66,16 +70,18 @@ def test_the_sheet_says_every_table_and_column(tiny, packed):
     sheet = contents(packed)["README.md"].decode()
     unknown, metrics = [], metric_definitions(tiny / "results/tiny")
     for table in tables_of(tiny / "results/tiny"):
-        kind = kind_of(table.path)
+        kind = kind_of(table.path, table.spec)
         assert kind.stage, f"{table.path}: no stage makes it"
         assert f"### `{kind.pattern}`" in sheet and kind.words in sheet
         section = sheet.partition(f"### `{kind.pattern}`")[2].partition("\n### ")[0]
-        said = notes().get(Path(kind.pattern).stem)
         for field in table.schema:
             assert f"| `{field.name}` | " in section
-            if not (said or said_of(field.name) or field.name in metrics):
+            if not (said_of(field.name, kind) or field.name in metrics):
                 unknown.append(f"{kind.pattern} {field.name}")
-    assert unknown == [], "say them in columns.py, or beside the schema"
+            if "| see the notes |" in line_of(sheet, kind.pattern, field.name):
+                assert re.search(rf"\b{re.escape(field.name)}\b", notes_of(kind))
+    known = [one for one in unknown if short(one.partition(" ")[0]) in SAID]
+    assert known == [], "say them in own.py, or beside the schema"
 
 
 def test_the_sheet_says_where_it_is_from(tiny, packed):
@@ -87,7 +93,42 @@ def test_the_sheet_says_where_it_is_from(tiny, packed):
     assert "- model: path resources/toy/model; digest " in sheet
     assert "digest not recorded" not in sheet.partition("corpus generated")[0]
     assert f"numpy {config['versions']['numpy']}" in sheet
-    assert "Not said: name one before you pass the tables on." in sheet
+    assert "Not said: name one with --licence before you pass the tables on." in sheet
+
+
+def line_of(sheet, table, column):
+    section = sheet.partition(f"### `{table}`")[2].partition("\n### ")[0]
+    return section.partition(f"| `{column}` | ")[2].partition("\n")[0]
+
+
+def test_a_name_is_said_as_its_table_means_it(packed):
+    """The same name in two tables; the stage is the one that made the table here."""
+    sheet = contents(packed)["README.md"].decode()
+    made = sheet.partition("/features.parquet`")[2].partition("|")[0]
+    assert "Made by the stage `density`" in made and "import_dashboards" not in made
+    cells = "{corpus}/cells/{cell}"
+    assert "from q1" not in line_of(sheet, "{corpus}/tokens.parquet", "group")
+    assert "lowered most" in line_of(sheet, f"{cells}/logit_effects.parquet", "side")
+    assert "plain" in line_of(sheet, "{corpus}/spans.parquet", "side")
+    assert "first word of a text" in line_of(sheet, "{corpus}/occurrences.parquet", "start")
+    assert "first token" in line_of(sheet, "{corpus}/spans.parquet", "start")
+    assert "position of the cell" in line_of(sheet, "summary.parquet", "position")
+
+
+def test_an_unfinished_study_says_what_it_lacks(tiny):
+    tables = tables_of(tiny / "results/tiny")
+    whole = {table.path: "tests" for table in tables}
+    assert missing_of(whole, tables) == [] == missing_of({}, tables)
+    line, _ = missing_of({**whole, "absent.parquet": "themes"}, tables)
+    assert f"{len(tables)} of {len(tables) + 1} tables are there" in line and "`themes`" in line
+
+
+def test_the_sheet_cites_as_the_repository_does(packed):
+    sheet = contents(packed)["README.md"].decode()
+    cited = (NOTEBOOK.parents[1] / "CITATION.cff").read_text()
+    title = cited.partition('title: "')[2].partition('"')[0]
+    authors = cited.partition("- name: ")[2].partition("\n")[0]
+    assert f"Cite as: {authors}. {title}." in sheet
 
 
 def test_the_same_bytes_at_another_time_and_place(tiny, packed, tmp_path):
@@ -100,7 +141,9 @@ def test_as_csv_for_who_has_no_parquet(tiny, tmp_path, capsys):
     first, last = capsys.readouterr().out.splitlines()
     assert first.endswith(" as parquet") and last.startswith(f"{tmp_path / 'csv.zip'}: ")
     files = contents(tmp_path / "csv.zip")
-    assert "CC BY 4.0" in files["README.md"].decode()
+    sheet = files["README.md"].decode()
+    assert "CC BY 4.0" in sheet and "### `{corpus}/tokens.csv`" in sheet
+    assert "### `{corpus}/tokens.parquet`" not in sheet
     folder = tiny / "results/tiny/headlines/cells/L1A-8x"
     name = "headlines/cells/L1A-8x"
     table = pyarrow.csv.read_csv(io.BytesIO(files[f"{name}/features.csv"])).to_pandas()

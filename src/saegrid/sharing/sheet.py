@@ -1,50 +1,36 @@
 """The data sheet of a study's tables: what they are of, each table, each column, digests, settings.
 
-What a table is comes from the stage that makes it; the notes on its columns are those beside its
-schema in the library, and `columns` for names that many tables share.
+What a table is comes from the stage that made it. A column is said by `own`, which knows it in
+this table, then by `columns`, which has names that mean the same in every table, else by the notes
+beside the table's schema in the library; of one that none of them says nothing is said.
 """
 
-import ast
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from pathlib import Path
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-import saegrid
 from saegrid.base.digest import digest
 from saegrid.base.errors import size
 from saegrid.base.io import canonical
 from saegrid.features.statistics import registered
 from saegrid.sharing.columns import COLUMNS, Words
+from saegrid.sharing.noted import notes
+from saegrid.sharing.own import BY_PART, OWN
 from saegrid.stages import STAGES, load
 from saegrid.stages.stage import Column
 
-NOTES = re.compile(r"Columns of ([\w{}-]+)\.parquet")
+CITED = (
+    "the saegrid developers. saegrid: sparse-autoencoder experiments over a grid of layers, "
+    "positions and expansions."
+)
+"""Authors and title of CITATION.cff."""
 SPAN = re.compile(r"{\w+}")
-
-
-DOCS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("summary", "summary_by_corpus"), ("features/density.py facts",)),
-    **dict.fromkeys(
-        ("top_tokens", "examples", "near_misses"), ("features/windows.py example_table",)
-    ),
-    **dict.fromkeys(("concept_tests", "theme_tests"), ("meaning/effects.py TESTS",)),
-    **dict.fromkeys(("concept_figures", "theme_figures"), ("meaning/effects.py FIGURES",)),
-    "health": ("metrics/health.py health",),
-    "contrasts": ("evidence/discovery.py SCHEMA",),
-    "nuisances": ("evidence/nuisance_table.py SCHEMA",),
-    "layers": ("survey/layers.py",),
-    "dimensions": ("survey/layers.py", "survey/layers.py dimension_table"),
-    "pairs": ("survey/layers.py compare",),
-    "base_rates": ("survey/base_rates.py base_rates",),
-}
-"""Texts of the library that say what the columns of a file are, where nothing beside a schema names
-the file: module and the function or schema in it."""
 
 
 class Table(NamedTuple):
@@ -85,109 +71,116 @@ def kinds() -> list[tuple[re.Pattern[str], Kind]]:
     return sorted(known, key=lambda one: (one[1].pattern.count("{"), one[1].pattern))
 
 
-def kind_of(path: str) -> Kind:
-    """The kind of a table; one that no stage makes is of a kind of its own."""
-    for pattern, kind in kinds():
-        if pattern.fullmatch(path):
+def kind_of(path: str, spec: str = "") -> Kind:
+    """The kind of a table; one that no stage makes is of a kind of its own.
+
+    spec: of the job that made it, which names its stage where several make such a file.
+    """
+    able = [kind for pattern, kind in kinds() if pattern.fullmatch(path)]
+    maker = json.loads(spec).get("stage") if spec else None
+    for kind in able:
+        if kind.stage == maker:
             return kind
+    if able:
+        return able[0]
     return Kind(path, "", "A file that no stage of this version makes.")
 
 
-@cache
-def notes() -> dict[str, str]:
-    """The notes beside schemas in the library, by the name of the file without its ending."""
-    known = {stem: " ".join(map(doc_of, places)) for stem, places in DOCS.items()}
-    for path in sorted(Path(saegrid.__file__).parent.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        if not NOTES.search(text):
-            continue
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-                said = node.value.value
-                if isinstance(said, str) and (named := NOTES.match(said.strip())):
-                    known[named[1]] = " ".join(said.split())
-    return known
-
-
-def doc_of(place: str) -> str:
-    """The text about a function or a schema of the library, read from its source, in one line.
-
-    place: the file below the package, then the name; a file alone has its own docstring. What a
-    function says of its arguments and errors is left out. KeyError where there is no such text.
-    """
-    file, _, name = place.partition(" ")
-    tree = ast.parse((Path(saegrid.__file__).parent / file).read_text(encoding="utf-8"))
-    text = "" if name else ast.get_docstring(tree) or ""
-    for node, after in zip(tree.body, [*tree.body[1:], None], strict=True):
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            text = ast.get_docstring(node) or ""
-        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
-            text = ast.literal_eval(after.value) if isinstance(after, ast.Expr) else ""
-    if not text:
-        raise KeyError(place)
-    return " ".join(re.split(r"\n\n *(?:Args|Raises|Returns):", text)[0].split())
+def short(pattern: str) -> str:
+    """The name of a kind of table: its path below the corpus and the cell, without the ending."""
+    name = pattern.removesuffix(".parquet")
+    bare = name.removeprefix("{corpus}/").removeprefix("cells/{cell}/")
+    # Of a name that the study itself has a table of, such as tests, the whole path.
+    return bare if bare == name or not _of_study(bare) else name
 
 
 @cache
-def words() -> dict[str, Words]:
-    """Unit and words of columns by name: shared ones, statistics, and columns that stages show."""
-    shown = {
+def _of_study(name: str) -> bool:
+    return any(kind.pattern == f"{name}.parquet" for _, kind in kinds())
+
+
+def notes_of(kind: Kind) -> str:
+    """The notes on a table; empty without any."""
+    name = short(kind.pattern)
+    return notes().get(name) or notes().get(name.rpartition("-")[2]) or ""
+
+
+@cache
+def shown() -> dict[str, Words]:
+    """Columns that stages show in the summary, and statistics of features, by name."""
+    columns = {
         one.name: Words("number", one.words)
         for stage in load().values()
         for one in stage.shows
         if isinstance(one, Column)
     }
-    statistics = {one.name: Words(one.form, one.words) for one in registered()}
-    return {**shown, **statistics, **COLUMNS}
+    return columns | {one.name: Words(one.form, one.words) for one in registered()}
 
 
-def said_of(name: str) -> Words | None:
-    """A column in words; None where its name is not known. `held_*` is the same of held-out
+def said_of(name: str, kind: Kind) -> Words | None:
+    """A column of a table in words; None where it is not known. `held_*` is the same of held-out
     tokens."""
-    known = words().get(name.removeprefix("held_"))
-    if known and name.startswith("held_"):
+    bare, table = name.removeprefix("held_"), short(kind.pattern)
+    known = OWN.get(table, {}).get(bare) or COLUMNS.get(bare)
+    if known is None and table in ("summary", "summary_by_corpus", "features"):
+        known = shown().get(bare)
+    if known is None and table.startswith(("discoveries", "probes")):
+        known = by_part(name, table)
+    if known is None and re.search(rf"\b{re.escape(name)}\b", notes_of(kind)):
+        return Words("", "see the notes")
+    if known and bare != name:
         return Words(known.unit, f"{known.words}; of held-out tokens")
     return known
+
+
+def by_part(name: str, table: str) -> Words | None:
+    """A column that another one is said of for a further part of the texts; None where it is not
+    such a one."""
+    for base in BY_PART:
+        known = OWN.get(table, {}).get(base)
+        if known and name.startswith(f"{base}_"):
+            return Words(known.unit, f"{base} on the part {name.removeprefix(base + '_')}")
+    return None
 
 
 Said = Mapping[str, str]
 """Texts by the name of a column."""
 
 
-def column_line(field: pa.Field, labels: Said, metrics: Said) -> str:
+def column_line(field: pa.Field, kind: Kind, labels: Said, metrics: Said) -> str:
     """A line of the sheet about a column. labels: kinds of the texts' labels; metrics: definitions
     of the metrics."""
-    said = said_of(field.name)
+    said = said_of(field.name, kind)
     if field.name in metrics:
         said = Words(said.unit if said else "number", metrics[field.name])
-    if said is None and field.name in labels:
-        said = Words(labels[field.name], "label of the texts, from their source")
-    kind = str(field.type).replace("dictionary<values=string, indices=", "string, dictionary of ")
-    kind = kind.split(", ordered")[0]
-    unit, text = said or Words("", "see the notes")
-    return f"| `{field.name}` | {kind} | {unit} | {text} |"
+    elif field.name in labels and short(kind.pattern) == "items":
+        said = Words(labels[field.name], "label of the text, from its source")
+    form = str(field.type).replace("dictionary<values=string, indices=", "string, dictionary of ")
+    unit, text = said or Words("", "")
+    return f"| `{field.name}` | {form.split(', ordered')[0]} | {unit} | {text} |"
 
 
-def table_section(kind: Kind, tables: Sequence[Table], labels: Said, metrics: Said) -> list[str]:
+def table_section(
+    kind: Kind, tables: Sequence[Table], labels: Said, metrics: Said, ending: str = ".parquet"
+) -> list[str]:
     """The lines of the sheet about the tables of one kind."""
-    stem = Path(kind.pattern).stem
     rows = sum(table.rows for table in tables)
     fields: dict[str, pa.Field] = {}
     for table in tables:
         for field in table.schema:
             fields.setdefault(field.name, field)
-    said = notes().get(stem) or notes().get(stem.rpartition("-")[2])
+    said = notes_of(kind)
     head = f"{len(tables)} file{'s' * (len(tables) > 1)}, {rows:,} rows"
     maker = f" Made by the stage `{kind.stage}`." if kind.stage else ""
     return [
-        f"### `{kind.pattern}`",
+        f"### `{kind.pattern.removesuffix('.parquet')}{ending}`",
         "",
         f"{kind.words} {head}.{maker}",
         "",
-        *([said, ""] if said else []),
+        *([f"Notes: {said}", ""] if said else []),
         "| column | type | unit | what |",
         "|---|---|---|---|",
-        *(column_line(field, labels, metrics) for field in fields.values()),
+        *(column_line(field, kind, labels, metrics) for field in fields.values()),
         "",
     ]
 
@@ -215,6 +208,24 @@ def identities(tables: Iterable[Table]) -> dict[str, str]:
     return known
 
 
+def missing_of(planned: Said, tables: Iterable[Table]) -> list[str]:
+    """The lines of the sheet about the tables that an unfinished study lacks; none of a whole one.
+
+    planned: stages by the path of the tables that the finished study has.
+    """
+    present = {table.path for table in tables}
+    lacking = sorted(planned.keys() - present)
+    if not lacking:
+        return []
+    stages = ", ".join(sorted({f"`{planned[path]}`" for path in lacking}))
+    n = len(planned.keys() & present)
+    return [
+        f"The study is not finished: {n} of {len(planned)} tables are there. Stages that "
+        f"have not made all of theirs: {stages}.",
+        "",
+    ]
+
+
 def sheet(
     config: Mapping[str, Any],
     tables: Sequence[Table],
@@ -223,15 +234,18 @@ def sheet(
     metrics: Said | None = None,
     licence: str | None = None,
     csv: bool = False,
+    planned: Said | None = None,
 ) -> str:
     """The text of README.md beside the tables of a study; the same arguments give the same text.
 
     config: config.json. model: digest of the model's files. saes: digests
     of checkpoints by cell. metrics: definitions of the metrics by name. licence: of the tables.
+    planned: stages by the path of the tables that the finished study has; empty where they are not
+    known.
     """
     by_kind: dict[Kind, list[Table]] = {}
     for table in tables:
-        by_kind.setdefault(kind_of(table.path), []).append(table)
+        by_kind.setdefault(kind_of(table.path, table.spec), []).append(table)
     corpora = config.get("corpora", {})
     read_from = identities(tables)
     labels = {
@@ -241,6 +255,8 @@ def sheet(
     }
     versions = config.get("versions") or {}
     total = sum(table.bytes for table in tables)
+    ending = ".csv" if csv else ".parquet"
+    missing = missing_of(planned or {}, tables)
     form = "CSV in UTF-8; lists are JSON" if csv else "Parquet"
     lines = [
         f"# Tables of the study {config.get('study', '')}",
@@ -248,8 +264,9 @@ def sheet(
         f"{len(tables)} tables of a study by saegrid: features of sparse autoencoders and the "
         f"texts on which they fire. {form}; {size(total)} in the study. `config.json` has all "
         "settings, `SHA256SUMS` the digest of each file here. Ids join: `item`, `token_index` (row "
-        "of tokens.parquet), `cell` (the folder of a table), `feature`. Ranks count from 0.",
+        f"of tokens{ending}), `cell` (the folder of a table), `feature`. Ranks count from 0.",
         "",
+        *missing,
         "## Where it is from",
         "",
         f"- model: {origin(config.get('model') or {})}; digest {model or 'not recorded'}",
@@ -267,16 +284,21 @@ def sheet(
         "",
         "## Licence",
         "",
-        f"{licence or 'Not said: name one before you pass the tables on.'} Texts, labels, tokens "
-        "and windows are the source's own, whose licences hold for them, as those of the model and "
-        "of the SAEs hold for what is computed with these.",
+        f"{licence or 'Not said: name one with --licence before you pass the tables on.'} Texts, "
+        "labels, tokens and windows are the source's own, whose licences hold for them, as those "
+        "of the model and of the SAEs hold for what is computed with these.",
+        "",
+        "## Citation",
+        "",
+        f"Cite as: {CITED} Version {version('saegrid')}. Cite the sources of the model, the SAEs "
+        "and the texts too.",
         "",
         "## Tables",
         "",
     ]
     for kind, members in sorted(by_kind.items()):
         measured = (metrics or {}) if kind.stage in ("health", "baselines") else {}
-        lines += table_section(kind, members, labels, measured)
+        lines += table_section(kind, members, labels, measured, ending)
     return "\n".join(lines)
 
 

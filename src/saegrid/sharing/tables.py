@@ -18,7 +18,10 @@ import pyarrow.parquet as pq
 
 from saegrid.base import io
 from saegrid.base.recorded import recorded_spec
+from saegrid.config.models import Study
 from saegrid.sharing.sheet import Table, sheet
+from saegrid.stages import targets
+from saegrid.stages.plan import Plan
 
 WHEN = (1980, 1, 1, 0, 0, 0)
 """Time of every entry: the first that a zip file can hold."""
@@ -62,6 +65,22 @@ def metric_definitions(folder: Path) -> dict[str, str]:
     return known
 
 
+def planned(folder: Path) -> dict[str, str]:
+    """The stages by the tables that a finished study has, below its folder; empty where its plan
+    cannot be made here from its config.json, as without its model."""
+    config = io.read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    passing = ("versions", "python", "commit", "machine")
+    settings = {name: part for name, part in config.items() if name not in passing}
+    try:
+        graph = Plan(Study.model_validate(settings), "workflow/scripts").graph
+        jobs = graph.jobs(targets.ends(graph, ["all"]), [])
+        paths = {p: job.stage.name for job in jobs for p in graph.outputs(job.stage, job.at)}
+    except (ValueError, LookupError, OSError):
+        return {}
+    head = f"results/{config['study']}/"
+    return {p.removeprefix(head): s for p, s in paths.items() if p.endswith(".parquet")}
+
+
 def as_csv(path: Path) -> bytes:
     """A table as CSV: numbers as they are, dictionaries as text, lists as JSON, null empty."""
     table = io.read_table(path)
@@ -98,7 +117,14 @@ def entries(
         yield added(CONFIG, (folder / CONFIG).read_bytes())
     saes = checkpoint_digests(folder)
     text = sheet(
-        config, tables, model_digest(folder), saes, metric_definitions(folder), licence, csv
+        config,
+        tables,
+        model_digest(folder),
+        saes,
+        metric_definitions(folder),
+        licence,
+        csv,
+        planned(folder),
     )
     yield added(SHEET, text.encode())
     for table in tables:

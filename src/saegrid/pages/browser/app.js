@@ -18,7 +18,7 @@ function sorts() {
     ...Object.fromEntries(index.statistics.map(({ name }) =>
       [name, [name.replaceAll("_", " "), (a, b) => known(name, b) - known(name, a)]])),
     n_active: ["active tokens", (a, b) => col.n_active[b] - col.n_active[a]],
-    context: ["density in context", (a, b) => col.density_context[b] - col.density_context[a]],
+    context: ["density context", (a, b) => col.density_context[b] - col.density_context[a]],
     words: ["distinct words", (a, b) => col.n_words[b] - col.n_words[a]],
     id: ["id", (a, b) => col.feature[a] - col.feature[b]],
   };
@@ -31,6 +31,13 @@ const FILTERS = {
   meaning: ["of a concept", (place) => has(place, "meaning")],
   coherent: ["of near words", (place) => has(place, "coherent")],
   form: ["one word, piece or spelling", (place) => has(place, "form")],
+};
+
+const BADGES = { // tooltips of the lines that say what a feature is about
+  meaning: "the words on which it is strongest belong to this concept, more of them than chance allows",
+  coherent: "no concept, but its words are nearer to one another in WordNet than chance allows",
+  form: "most of the tokens on which it is strongest share this word, piece or place",
+  share: "no verdict: a number that stands beside, such as the concept nearest to its words",
 };
 
 function among(flat, hit) { // whether a string of [string, count, ...] is hit
@@ -132,7 +139,7 @@ async function draw() {
   const tokens = paragraph("tokens", col.n_seen ? "fires on, in the rows shown, " : "fires on ", shares(pairs(col.tokens[place]), place));
   const words = paragraph("words", "words of its top tokens ", spell(pairs(col.words[place]), true));
   const badges = col.badges[place].map(([kind, text]) =>
-    el("li", { className: kind, textContent: text }));
+    el("li", { className: kind, textContent: text, title: BADGES[kind] ?? "" }));
   page.replaceChildren(title(place), tokens, words, numbers(place, definitions()),
     el("ul", { className: "badges" }, ...badges),
     el("div", { className: "panels" }, histogram(body, place), ...(body.l ? [logitTables(body.l)] : [])),
@@ -152,7 +159,7 @@ async function follow() { // show what the address says
     turn++;
     delete document.body.dataset.feature;
     $("#feature").replaceChildren(el("h2", { textContent: `#${id}` }), el("p", {
-      textContent: "This feature has no active masked token on this corpus." }));
+      textContent: "This feature has no active counted token on this corpus." }));
     return paint();
   }
   here = place ?? shown[0] ?? 0;
@@ -234,7 +241,7 @@ async function start() {
     relist();
     await follow();
   } else {
-    $("#feature").append(el("p", { textContent: "No feature is active on the masked tokens." }));
+    $("#feature").append(el("p", { textContent: "No feature is active on the counted tokens." }));
   }
   document.body.dataset.ready = "1";
 }

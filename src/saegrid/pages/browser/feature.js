@@ -79,17 +79,16 @@ async function unfold(node, button, body, i) { // the full text of an example, o
 
 function definitions() {
   const all = facts.layout === "packed" ? "positions" : "tokens that are not special";
-  const masked = facts.has_edits ? "masked" : "counted";
   return {
-    DENSITY: `active ${masked} tokens / all ${count(facts.n_tokens)} ${all}`,
+    DENSITY: `active counted tokens / all ${count(facts.n_tokens)} ${all}`,
     ...(facts.has_edits && {
-      "in the edit": `active masked tokens / all ${count(facts.n_masked)} masked tokens`,
+      "density in edit": `active counted tokens / all ${count(facts.n_masked)} counted tokens, those of edits`,
     }),
-    ...(facts.n_context !== 0 && { "in context": "active tokens / captured context tokens" }),
-    MAX: `the largest activation of a ${masked} token`,
+    ...(facts.n_context !== 0 && { "density context": "active tokens / captured context tokens" }),
+    MAX: "the largest activation of a counted token",
     ...Object.fromEntries(index.statistics.map(({ heading, words }) => [heading, words])),
     rank: "place by density; ties by id",
-    "fires on": `tokens by their share of the active ${masked} tokens${col.n_seen ? " that published rows show" : ""}, blanks around them left out`,
+    "fires on": `tokens by their share of the active counted tokens${col.n_seen ? " that published rows show" : ""}, blanks around them left out`,
     words: "the whole words around the top tokens; a token without a letter or digit is its own",
     top: facts.has_edits
       ? "distinct edit words and distinct originals among the top tokens"
@@ -107,9 +106,9 @@ function numbers(place, define) {
       `${n} active of ${count(facts.n_tokens)}`),
     entry("MAX", `MAX = ${number(col.max_activation[place])}`, "largest activation"),
     ...(facts.has_edits
-      ? [entry("in the edit", percent(col.density_in_edit[place]), `in the edit, of ${count(facts.n_masked)}`)]
+      ? [entry("density in edit", percent(col.density_in_edit[place]), `density in edit, of ${count(facts.n_masked)}`)]
       : []),
-    ...(facts.n_context === 0 ? [] : [entry("in context", percent(col.density_context[place]))]),
+    ...(facts.n_context === 0 ? [] : [entry("density context", percent(col.density_context[place]))]),
     ...index.statistics.map(({ name, heading, form }) =>
       entry(heading, FORMS[form](col[name][place]))),
     entry("rank", `${count(place + 1)} of ${count(col.feature.length)}`));
@@ -148,7 +147,7 @@ function histogram(body, place) {
   const toggle = el("button", { id: "log", textContent: "log y", aria: { pressed: logarithmic },
     title: "logarithmic counts (l)", onclick: () => { logarithmic = !logarithmic; draw(); } });
   return el("figure", {}, svg, el("figcaption", {},
-    `${count(col.n_active[place])} active ${facts.has_edits ? "masked " : ""}tokens; the ticks are the examples`, toggle));
+    `${count(col.n_active[place])} active counted tokens; the ticks are the examples`, toggle));
 }
 
 function logitTables(effects) {

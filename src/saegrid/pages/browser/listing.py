@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from saegrid.features.shares import Shares
 from saegrid.features.statistics import registered
+from saegrid.meaning.concepts import Rule
 from saegrid.meaning.kinds import bearing
 from saegrid.pages.browser import pack
 from saegrid.pages.browser.bodies import Texts
@@ -99,9 +100,10 @@ def badges(
 ) -> list[list[list[str]]]:
     """Per feature [kind, text] for what it is about, and for what its rows have in common beside.
 
-    kind: meaning, coherent or form where that is the verdict, else share. In the published study
-    top tokens have a `label`, the wrong number that the published page gave the feature: it is a
-    badge too.
+    kind: meaning, coherent or form where that is the verdict, else share, of the nearest concept
+    that is not. The text names the kind, so that nobody takes a share for a verdict. In the
+    published study top tokens have a `label`, the wrong number that the published page gave the
+    feature: it is a badge too.
     """
     listed: list[list[list[str]]] = [[] for _ in range(n)]
     if "label" in top_tokens.column_names:
@@ -119,11 +121,20 @@ def badges(
 def _badges(row: Mapping[str, Any]) -> list[list[str]]:
     kind, label, of = row["kind"], row["label"], f"/{row['n_shown']}"
     if kind == "meaning":
-        first = [[kind, f"{label} {row['n_concept']}{of}"]]
-    elif kind == "coherent":
-        first = [[kind, f"near words, p {row['p_coherence']:.2g}"]]
+        return [[kind, f"meaning: {label} {row['n_concept']}{of}"]]
+    if kind == "coherent":
+        first = [[kind, f"coherent: near words, p {row['p_coherence']:.2g}"]]
     else:
-        first = [] if label is None else [["form", f"{label} {bearing(row)}{of}"]]
-    if kind != "meaning" and row["n_concept"]:
-        first.append(["share", f"{row['concept']} {row['n_concept']}{of}"])
+        first = [] if label is None else [["form", f"form: {label} {bearing(row)}{of}"]]
+    if row["n_concept"]:
+        share = f"nearest concept: {row['concept']} {row['n_concept']}{of}"
+        first.append(["share", f"{share}, {_short_of(row)}"])
     return first
+
+
+def _short_of(row: Mapping[str, Any]) -> str:
+    """The reason why a concept is not what the feature is about."""
+    p = row["p_maxt"]
+    if p is None or p > Rule().alpha:
+        return "not beyond chance"
+    return "too few for meaning" if row["kind"] == "none" else "not the verdict"

@@ -20,6 +20,7 @@ BLOCKS = {
     "formats": "saegrid.stages.written.tables:formats",
     "registries": "saegrid.stages.written.tables:registries",
     "analyses": "saegrid.stages.written.tables:analyses",
+    "figures": "saegrid.stages.written.tables:figures",
     "keys": "saegrid.stages.written.keys:keys",
     "refusals": "saegrid.stages.written.refusals:refusals",
     "errors": "saegrid.stages.written.refusals:errors",

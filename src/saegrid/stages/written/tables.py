@@ -7,9 +7,11 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 from saegrid.models import FAMILIES
+from saegrid.pages.figures import HEALTH_FIGURES, SURVEY_FIGURES
 from saegrid.saes.formats import FORMATS
 from saegrid.saes.training import RECIPES
 from saegrid.stages import ANALYSES, STAGES, load
+from saegrid.stages.stage import Figure
 
 REGISTRIES = (
     ("kind of source", "saegrid.text.corpora:CORPORA", "corpora.NAME.source.kind"),
@@ -110,3 +112,27 @@ def registries() -> str:
         head = f"### {what[0].upper()}{what[1:]}\n\nRegistry: `{place}`.{named}\n\n"
         parts.append(f"{head}{table(('name', 'what'), rows)}")
     return "\n".join(parts)
+
+
+def figures() -> str:
+    """The table of the figures of a study, by name: where it is shown, and the caption."""
+    places = [
+        *((one.name, one.draw, "index") for stage in load().values() for one in stage.shows
+          if isinstance(one, Figure)),
+        *((name, draw, "health") for name, draw in HEALTH_FIGURES.items()),
+        *((name, draw, "survey") for name, draw in SURVEY_FIGURES.items()),
+    ]  # fmt: skip
+    rows = [
+        (f"`{name}`", f"`{page}.html`", escaped(caption_of(draw)))
+        for name, draw, page in sorted(places)
+    ]
+    return table(("figure", "page", "caption"), rows)
+
+
+def caption_of(draw: str) -> str:
+    """The CAPTION of the module of a figure, which is read and not imported."""
+    spec = find_spec(draw.partition(":")[0])
+    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CAPTION":
+            return str(ast.literal_eval(node.value))
+    raise ValueError(f"{draw} must be of a module with a CAPTION.")
