@@ -137,7 +137,9 @@ def test_paths_in_the_guide_are_there():
     """From the repository, the package or the tests, but for those of its example."""
     text = (ROOT / "CONTRIBUTING.md").read_text()
     paths = set(re.findall(r"`([\w./-]+(?:\.(?:py|smk|json|yaml|md)|/))`", text))
-    paths = {path for path in paths if not re.search(r"probe|min_activation|^results/|^verified", path)}
+    paths = {
+        path for path in paths if not re.search(r"probe|min_activation|^results/|^verified", path)
+    }
     places = (ROOT, ROOT / "src/saegrid", ROOT / "src/saegrid/stages", ROOT / "tests")
     missing = {path for path in paths if not any((place / path).exists() for place in places)}
     assert len(paths) > 25 and missing == set()
