@@ -76,7 +76,7 @@ class LogHandler(LogHandlerBase):
         elif event == LogEvent.JOB_ERROR:
             view.fail(record)
         elif event == LogEvent.GROUP_ERROR:
-            view.grouped |= {one["jobid"] for one in record.job_error_info}
+            view.fail_group(record)
         else:
             return event in SILENT
         return True

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from saegrid.progress import record as kept
 from saegrid.progress import saying
-from saegrid.progress.reasons import has_failed, reason
+from saegrid.progress.reasons import has_failed, reason, reason_of_group
 from saegrid.progress.run import Failure, Run, Task
 from saegrid.progress.times import seconds_of
 from saegrid.progress.words import clock
@@ -113,6 +113,21 @@ class View:
             if self.failures:
                 self.screen.say(saying.failure(self.run.failed[record.jobid], time.time()))
             self._renew()
+
+    def fail_group(self, record: LogRecord) -> None:
+        """Jobs that a cluster runs as one have failed. Their process' log says why where none of
+        theirs does: a job that was killed, or that could not begin, has written none."""
+        with self._lock:
+            numbers = [one["jobid"] for one in record.job_error_info]
+            self.grouped |= set(numbers)
+            tasks = [self.run.running[n] for n in numbers if n in self.run.running]
+            logs = [str(path) for path in getattr(record, "aux_logs", None) or []]
+            is_said = self.is_interrupted or not self.failures
+            if is_said or not logs or any(has_failed(task.log) for task in tasks):
+                return
+            stages = ", ".join(dict.fromkeys(task.stage for task in tasks))
+            failure = Failure(Task(stages, "", logs[0]), reason_of_group(logs[0]))
+            self.screen.say(saying.failure(failure, time.time()))
 
     def end(self, success: bool, text: str = "") -> None:
         """The run has ended: what came of it, and what to open."""

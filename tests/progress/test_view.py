@@ -113,6 +113,18 @@ def test_of_a_group_the_job_that_failed_is_said(show):
     assert [line[10:] for line in lines if "FAILED" in line] == ["FAILED a L2R-8x: no rows"]
 
 
+def test_of_a_group_without_a_word_the_log_of_its_process_is_said(show):
+    log = Path("logs/slurm/8.log")
+    log.parent.mkdir(parents=True)
+    log.write_text("Traceback\nMemoryError: too little\nRuleException:\nCalledProcessError in x\n")
+    group = {"job_error_info": [{"jobid": 1}, {"jobid": 2}], "aux_logs": [str(log)]}
+    group = record("Error in group", logging.ERROR, event=LogEvent.GROUP_ERROR, **group)
+    lines = show(*BEGIN, begins(1, "a"), begins(2, "b"), group, fails(1, "a"), fails(2, "b"))
+    at = next(n for n, line in enumerate(lines) if "FAILED" in line)
+    assert lines[at][10:] == "FAILED a, b: MemoryError: too little"
+    assert "memory does not suffice" in " ".join(lines) and "    log: logs/slurm/8.log" in lines
+
+
 def test_a_long_run_says_now_and_then_how_far_it_is(show, monkeypatch):
     ticks = count(time.time(), 5.0)  # each look at the clock is five seconds later
     monkeypatch.setattr("snakemake_logger_plugin_saegrid.view.time.time", lambda: next(ticks))

@@ -88,6 +88,16 @@ def raised(lines: list[str]) -> str:
     return ""
 
 
+def reason_of_group(path: str) -> str:
+    """Why jobs failed that a cluster runs as one, by the log of their process: the last exception
+    in it, or its last line, and what helps."""
+    own = ("RuleException", "WorkflowError")  # Snakemake's, which say that a job failed
+    lines = [line for line in tail(path) if not line.startswith(own)]
+    last = lines[-1] if lines else "It ended without a word in its log."
+    said = next((line for line in reversed(lines) if RAISED.match(line)), last)
+    return "\n".join(part for part in (said, helps("\n".join([said, *lines]))) if part)
+
+
 def helps(text: str) -> str:
     """The help against a failure that is known by its words; empty of any other."""
     return next((one.help for one in KNOWN if re.search(one.pattern, text)), "")
