@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import foreign
-from saegrid.command import main
+from saegrid.command import compare, main
 from saegrid.config.check import resolve
 from saegrid.mistakes import all_mistakes
 
@@ -145,3 +145,27 @@ def test_help_and_unknown_commands(capsys):
     assert "compare" in capsys.readouterr().out
     assert main(["campare"]) == 2
     assert "there is no command 'campare'" in capsys.readouterr().err
+
+
+def test_a_config_that_was_changed_is_not_written_over(tmp_path, capsys, monkeypatch):
+    (tmp_path / "Snakefile").touch()
+    (tmp_path / "workflow").mkdir()
+    monkeypatch.chdir(tmp_path)
+    runs = []
+
+    def done(command, **_):
+        runs.append(command)
+        return compare.subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(compare.subprocess, "run", done)
+    files = [texts(tmp_path / f"{name}.csv", ["a b", "c d"]) for name in ("bait", "news")]
+    arguments = ["compare", *files, "--model", str(MODEL), "--name", "mine"]
+    path = tmp_path / "results/mine.yaml"
+    assert main(arguments) == 0 and path.is_file()
+    assert "results/mine.yaml" in capsys.readouterr().out
+    assert main(arguments) == 0, "the same text is no loss"
+    path.write_text(path.read_text() + "# mine\n")
+    assert main(arguments) == 1
+    assert "results/mine.yaml is there and differs" in capsys.readouterr().err
+    assert path.read_text().endswith("# mine\n") and len(runs) == 2
+    assert main([*arguments, "--force"]) == 0 and not path.read_text().endswith("# mine\n")

@@ -66,6 +66,8 @@ def parser() -> argparse.ArgumentParser:
     add("--name", help="name of the study, its folder in results/")
     add("--seed", type=int, default=0, help="seed of the halves and of the permutations")
     add("--cores", type=int, default=os.cpu_count() or 1, help="CPUs (default: all)")
+    add("--force", action="store_true", help="write over the config of an earlier comparison of "
+        "this name that differs")  # fmt: skip
     add("--config", action="store_true", help="print the config and run nothing")
     return out
 
@@ -85,6 +87,15 @@ def main(arguments: Sequence[str]) -> int:
         print(text, end="")
         return 0
     path = root / "results" / f"{config['study']}.yaml"
+    if not options.force and path.is_file() and path.read_text(encoding="utf-8") != text:
+        print(
+            f"saegrid compare: {path.relative_to(root)} is there and differs from what this "
+            "command would write: it was changed, or is of another comparison. To run it as it is: "
+            f"snakemake --configfile {path.relative_to(root)}. Else give another --name, or "
+            "--force.",
+            file=sys.stderr,
+        )
+        return 1
     path.parent.mkdir(exist_ok=True)
     write_text(path, text)
     target = f"results/{config['study']}/findings.html"
@@ -93,7 +104,8 @@ def main(arguments: Sequence[str]) -> int:
     program = [sys.executable, "-m", *command]
     status = subprocess.run(program, cwd=root, check=False).returncode
     if status == 0:
-        print(f"Open {root / target}")
+        print(f"Config: {path.relative_to(root)}, which may be changed and run with --configfile.")
+        print(f"Open {target}")
     return status
 
 

@@ -146,15 +146,7 @@ def _found(tests: Mapping[str, Any], one: Contrast, named: bool) -> Sentence:
         one.number("n_discovered"),
     ]
     if one["n_discovered"]:
-        parts += [
-            " stand out: ",
-            one.number("n_discovered_up"),
-            " lean to ",
-            a,
-            ", the others to ",
-            b,
-            ".",
-        ]
+        parts += [" stand out: ", *_leaning(one, a, b)]
     else:
         parts.append(" stand out.")
     return sentence(*_begun([*parts, *_by_strength(one)]))
@@ -163,6 +155,14 @@ def _found(tests: Mapping[str, Any], one: Contrast, named: bool) -> Sentence:
 def _stronger(one: Contrast) -> bool:
     """True if more features stand out by how strongly they fire than by whether they do."""
     return one.has("n_magnitude") and one["n_magnitude"] > one["n_discovered"]
+
+
+def _leaning(one: Contrast, a: Part, b: Part) -> list[Part]:
+    """How many of the discovered features lean to either side."""
+    up, n = one["n_discovered_up"], one["n_discovered"]
+    if up in (0, n):
+        return ["all lean to " if n > 1 else "it leans to ", a if up else b, "."]
+    return [one.number("n_discovered_up"), " lean to ", a, ", the others to ", b, "."]
 
 
 def _by_strength(one: Contrast) -> list[Part]:

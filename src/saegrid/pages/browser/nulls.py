@@ -34,8 +34,9 @@ ADD_FROZEN = "not run: add an SAE with `freeze: decoder` to the study"
 ADD_PROBES = "not run: add the line `probes: {}` below `analyses:` in the study's config file"
 PROBES = (
     "To have them here, write the line `probes: {}` below `analyses:` in the config file of the "
-    "study (the one after `--configfile`, such as config/tiny.yaml; config/config.yaml where none "
-    "is named), beside `tests:`, and start the study again."
+    "study, beside `tests:`, and run it again with `--configfile`. That is the file named there "
+    "the first time; config/config.yaml where none was named; of `saegrid compare` the file of the "
+    "study's name in results/."
 )
 
 
