@@ -82,7 +82,7 @@ def test_index_page(visit, world, tmp_path):
         cells_ = tab.locator(f"#cells tbody td:nth-child({place})").all_inner_texts()
         return [text.replace(",", "") for text in cells_]
 
-    for heading, place in (("active", 5), ("median density", 9)):
+    for heading, place in (("features that fire", 5), ("median density", 9)):
         for sign in (-1, 1):  # the first click shows the largest first
             tab.locator("#cells th", has_text=re.compile(f"^{heading}")).locator("button").click()
             numbers = [float(text.rstrip("%")) for text in column(place) if text != "–"]
@@ -93,7 +93,7 @@ def test_index_page(visit, world, tmp_path):
     assert column(1)[:2] == ["L8A-8x", "L8A-32x"]
     tab.set_viewport_size({"width": 360, "height": 740})
     assert tab.evaluate("document.documentElement.scrollWidth") <= 360
-    tab.locator(".grid a[title=L8A-8x]").click()
+    tab.locator(".grid a[aria-label=L8A-8x]").click()
     at(tab, ids(world)[0])
     tab.locator("header a").click()
     tab.wait_for_selector("#cells")

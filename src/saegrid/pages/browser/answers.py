@@ -158,7 +158,7 @@ def _stronger(one: Contrast) -> bool:
 
 
 def _leaning(one: Contrast, a: Part, b: Part) -> list[Part]:
-    """How many of the discovered features lean to either side."""
+    """The side to which discovered features lean, or the number on each."""
     up, n = one["n_discovered_up"], one["n_discovered"]
     if up in (0, n):
         return ["all lean to " if n > 1 else "it leans to ", a if up else b, "."]
