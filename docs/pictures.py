@@ -80,7 +80,9 @@ def main(study: Path) -> None:
         for picture in PICTURES:
             width, height = picture.size
             context = browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme=picture.scheme
+                viewport={"width": width, "height": height},
+                color_scheme=picture.scheme,
+                reduced_motion="reduce",  # pages would be taken while they scroll
             )
             context.set_offline(True)
             page = context.new_page()
@@ -89,6 +91,7 @@ def main(study: Path) -> None:
             page.wait_for_timeout(1000)
             if picture.heading:
                 page.evaluate(SCROLL, picture.heading)
+                page.wait_for_timeout(500)
             path = HERE / "img" / f"{picture.name}.png"
             page.screenshot(path=path)
             context.close()
