@@ -136,11 +136,19 @@ def _search(study: Any, options: argparse.Namespace) -> None:
             )
     for number, query in enumerate(asked):
         others = f"  without: {'; '.join(query.without)}" if query.without else ""
-        print(f"{query.text}  ({query.kind}){others}")
         rows = [row for row in table.to_pylist() if row["query"] == number]
+        print(f"{query.text}  ({_kind(query, rows)}){others}")
         _print(rows, ("cell", "feature", "score", *ROWS[query.kind], "specificity", "words"))
     if options.page:
         _write_page(study, options, table, tokens)
+
+
+def _kind(query: Any, rows: Sequence[dict[str, Any]]) -> str:
+    """The kind of a query; of a word with its captured occurrences, of which recall is a share."""
+    if query.kind != "word" or not rows:
+        return str(query.kind)
+    n = rows[0]["n"]
+    return f"word, {n:,} captured occurrence{'s' if n != 1 else ''}"
 
 
 ROWS = {"word": ("precision", "recall", "n_active"), "prompt": ("value", "token"),
