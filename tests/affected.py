@@ -82,7 +82,7 @@ def _imports(path: Path) -> frozenset[Path]:
 
 @cache
 def _reads(path: Path) -> frozenset[Path]:
-    """What else a file may read: of the library what lies beside it, of tests what they name."""
+    """Other files that a file may read: of the library those beside it, of tests those they name."""
     if TESTS not in path.parents:
         inner = (p for p in path.parent.iterdir() if p.suffix not in (".py", ".pyc"))
         return frozenset(p for p in inner if p.is_file())

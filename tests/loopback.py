@@ -39,7 +39,7 @@ class Hub:
         self.url = ""
 
     def described(self, name):
-        """What the hub's API says of a repository; None where it is not there."""
+        """The hub's answer on a repository; None where it is not there."""
         folder = self.root / name
         files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
         if not files:

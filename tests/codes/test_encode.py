@@ -126,7 +126,7 @@ def test_values_at_the_threshold(screen: str) -> None:
 
 
 def test_a_bare_bfloat16_product_would_not_do() -> None:
-    """What the screen says is wrong in places, so that the tests above test something."""
+    """The screen is wrong in places, so that the tests above test something."""
     x, weights = draw(4, 100, 4096, 200)
     encoder = make_encoder(weights, "bfloat16", threshold=1.5)
     screen = screens.Bfloat16Screen(screens.arrange(x, 200))

@@ -312,7 +312,7 @@ def test_a_file_is_not_written_over(work, capsys):
 
 
 def test_model_sae_and_texts_of_a_hub_at_their_commits(work, capsys, monkeypatch):
-    """Of model and SAE no weights are fetched; of both the heads are looked at."""
+    """Weights of model and SAE are not fetched; the heads of both are looked at."""
     with serve(work / "hub") as hub:
         use(hub, monkeypatch, work / "own")
         shutil.move(work / "model", hub.root / "some/model")

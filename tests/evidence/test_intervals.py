@@ -33,7 +33,7 @@ def test_whole_clusters_are_drawn():
 
 
 def test_of_no_feature_there_are_no_percentiles():
-    """Where nothing was discovered, both limits are there, and empty."""
+    """Both limits are there, and empty, where nothing was discovered."""
     low, high = percentiles(np.zeros((0, 9)))
     assert low.shape == high.shape == (0,)
 

@@ -77,7 +77,7 @@ def test_the_columns_and_their_order() -> None:
 
 
 def without_answer() -> str:
-    """What there is to do where a registered statistic has no known answer, or one is left over."""
+    """The sentence on statistics without a known answer, and answers of none; empty if all match."""
     wrong = sorted(STATISTICS.keys() ^ KNOWN.keys())
     return (
         f"{', '.join(wrong)}: each statistic of STATISTICS, and no other, has its known answer in "
@@ -107,7 +107,7 @@ def test_known_answers(name: str) -> None:
 
 @pytest.mark.parametrize("name", STATISTICS)
 def test_a_feature_has_the_same_number_alone(name: str) -> None:
-    """What a range of features holds besides decides nothing."""
+    """The other features of a range decide nothing."""
     (one,) = [one for one in registered() if one.name == name]
     values, counts = random_entries(1)
     whole = one.numbers(values, counts)

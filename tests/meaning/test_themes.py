@@ -98,7 +98,7 @@ def test_a_theme_fires_where_at_least_half_of_its_features_do(n):
 
 
 def test_where_nothing_was_confirmed_there_is_no_theme():
-    """Of few texts nothing is confirmed; each view then has no column, and a row a text."""
+    """Views of few texts, of which nothing is confirmed, have no column, and a row a text."""
     none = Chosen([], [], *(np.zeros(0, kind) for kind in (np.int64, np.int64, np.float64)))
     texts = SimpleNamespace(views={"edited": None}, n=7)
     on = themes.fires(none, {"main": SimpleNamespace(texts=texts)}, None, ["edited"])

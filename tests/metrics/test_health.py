@@ -138,7 +138,7 @@ def changed(table, name, values):
 
 
 def test_places_of_a_site_are_kept_apart(tmp_path):
-    """Of two corpora, and of two ways of holding out, numbers are not compared."""
+    """Numbers of two corpora, or of two ways of holding out, are not compared."""
     files, paths = write_metrics(tmp_path), write_baselines(tmp_path)
     table = table_of(files, paths)
     one = read_judged(table, paths, [])

@@ -28,7 +28,7 @@ def test_commands_that_coordinate_a_run(command, is_one):
 
 
 def test_coordinators_of_a_folder(tmp_path):
-    """Of two in the folder one is a fork of the other; a third is elsewhere, a fourth no run."""
+    """Two run in the folder, one a fork of the other; a third is elsewhere, a fourth no run."""
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir(), there.mkdir()
     processes = [

@@ -51,7 +51,7 @@ BEGIN = (
 
 @pytest.fixture
 def show(tmp_path, monkeypatch):
-    """What is printed of some records."""
+    """The lines that are printed of some records."""
     monkeypatch.chdir(tmp_path)
     Path("logs/toy").mkdir(parents=True)
 

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.workflow
 
 
 def test_it_has_the_same_jobs(tmp_path):
-    """Of a finished study, all of which is to be made again, and none of it."""
+    """A finished study is planned alike, if all is to be made again, and if nothing is."""
     folder = copy(finished("tiny"), tmp_path / "saegrid")
     other = ("--snakefile", "workflow/Snakefile")
     again = planned(folder, "--forceall", *other)
