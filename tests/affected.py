@@ -1,4 +1,4 @@
-"""Which files a file of tests depends on: all that it imports, and folders that it names."""
+"""The files that a file of tests depends on: all that it imports, and folders that it names."""
 
 import ast
 import hashlib
@@ -82,7 +82,7 @@ def _imports(path: Path) -> frozenset[Path]:
 
 @cache
 def _reads(path: Path) -> frozenset[Path]:
-    """Other files that a file may read: of the library those beside it, of tests those they name."""
+    """Other files that a file may read: beside it in the library, named by it in tests."""
     if TESTS not in path.parents:
         inner = (p for p in path.parent.iterdir() if p.suffix not in (".py", ".pyc"))
         return frozenset(p for p in inner if p.is_file())

@@ -52,7 +52,7 @@ class Hub:
         return {"id": own, "modelId": own, "sha": COMMIT, "siblings": named}
 
     def fetched(self, ending=""):
-        """How often each file was fetched from its first byte."""
+        """The number of times that each file was fetched from its first byte."""
         counts = {}
         for asked in self.gets:
             if asked.start == 0 and asked.path.endswith(ending):

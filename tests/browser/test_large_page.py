@@ -14,7 +14,7 @@ from saegrid.pages.browser.page import page
 pytestmark = pytest.mark.browser
 
 SLOW = 4
-"""How much slower than the budgets a loaded machine may be before a test fails."""
+"""The factor by which a loaded machine may be slower than the budgets."""
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def test_paths_in_code_are_there(document):
 
 
 def test_every_document_and_picture_is_reached():
-    """From the README, over any number of links."""
+    """The README leads to each document, over any number of links."""
     seen, todo = set(), ["README.md"]
     while todo:
         document = todo.pop()

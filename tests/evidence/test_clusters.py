@@ -275,7 +275,7 @@ def test_the_same_labels_agree_in_full():
 
 
 def test_whole_originals_exchange_their_labels():
-    """With two originals of equal texts, labels are right or exchanged, and both agree in full."""
+    """Labels of two originals of equal texts are right or exchanged, and agree in full."""
     original = np.repeat([0, 1], 10)
     one = agreement(original, original, original, 20, 99, 0)["ari"]
     assert one.value == 1 and one.chance == 1 and one.p == 1

@@ -77,7 +77,7 @@ def test_the_columns_and_their_order() -> None:
 
 
 def without_answer() -> str:
-    """The sentence on statistics without a known answer, and answers of none; empty if all match."""
+    """The sentence on statistics without a known answer, or answers of none; or nothing."""
     wrong = sorted(STATISTICS.keys() ^ KNOWN.keys())
     return (
         f"{', '.join(wrong)}: each statistic of STATISTICS, and no other, has its known answer in "

@@ -1,4 +1,4 @@
-"""What a run prints: how far it is, what failed and why, and the page to open."""
+"""The words that a run prints: how far it is, what failed and why, and the page to open."""
 
 import inspect
 import json

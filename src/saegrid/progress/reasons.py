@@ -89,7 +89,7 @@ def raised(lines: list[str]) -> str:
 
 
 def reason_of_group(path: str) -> str:
-    """Why jobs failed that a cluster runs as one, by the log of their process: the last exception
+    """The reason why jobs failed that a cluster runs as one, by the log of their process: the last exception
     in it, or its last line, and what helps."""
     own = ("RuleException", "WorkflowError")  # Snakemake's, which say that a job failed
     lines = [line for line in tail(path) if not line.startswith(own)]
@@ -118,7 +118,7 @@ def is_recent(path: str, since: float) -> bool:
 
 
 def reason(logs: list[str], message: str = "", command: str = "", since: float = 0.0) -> str:
-    """Why a job failed: what its log ends with, and what helps, a line each.
+    """The reason why a job failed: the end of its log, and what helps, a line each.
 
     Args:
         logs: paths of its log files, its own first.

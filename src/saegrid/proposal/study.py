@@ -230,7 +230,7 @@ def _put_grid(
 
 
 def _reason(asked: Request, sites: int = 2) -> str:
-    """Why a layer is taken; `sites`: those that have an SAE."""
+    """The reason why a layer is taken; `sites`: those that have an SAE."""
     if asked.layers:
         return "as asked"
     return "next to the middle" if sites > 1 else "the one that has an SAE"

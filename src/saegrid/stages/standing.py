@@ -17,7 +17,7 @@ class Standing(NamedTuple):
     """The jobs of the target `all`, by the files that they make."""
 
     stages: Mapping[str, tuple[int, int]]
-    """By stage the jobs whose files are all there, and all jobs."""
+    """Jobs of each stage whose files are all there, and all jobs of it."""
     begun: list[tuple[str, str]]
     """Jobs that have begun and whose files are not there, with their logs: they run, were killed,
     or failed."""

@@ -88,7 +88,7 @@ BASELINES = (
 )
 """Columns of a table of baselines."""
 RANK = {"green": 0, "amber": 1, "red": 100}
-"""By what a cell of lights is sorted: their sum."""
+"""The key by which a cell of lights is sorted: their sum."""
 
 
 def health_page(

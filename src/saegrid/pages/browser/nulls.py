@@ -47,7 +47,7 @@ class Row(NamedTuple):
     parts: Sequence[Part]
     """Numbers, or the reason why there is none."""
     place: float | None = None
-    """From 0 to 1; None where there is no number."""
+    """The place from 0 to 1; None where there is no number."""
     span: tuple[float, float] | None = None
     is_missing: bool = True
     """True where a row without a number could have one."""
