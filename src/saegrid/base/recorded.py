@@ -35,7 +35,7 @@ class Recorded(NamedTuple):
     spec: str
     """The spec of the job that wrote it; empty where none is recorded."""
     damage: str = ""
-    """The reason why the file cannot be read, in a few words; empty where it is whole as far as it shows."""
+    """The reason why the file cannot be read; empty where it is whole as far as it shows."""
 
 
 def recorded(path: str | Path) -> Recorded:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from saegrid.base import io
 from saegrid.base.errors import ConfigError
+from saegrid.command.named import add_study
 from saegrid.job import spare_pandas
 from saegrid.meaning.names.labels import KEY, File, agreement, check_features, read
 from saegrid.study.kept import Merged, body_of, merge, read_kept, write_kept
@@ -43,9 +44,7 @@ def parser() -> argparse.ArgumentParser:
     send.add_argument("--out", default=".", help="folder of the files (default: this one)")
     send.add_argument("--overwrite", action="store_true", help="replace files that are there")
     for one in (bring, send):
-        one.add_argument("--study", required=True, help="name of the study, a folder of --results")
-        one.add_argument("--results", default="results", help="folder of the studies")
-        one.add_argument("--corpus", help="corpus of the study (default: the main one)")
+        add_study(one)
     return out
 
 

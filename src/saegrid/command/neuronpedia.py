@@ -15,6 +15,7 @@ import numpy as np
 from saegrid.base import io
 from saegrid.base.errors import CheckpointError, ConfigError, size
 from saegrid.base.words import Cell
+from saegrid.command.named import add_study
 from saegrid.job import spare_pandas
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: saegrid neuronpedia --study toy --cells L15R-32x --out neuronpedia",
     )
     add = out.add_argument
-    add("--study", required=True, help="name of the study, a folder of --results")
+    add_study(out)
     add("--cells", nargs="+", metavar="CELL", help="cells such as L15R-32x (default: all)")
     add("--features", nargs="+", type=int, metavar="N", help="ids (default: all that are active)")
     add("--out", required=True, metavar="FOLDER", help="folder to write, one folder a cell in it")
@@ -42,8 +43,6 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--seed", type=int, default=0, help="seed of the tokens shown of each interval (default: 0)"
     )
-    add("--results", default="results", help="folder of the studies (default: results)")
-    add("--corpus", help="corpus of the study (default: the main one)")
     return out
 
 

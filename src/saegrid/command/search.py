@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from saegrid.command.named import add_study
 from saegrid.interventions.search import TOP, SearchError
 from saegrid.job import spare_pandas
 
@@ -37,9 +38,7 @@ def parser() -> argparse.ArgumentParser:
         "one")  # fmt: skip
     add("--without", action="append", default=[], metavar="TEXT",
         help="a text like TEXT that lacks what is looked for; may be given again")  # fmt: skip
-    add("--study", required=True, help="name of the study, a folder of --results")
-    add("--results", default="results", help="folder of the studies (default: results)")
-    add("--corpus", help="corpus of the study (default: the main one)")
+    add_study(out)
     add("--cells", nargs="+", metavar="CELL", help="cells such as L15R-32x (default: all)")
     add("--by", choices=("word", "prompt"), help="how texts are searched, where the usual is wrong")
     add(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from saegrid.base.errors import size
+from saegrid.command.named import add_study
 from saegrid.job import spare_pandas
 
 
@@ -18,12 +19,11 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: saegrid tables --study toy --out toy.zip",
     )
     add = out.add_argument
-    add("--study", required=True, help="name of the study, a folder of --results")
+    add_study(out, corpus=False)
     add("--out", required=True, metavar="FILE.zip", help="the zip, which is replaced if it is "
         "there")  # fmt: skip
     add("--csv", action="store_true", help="tables as CSV; by default parquet, as they are")
     add("--licence", metavar="TEXT", help="licence under which you pass the tables on")
-    add("--results", default="results", help="folder of the studies (default: results)")
     return out
 
 

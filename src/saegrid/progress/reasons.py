@@ -89,8 +89,8 @@ def raised(lines: list[str]) -> str:
 
 
 def reason_of_group(path: str) -> str:
-    """The reason why jobs failed that a cluster runs as one, by the log of their process: the last exception
-    in it, or its last line, and what helps."""
+    """The reason why jobs failed that a cluster runs as one, by the log of their process: its last
+    exception, or its last line, and what helps."""
     own = ("RuleException", "WorkflowError")  # Snakemake's, which say that a job failed
     lines = [line for line in tail(path) if not line.startswith(own)]
     last = lines[-1] if lines else "It ended without a word in its log."

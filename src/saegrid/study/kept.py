@@ -25,12 +25,12 @@ class Merged(NamedTuple):
     """The labels of a cell with those of a file."""
 
     labels: dict[int, str]
-    """Rows by feature, ascending."""
+    """Labels by feature, ascending."""
     added: int
     equal: int
     """Labels that both have, but for case and punctuation."""
     conflicts: list[Conflict]
-    """Rows by feature; `labels` has the preferred one, or ours where none was."""
+    """Conflicts by feature; `labels` has the preferred one, or ours where none was."""
 
 
 def merge(ours: Mapping[int, str], theirs: Mapping[int, str], prefer: str = "ours") -> Merged:
