@@ -1,21 +1,23 @@
 """Attribution of all features of a cell of true width with the bare parts that it needs.
 
-Two blocks of Llama-3-8B's widths with random weights, an SAE of 131,072 features in bfloat16 behind
-the first one, about 50 of which are active on a token, and some prompts. Bare are
+Some blocks of Llama-3-8B's widths (two by default) with random weights, an SAE of 131,072 features
+in bfloat16 behind the first one, about 50 of which are active on a token, and some prompts. Bare
+are
 
 - a forward pass of the model, and the backward pass of all differences as far as the site,
 - the product of the encoder with the tokens, in bfloat16 or with blocks made float32, the faster,
 - the decoder rows of active features, gathered once, and their products with the gradients.
 
 Beside stands all of `attribute` without integrated gradients: passes with hooks, exact codes, sums
-by prompt, completeness. The model has few blocks, so that the ratio to its own passes is large; of
-a whole model these passes are sixteen times as long. Ratios are of CPU seconds on one thread.
+by prompt, completeness. With few blocks the ratio to the model's own passes is large; the whole
+model has 32. A block takes .9 GB in float32. Ratios are of CPU seconds on one thread.
 
 The model is float32 by default: in bfloat16 a processor without instructions for it takes forty
 times as long for a product of the backward pass as for one of the forward pass (measured).
 
     python benchmarks/attribution.py
     python benchmarks/attribution.py --tokens 128 --prompts 4
+    python benchmarks/attribution.py --blocks 12
 """
 
 import argparse
@@ -38,7 +40,7 @@ from saegrid.saes.sae import SAE, Decoder, Encoder
 
 SITE = Site(0, "R")
 WIDTHS = {"hidden_size": 4096, "intermediate_size": 14336, "vocab_size": 4096}
-HEADS = {"num_attention_heads": 32, "num_key_value_heads": 8, "num_hidden_layers": 2}
+HEADS = {"num_attention_heads": 32, "num_key_value_heads": 8}
 ACTIVE = 3.36
 """Standard deviations that 50 of 131,072 normal numbers exceed."""
 
@@ -48,9 +50,10 @@ def filled(tensor: torch.Tensor, scale: float, generator: torch.Generator) -> to
     return tensor.uniform_(-scale * 3**0.5, scale * 3**0.5, generator=generator)
 
 
-def model_of(dtype: torch.dtype, generator: torch.Generator) -> Loaded:
+def model_of(blocks: int, dtype: torch.dtype, generator: torch.Generator) -> Loaded:
     """The model."""
-    config = transformers.AutoConfig.for_model("llama", **WIDTHS, **HEADS)
+    sizes = {**WIDTHS, **HEADS, "num_hidden_layers": blocks}
+    config = transformers.AutoConfig.for_model("llama", **sizes)
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype)
     model = model.to_empty(device="cpu").eval().requires_grad_(False)
@@ -59,7 +62,7 @@ def model_of(dtype: torch.dtype, generator: torch.Generator) -> Loaded:
     rotary = model.base_model.rotary_emb
     model.base_model.rotary_emb = type(rotary)(config)
     family = family_of(config.to_dict() | {"model_type": "llama"})
-    return Loaded(model, family, family.sizes(config.to_dict()), "two blocks of Llama-3-8B")
+    return Loaded(model, family, family.sizes(config.to_dict()), f"{blocks} blocks of Llama-3-8B")
 
 
 def sae_of(d_sae: int, threshold: float, generator: torch.Generator) -> SAE:
@@ -121,6 +124,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=1)
     parser.add_argument("--tokens", type=int, default=16, help="tokens of a prompt")
     parser.add_argument("--features", type=int, default=131_072)
+    parser.add_argument("--blocks", type=int, default=2, help="blocks of the model")
     parser.add_argument("--dtype", default="float32", help="of the model")
     parser.add_argument("--repeats", type=int, default=3)
     asked = parser.parse_args()
@@ -129,7 +133,7 @@ def main() -> None:
     tiles.TILE_TOKENS["cpu"] = asked.prompts * asked.tokens
     generator = torch.Generator().manual_seed(0)
     model, prompts = (
-        model_of(getattr(torch, asked.dtype), generator),
+        model_of(asked.blocks, getattr(torch, asked.dtype), generator),
         prompts_of(asked.prompts, asked.tokens),
     )
     norm = run(model, prompts, live(sae_of(1, 0.0, generator), site=SITE), back=False).x.float()
@@ -171,8 +175,8 @@ def main() -> None:
     for name, taken in bare.items():
         print(f"{name:30} {taken:8.3f}")
     print(f"{'attribution of all features':30} {whole:8.3f}")
-    for blocks in (2, 32):
-        longer = both * blocks / 2
+    for blocks in (asked.blocks, 32):
+        longer = both * blocks / asked.blocks
         allowed = 1.15 * longer + others
         ratio = (whole - both + longer) / (longer + others)
         print(
