@@ -140,6 +140,10 @@ def handler(served):
                 served.most_at_once = max(served.most_at_once, served.at_once)
             try:
                 status, text, headers = served.answer(number, prompt)
+            finally:  # before the answer is sent: who has it may ask again at once
+                with served.lock:
+                    served.at_once -= 1
+            try:
                 content = text.encode()
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(content)), **headers}.items():
@@ -154,9 +158,6 @@ def handler(served):
                     self.wfile.write(content)
             except OSError:  # who asked is gone
                 self.close_connection = True
-            finally:
-                with served.lock:
-                    served.at_once -= 1
 
     return Handler
 
