@@ -2,8 +2,9 @@
 
 import pytest
 
-from saegrid.pages.browser.about import About, base, concepts, points, themes
+from saegrid.pages.browser.about import FIRST, FOLDED, About, base, concepts, points, themes
 from saegrid.pages.browser.sentences import Contrast
+from telling import made, page_of
 
 K4 = Contrast({"name": "k4", "a": "high", "b": "low", "effect": "Spearman's rho"})
 K2 = Contrast({"name": "k2", "a": "funny", "b": "not", "effect": "difference of rates"})
@@ -68,8 +69,28 @@ def test_themes_are_counted_with_their_features():
     assert (row.words, row.side, row.confirmed) == ("pie 3, soup", "not", False)
     assert row.size == "2 features in 1 cell, layers 4 to 7; 20 texts"
     assert row.features == [("L4R-8x #11", "L4R-8x/features.html#11")]
+    assert (row.further, row.n_further) == ([], 0)
     assert row.effect == "+10.0 %", "of rates"
     assert str(asked.opening).startswith("2 confirmed features are 1 theme:")
+
+
+@pytest.mark.parametrize(("n", "unfold"), [(3, 0), (8, 5), (FIRST + FOLDED + 7, FOLDED)])
+def test_a_theme_says_how_many_features_it_has_beside_those_shown(n, unfold):
+    many = [{"theme": 3, "cell": "L4R-8x", "feature": i} for i in range(n)]
+    (asked,) = themes(ABOUT._replace(theme_features=many), [K2], 0.05)
+    (row,) = asked.rows
+    assert [text for text, _ in row.features] == ["L4R-8x #0", "L4R-8x #1", "L4R-8x #2"]
+    assert [link for _, link in row.further] == [
+        f"L4R-8x/features.html#{i}" for i in range(3, 3 + unfold)
+    ]
+    assert row.n_further == n - 3
+    theme, test = ({**one, "contrast": "k1"} for one in (THEME, *ABOUT.theme_tests))
+    about = ABOUT._replace(theme_features=many, themes=[theme], theme_tests=[test])
+    text = page_of(made(), about=about)
+    assert (f"<summary>and {n - 3} more</summary>" in text) == (n > 3)
+    assert text.count("/L4R-8x/features.html#") == 3 + unfold
+    rest = "the other 7 stand in <code>theme_features.parquet</code>"
+    assert (rest in text) == (n - 3 > FOLDED)
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.1234, "+12.3 %"), (-0.02, "−2.0 %"), (0, "0.0 %")])

@@ -89,6 +89,7 @@ def written(text):
     """The number that a text says, its last digit's unit, and 100 if it is in percent."""
     plain = unescape(text).replace(",", "").replace("−", "-").replace("features", "")
     plain = plain.replace("feature", "").strip()
+    plain = "0" if plain == "none" else plain
     scale = 100 if plain.endswith("%") else 1
     plain = plain.removesuffix("%").strip()
     digits = len(plain.partition(".")[2])
@@ -213,6 +214,26 @@ def test_the_verdict_follows_from_the_counts(
     assert state(Contrast(changed)) == outcome
     verdict, *_ = answers(study.tests | {"contrasts": [changed]})
     assert words in str(verdict.sentences[0])
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({"n_nuisances": 2, "n_word": 0}, "Of the 5 discovered, 2 remain beyond A and B and none "
+         "remain beyond the word itself."),
+        ({"n_nuisances": 0, "n_word": 1}, "Of the 5 discovered, none remain beyond A and B and 1 "
+         "remains beyond the word itself."),
+        ({"n_nuisances": 3, "n_word": None}, "Of the 5 discovered, 3 remain beyond A and B."),
+        ({"n_nuisances": None, "n_word": None}, "kept aside."),
+    ],
+)  # fmt: skip
+def test_the_verdict_says_what_is_more_than_something_simpler(study, counts, words):
+    changed = study.tests["contrasts"][0] | {"n_discovered": 5, "n_confirmed": 4, **counts}
+    tests = study.tests | {"contrasts": [changed], "nuisances": {"groups": ["A", "B"]}}
+    verdict, *_ = answers(tests)
+    assert str(verdict.sentences[0]).endswith(words)
+    unconfirmed, *_ = answers(tests | {"contrasts": [changed | {"n_confirmed": 0}]})
+    assert "remain" not in str(unconfirmed.sentences[0])
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,10 @@ from saegrid.pages.browser.sentences import (
 
 MOST = 40
 """Rows of each table that the page shows, the largest effects first."""
+FIRST = 3
+"""Features of a theme that its row shows at once."""
+FOLDED = 100
+"""Features of a theme that the row has beside these, folded up."""
 LOOKED = ("test", "confirmation", "discovery")
 """Parts by how little was looked at in them before; the first one that a study has is shown."""
 
@@ -49,6 +53,10 @@ class Row(NamedTuple):
     side: str
     features: Sequence[tuple[str, str]]
     """Text and link of its strongest features."""
+    further: Sequence[tuple[str, str]]
+    """Text and link of features that unfold."""
+    n_further: int
+    """Features beside the strongest; more than unfold where these are too many for a page."""
     size: str
     effect: str
     interval: str
@@ -217,14 +225,17 @@ def _row(
     whole, rest = looked.figure(False), looked.figure(True)
     a, b = (str(contrast[side]) for side in ("a", "b"))
     left_out = rest.get("without")
+    links = [
+        (f"{one['cell']} #{one['feature']}", f"{one['cell']}/features.html#{one['feature']}")
+        for one in features[: FIRST + FOLDED]
+    ]
     return Row(
         name,
         words,
         a if searched["statistic"] > 0 else b,
-        [
-            (f"{one['cell']} #{one['feature']}", f"{one['cell']}/features.html#{one['feature']}")
-            for one in features[:3]
-        ],
+        links[:FIRST],
+        links[FIRST:],
+        max(0, len(features) - FIRST),
         size,
         _text(shown["effect"], form),
         _interval(shown["low"], shown["high"], form),

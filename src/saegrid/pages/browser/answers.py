@@ -56,7 +56,7 @@ def answers(
     main = primary(tests)
     named = len(main) > 1
     of_probes = classifiers(probes, summary, tests.get("frozen_cells") or ())
-    lines = [Line(SHORT, (verdict(main),))]
+    lines = [Line(SHORT, (verdict(main, tests),))]
     if changes := tests.get("plan_changes"):
         words = sentence(
             "The plan of the analysis was changed ",
@@ -91,14 +91,17 @@ def read_answers(paths: Sequence[str]) -> list[Line]:
     return answers(read_json(tests), read_json(probes[0]), read_table(probes[1]))
 
 
-def verdict(main: list[Contrast]) -> Sentence:
-    """One line on the main questions of the plan."""
+def verdict(main: list[Contrast], tests: Mapping[str, Any]) -> Sentence:
+    """One line on the main questions of the plan, and on how many of the discovered features are
+    more than something simpler."""
     holding = [one for one in main if state(one) == CONFIRMED]
     others = [one for one in main if state(one) != CONFIRMED]
     parts: list[Part] = []
     if holding:
         told_apart = [[_features(one), *_apart(one)] for one in holding]
         parts += [*listed(told_apart), ", also in texts that were kept aside."]
+        for one in holding:
+            parts += _remaining(tests, one, len(holding) > 1)
     for kind, words in (
         (LUCK, "No more features than chance gives tell "),
         (UNCONFIRMED, "What seemed to tell "),
@@ -112,6 +115,30 @@ def verdict(main: list[Contrast]) -> Sentence:
             parts.append(" by whether it fires")
         parts.append(" did not hold in texts that were kept aside." if kind == UNCONFIRMED else ".")
     return sentence(*parts)
+
+
+def _remaining(tests: Mapping[str, Any], one: Contrast, named: bool) -> list[Part]:
+    """The discovered features of a contrast that are more than something simpler, in words: those
+    that stay with the nuisances out, and among the texts of one word; [] where neither was tried.
+
+    Both tests are of the search, so that they count among the discovered features.
+    """
+    groups = (tests.get("nuisances") or {}).get("groups") or ["the nuisances"]
+    simpler = {"n_nuisances": listed([[str(name)] for name in groups]),
+               "n_word": ["the word itself"]}  # fmt: skip
+    tried = [[*_staying(one, path), *words] for path, words in simpler.items() if one.has(path)]
+    if not tried:
+        return []
+    of: list[Part] = [" for ", Term(one["title"])] if named else []
+    return [" Of the ", one.number("n_discovered"), " discovered", *of, ", ", *listed(tried), "."]
+
+
+def _staying(one: Contrast, path: str) -> list[Part]:
+    """Words such as "18 remain beyond": a count of features, none of zero."""
+    number = one.number(path)
+    if not one[path]:
+        number = number._replace(text="none")
+    return [number, " remains beyond " if one[path] == 1 else " remain beyond "]
 
 
 def _features(one: Contrast) -> Number:

@@ -81,6 +81,7 @@ def findings_page(
         "findings.html.jinja",
         facts,
         f"{facts['study']}: findings",
+        named=[*(tests.get("cells") or ()), *(tests.get("frozen_cells") or ())],
         verdict=opening.sentences[0],
         units="originals" if is_paired(tests) else "texts",
         unit="original" if is_paired(tests) else "text",

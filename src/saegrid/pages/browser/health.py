@@ -135,6 +135,7 @@ def health_page(
         facts,
         f"{facts['study']}: health of the SAEs",
         figures,
+        [row["cell"] for row in rows],
         rows=rows,
         settings=beside,
         tables=[one for one in tables if one[2]],

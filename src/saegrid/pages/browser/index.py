@@ -139,6 +139,7 @@ def index(
         study_facts,
         study_facts["study"],
         figures,
+        named=[row["cell"] for row in rows],
         findings=list(findings),
         pages=list(pages),
         grids=[(name, *_grid(of_corpus)) for name, of_corpus in _by(rows, "corpus").items()],

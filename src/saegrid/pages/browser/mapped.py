@@ -87,6 +87,7 @@ def map_page(
         "map.html.jinja",
         facts,
         f"{facts['study']}: map",
+        named=[row["cell"] for row in rows],
         verdict=opening.sentences[0],
         lines=lines,
         counts=counts,

@@ -93,6 +93,7 @@ def probes_page(
         "probes.html.jinja",
         facts,
         f"{facts['study']}: probes",
+        named=[*facts["cells"], *facts["sites"]],
         classes=list(reversed(about["classes"])),
         asked=asked(facts, about, texts),
         answers=[sentence for section in sections for sentence in section.answer],

@@ -62,7 +62,10 @@ def search_page(
         for query, rows in by_query.items()
     ]
     title = f"{facts['study']}: search"
-    return render_study("search.html.jinja", facts, title, sections=sections, score=SCORE)
+    cells = dict.fromkeys(table["cell"].to_pylist())
+    return render_study(
+        "search.html.jinja", facts, title, named=cells, sections=sections, score=SCORE
+    )
 
 
 def link(folder: str, row: Mapping[str, Any]) -> str | None:

@@ -1,13 +1,15 @@
 """Filling the page templates of this folder."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
 from markupsafe import Markup
+
+from saegrid.pages.browser.legend import legend
 
 HERE = Path(__file__).parent
 
@@ -50,12 +52,14 @@ def render_study(
     facts: Mapping[str, Any],
     title: str,
     figures: Sequence[tuple[str, str]] = (),
+    named: Iterable[str] = (),
     **values: Any,
 ) -> str:
     """A page of a whole study, made from a template that extends study.html.jinja.
 
     facts: study, model, spec, and where known `title` and `more` (name: value, for the foot).
     title: where the facts have none. figures: (path relative to the page, caption).
+    named: names of cells or sites that stand on the page, whose parts are said on it.
     """
     return render(
         template,
@@ -63,6 +67,7 @@ def render_study(
         title=facts.get("title") or title,
         more=facts.get("more", {}),
         figures=list(figures),
+        cell_names=legend(named),
         digest=hashlib.sha256(str(facts["spec"]).encode()).hexdigest()[:12],
         **values,
     )

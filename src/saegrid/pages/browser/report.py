@@ -35,6 +35,7 @@ def report_page(facts: Mapping[str, Any], tables: Report) -> str:
         "report.html.jinja",
         facts,
         f"{facts['study']}: report",
+        named=[cell],
         cell=cell,
         sizes=sizes,
         chosen=chosen,

@@ -87,6 +87,7 @@ def steering_page(
         "steering.html.jinja",
         facts,
         f"{facts['study']}: steering",
+        named=[cell.name for cell in cells],
         verdict=steered_gains.verdict(gains),
         lines=steered_gains.lines(gains),
         panels=steered_gains.panels(gains),

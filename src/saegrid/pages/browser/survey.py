@@ -86,6 +86,7 @@ def survey_page(
         facts,
         f"{facts['study']}: survey of the activations",
         figures,
+        dict.fromkeys(layers["site"].to_pylist()),
         tables=tables,
     )
 
