@@ -48,6 +48,12 @@ def groups_of(body):
         start += n
 
 
+def test_labels_in_the_results_are_in_the_index(world, text):
+    labelled = page(**world, labels={7: "hair <b>"})
+    assert Document(labelled).open("index")["labels"] == {"7": "hair <b>"}
+    assert page(**world, labels={}) == text and "hair <b>" not in labelled
+
+
 def test_same_arguments_same_bytes(world, text):
     assert page(**pageworld.world()) == text
     shuffled = {**world["cell_facts"]}

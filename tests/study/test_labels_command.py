@@ -7,7 +7,7 @@ import pytest
 
 import saegrid
 from saegrid.command import main
-from saegrid.study.kept import merge, read_kept
+from saegrid.meaning.names.kept import merge, read_kept
 from searching import write_study
 
 CELL = "L1R-a"

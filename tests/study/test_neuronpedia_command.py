@@ -10,8 +10,8 @@ import saegrid
 from saegrid.base import io
 from saegrid.codes.sparse import from_pairs
 from saegrid.command import main
+from saegrid.meaning.names.kept import write_kept
 from saegrid.sharing.neuronpedia import BATCH, Known, Source, Texts, aligned, dashboard, name_of
-from saegrid.study.kept import write_kept
 from searching import write_study
 from toys import tokens_table
 

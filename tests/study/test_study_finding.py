@@ -7,8 +7,8 @@ import pytest
 import saegrid
 from saegrid.base import io
 from saegrid.interventions.search import SearchError
+from saegrid.meaning.names.kept import write_kept
 from saegrid.study import NotThere
-from saegrid.study.kept import write_kept
 from searching import write_study
 
 CONCEPT = {"kind": "meaning", "label": "Food, meals", "concept": "food", "share": 0.75,

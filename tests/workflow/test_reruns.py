@@ -12,6 +12,7 @@ from pipeline import TINY, checkout, edit, jobs_to_run, planned, results, run, s
 from asking import jobs_of
 from saegrid.capture.sizes import activation_bytes
 from saegrid.config import resolve
+from saegrid.meaning.names.kept import write_kept
 from saegrid.stages.estimate import estimate
 from saegrid.stages.plan import Plan
 from saegrid.stages.settled import to_do
@@ -125,6 +126,14 @@ CHANGES = {
             work / "config/tiny.yaml", "study: tiny", "study: tiny\nmemory: {capture: 7000}"
         ),
         {},
+    ),
+    "the licence": (
+        lambda work: edit(work / CONFIG, "study: tiny", "study: tiny\nlicence: CC BY 4.0"),
+        {},
+    ),
+    "labels of people": (
+        lambda work: write_kept("tiny", work / "results/tiny/headlines", "L1R-8x", {3: "hair"}),
+        {"page": 1, "map": 1},
     ),
     "the config's order": (
         lambda work: edit(work / CONFIG, "positions: [a, r]", "positions: [r, a]"),

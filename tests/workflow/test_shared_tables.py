@@ -15,7 +15,7 @@ from finished import finished
 
 from saegrid.command import main
 from saegrid.sharing.own import OWN
-from saegrid.sharing.sheet import kind_of, missing_of, notes_of, said_of, short
+from saegrid.sharing.sheet import kind_of, missing_of, notes_of, said_of, sheet, short
 from saegrid.sharing.tables import metric_definitions, tables_of
 
 SAID = {*OWN} - {"items", "features", "summary", "baselines/{site}", "saes/{cell}/history"}
@@ -93,7 +93,28 @@ def test_the_sheet_says_where_it_is_from(tiny, packed):
     assert "- model: path resources/toy/model; digest " in sheet
     assert "digest not recorded" not in sheet.partition("corpus generated")[0]
     assert f"numpy {config['versions']['numpy']}" in sheet
-    assert "Not said: name one with --licence before you pass the tables on." in sheet
+    assert "Not said: name one, `licence: ...` in the config or --licence, before you" in sheet
+
+
+def test_the_licences_of_the_config_and_of_the_command(tiny):
+    folder = tiny / "results/tiny"
+    config, tables = json.loads((folder / "config.json").read_text()), tables_of(folder)
+    licensed = {
+        **config,
+        "licence": "CC BY 4.0",
+        "corpora": {**config["corpora"], "headlines": {
+            **config["corpora"]["headlines"], "licence": "CC0"}},
+    }  # fmt: skip
+    text = sheet(licensed, tables)
+    said = text.partition("## Licence")[2].partition("## ")[0]
+    assert (
+        said.strip().startswith("CC BY 4.0 Texts, labels") and "- texts of headlines: CC0" in said
+    )
+    over = sheet(licensed, tables, licence="MIT").partition("## Licence")[2]
+    assert over.strip().startswith("MIT Texts") and "CC BY" not in over
+    digests = {re.search("settings: digest ([0-9a-f]+)", one)[1] for one in
+               (text, sheet(config, tables))}  # fmt: skip
+    assert len(digests) == 1, "it decides no result"
 
 
 def line_of(sheet, table, column):

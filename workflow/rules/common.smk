@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from saegrid.base import io, leftovers
-from saegrid.base.provenance import provenance
+from saegrid.base.provenance import provenance, renew_licences
 from saegrid.base.words import SITE_PATTERN
 from saegrid.config.messages import Mistake, sentences
 from saegrid.config.yaml import mistakes as yaml_mistakes
@@ -135,6 +135,8 @@ PLAN = checked(config)
 if workflow.is_main_process:
     # The study and its page, for the terminal: there may be nothing to do, and then no hook runs.
     logger.info("", extra={"saegrid_run": Run(PLAN.study.study, page(PLAN))})
+    if not is_asked(command(), *ONLY_LOOKS):
+        renew_licences(f"{PLAN.root}/config.json", PLAN.study.model_dump(mode="json"))
 ARCHIVED = str(getattr(command(), "report", None) or "").endswith(".zip")
 """True if the command asks for a report in an archive, which can hold folders."""
 

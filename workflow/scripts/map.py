@@ -2,20 +2,24 @@
 
 from saegrid.base import io
 from saegrid.job import start
+from saegrid.meaning.names.kept import named_by, read_state
 from saegrid.pages.browser.mapped import map_page
 
 with start(snakemake) as job:
     files, settings = job.input, job.written
     facts = {name: settings[name] for name in ("study", "title", "model", "corpus")}
     tables = [io.read_table(path) for path in files.concepts]
-    named = [io.read_table(path, ["feature", "name"]) for path in files.names]
+    read = [io.read_table(path, ["feature", "name"]) for path in files.names]
+    named = dict(zip(settings["cells"], read, strict=False))
+    for cell, state in settings.get("labels", {}).items():
+        named[cell] = named_by(named.get(cell), read_state(state))
     page = map_page(
         facts | {"spec": job.spec},
         io.read_json(files.facts),
         io.read_table(files.map),
         io.read_table(files.by_cell),
         list(zip(settings["cells"], tables, strict=True)),
-        dict(zip(settings["cells"], named, strict=False)),
+        named,
     )
     print(f"{len(page) / 1e6:.1f} MB")
     io.write_text(job.output.page, page)

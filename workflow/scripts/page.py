@@ -5,6 +5,7 @@ from saegrid.base.words import Cell
 from saegrid.codes.sparse import read_features
 from saegrid.job import start
 from saegrid.meaning.dashboards import bars_of
+from saegrid.meaning.names.kept import read_state
 from saegrid.pages.browser.page import neuronpedia, page
 from saegrid.pages.browser.panels import read_panels
 from saegrid.saes.reference import described, on_neuronpedia
@@ -31,6 +32,7 @@ with start(snakemake) as job:
         read_panels(job.written.get("panels", ()), job.input.panels),
         bars_of(io.read_table(job.input.histograms)) if job.input.histograms else None,
         io.read_table(job.input.near),
+        read_state(job.written.get("labels", ())),
     )
     print(f"{len(text) / 1e6:.1f} MB")
     io.write_text(job.output.page, text)

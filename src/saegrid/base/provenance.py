@@ -3,8 +3,12 @@
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
+
+from saegrid.base.io import read_json, write_json
 
 PACKAGES = (
     "saegrid",
@@ -39,6 +43,26 @@ def _commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return described.stdout.strip()
+
+
+def renew_licences(path: str | os.PathLike[str], study: Mapping[str, Any]) -> None:
+    """Write the licences of a study into its config.json, where one is there and has others.
+
+    A run with nothing to do leaves the other entries alone, which say how the results were made.
+    """
+    if not Path(path).is_file():
+        return
+    known = read_json(path)
+    corpora = known.get("corpora", {})
+    pairs = [
+        (known, study),
+        *((corpora[n], one) for n, one in study["corpora"].items() if n in corpora),
+    ]
+    changed = [(old, new) for old, new in pairs if old.get("licence") != new["licence"]]
+    for old, new in changed:
+        old["licence"] = new["licence"]
+    if changed:
+        write_json(path, known)
 
 
 def provenance(study: dict[str, Any]) -> dict[str, Any]:

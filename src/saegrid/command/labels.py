@@ -15,8 +15,8 @@ from saegrid.base import io
 from saegrid.base.errors import ConfigError
 from saegrid.command.named import add_study
 from saegrid.job import spare_pandas
+from saegrid.meaning.names.kept import Merged, body_of, merge, read_kept, write_kept
 from saegrid.meaning.names.labels import KEY, File, agreement, check_features, read
-from saegrid.study.kept import Merged, body_of, merge, read_kept, write_kept
 
 if TYPE_CHECKING:
     from saegrid.study import Study

@@ -23,7 +23,8 @@ def parser() -> argparse.ArgumentParser:
     add("--out", required=True, metavar="FILE.zip", help="the zip, which is replaced if it is "
         "there")  # fmt: skip
     add("--csv", action="store_true", help="tables as CSV; by default parquet, as they are")
-    add("--licence", metavar="TEXT", help="licence under which you pass the tables on")
+    add("--licence", metavar="TEXT", help="licence under which you pass the tables on (default: "
+        "`licence` of the study's config)")  # fmt: skip
     return out
 
 

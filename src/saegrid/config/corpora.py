@@ -217,6 +217,8 @@ class Corpus(Strict):
     or a control."""
     source: Source
     """Origin of its texts."""
+    licence: str | None = None
+    """Licence of its texts, for the data sheet of `saegrid tables`. A change reruns nothing."""
     strip: Literal["both", "left", "none"] = "both"
     """Blanks around a text that are removed."""
     keep_space: list[str] = []

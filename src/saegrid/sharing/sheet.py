@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -226,83 +227,135 @@ def missing_of(planned: Said, tables: Iterable[Table]) -> list[str]:
     ]
 
 
+NONE: Said = MappingProxyType({})
+PASSING = ("versions", "python", "commit", "machine", "licence")
+"""Entries of config.json that change when the results do not."""
+
+
+class Sources(NamedTuple):
+    """The records of where a study is from, beside its config."""
+
+    model: str | None = None
+    """Digest of the model's files."""
+    saes: Said = NONE
+    """Digests of checkpoints by cell."""
+    metrics: Said = NONE
+    """Definitions of the metrics by name."""
+    planned: Said = NONE
+    """Stages by the path of the tables that the finished study has; empty where not known."""
+
+
 def sheet(
     config: Mapping[str, Any],
     tables: Sequence[Table],
-    model: str | None = None,
-    saes: Mapping[str, str] | None = None,
-    metrics: Said | None = None,
+    sources: Sources | None = None,
     licence: str | None = None,
     csv: bool = False,
-    planned: Said | None = None,
 ) -> str:
     """The text of README.md beside the tables of a study; the same arguments give the same text.
 
-    config: config.json. model: digest of the model's files. saes: digests
-    of checkpoints by cell. metrics: definitions of the metrics by name. licence: of the tables.
-    planned: stages by the path of the tables that the finished study has; empty where they are not
-    known.
+    config: config.json. licence: of the tables, in the place of the config's.
     """
-    by_kind: dict[Kind, list[Table]] = {}
-    for table in tables:
-        by_kind.setdefault(kind_of(table.path, table.spec), []).append(table)
-    corpora = config.get("corpora", {})
-    read_from = identities(tables)
-    labels = {
-        name: kind
-        for corpus in corpora.values()
-        for name, kind in (corpus.get("source", {}).get("labels") or {}).items()
-    }
-    versions = config.get("versions") or {}
-    total = sum(table.bytes for table in tables)
-    ending = ".csv" if csv else ".parquet"
-    missing = missing_of(planned or {}, tables)
-    form = "CSV in UTF-8; lists are JSON" if csv else "Parquet"
+    known = sources or Sources()
     lines = [
-        f"# Tables of the study {config.get('study', '')}",
-        "",
-        f"{len(tables)} tables of a study by saegrid: features of sparse autoencoders and the "
-        f"texts on which they fire. {form}; {size(total)} in the study. `config.json` has all "
-        "settings, `SHA256SUMS` the digest of each file here. Ids join: `item`, `token_index` (row "
-        f"of tokens{ending}), `cell` (the folder of a table), `feature`. Ranks count from 0.",
-        "",
-        *missing,
-        "## Where it is from",
-        "",
-        f"- model: {origin(config.get('model') or {})}; digest {model or 'not recorded'}",
-        *(
-            f"- corpus {name} ({one.get('role')}): {origin(one.get('source') or {})}; digest "
-            f"{read_from.get(name, 'not recorded')}"
-            for name, one in corpora.items()
-        ),
-        *(f"- SAE {name}: {origin(one)}" for name, one in (config.get("saes") or {}).items()),
-        *(f"- checkpoint of {cell}: digest {content}" for cell, content in (saes or {}).items()),
-        f"- settings: digest {digest(_settings(config))} of config.json without versions, commit "
-        "and machine",
-        f"- commit: {config.get('commit') or 'not recorded'}; Python {config.get('python', '')}",
-        f"- versions: {', '.join(f'{n} {v}' for n, v in versions.items() if v) or 'not recorded'}",
-        "",
-        "## Licence",
-        "",
-        f"{licence or 'Not said: name one with --licence before you pass the tables on.'} Texts, "
-        "labels, tokens and windows are the source's own, whose licences hold for them, as those "
-        "of the model and of the SAEs hold for what is computed with these.",
-        "",
+        *opening(config, tables, csv),
+        *missing_of(known.planned, tables),
+        *origins(config, tables, known),
+        *licences(config, licence),
         "## Citation",
         "",
         f"Cite as: {CITED} Version {version('saegrid')}. Cite the sources of the model, the SAEs "
         "and the texts too.",
         "",
-        "## Tables",
+        *sections(config, tables, known.metrics, csv),
+    ]
+    return "\n".join(lines)
+
+
+def opening(config: Mapping[str, Any], tables: Sequence[Table], csv: bool) -> list[str]:
+    """The head of the sheet: number, form and size of the tables, and the ids that join them."""
+    total = sum(table.bytes for table in tables)
+    form = "CSV in UTF-8; lists are JSON" if csv else "Parquet"
+    return [
+        f"# Tables of the study {config.get('study', '')}",
+        "",
+        f"{len(tables)} tables of a study by saegrid: features of sparse autoencoders and the "
+        f"texts on which they fire. {form}; {size(total)} in the study. `config.json` has all "
+        "settings, `SHA256SUMS` the digest of each file here. Ids join: `item`, `token_index` (row "
+        f"of tokens{'.csv' if csv else '.parquet'}), `cell` (the folder of a table), `feature`. "
+        "Ranks count from 0.",
         "",
     ]
+
+
+def origins(config: Mapping[str, Any], tables: Sequence[Table], sources: Sources) -> list[str]:
+    """The lines of the sheet about model, corpora, SAEs, settings and versions."""
+    read_from = identities(tables)
+    versions = config.get("versions") or {}
+    return [
+        "## Where it is from",
+        "",
+        f"- model: {origin(config.get('model') or {})}; digest {sources.model or 'not recorded'}",
+        *(
+            f"- corpus {name} ({one.get('role')}): {origin(one.get('source') or {})}; digest "
+            f"{read_from.get(name, 'not recorded')}"
+            for name, one in config.get("corpora", {}).items()
+        ),
+        *(f"- SAE {name}: {origin(one)}" for name, one in (config.get("saes") or {}).items()),
+        *(f"- checkpoint of {cell}: digest {content}" for cell, content in sources.saes.items()),
+        f"- settings: digest {digest(_settings(config))} of config.json without versions, commit, "
+        "machine and licences",
+        f"- commit: {config.get('commit') or 'not recorded'}; Python {config.get('python', '')}",
+        f"- versions: {', '.join(f'{n} {v}' for n, v in versions.items() if v) or 'not recorded'}",
+        "",
+    ]
+
+
+def licences(config: Mapping[str, Any], licence: str | None) -> list[str]:
+    """The lines of the sheet about licences: that of the tables, and those of the texts in them."""
+    unsaid = (
+        "Not said: name one, `licence: ...` in the config or --licence, before you pass the tables "
+        "on."
+    )
+    named = {
+        name: one["licence"]
+        for name, one in config.get("corpora", {}).items()
+        if one.get("licence")
+    }
+    return [
+        "## Licence",
+        "",
+        f"{licence or config.get('licence') or unsaid} Texts, "
+        "labels, tokens and windows are the source's own, whose licences hold for them, as those "
+        "of the model and of the SAEs hold for what is computed with these.",
+        "",
+        *(f"- texts of {name}: {text}" for name, text in named.items()),
+        *([""] if named else []),
+    ]
+
+
+def sections(
+    config: Mapping[str, Any], tables: Sequence[Table], metrics: Said, csv: bool
+) -> list[str]:
+    """The lines of the sheet about all tables, kind by kind."""
+    labels = {
+        name: kind
+        for corpus in config.get("corpora", {}).values()
+        for name, kind in (corpus.get("source", {}).get("labels") or {}).items()
+    }
+    by_kind: dict[Kind, list[Table]] = {}
+    for table in tables:
+        by_kind.setdefault(kind_of(table.path, table.spec), []).append(table)
+    lines = ["## Tables", ""]
     for kind, members in sorted(by_kind.items()):
-        measured = (metrics or {}) if kind.stage in ("health", "baselines") else {}
-        lines += table_section(kind, members, labels, measured, ending)
-    return "\n".join(lines)
+        measured = metrics if kind.stage in ("health", "baselines") else {}
+        lines += table_section(kind, members, labels, measured, ".csv" if csv else ".parquet")
+    return lines
 
 
 def _settings(config: Mapping[str, Any]) -> str:
     """The settings of a config.json as text, without what changes when the results do not."""
-    passing = ("versions", "python", "commit", "machine")
-    return canonical({name: part for name, part in config.items() if name not in passing})
+    kept = {name: part for name, part in config.items() if name not in PASSING}
+    corpora = kept.get("corpora", {}).items()
+    bare = {n: {k: v for k, v in one.items() if k != "licence"} for n, one in corpora}
+    return canonical({**kept, "corpora": bare})

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from saegrid.base import io
 from saegrid.base.recorded import recorded_spec
 from saegrid.config.models import Study
-from saegrid.sharing.sheet import Table, sheet
+from saegrid.sharing.sheet import Sources, Table, sheet
 from saegrid.stages import targets
 from saegrid.stages.plan import Plan
 
@@ -115,18 +115,13 @@ def entries(
     if (folder / CONFIG).is_file():
         config = io.read_json(folder / CONFIG)
         yield added(CONFIG, (folder / CONFIG).read_bytes())
-    saes = checkpoint_digests(folder)
-    text = sheet(
-        config,
-        tables,
+    sources = Sources(
         model_digest(folder),
-        saes,
+        checkpoint_digests(folder),
         metric_definitions(folder),
-        licence,
-        csv,
         planned(folder),
     )
-    yield added(SHEET, text.encode())
+    yield added(SHEET, sheet(config, tables, sources, licence, csv).encode())
     for table in tables:
         path = folder / table.path
         if csv:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from saegrid.stages.page import labels
 from saegrid.stages.places import cells, of_every_cell
 from saegrid.stages.stage import STUDY, At, Many, Needs, Plan, Source, Stage, Weight, Write
 
@@ -12,13 +13,17 @@ def names(plan: Plan, at: At) -> list[Source]:
 
 
 def settings(plan: Plan, at: At) -> dict[str, Any]:
-    """The names that stand on the page, and the cells in the order of their files."""
+    """The names that stand on the page, the cells in the order of their files, and the labels that
+    people gave their features."""
+    labelled = {str(cell): labels(plan, plan.main, str(cell)) for cell in plan.cells}
+    given = {cell: state for cell, state in labelled.items() if state}
     return {
         "study": plan.study.study,
         "title": plan.study.pages.title,
         "model": plan.study.model.path,
         "corpus": plan.main,
         "cells": [str(cell) for cell in plan.cells],
+        **({"labels": given} if given else {}),
     }
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from saegrid.features.statistics import STATISTICS
+from saegrid.meaning.names import kept
 from saegrid.stages.stage import (
     CELL,
     At,
@@ -52,8 +53,13 @@ def histograms(plan: Plan, at: At) -> Source | None:
     return Source("import_dashboards.histograms", at) if shown else None
 
 
+def labels(plan: Plan, corpus: str, cell: str) -> list[str]:
+    """Path and digest of the labels that people gave features of a cell; [] without any."""
+    return kept.state_of(Path("results") / plan.study.study / corpus, cell)
+
+
 def settings(plan: Plan, at: At) -> dict[str, Any]:
-    """The names that stand on the page."""
+    """The names that stand on the page, and the labels that people gave."""
     corpus = plan.corpora[at.corpus].settings
     shown = [
         {**panel._asdict(), "file": Path(plan.graph.paths(source)[0]).name}
@@ -67,6 +73,7 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
         "layout": corpus.layout,
         "mask": corpus.mask,
         **({"panels": shown} if shown else {}),
+        **({"labels": own} if (own := labels(plan, at.corpus, at.cell)) else {}),
         **({"neuronpedia": plan.saes.neuronpedia(at.cell)} if reference(plan, at) else {}),
         **({"more": {"known": DISPLAYED}} if plan.saes.is_displayed(at.cell) else {}),
     }

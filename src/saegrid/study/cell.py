@@ -13,9 +13,9 @@ import pyarrow as pa
 from saegrid.base import io
 from saegrid.codes.sparse import read_features
 from saegrid.features.density import counted
+from saegrid.meaning.names.kept import read_kept
 from saegrid.study.feature import FeatureView
 from saegrid.study.files import NotThere, from_one, not_made, read
-from saegrid.study.kept import read_kept
 from saegrid.study.weights import Weights
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ const has = (place, kind) => col.badges[place].some((badge) => badge[0] === kind
 const FILTERS = {
   all: ["all features", () => true],
   examples: ["with examples", (place) => col.words[place].length > 0],
-  labelled: ["labelled", (place) => labels.of(place) !== ""],
+  labelled: ["labelled", (place) => labels.shown(place) !== ""],
   meaning: ["of a concept", (place) => has(place, "meaning")],
   coherent: ["of near words", (place) => has(place, "coherent")],
   form: ["one word, piece or spelling", (place) => has(place, "form")],
@@ -54,7 +54,7 @@ function matcher(query) {
     String(col.feature[place]) === text ||
     among(col.tokens[place], hit) || among(col.words[place], hit) ||
     col.terms[place].some((code) => hit[code]) ||
-    labels.of(place).toLowerCase().includes(text) ||
+    `${labels.of(place)}\n${labels.given(place)}`.toLowerCase().includes(text) ||
     col.badges[place].some((badge) => badge[1].toLowerCase().includes(text));
 }
 
@@ -85,7 +85,7 @@ function paint() { // only the lines in view
 }
 
 function line(place, at) {
-  const label = labels.of(place);
+  const label = labels.shown(place);
   const tokens = pairs(col.tokens[place]), words = pairs(col.words[place]).slice(0, 4);
   const node = el("div", {
     className: "row", id: `o${place}`, role: "option", onclick: () => go(place),
@@ -147,7 +147,7 @@ async function draw() {
     body.t.length ? exampleGroups(body) : el("p", { className: "muted",
       textContent: "No examples: the density is below the cut of this study's examples." }));
   const id = col.feature[place];
-  document.title = `#${id} ${labels.of(place)} · ${facts.cell} · ${facts.study}`;
+  document.title = `#${id} ${labels.shown(place)} · ${facts.cell} · ${facts.study}`;
   document.body.dataset.feature = id;
   $("#status").textContent = `Feature ${id}, ${shown.indexOf(place) + 1} of ${shown.length}`;
 }

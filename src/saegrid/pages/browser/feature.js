@@ -212,6 +212,13 @@ function title(place) {
     step(-1, "←", "previous feature (k)"),
     el("h2", {}, el("a", { href: `#${id}`, textContent: `#${id}`, title: "permalink" })),
     step(1, "→", "next feature (j)"), label);
+  const given = labels.given(place);
+  if (given && given !== labels.of(place)) {
+    node.append(el("span", { className: "given", title: "label that people gave it, in the results of the study" },
+      el("span", { className: "muted", textContent: "in the results: " }), el("bdi", { textContent: given }), " ",
+      el("button", { textContent: "take", title: "make it the label of this browser",
+        onclick: () => labels.take([[id, given]]) })));
+  }
   if (facts.link?.startsWith("https://")) {
     const href = facts.link.replace("{feature}", id);
     node.append(el("a", { href, rel: "noreferrer", textContent: new URL(href).hostname }));

@@ -76,8 +76,9 @@ def map_page(
 
     facts: study, model, corpus, spec, and where known `title` and `more` (name: value).
     counts, of_map, by_cell: concept_map.json, concept_map.parquet, kinds_by_cell.parquet.
-    concepts: cell and its concepts.parquet, of every cell. names: names.parquet of cells, with
-    columns feature and name, where there are any. most: features that can be searched for.
+    concepts: cell and its concepts.parquet, of every cell. names: names and labels of features
+    by cell, with columns feature and name, where there are any. most: features that can be
+    searched for.
     """
     require(facts, REQUIRED, "The facts of a page of the map")
     rows = by_cell.to_pylist()

@@ -44,6 +44,7 @@ def page(
     panels: Sequence[Mapping[str, Any]] = (),
     bars: Histogram | None = None,
     near: pa.Table | None = None,
+    labels: Mapping[int, str] | None = None,
 ) -> str:
     """The text of features.html. The same arguments give the same bytes.
 
@@ -57,6 +58,7 @@ def page(
     logits: feature, side (top, bottom), rank, token, effect.
     panels: name, heading, words, and rows by feature, see `panels`.
     near: near_misses.parquet.
+    labels: those that people gave features of the cell, where they were brought into the results.
     bars: histograms of the features in their order, where `values` hold a part of the activations,
       those that published rows show; shares of tokens are then of this part.
     ValueError where facts are missing or the tables come from different runs.
@@ -82,6 +84,7 @@ def page(
         "strings": texts.strings,
         "statistics": [statistic.shown() for statistic in registered()],
         "panels": [[panel["heading"], panel["words"]] for panel in panels],
+        **({"labels": {str(f): text for f, text in labels.items()}} if labels else {}),
         "columns": {
             **listing.columns(features),
             **({} if is_whole else {"n_seen": shown.seen(values, masked)[feature].tolist()}),

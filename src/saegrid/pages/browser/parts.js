@@ -48,7 +48,7 @@ function chunk(kind, k) {
   return promise.then((bodies) => bodies[k % index.chunk]);
 }
 
-// ---- labels, kept by the browser for this cell
+// ---- labels: those of this browser, and beside them those in the results, which it never changes
 
 const labels = {
   key: "", all: {},
@@ -61,6 +61,8 @@ const labels = {
     }
   },
   of(place) { return this.all[col.feature[place]] ?? ""; },
+  given(place) { return index.labels?.[col.feature[place]] ?? ""; }, // in the results
+  shown(place) { return this.of(place) || this.given(place); },
   set(place, text) {
     if (text.trim()) this.all[col.feature[place]] = text.trim();
     else delete this.all[col.feature[place]];

@@ -3,14 +3,24 @@
 `{corpus}/labels/{cell}.json` has the shape that a page of features exports, so that it can be
 imported there and named in `analyses.names.labels`: study, corpus, cell, labels. Beside them stands
 `conflicts`: other texts for a feature, which were brought in and not taken.
+
+No stage makes them: a page that shows them has their digest among its settings, so that pages are
+made again, and nothing else, after labels were brought in.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
+
 from saegrid.base import io
+from saegrid.base.digest import digest
+from saegrid.base.errors import ConfigError
 from saegrid.meaning.names.labels import normalised
+
+NAMED = ["feature", "name"]
+"""Columns of names."""
 
 
 class Conflict(NamedTuple):
@@ -58,6 +68,40 @@ def read_kept(corpus: Path, cell: str) -> tuple[dict[int, str], dict[int, list[s
     labels = {int(feature): text for feature, text in body.get("labels", {}).items()}
     aside = {int(feature): list(texts) for feature, texts in body.get("conflicts", {}).items()}
     return labels, aside
+
+
+def state_of(corpus: Path, cell: str) -> list[str]:
+    """The path of a cell's labels and their digest, for the settings of a page that shows them; []
+    where there are none. ConfigError for a file that is no such file."""
+    path = path_of(corpus, cell)
+    try:
+        labels, _ = read_kept(corpus, cell)
+    except (ValueError, AttributeError, OSError) as problem:
+        raise ConfigError(
+            f"{path}: expected labels as `saegrid labels import` writes them; {problem}. Remove "
+            "the file, and import the labels anew."
+        ) from problem
+    return (
+        [path.as_posix(), digest(io.canonical({str(f): labels[f] for f in labels}))]
+        if labels
+        else []
+    )
+
+
+def read_state(state: Sequence[str]) -> dict[int, str]:
+    """The labels of a cell by feature, of which `state_of` gave path and digest; {} of none."""
+    if not state:
+        return {}
+    path = Path(state[0])
+    return read_kept(path.parents[1], path.stem)[0]
+
+
+def named_by(names: pa.Table | None, labels: Mapping[int, str]) -> pa.Table:
+    """Columns feature and name: the labels of people, and of other features their names."""
+    of = {} if names is None else dict(zip(*(names[c].to_pylist() for c in NAMED), strict=True))
+    every = {**of, **labels}
+    ids, texts = pa.array(list(every), pa.int32()), pa.array(list(every.values()), pa.string())
+    return pa.table([ids, texts], NAMED)
 
 
 def write_kept(
