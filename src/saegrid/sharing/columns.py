@@ -3,6 +3,7 @@
 A name that means something else in another table stands in `own`, table by table.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -23,6 +24,20 @@ ID, SHARE, COUNT, Z, P, NAT, TEXT, YES = (
     "text",
     "yes or no",
 )
+NUMBER = "number"
+BLOCK = {"position": Words(TEXT, "position of the cell in the block, such as R")}
+"""Column of tables of cells, whose name is a place in a row elsewhere."""
+
+
+def of(unit: str, /, **words: str) -> dict[str, Words]:
+    """Columns of one unit, by name."""
+    return {name: Words(unit, text) for name, text in words.items()}
+
+
+def defined(texts: Mapping[str, str], units: Mapping[str, str]) -> dict[str, Words]:
+    """Columns in the words of the module that makes their table, by name. units: by name."""
+    return {name: Words(unit, texts[name]) for name, unit in units.items()}
+
 
 COLUMNS: dict[str, Words] = {
     name: Words(unit, words)

@@ -1,8 +1,12 @@
 """Columns whose name means something else in another table: unit and words, table by table."""
 
-from saegrid.sharing.columns import COUNT, ID, NAT, SHARE, TEXT, YES, P, Words, Z
+from saegrid.sharing.columns import BLOCK, COUNT, ID, NAT, NUMBER, SHARE, TEXT, YES, P, Words, Z, of
+from saegrid.sharing.own_interventions import ATTRIBUTION, FILLING, HOOKS, SEARCH, STEERING
+from saegrid.sharing.own_meaning import CLUSTERED, NAMED
+from saegrid.sharing.own_readout import READOUT
+from saegrid.sharing.own_survey import SURVEYED
+from saegrid.sharing.own_tests import FIGURES, FOLDS, PROBE, RATES, SIDES, SUMMED, THINGS
 
-NUMBER = "number"
 EXAMPLES = {
     "position": Words(ID, "place of the token in its row of model input, from 0"),
     "word": Words(
@@ -10,56 +14,6 @@ EXAMPLES = {
     ),
     "activation": Words(Z, "activation of the feature on the token"),
     "token": Words(TEXT, "token as the tokenizer gives it"),
-}
-BLOCK = {"position": Words("text", "position of the cell in the block, such as R")}
-INTERVAL = {
-    "effect": Words("difference of shares", "rate of side a less rate of side b; of scores rho"),
-    "low": Words("as effect", "lower end of the 95 % interval of effect"),
-    "high": Words("as effect", "upper end of the 95 % interval of effect"),
-    "statistic": Words(NUMBER, "statistic of the test"),
-}
-SIDES = {
-    **INTERVAL,
-    "n_a": Words(COUNT, "texts of side a; of scores all of them"),
-    "n_b": Words(COUNT, "texts of side b; null of scores"),
-    "fire_a": Words(COUNT, "texts of side a on which the feature fires"),
-    "fire_b": Words(COUNT, "texts of side b on which the feature fires"),
-    "p": Words(P, "p of firing alone, one feature by itself"),
-    "p_firing": Words(P, "mid-p of Fisher's test, of pairs of McNemar's"),
-    "p_rank": Words(P, "Mann-Whitney's p, of pairs that of Wilcoxon's signed ranks"),
-    "statistic_magnitude": Words(NUMBER, "statistic of the test of activations"),
-    "statistic_nuisances": Words(NUMBER, "statistic with nuisances of the texts held"),
-    "statistic_word": Words(NUMBER, "statistic among texts of the same word"),
-    "p_maxt_magnitude": Words(P, "p_maxt of the test of activations"),
-    "p_maxt_nuisances": Words(P, "p_maxt with nuisances of the texts held"),
-    "p_maxt_word": Words(P, "p_maxt among texts of the same word"),
-}
-THINGS = {
-    **INTERVAL,
-    "part": Words(TEXT, "part of the texts: discovery, confirmation or others"),
-    "n_a": Words(COUNT, "texts of side a"),
-    "n_b": Words(COUNT, "texts of side b"),
-    "fire_a": Words(COUNT, "texts of side a that have the thing"),
-    "fire_b": Words(COUNT, "texts of side b that have the thing"),
-    "p_single": Words(P, "p of this test alone"),
-}
-FIGURES = {
-    "part": Words(TEXT, "part of the texts: discovery, confirmation or others"),
-    "without": Words(TEXT, "word that is left out; null: none"),
-    "n_texts": Words(COUNT, "texts that have the thing"),
-    "n_high": Words(COUNT, "of these, texts with a high label"),
-    "share_high": Words(SHARE, "n_high / n_texts"),
-    "share_low_end": Words(SHARE, "lower end of the exact 95 % interval of share_high"),
-    "share_high_end": Words(SHARE, "upper end of the exact 95 % interval of share_high"),
-    "cluster_low": Words(SHARE, "lower end of the cluster-bootstrap interval of share_high"),
-    "cluster_high": Words(SHARE, "upper end of the cluster-bootstrap interval of share_high"),
-    "base": Words(SHARE, "share of all texts of the part that have a high label"),
-    "n_inside": Words(COUNT, "texts that have it and another text of the same original"),
-    "inside": Words(
-        "as the label", "mean difference of the label from the other texts of the same original"
-    ),
-    "inside_low": Words("as the label", "lower end of the cluster-bootstrap interval of inside"),
-    "inside_high": Words("as the label", "upper end of the cluster-bootstrap interval of inside"),
 }
 CONCEPT = {
     "n_types": Words(COUNT, "different words of the corpus that belong to the concept"),
@@ -99,74 +53,43 @@ JUDGED = {
     "n_ending": Words(COUNT, "judged occurrences with it"),
     "n_start": Words(COUNT, "judged occurrences at the beginning of a text"),
     "n_stop": Words(COUNT, "judged occurrences at the end of a text"),
-}
-PROBE = {
-    "probe": Words(TEXT, "name of the probe in the config"),
-    "k": Words(COUNT, "features that the classifier reads; null: all"),
-    "score": Words(NUMBER, "mean score over the folds of discovery, in the probe's metric"),
-    "low": Words("as score", "lower end of the 95 % interval of score"),
-    "high": Words("as score", "upper end of the 95 % interval of score"),
-    "gain": Words("as score", "score of the baseline with these beside it, less its own"),
-    "gain_low": Words("as score", "lower end of the 95 % interval of gain"),
-    "gain_high": Words("as score", "upper end of the 95 % interval of gain"),
-    "chance": Words("as score", "mean score where labels were shuffled"),
-    "n": Words(COUNT, "texts"),
-    "ceiling": Words("as score", "best score that the noise of the labels allows; else null"),
-    "n_clusters": Words(COUNT, "originals that these texts are of"),
-}
-FOLDS = {
-    "probe": PROBE["probe"],
-    "k": PROBE["k"],
-    "part": Words(TEXT, "part of the texts that is predicted"),
-    "fold": Words(ID, "fold of discovery; null where another part is predicted"),
-    "n_train": Words(COUNT, "texts that were learned from"),
-    "n_test": Words(COUNT, "texts that are predicted"),
-    "score": Words(NUMBER, "score in the probe's metric"),
-    "auprc": Words(SHARE, "area under the precision-recall curve; null of numbers"),
-    "rmse": Words("as the label", "root of the mean squared error; null of classes"),
-    "chosen": Words(TEXT, "features that were chosen, strongest first"),
+    "n_prefix": Words(COUNT, "strongest occurrences up to which the concept is most enriched"),
+    "k_prefix": Words(COUNT, "of these, occurrences whose word belongs to it"),
+    "coherence": Words("deviations", "nearness of its words to one another, against chance"),
+    "p_coherence": Words(P, "family-wise p of coherence over the features of the cell"),
+    "n_token_types": Words(COUNT, "different words in which the commonest token stands"),
+    "form": Words(TEXT, "form that most judged occurrences share: letter, ending or position"),
+    "entropy_shown": Words("bits", "entropy of the categories of the judged occurrences"),
+    "entropy_rows": Words("bits", "entropy of the categories of all occurrences"),
+    "n_categories": Words(COUNT, "categories that cover four fifths of the judged occurrences"),
 }
 
-RATES = {
-    "n_fires": Words(COUNT, "labelled texts on which the feature fires"),
-    "n_high_fires": Words(COUNT, "of these, texts with a high label"),
-    "high_given_fires": Words(SHARE, "n_high_fires / n_fires"),
-    "high_low": Words(SHARE, "lower end of the exact 95 % interval of high_given_fires"),
-    "high_high": Words(SHARE, "upper end of the exact 95 % interval of high_given_fires"),
-    "high_cluster_low": Words(SHARE, "lower end of its cluster-bootstrap interval"),
-    "high_cluster_high": Words(SHARE, "upper end of its cluster-bootstrap interval"),
-    "fires_given_high": Words(SHARE, "n_high_fires / texts with a high label"),
-    "label_difference": Words(
-        "as the label", "mean label where it fires less the mean label where it is silent"
-    ),
-    "density_reference": Words(SHARE, "density of the feature on the reference corpus"),
-    "lift_reference": Words("ratio", "density_in_edit / density_reference"),
-    "lift": Words("ratio", "rate_a / rate_b, with half a text added to each count"),
-    "lift_low": Words("ratio", "lower end of the 95 % interval of lift"),
-    "lift_high": Words("ratio", "upper end of the 95 % interval of lift"),
-    "p_single": Words(P, "p of the one test"),
-}
-SUMMED = {
+
+CELLS = {
+    "n_concepts": Words(COUNT, "concepts that the cell has a feature of meaning of"),
+    "concepts": Words(TEXT, "concepts that the cell has a feature of meaning of"),
+    "best_features": Words(ID, "feature that shows each of these best"),
     **BLOCK,
-    "n_tested": Words(COUNT, "features that were tested"),
-    "n_discovered_cell": Words(COUNT, "features with a p_maxt_cell of at most alpha"),
-    "n_discovered": Words(COUNT, "features that were discovered, over all cells"),
-    "n_same_sign": Words(COUNT, "discoveries of the same direction in confirmation"),
-    "n_confirmed": Words(COUNT, "discoveries that were confirmed"),
-    "n_nuisances": Words(COUNT, "discoveries that hold with nuisances of the texts held"),
-    "n_word": Words(COUNT, "discoveries that hold among texts of the same word"),
-    "n_bh": Words(COUNT, "features by Benjamini and Hochberg's q"),
-    "n_by": Words(COUNT, "features by Benjamini and Yekutieli's q"),
-    "n_hierarchy": Words(COUNT, "features by q at the level of the hierarchy of cells"),
-    "selected": Words(YES, "True of a cell that the hierarchy selects"),
-    "p_simes": Words(P, "Simes' p of the cell, over its features"),
-    "pi0": Words(SHARE, "estimated share of features without an effect"),
-    "threshold_cell": Words(NUMBER, "largest statistic that chance gives at alpha in the cell"),
-    "best_feature": Words(ID, "feature with the best AUROC"),
-    "best_auroc": Words(NUMBER, "its AUROC"),
+    "n_tokens": Words(COUNT, "tokens that are not special"),
+    "n_active": Words(COUNT, "features that are active on a counted token"),
+    "dead_share": Words(SHARE, "features that are active on no counted token / all features"),
+    "l0": Words(NUMBER, "mean number of active features a captured token"),
+    "n_above_0.001": Words(COUNT, "active features of a density of at least 0.001"),
+    "n_above_0.01": Words(COUNT, "active features of a density of at least 0.01"),
+    "n_meaning": Words(COUNT, "features of meaning"),
+    "n_form": Words(COUNT, "features of a form"),
 }
 
 OWN: dict[str, dict[str, Words]] = {
+    **READOUT,
+    **STEERING,
+    **FILLING,
+    **ATTRIBUTION,
+    **HOOKS,
+    **SEARCH,
+    **NAMED,
+    **CLUSTERED,
+    **SURVEYED,
     **dict.fromkeys(("top_tokens", "examples", "near_misses"), EXAMPLES),
     **dict.fromkeys(("concept_tests", "theme_tests"), THINGS),
     **dict.fromkeys(("concept_figures", "theme_figures"), FIGURES),
@@ -195,6 +118,7 @@ OWN: dict[str, dict[str, Words]] = {
         "log10_p": Words(NUMBER, "decimal logarithm of the smallest p of a dealt lexicon")
     },
     "kinds_by_cell": {
+        **SURVEYED["kinds_by_cell"],
         **FORMS,
         **BLOCK,
         "n_meaning": Words(COUNT, "features of meaning"),
@@ -220,7 +144,8 @@ OWN: dict[str, dict[str, Words]] = {
     "contrasts": SIDES,
     "tests": SUMMED,
     "evidence_examples": {
-        "kind": Words(TEXT, "kind of the example"),
+        "kind": Words(TEXT, "kind of the example: strongest, random or miss"),
+        **of(TEXT, before="text before the edit", after="text after the edit"),
         "activation": Words(Z, "activation of the feature in the text"),
         "label": Words(TEXT, "label of the text"),
     },
@@ -232,6 +157,7 @@ OWN: dict[str, dict[str, Words]] = {
         "sign": Words(NUMBER, "1: more in side a; -1: more in side b"),
     },
     "themes": {
+        "theme": Words(ID, "number of the theme, from 0"),
         "sign": Words(NUMBER, "1: more in side a; -1: more in side b"),
         "first_layer": Words(ID, "first layer of these cells"),
         "last_layer": Words(ID, "last layer of these cells"),
@@ -252,6 +178,7 @@ OWN: dict[str, dict[str, Words]] = {
         "kind": CONCEPT["kind"],
     },
     "items": {"group": Words(ID, "number of the original that items have in common")},
+    "continuations": {"step": Words(NUMBER, "place among the tokens drawn for the item, from 0")},
     "tokens": {
         "position": EXAMPLES["position"],
         "text": Words(TEXT, "token as the tokenizer gives it"),
@@ -296,7 +223,9 @@ OWN: dict[str, dict[str, Words]] = {
     "baselines/{site}": {
         "k": Words(COUNT, "units that are used"),
         "l0": Words(NUMBER, "mean number of units that are used for a token"),
+        "n": Words(COUNT, "held-out tokens that were measured"),
         "n_learned": Words(COUNT, "tokens that the baseline was fitted to"),
+        "top_token_share": Words(SHARE, "commonest of the strongest tokens of a unit, mean"),
         "definition": Words(TEXT, "formulas of the row's numbers"),
     },
     "survey/base_rates": {
@@ -313,19 +242,8 @@ OWN: dict[str, dict[str, Words]] = {
         "l0": Words(NUMBER, "mean number of active features a token"),
         "fvu": Words(SHARE, "fraction of variance unexplained"),
     },
-    "summary": {
-        "n_concepts": Words(COUNT, "concepts that the cell has a feature of meaning of"),
-        "concepts": Words(TEXT, "concepts that the cell has a feature of meaning of"),
-        **BLOCK,
-        "n_tokens": Words(COUNT, "tokens that are not special"),
-        "n_active": Words(COUNT, "features that are active on a counted token"),
-        "dead_share": Words(SHARE, "features that are active on no counted token / all features"),
-        "l0": Words(NUMBER, "mean number of active features a captured token"),
-        "n_above_0.001": Words(COUNT, "active features of a density of at least 0.001"),
-        "n_above_0.01": Words(COUNT, "active features of a density of at least 0.01"),
-        "n_meaning": Words(COUNT, "features of meaning"),
-        "n_form": Words(COUNT, "features of a form"),
-    },
+    "summary": CELLS,
+    "summary_by_corpus": {**CELLS, "role": Words(TEXT, "role of the corpus")},
 }
 """Columns by table: its path below the corpus and the cell, without the ending."""
 BY_PART = ("p_single", "effect", "statistic", "score", "low", "high", "p")

@@ -19,22 +19,28 @@ import pyarrow.parquet as pq
 from saegrid.base import io
 from saegrid.base.recorded import recorded_spec
 from saegrid.config.models import Study
-from saegrid.sharing.sheet import Sources, Table, sheet
+from saegrid.sharing.kinds import Table
+from saegrid.sharing.sheet import Sources, sheet
 from saegrid.stages import targets
 from saegrid.stages.plan import Plan
 
 WHEN = (1980, 1, 1, 0, 0, 0)
 """Time of every entry: the first that a zip file can hold."""
+STORE = ("saes", "store")
+"""Folder of the trainings that cells have links to."""
 SHEET, SUMS, CONFIG = "README.md", "SHA256SUMS", "config.json"
 
 
 def tables_of(folder: Path) -> list[Table]:
-    """The tables of a study, by path."""
+    """The tables of a study, by path; those of trainings in the store of SAEs are the same files as
+    those of their cells, and stand there alone."""
     out = []
     for path in sorted(folder.rglob("*.parquet")):
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+        inner = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in inner.parts)
+        if not hidden and inner.parts[:2] != STORE:
             facts = pq.read_metadata(path)
-            name = path.relative_to(folder).as_posix()
+            name = inner.as_posix()
             spec = recorded_spec(path) or ""
             schema = facts.schema.to_arrow_schema().remove_metadata()
             out.append(Table(name, facts.num_rows, path.stat().st_size, schema, spec))
