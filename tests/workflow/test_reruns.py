@@ -132,7 +132,7 @@ CHANGES = {
         {},
     ),
     "labels of people": (
-        lambda work: write_kept("tiny", work / "results/tiny/headlines", "L1R-8x", {3: "hair"}),
+        lambda work: write_kept("tiny", work / "results/tiny/headlines", "L1R-8x", {3: "hair"}, {}),
         {"page": 1, "map": 1},
     ),
     "the config's order": (

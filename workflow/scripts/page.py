@@ -1,5 +1,7 @@
 """The feature browser of a cell, one offline file."""
 
+from importlib.metadata import version
+
 from saegrid.base import io
 from saegrid.base.words import Cell
 from saegrid.codes.sparse import read_features
@@ -14,7 +16,8 @@ with start(snakemake) as job:
     names = ("study", "model", "corpus", "cell", "mask", "layout")
     facts = {name: job.written[name] for name in names} | io.table_facts(job.input.table)
     site, sae = Cell.parse(job.wildcards.cell)
-    more = job.written.get("more", {})
+    # The version is no part of the spec: a page is as good as new under another one.
+    more = {**job.written["more"], "made with": f"saegrid {version('saegrid')}"}
     more |= {"checkpoint": described(job.input.reference)} if job.input.reference else {}
     named = job.written.get("neuronpedia") or on_neuronpedia(job.input.reference)
     facts["link"] = neuronpedia(named)

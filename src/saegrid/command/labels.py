@@ -78,6 +78,7 @@ def _import(study: "Study", options: argparse.Namespace) -> None:
         aside = kept_aside(aside, merged, options.prefer)
         write_kept(study.name, study.corpus_folder, file.cell, merged.labels, aside)
         print(*_report(file, before, merged, options.prefer), sep="\n")
+    print("Pages show them once they are made again: snakemake pages")
 
 
 def kept_aside(

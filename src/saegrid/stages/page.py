@@ -24,6 +24,8 @@ DISPLAYED = (
     "their labels, and activations are known in the rows that they show alone"
 )
 """The words of a page about a cell that is known by published pages."""
+DIGITS = 12
+"""Digits of a digest that a page shows."""
 
 
 def panels(plan: Plan) -> list[Panel]:
@@ -53,13 +55,36 @@ def histograms(plan: Plan, at: At) -> Source | None:
     return Source("import_dashboards.histograms", at) if shown else None
 
 
+def origin(plan: Plan, cell: str) -> dict[str, str]:
+    """The origin of the SAE of a cell and of the model, and the seed of the examples, in words."""
+    if plan.saes.is_displayed(cell):
+        return {"known": DISPLAYED}
+    if plan.saes.is_trained(cell):
+        own = plan.settings(cell, "train")
+        sae = f"trained here: {own['recipe']}, seed {own['seed']}, order seed {own['order_seed']}"
+    else:
+        own = plan.saes.checkpoint(cell)
+        named = f"{own['repo']}, commit {own['revision']}" if own["repo"] else "a local checkpoint"
+        content = plan.saes.content(cell)
+        sae = f"{named}, content {content[:DIGITS]}" if content else named
+    model = plan.study.model
+    weights = f", random weights, seed {model.seed}" if model.weights == "random" else ""
+    return {
+        "SAE from": sae,
+        "model from": f"commit {model.revision}{weights}" if model.revision else
+        f"content {plan.model.identity[:DIGITS]}{weights}",
+        "seed of the examples": str(plan.settings(cell, "top_tokens")["seed"]),
+    }  # fmt: skip
+
+
 def labels(plan: Plan, corpus: str, cell: str) -> list[str]:
     """Path and digest of the labels that people gave features of a cell; [] without any."""
     return kept.state_of(Path("results") / plan.study.study / corpus, cell)
 
 
 def settings(plan: Plan, at: At) -> dict[str, Any]:
-    """The names that stand on the page, and the labels that people gave."""
+    """The names that stand on the page, the origin of what is on it, and the labels that people
+    gave."""
     corpus = plan.corpora[at.corpus].settings
     shown = [
         {**panel._asdict(), "file": Path(plan.graph.paths(source)[0]).name}
@@ -75,7 +100,7 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
         **({"panels": shown} if shown else {}),
         **({"labels": own} if (own := labels(plan, at.corpus, at.cell)) else {}),
         **({"neuronpedia": plan.saes.neuronpedia(at.cell)} if reference(plan, at) else {}),
-        **({"more": {"known": DISPLAYED}} if plan.saes.is_displayed(at.cell) else {}),
+        "more": origin(plan, at.cell),
     }
 
 

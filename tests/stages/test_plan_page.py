@@ -1,0 +1,66 @@
+"""The settings of a page of features: the origin of what is on it, and labels that people gave."""
+
+import json
+
+import pyarrow as pa
+import pytest
+
+from asking import ROOT, cell_at, plan_of, spec
+from saegrid.base.errors import ConfigError
+from saegrid.meaning.names.kept import named_by, path_of, read_state, write_kept
+from saegrid.stages.page import origin
+from studies import tiny
+
+CELL = "L1R-8x"
+REPO = {"source": "checkpoint", "format": "llama_scope", "repo": "a/b-L{layer}{position}",
+        "revision": "0" * 40}  # fmt: skip
+
+
+def plan(**more):
+    return plan_of(tiny(grid=[{"layers": [1], "positions": ["r"], "saes": ["8x"]}], **more))
+
+
+def of_page(**more):
+    return json.loads(spec(plan(**more), "page", cell_at("headlines", CELL)))
+
+
+def test_the_origin_of_a_trained_sae_and_of_the_model():
+    own = origin(plan(), CELL)
+    assert own["SAE from"] == "trained here: topk, seed 0, order seed 0"
+    assert own["model from"] == f"content {plan().model.identity[:12]}"
+    assert own["seed of the examples"] == "0"
+    other = origin(plan(overrides={CELL: {"top_tokens": {"seed": 7}}}), CELL)
+    assert other["seed of the examples"] == "7"
+    assert of_page()["more"] == own
+
+
+def test_the_commit_of_a_checkpoint_on_the_hub():
+    own = origin(plan(saes={"8x": REPO}), CELL)
+    assert own["SAE from"] == f"a/b-L1R, commit {'0' * 40}"
+
+
+def test_labels_change_the_spec_of_the_page_and_of_the_map(tmp_path, monkeypatch):
+    (tmp_path / "resources").symlink_to(ROOT / "resources")
+    monkeypatch.chdir(tmp_path)
+    corpus = tmp_path / "results/tiny/headlines"
+    before = of_page()
+    assert "labels" not in before
+    write_kept("tiny", corpus, CELL, {3: "hair"}, {})
+    path, digest = of_page()["labels"]
+    assert path == f"results/tiny/headlines/labels/{CELL}.json"
+    write_kept("tiny", corpus, CELL, {3: "hair"}, {3: ["wigs"]})
+    assert of_page()["labels"] == [path, digest], "what was not taken is not shown"
+    write_kept("tiny", corpus, CELL, {3: "wigs"}, {})
+    assert of_page()["labels"][1] != digest and read_state([path, digest]) == {3: "wigs"}
+    of_map = json.loads(spec(plan(), "map", cell_at("", "")))
+    assert of_map["labels"] == {CELL: of_page()["labels"]}
+    path_of(corpus, CELL).write_text("{")
+    with pytest.raises(ConfigError, match=r"expected labels as `saegrid labels import`"):
+        of_page()
+
+
+def test_a_label_stands_before_a_name():
+    names = pa.table({"feature": [3, 4], "name": ["a name", "another"]})
+    rows = named_by(names, {3: "hair", 9: "food"}).to_pylist()
+    assert {row["feature"]: row["name"] for row in rows} == {3: "hair", 4: "another", 9: "food"}
+    assert named_by(None, {}).num_rows == 0
