@@ -7,7 +7,7 @@ import pytest
 
 from asking import ROOT, cell_at, plan_of, spec
 from saegrid.base.errors import ConfigError
-from saegrid.meaning.names.kept import named_by, path_of, read_state, write_kept
+from saegrid.meaning.names.kept import labelled, path_of, read_state, state_of, write_kept
 from saegrid.stages.page import origin
 from studies import tiny
 
@@ -59,8 +59,16 @@ def test_labels_change_the_spec_of_the_page_and_of_the_map(tmp_path, monkeypatch
         of_page()
 
 
-def test_a_label_stands_before_a_name():
+def test_a_label_stands_before_a_name(tmp_path):
     names = pa.table({"feature": [3, 4], "name": ["a name", "another"]})
-    rows = named_by(names, {3: "hair", 9: "food"}).to_pylist()
-    assert {row["feature"]: row["name"] for row in rows} == {3: "hair", 4: "another", 9: "food"}
-    assert named_by(None, {}).num_rows == 0
+    write_kept("tiny", tmp_path, CELL, {3: "hair", 9: "food"}, {})
+    write_kept("tiny", tmp_path, "L2R-8x", {1: "dogs"}, {})
+    states = {cell: state_of(tmp_path, cell) for cell in (CELL, "L2R-8x")}
+    tables = labelled({CELL: names, "L3R-8x": names}, states)
+    by_cell = {c: {r["feature"]: r["name"] for r in t.to_pylist()} for c, t in tables.items()}
+    assert by_cell == {
+        CELL: {3: "hair", 4: "another", 9: "food"},
+        "L2R-8x": {1: "dogs"},
+        "L3R-8x": {3: "a name", 4: "another"},
+    }
+    assert labelled({}, {}) == {}

@@ -2,17 +2,15 @@
 
 from saegrid.base import io
 from saegrid.job import start
-from saegrid.meaning.names.kept import named_by, read_state
+from saegrid.meaning.names.kept import NAMED, labelled
 from saegrid.pages.browser.mapped import map_page
 
 with start(snakemake) as job:
     files, settings = job.input, job.written
     facts = {name: settings[name] for name in ("study", "title", "model", "corpus")}
     tables = [io.read_table(path) for path in files.concepts]
-    read = [io.read_table(path, ["feature", "name"]) for path in files.names]
-    named = dict(zip(settings["cells"], read, strict=False))
-    for cell, state in settings.get("labels", {}).items():
-        named[cell] = named_by(named.get(cell), read_state(state))
+    read = [io.read_table(path, NAMED) for path in files.names]
+    named = labelled(dict(zip(settings["cells"], read, strict=False)), settings.get("labels", {}))
     page = map_page(
         facts | {"spec": job.spec},
         io.read_json(files.facts),

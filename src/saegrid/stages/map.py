@@ -16,14 +16,14 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
     """The names that stand on the page, the cells in the order of their files, and the labels that
     people gave their features."""
     labelled = {str(cell): labels(plan, plan.main, str(cell)) for cell in plan.cells}
-    given = {cell: state for cell, state in labelled.items() if state}
+    known = {cell: state for cell, state in labelled.items() if state}
     return {
         "study": plan.study.study,
         "title": plan.study.pages.title,
         "model": plan.study.model.path,
         "corpus": plan.main,
         "cells": [str(cell) for cell in plan.cells],
-        **({"labels": given} if given else {}),
+        **({"labels": known} if known else {}),
     }
 
 

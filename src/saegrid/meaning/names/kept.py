@@ -96,8 +96,17 @@ def read_state(state: Sequence[str]) -> dict[int, str]:
     return read_kept(path.parents[1], path.stem)[0]
 
 
-def named_by(names: pa.Table | None, labels: Mapping[int, str]) -> pa.Table:
-    """Columns feature and name: the labels of people, and of other features their names."""
+def labelled(
+    names: Mapping[str, pa.Table], states: Mapping[str, Sequence[str]]
+) -> dict[str, pa.Table]:
+    """Columns feature and name by cell: the labels of people, and of other features their names.
+
+    names: the same columns by cell. states: of the cells with labels, see `state_of`.
+    """
+    return {**names, **{c: _with(names.get(c), read_state(state)) for c, state in states.items()}}
+
+
+def _with(names: pa.Table | None, labels: Mapping[int, str]) -> pa.Table:
     of = {} if names is None else dict(zip(*(names[c].to_pylist() for c in NAMED), strict=True))
     every = {**of, **labels}
     ids, texts = pa.array(list(every), pa.int32()), pa.array(list(every.values()), pa.string())
