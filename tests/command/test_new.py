@@ -124,7 +124,7 @@ def test_labels_splits_and_tests(work, capsys):
     config, _ = written(capsys, texts=["bait.csv"], name="bait")
     labels = {"kind": "text", "score": "number"}
     assert config["corpora"]["texts"]["source"]["labels"] == labels
-    tests = {"contrasts": ["label"], "label": "kind", "share": 0.5}
+    tests = {"contrasts": ["label"], "label": "kind", "share": 0.5, "balanced": True}
     assert config["analyses"]["tests"] == tests
     config, _ = written(capsys, texts=["bait.csv", "news.csv"], name="bait")
     assert config["analyses"]["tests"]["classes"] == ["bait", "news"]

@@ -164,6 +164,7 @@ def of_texts(options: argparse.Namespace) -> dict[str, Any]:
                 "label": options.by or "split",
                 **({} if options.by else {"classes": names}),
                 "share": 0.5,
+                "balanced": True,
                 "seed": options.seed,
             }
         },

@@ -12,8 +12,11 @@ from saegrid.text.split import mix
 
 SHARE = 0.7
 """Share of the originals that is searched where nothing is named."""
+ROUNDING = 1e-9
+"""Distance from a whole number that is one of rounding: 90 x 0.7 is 63."""
 Part = Mapping[str, Any]
-"""A part: {corpus, split} or {corpus, share: [from, to], seed}; a split of null is the whole."""
+"""A part: {corpus, split} or {corpus, share: [from, to], seed}; a split of null is the whole.
+`by` beside a share: originals are cut class by class of this label, see `balanced`."""
 
 
 def parts(
@@ -23,7 +26,7 @@ def parts(
 
     main: name of the main corpus; splits: those of its items; holdouts: names of other corpora.
     named: discovery, confirmation, test (a split of the main corpus or the name of a corpus, or
-    None), beyond (a list of such), share (or None) and seed.
+    None), beyond (a list of such), share (or None), seed, and balanced with label.
 
     Where a share is named, or nothing is and there are no usual splits, originals of the main
     corpus are cut by seed: a share of them to search in, the others to confirm on.
@@ -42,8 +45,9 @@ def parts(
         chosen[DISCOVERY] = {"corpus": main, "split": None}
     elif wanted[DISCOVERY] is None and wanted[CONFIRMATION] is None:
         share, seed = named.get("share") or SHARE, named["seed"]
-        chosen[DISCOVERY] = {"corpus": main, "share": [0.0, share], "seed": seed}
-        chosen[CONFIRMATION] = {"corpus": main, "share": [share, 1.0], "seed": seed}
+        how = {"seed": seed, **({"by": named.get("label")} if named.get("balanced") else {})}
+        chosen[DISCOVERY] = {"corpus": main, "share": [0.0, share], **how}
+        chosen[CONFIRMATION] = {"corpus": main, "share": [share, 1.0], **how}
     elif wanted[DISCOVERY] is None or wanted[CONFIRMATION] is None:
         key = DISCOVERY if wanted[DISCOVERY] is None else CONFIRMATION
         raise Unusable(
@@ -63,15 +67,53 @@ def parts(
 
 
 def chosen(texts: Texts, part: Part) -> np.ndarray:
-    """(item,) bool: the items of a part of their corpus."""
+    """(item,) bool: the items of a part of their corpus, of which `texts` are all.
+
+    Of a share without `by` each original falls by its own number and the seed alone, so that a
+    corpus may grow and the counts are those of tossed coins.
+    """
+    if "by" in part:
+        return balanced(texts, part)
     if "share" in part:
         low, high = part["share"]
-        key = mix(texts.cluster.astype(np.uint64) + (np.uint64(part["seed"]) << np.uint64(32)))
-        drawn = (key >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        drawn = (_key(texts.cluster, part["seed"]) >> np.uint64(11)).astype(np.float64) * 2.0**-53
         return (drawn >= low) & (drawn < high)
     if part["split"] is None:
         return np.ones(texts.n, bool)
     return np.array([one == part["split"] for one in texts.labels["split"]], bool)
+
+
+def balanced(texts: Texts, part: Part) -> np.ndarray:
+    """(item,) bool: the items of a share of the originals that is as near to it as can be, in each
+    class of the label `by` and in all.
+
+    Originals stand in the order of their class, that of their first text, and within it in one that
+    the seed decides. Of n, number i (from 0) is taken where floor((i + 1) s) > floor(i s): a share
+    s of every run of them, off by less than one. A label of numbers, or none, has one class. The
+    part from s to 1 has the others.
+    """
+    low, high = part["share"]
+    share = low or high
+    number, first, own = np.unique(texts.cluster, return_index=True, return_inverse=True)
+    kind = np.array(["" if one is None else str(one) for one in _classes(texts, part["by"])])
+    order = np.lexsort((_key(number, part["seed"]), kind[first]))
+    place = np.empty(len(number), np.int64)
+    place[order] = np.arange(len(number))
+    before, after = (np.floor(n * share + ROUNDING) for n in (place, place + 1))
+    taken = after > before
+    return (taken if low == 0 else ~taken)[own]
+
+
+def _classes(texts: Texts, label: str | None) -> Sequence[Any]:
+    """(item,) the classes of a label; one of a label of numbers, and of none."""
+    column = list(texts.labels.get(label, ())) if label else []
+    is_text = any(isinstance(one, str) for one in column)
+    return column if is_text else [""] * texts.n
+
+
+def _key(cluster: np.ndarray, seed: int) -> np.ndarray:
+    """(cluster,) uint64: random numbers of originals by their own number and the seed."""
+    return mix(cluster.astype(np.uint64) + (np.uint64(seed) << np.uint64(32)))
 
 
 def _part(main: str, splits: Sequence[str], holdouts: Sequence[str], key: str, value: str) -> Part:

@@ -269,6 +269,7 @@ def _parts(plan: Mapping[str, Any]) -> dict[str, str]:
         if "share" in part:
             low, high = part["share"]
             words[name] = f"the originals of {part['corpus']} from {low:.0%} to {high:.0%}"
+            words[name] += ", class by class" if "by" in part else ""
         else:
             split = f" of {part['corpus']}" if part["split"] else part["corpus"]
             words[name] = f"{part['split']}{split}" if part["split"] else f"all of {split}"

@@ -273,7 +273,7 @@ def _put_analyses(draft: Draft, one: texts.Texts) -> None:
             f"no tests of {said}: {fewest} texts are too few, {FEWEST} of each kind are needed"
         )
         return
-    parts = {} if USUAL["confirmation"] in one.splits else {"share": 0.5}
+    parts = {} if USUAL["confirmation"] in one.splits else {"share": 0.5, "balanced": True}
     kinds = {} if one.is_paired else {"contrasts": ["label"]}
     said = f"{said}; half of the texts are searched, the others confirm" if parts else said
     draft.put("analyses.tests", {**kinds, **label, **parts}, said, f"tests: {said}")

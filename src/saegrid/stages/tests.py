@@ -61,6 +61,10 @@ class Settings(Strict):
     share: Annotated[Number, Field(gt=0, lt=1)] | None = None
     """Share of the originals of the main corpus that is searched, the others confirm; instead of
     named parts. null: 0.7 where there are no usual splits."""
+    balanced: bool = False
+    """Cut `share` within each class of the label, so that each part has its share of all classes;
+    where a text falls then depends on the others. false: each original falls by itself, so that the
+    sizes of two halves differ as those of heads and tails do."""
     permutations: Annotated[int, Field(ge=20, le=100_000)] = 1000
     """Permutations of the labels; the smallest family-wise p is one over their number and one."""
     alpha: Annotated[Number, Field(gt=0, lt=1)] = 0.05

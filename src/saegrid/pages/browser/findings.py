@@ -259,6 +259,7 @@ def _parts(tests: Mapping[str, Any]) -> list[tuple[str, str, Any, float]]:
             ends = share if isinstance(share, list | tuple) else [share]
             noun = "originals" if is_paired(tests) else "texts"
             where += f", {noun} {' to '.join(percent(float(end)) for end in ends)} by seed"
+            where += ", class by class" if "by" in part else f", each {noun[:-1]} by itself"
         number = of_study(tests, f"parts.{name}.n")
         rows.append(
             (outcomes.USUAL_PARTS.get(name, name), where, number, (part.get("n") or 0) / most)
