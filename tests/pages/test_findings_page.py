@@ -219,10 +219,12 @@ def test_the_verdict_follows_from_the_counts(
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
-        ({"n_nuisances": 2, "n_word": 0}, "Of the 5 discovered, 2 remain beyond A and B and none "
-         "remain beyond the word itself."),
-        ({"n_nuisances": 0, "n_word": 1}, "Of the 5 discovered, none remain beyond A and B and 1 "
-         "remains beyond the word itself."),
+        ({"n_nuisances": 2, "n_word": 0}, "Of the 5 discovered, 2 remain beyond A and B, and none "
+         "beyond the word itself."),
+        ({"n_nuisances": 0, "n_word": 1}, "Of the 5 discovered, none remain beyond A and B, and 1 "
+         "beyond the word itself."),
+        ({"n_nuisances": None, "n_word": 1}, "Of the 5 discovered, 1 remains beyond the word "
+         "itself."),
         ({"n_nuisances": 3, "n_word": None}, "Of the 5 discovered, 3 remain beyond A and B."),
         ({"n_nuisances": None, "n_word": None}, "kept aside."),
     ],

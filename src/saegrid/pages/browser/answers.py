@@ -126,19 +126,16 @@ def _remaining(tests: Mapping[str, Any], one: Contrast, named: bool) -> list[Par
     groups = (tests.get("nuisances") or {}).get("groups") or ["the nuisances"]
     simpler = {"n_nuisances": listed([[str(name)] for name in groups]),
                "n_word": ["the word itself"]}  # fmt: skip
-    tried = [[*_staying(one, path), *words] for path, words in simpler.items() if one.has(path)]
+    tried = [path for path in simpler if one.has(path)]
     if not tried:
         return []
     of: list[Part] = [" for ", Term(one["title"])] if named else []
-    return [" Of the ", one.number("n_discovered"), " discovered", *of, ", ", *listed(tried), "."]
-
-
-def _staying(one: Contrast, path: str) -> list[Part]:
-    """Words such as "18 remain beyond": a count of features, none of zero."""
-    number = one.number(path)
-    if not one[path]:
-        number = number._replace(text="none")
-    return [number, " remains beyond " if one[path] == 1 else " remain beyond "]
+    parts: list[Part] = [" Of the ", one.number("n_discovered"), " discovered", *of, ", "]
+    for at, path in enumerate(tried):
+        number = one.number(path) if one[path] else one.number(path)._replace(text="none")
+        verb = " remains beyond " if one[path] == 1 else " remain beyond "
+        parts += [", and " if at else "", number, " beyond " if at else verb, *simpler[path]]
+    return [*parts, "."]
 
 
 def _features(one: Contrast) -> Number:
