@@ -57,7 +57,7 @@ def head(content: Mapping[str, Any], now: float) -> str:
     """The state of a run: since when it goes on, or how it ended."""
     name, where = content["study"], f"{content['host']}, process {content['pid']}"
     if kept.is_alive(content, now):
-        left = Left(**content["left"]) if content["left"] else None
+        left = Left.read(content["left"]) if content["left"] else None
         ago = span(now - content["began"])
         return f"{name}: runs since {ago} ({where}); {forecast(left)}."
     took = f"after {span(content['written'] - content['began'])}"
