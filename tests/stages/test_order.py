@@ -52,6 +52,7 @@ def test_a_page_is_made_before_the_next_cell_is_encoded(world, seed):
         assert {job.at.cell for job in following} == {said[k].at.cell}
         assert sorted(job.stage.name for job in following) == sorted(OF_A_PAGE)
     names = [job.stage.name for job in said]
+    assert names[: names.index("page")].count("train_sae") == 1
     assert "page" not in names[names.index("index") :], "the index stands behind all pages"
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from saegrid.command.named import add_study
+from saegrid.command.saying import refuse
 from saegrid.interventions.search import TOP, SearchError
 from saegrid.job import spare_pandas
 from saegrid.progress.words import counted
@@ -90,8 +91,7 @@ def main(arguments: Sequence[str]) -> int:
 
             make_indices(study.searched(options.cells), print)
     except (NotThere, SearchError, ValueError, OSError) as mistake:
-        print(f"saegrid search: {mistake}", file=sys.stderr)
-        return 1
+        return refuse("search", mistake)
     return 0
 
 

@@ -93,7 +93,6 @@ PAGE = Stage(
     sections=("pages",),
     settings=settings,
     code=lambda plan, at: sorted({*(panel.of for panel in panels(plan)), *STATISTICS.values()}),
-    # Before the next cell is encoded: the first pages can be read while the run goes on.
-    needs=Needs(memory=4000, minutes=10, priority=6, group="pages"),
+    needs=Needs(memory=4000, minutes=10, priority=7, group="pages"),
     weighs=lambda sizes, at: Weight(write=40_000 + 700 * sizes.shown(at)),
 )
