@@ -34,8 +34,9 @@ def bar(stream, times):
     return Bar(WEIGHTS, stream, iter(times).__next__)
 
 
-def test_a_bar_on_a_terminal_is_renewed_and_gone_at_the_end():
+def test_a_bar_on_a_terminal_is_renewed_and_gone_at_the_end(monkeypatch):
     """After 10 of 100 bytes in 4 s; 6 s for 400 of 1,000 leave 9 s for the other 600."""
+    monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
     with bar(stream, [0.0, 4.0, 6.0, 6.1]) as one:
         for name in ("config.json", "plain/a.csv", "plain/b.csv", "c.csv"):

@@ -1,6 +1,7 @@
 """The progress of a command that writes many files: one line that is renewed on a terminal, a line
 now and then elsewhere."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Self, TextIO
@@ -27,7 +28,7 @@ class Bar:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.weights, self.stream, self.clock = weights, stream, clock
-        self.renews = stream.isatty()
+        self.renews = stream.isatty() and os.environ.get("TERM") != "dumb"
         self.n = self.done = 0
         self.began = self.shown = clock()
 
