@@ -316,7 +316,11 @@ SEARCH: dict[str, dict[str, Words]] = {
         "p99": Words(Z, "activation that 99 % of its activations do not exceed"),
         "idf": Words(NAT, "ln(captured tokens / those on which it fires)"),
         "n_active": Words(COUNT, "captured tokens on which it fires"),
-        "n": Words(COUNT, f"occurrences {WORD}"),
+        **of(
+            COUNT,
+            n=f"captured occurrences {WORD}",
+            n_corpus=f"occurrences in the whole corpus, captured or not, {WORD}",
+        ),
         **of(
             SHARE,
             specificity="tokens on which it is silent / tokens: other ones, of a word",
