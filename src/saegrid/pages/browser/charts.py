@@ -15,6 +15,10 @@ STEPS = 5
 """Shades of a plot of counts."""
 
 
+Note = tuple[float, float, str, str]
+"""Words beside marks: x and y from 0 to 1, the text and the class."""
+
+
 class Axis(NamedTuple):
     """An axis: where a value lies, from 0 to 1, and the ticks that are written."""
 
@@ -63,10 +67,10 @@ def plot(
     x: Axis,
     y: Axis,
     marks: Iterable[Markup],
-    notes: Iterable[tuple[float, float, str, str]] = (),
+    notes: Iterable[Note] = (),
     kind: str = "",
 ) -> Markup:
-    """A plot with its axes. notes: (x, y, text, class) of words beside marks, from 0 to 1."""
+    """A plot with its axes."""
     grid = Markup("").join(
         Markup('<path class="axis" d="M0 {y}h{w}"/>').format(y=_down(y.place(value)), w=SPAN)
         for value, _ in y.ticks
@@ -254,6 +258,14 @@ def histogram(contrast: Any) -> Markup | None:
 
 
 DASHES = ("solid", "dash", "dot-dash", "dotted")
+
+
+def ended(heights: Sequence[float], ends: Sequence[tuple[str, str]]) -> list[Note]:
+    """Names at the ends of lines, each after a piece of its line: of (name, style) of each."""
+    return [
+        (1.0, height, name, " ".join(["after drawn", *(f"is-{part}" for part in style.split())]))
+        for height, (name, style) in zip(heights, ends, strict=True)
+    ]
 
 
 class Curve(NamedTuple):
