@@ -21,4 +21,8 @@ document.querySelectorAll("table.cells").forEach((table) => {
     head.querySelector("button").onclick = () => sort(table, column);
   });
 });
+document.querySelectorAll(".figures img").forEach((image) => { // on a narrow screen it scrolls
+  const mark = () => image.classList.toggle("broad", image.naturalWidth > 640);
+  if (image.complete) mark(); else image.onload = mark;
+});
 document.body.dataset.ready = "1";
