@@ -5,6 +5,7 @@ their size on a narrow screen.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import ceil
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -48,7 +49,7 @@ def rounded(low: float, high: float, most: int = 5) -> list[float]:
         for factor in (1, 2, 5):
             if span / (step * factor) <= most - 1 + 1e-9:
                 width = step * factor
-                first = -int(-low / width // 1) if low < 0 else int(-(-low // width))
+                first = ceil(low / width - 1e-9)
                 return [
                     round(i * width, 12)
                     for i in range(first, first + most + 1)
@@ -368,7 +369,7 @@ def scores(probe: Any) -> Markup | None:
     bottom = low - 0.02 * (high - low)
     return plot(
         f"{probe.title}: {probe.metric} of classifiers over the number of features they read",
-        Axis(lambda at: at, [(step[k], str(k)) for k in ks], "features that are read"),
+        Axis(lambda at: at, [(step[k], str(k)) for k in ks], "number of features that are read"),
         Axis(place, [(v, shown(v)) for v in rounded(bottom, high, 6)], probe.metric),
         marks,
         notes,
