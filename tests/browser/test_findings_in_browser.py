@@ -191,3 +191,26 @@ def test_a_study_without_discoveries_says_so(visit, tmp_path):
     tab = visit(path)
     assert "No feature was seen to tell" in tab.locator("h1").inner_text()
     assert tab.locator("#filters").is_hidden() and tab.locator("#rows").is_hidden()
+
+
+def test_a_heading_without_a_button_leaves_the_others_sorting(visit, study, tmp_path):
+    """Tables that do not sort stand beside those that do."""
+    path = tmp_path / "findings.html"
+    bare = page_of(study).replace(
+        '<th scope="col"><button type="button">cell</button></th>', "<th>cell</th>"
+    )
+    path.write_text(bare, encoding="utf-8", newline="\n")
+    tab = visit(path)
+    table = tab.locator("table.cells:has(th[title^='n_tested'])").last
+    assert table.evaluate("(node) => node.tHead.rows[0].cells[0].textContent") == "cell"
+    head = table.locator("th[title^='n_tested']")
+    head.locator("button").evaluate("(node) => node.click()")
+    assert head.get_attribute("aria-sort") == "descending"
+
+
+def test_on_paper_the_headings_stand_and_the_controls_do_not(tab):
+    tab.emulate_media(media="print")
+    assert "feature" in tab.locator("#rows thead").inner_text()
+    shown = "(nodes) => nodes.map((node) => getComputedStyle(node).display)"
+    assert {*tab.locator("#rows thead button").evaluate_all(shown)} == {"contents"}
+    assert tab.locator("#filters").is_hidden() and tab.locator("#more").is_hidden()

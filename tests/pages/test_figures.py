@@ -134,7 +134,7 @@ def test_figures_follow_the_tables(grid):
 
 def test_what_the_figures_say(grid):
     said = texts(svg("features_above_cuts", grid))
-    assert {"density at least 0.001", "density at least 0.01", "layer"} <= set(said)
+    assert {"density of at least 0.1 %", "density of at least 1 %", "layer"} <= set(said)
     assert "number of features" in said
     assert {"A, 8x", "A, 32x", "R, 32x"} <= set(said)
     curves = texts(svg("layer_curves", grid))

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from saegrid.pages.browser import charts, outcomes, sentences
+from saegrid.pages.browser import charts, nulls, outcomes, sentences
 from saegrid.pages.browser.answers import (
     CONFIRMED,
     LUCK,
@@ -147,7 +147,7 @@ def test_no_digit_of_the_answer_is_typed(study, page):
     answer = page.partition('<dl class="points">')[2].partition("</dl>")[0]
     answer += page.partition("<h1>")[2].partition("</h1>")[0]
     answer += page.partition('<dl class="explained">')[2].partition("</dl>")[0]
-    rest = NUMBER.sub("", answer).replace("95 % interval", "")
+    rest = NUMBER.sub("", answer).replace("95\u00a0% interval", "")
     assert not re.search(r"\d", re.sub(r"<[^>]*>", " ", rest)), rest
 
 
@@ -375,10 +375,18 @@ def test_labels_are_pushed_apart_and_stay_inside():
     assert max(places) <= 1
 
 
+def test_numbers_of_a_panel_do_not_touch():
+    """The ends stay, and between them what is far enough from all that stand."""
+    ticks = [(0.0, "0"), (0.47, "100"), (0.6, "200"), (0.9, "400")]
+    assert nulls.apart(ticks) == [(0.0, "0"), (0.47, "100"), (0.9, "400")]
+    assert nulls.apart(ticks[:1]) == ticks[:1] and nulls.apart([]) == []
+
+
 def test_ticks_are_round_numbers_within_the_axis():
     assert charts.rounded(0, 10) == [0, 5, 10]
     assert charts.rounded(-0.08, 0.12) == [-0.05, 0, 0.05, 0.1]
     assert charts.rounded(3, 3) == [3]
+    assert charts.rounded(0.5, 0.69, 4) == [0.5, 0.6], "an end that is a tick is one"
     assert outcomes.PLAN["alpha"]
 
 

@@ -52,7 +52,10 @@ def page(monkeypatch):
 
 def test_the_top_says_what_was_asked_and_seen(page):
     assert "<h1>What tells Male from Female?</h1>" in page
-    assert "3 texts (2 word types) of words are labelled by Gender: 2 Male, 1 Female." in page
+    assert (
+        "3 texts (2 word types) of the corpus words are labelled by Gender: 2 Male, 1 Female."
+        in page
+    )
     assert '<p class="lead">2 rows &amp; more.</p>' in page
     assert "Left out, unknown tokens only: 2 texts (&lt;script&gt;, Ωmega)." in page
 

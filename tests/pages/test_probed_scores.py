@@ -35,7 +35,7 @@ def test_the_answer_names_the_best_with_its_null_and_what_codes_add(section):
     assert plain.startswith("Of L2 probes the best without an SAE is x at L0M: AUC ")
     assert "with shuffled labels 0." in plain
     assert coded.startswith("Of L2 probes the best of an SAE's codes is codes 8x at L0M: AUC 1.000")
-    assert "add nothing that is beyond chance" in added and "of 1 SAE " in added
+    assert added.endswith("the AUC of the set stays the same with each of 1 SAE.")
 
 
 def test_a_gain_beyond_its_interval_is_told_as_one():
@@ -46,6 +46,16 @@ def test_a_gain_beyond_its_interval_is_told_as_one():
     changed = given(**{"readout_probes.gains": [table, tables("L0N")["gains"]]})
     last = probed_scores.section(FACTS, changed).answer[-1]
     assert "SAE probes do add" in last and "+0.200 [+0.100, +0.300]" in last
+
+
+def test_a_gain_within_its_interval_is_told_as_chance():
+    gains = tables("L0M")["gains"].to_pylist()
+    for row in gains:
+        row |= {"gain": 0.01, "gain_low": -0.1, "gain_high": 0.1}
+    table = pa.Table.from_pylist(gains, tables("L0M")["gains"].schema)
+    changed = given(**{"readout_probes.gains": [table, tables("L0N")["gains"]]})
+    last = probed_scores.section(FACTS, changed).answer[-1]
+    assert "add nothing that is beyond chance" in last and "of 1 SAE codes 8x at L0M" in last
 
 
 def test_numbers_of_tables_are_those_of_the_stage(section):
@@ -73,7 +83,10 @@ def test_charts_have_a_line_a_description_bars_for_controls_and_a_mark_a_part(se
     assert len(curves) == 2 and len(controls) == 4 and len(losses) == 2
     (of_site, _) = curves
     assert len(re.findall(r'class="(?:line|rest) [\w-]+"', of_site)) == 5
-    assert "codes 8x, 1 units: 1.000" in of_site
+    named = dict(re.findall(r'class="note after drawn ([\w -]+)"[^>]*>([^<]+)<', of_site))
+    assert len(named) == 5, "two lines of a chart are drawn alike"
+    assert named["is-line is-dotted"] == "codes frozen"
+    assert "codes 8x, 1 unit: 1.000" in of_site
     assert sum(map(int, re.findall(r": (\d+)</title>", controls[0]))) == 8
     assert all(f"<title>{part}: " in losses[0] for part in ("x", "x_hat", "codes", "error"))
 

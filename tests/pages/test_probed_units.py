@@ -109,7 +109,7 @@ def test_charts_have_every_description_once_and_neurons_of_the_layer(tables):
     made = probed_localisation.section(FACTS, tables)
     (charts,) = (b for b in made.blocks if isinstance(b, Charts))
     assert len(charts.charts) == 2  # all candidates, and as many of each
-    notes = re.findall(r'class="note after"[^>]*>([^<]+)<', charts.charts[0])
+    notes = re.findall(r'class="note after drawn [\w -]+"[^>]*>([^<]+)<', charts.charts[0])
     assert notes == ["channels", "neurons", "features", "frozen SAE"]
     assert charts.charts[0].count('class="band"') == 1
     (drawn,) = (b for b in probed_units.section(FACTS, tables).blocks if isinstance(b, Charts))

@@ -66,11 +66,11 @@ def cells():
          "concept": "food", "n_concept": 3, "log10_p": -2.0, "words": "cat, 1300, a, b, c, d"},
         {"feature": 70_009, "kind": "none", "log10_p": -0.5, "words": ""},
         {"feature": 70_010, "kind": "none", "concept": "noun.body", "lexicon": "wordnet",
-         "n_concept": 6, "log10_p": -3.0, "words": "hair 3, wig"},
+         "n_concept": 6, "log10_p": -3.0, "words": ", 5, hair 3, wig, :"},
     )  # fmt: skip
     second = judged(
         {"feature": 7, "kind": "word", "label": 'the word "over"', "n_word": 5, "n_token": 9,
-         "words": "hangover 9, <b>over</b>"},
+         "words": "hangover 9, , 2, <b>over</b>"},
         {"feature": 8, "kind": "coherent", "concept": "food", "n_concept": 2, "log10_p": -1},
     )  # fmt: skip
     return [(Family("L1R-8x", SMALLEST), first), (Family("L2R-8x", SMALLEST), second)]

@@ -100,3 +100,16 @@ def test_many_dimensions_are_a_picture_within_the_figure(tmp_path):
         assert "<image" in text
         assert text == svg(name, shown)
         assert len(text) < 1_500_000
+
+
+def test_many_layers_of_one_position_stand_row_by_row(tmp_path):
+    found = surveyed(tmp_path, 12, [f"L{layer}R" for layer in range(7)], ("jokes",), 8)
+    figure = draw(drawn_from(found))
+    panels = [one for one in figure.axes if one.get_visible()]
+    assert [one.get_title() for one in panels] == [f"L{layer}R" for layer in range(7)]
+    rows = [one.get_subplotspec().rowspan.start for one in panels]
+    assert rows == [0] * 4 + [1] * 3
+    named = [one.get_title() for one in panels if one.get_xlabel() == "dimension"]
+    assert named == ["L3R", "L4R", "L5R", "L6R"], "the last of each column"
+    width, height = figure.get_size_inches()
+    assert height < 1.4 * width, "a figure is higher than a page of print"

@@ -306,8 +306,11 @@ def named(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def verdicts(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows of the index: how many features of each page are found again."""
+    """Rows of the index: how many features of each page are found again; none where every cell is
+    its page itself."""
     rows: dict[str, dict[str, Any]] = {}
+    if set(table["verdict"].to_pylist()) <= {ITSELF}:
+        return []
     for row in table.to_pylist():
         verdicts = () if row["verdict"] == ITSELF else (SAME, NEAR, NONE)
         first = {"page": row["cell"], "features": 0, **dict.fromkeys(verdicts, 0)}

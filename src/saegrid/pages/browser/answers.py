@@ -317,7 +317,7 @@ def _against_words(probe: Probe) -> Sentence:
     interval: list[Part] = [
         "(",
         probe.number(best, "gain", gain),
-        ", 95 % interval ",
+        ", 95\u00a0% interval ",
         probe.number(best, "gain_low", gain),
         " to ",
         probe.number(best, "gain_high", gain),

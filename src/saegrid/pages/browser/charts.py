@@ -5,6 +5,7 @@ their size on a narrow screen.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import ceil
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -13,6 +14,10 @@ SPAN = 1000
 """Units of a plot in either direction."""
 STEPS = 5
 """Shades of a plot of counts."""
+
+
+Note = tuple[float, float, str, str]
+"""Words beside marks: x and y from 0 to 1, the text and the class."""
 
 
 class Axis(NamedTuple):
@@ -44,7 +49,7 @@ def rounded(low: float, high: float, most: int = 5) -> list[float]:
         for factor in (1, 2, 5):
             if span / (step * factor) <= most - 1 + 1e-9:
                 width = step * factor
-                first = -int(-low / width // 1) if low < 0 else int(-(-low // width))
+                first = ceil(low / width - 1e-9)
                 return [
                     round(i * width, 12)
                     for i in range(first, first + most + 1)
@@ -63,10 +68,10 @@ def plot(
     x: Axis,
     y: Axis,
     marks: Iterable[Markup],
-    notes: Iterable[tuple[float, float, str, str]] = (),
+    notes: Iterable[Note] = (),
     kind: str = "",
 ) -> Markup:
-    """A plot with its axes. notes: (x, y, text, class) of words beside marks, from 0 to 1."""
+    """A plot with its axes."""
     grid = Markup("").join(
         Markup('<path class="axis" d="M0 {y}h{w}"/>').format(y=_down(y.place(value)), w=SPAN)
         for value, _ in y.ticks
@@ -256,6 +261,14 @@ def histogram(contrast: Any) -> Markup | None:
 DASHES = ("solid", "dash", "dot-dash", "dotted")
 
 
+def ended(heights: Sequence[float], ends: Sequence[tuple[str, str]]) -> list[Note]:
+    """Names at the ends of lines, each after a piece of its line: of (name, style) of each."""
+    return [
+        (1.0, height, name, " ".join(["after drawn", *(f"is-{part}" for part in style.split())]))
+        for height, (name, style) in zip(heights, ends, strict=True)
+    ]
+
+
 class Curve(NamedTuple):
     """A line over layers: the SAE's name, (layer, share, words)."""
 
@@ -356,7 +369,7 @@ def scores(probe: Any) -> Markup | None:
     bottom = low - 0.02 * (high - low)
     return plot(
         f"{probe.title}: {probe.metric} of classifiers over the number of features they read",
-        Axis(lambda at: at, [(step[k], str(k)) for k in ks], "features that are read"),
+        Axis(lambda at: at, [(step[k], str(k)) for k in ks], "number of features that are read"),
         Axis(place, [(v, shown(v)) for v in rounded(bottom, high, 6)], probe.metric),
         marks,
         notes,

@@ -120,6 +120,11 @@ class Probe:
         text = form(value) if is_number(value) else NONE
         return Number(text, f"{JSON}: probes[{self.name}].{path}", f"#{self.anchor}-{slug(path)}")
 
+    def ceiling_words(self) -> str:
+        """Words for the ceiling, as the end of a sentence."""
+        words = str(self.facts.get("ceiling_words") or "the highest score that the label allows.")
+        return words[0].lower() + words[1:]
+
     def quiver(self) -> Sentence | None:
         """The gain of having SAEs among all methods; None where it was not worked out."""
         if not is_number(at(self.facts, "quiver.gain")):
@@ -131,7 +136,7 @@ class Probe:
             self.of_json("quiver.with"),
             ": a gain of ",
             self.of_json("quiver.gain", gain),
-            " (95 % interval ",
+            " (95\u00a0% interval ",
             self.of_json("quiver.low", gain),
             " to ",
             self.of_json("quiver.high", gain),

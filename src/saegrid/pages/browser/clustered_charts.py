@@ -68,7 +68,7 @@ def numbers(ks: Rows) -> Markup | None:
         points = [(place[row["k"]], y(row[name])) for row in rows if row[name] is not None]
         if points:
             marks.append(charts.line(points, kind))
-            ends.append((points[-1][1], words))
+            ends.append((points[-1][1], (words, kind)))
     for row in rows:
         title = (
             f"k = {row['k']}: silhouette {row['silhouette']:.3f}, stability {row['stability']:.2f}"
@@ -76,7 +76,7 @@ def numbers(ks: Rows) -> Markup | None:
         kind = "dot" if row["chosen"] else "ring small"
         marks.append(charts.dots([(place[row["k"]], y(row["silhouette"]))], kind, title))
     heights = charts.spread([height for height, _ in ends], 0.11)
-    notes = [(1, at, words, "after") for (_, words), at in zip(ends, heights, strict=True)]
+    notes = charts.ended(heights, [end for _, end in ends])
     x = Axis(lambda k: place[k], [(row["k"], str(row["k"])) for row in rows], "clusters")
     ticks = [(value, charts.shown(value)) for value in charts.rounded(low, high, 4)]
     label = "Silhouette over the number of clusters, beside shuffled rows"

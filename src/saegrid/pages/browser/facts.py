@@ -24,7 +24,11 @@ def corpus_facts(
     """
     compared = [selection, selection["sibling"]] if selection["sibling"] else []
     filters = [
-        {"comparator": f"{one['comparator']} {selection['value']:g}", "kept": one["kept"]}
+        {
+            "column": selection["column"],
+            "comparator": f"{one['comparator']} {selection['value']:g}",
+            "kept": one["kept"],
+        }
         for one in compared
     ]
     kept = tokens["kept"]

@@ -123,12 +123,12 @@ function numbers(place, define) {
 }
 
 function histogram(body, place) {
-  const width = 500, height = 110, bins = body.h.length, [low, high] = body.e;
+  const width = 420, height = 110, bins = body.h.length, [low, high] = body.e;
   const scale = logarithmic ? Math.log1p : (n) => n, highest = Math.max(...body.h);
-  const svg = shape("svg", { class: "histogram", viewBox: `0 0 ${width} ${height + 26}`, role: "img" });
+  const svg = shape("svg", { class: "histogram", viewBox: `0 0 ${width} ${height + 42}`, role: "img" });
   svg.setAttribute("aria-label", `${col.n_active[place]} activations in ${bins} bins, ${low} to ${high}`);
   body.h.forEach((n, bin) => {
-    const h = n ? Math.max(1, (height - 12) * scale(n) / scale(highest)) : 0, w = width / bins;
+    const h = n ? Math.max(1, (height - 18) * scale(n) / scale(highest)) : 0, w = width / bins;
     const at = { class: "bar", x: bin * w, width: w - 1, y: height - h, height: h };
     const edge = (k) => (low + k * (high - low) / bins).toFixed(3);
     const bar = shape("rect", at);
@@ -141,13 +141,14 @@ function histogram(body, place) {
   svg.append(shape("path", { class: "tick", d }));
   for (const [share, anchor] of [[0, "start"], [0.5, "middle"], [1, "end"]]) {
     const text = (low + share * (high - low)).toFixed(3);
-    svg.append(shape("text", { x: share * width, y: height + 21, "text-anchor": anchor }, text));
+    svg.append(shape("text", { x: share * width, y: height + 22, "text-anchor": anchor }, text));
   }
-  svg.append(shape("text", { x: 0, y: 9 }, count(highest)));
+  svg.append(shape("text", { x: width / 2, y: height + 38, "text-anchor": "middle" }, "activation"));
+  svg.append(shape("text", { x: 0, y: 11 }, `${count(highest)} tokens in the highest bar`));
   const toggle = el("button", { id: "log", textContent: "log y", aria: { pressed: logarithmic },
     title: "logarithmic counts (l)", onclick: () => { logarithmic = !logarithmic; draw(); } });
   return el("figure", {}, svg, el("figcaption", {},
-    `${count(col.n_active[place])} active counted tokens; the ticks are the examples`, toggle));
+    `${count(col.n_active[place])} active counted tokens by activation; a tick below the bars is an example`, toggle));
 }
 
 function logitTables(effects) {
@@ -158,7 +159,7 @@ function logitTables(effects) {
       const value = effects[side][i + 1];
       node.insertRow().append(
         el("td", { textContent: glyphs(index.strings[effects[side][i]], true) }),
-        el("td", { textContent: `${value > 0 ? "+" : ""}${value.toFixed(3)}` }));
+        el("td", { textContent: `${value > 0 ? "+" : ""}${value.toFixed(3)}`.replace("-", "−") }));
     }
     return node;
   };

@@ -18,7 +18,12 @@ function sort(table, column) {
 
 document.querySelectorAll("table.cells").forEach((table) => {
   [...table.tHead.rows[0].cells].forEach((head, column) => {
-    head.querySelector("button").onclick = () => sort(table, column);
+    const button = head.querySelector("button"); // absent where a table does not sort
+    if (button) button.onclick = () => sort(table, column);
   });
+});
+document.querySelectorAll(".figures img").forEach((image) => { // on a narrow screen it scrolls
+  const mark = () => image.classList.toggle("broad", image.naturalWidth > 640);
+  if (image.complete) mark(); else image.onload = mark;
 });
 document.body.dataset.ready = "1";

@@ -108,9 +108,9 @@ def index(
       and `more` (name: value).
     cells: cell, layer, position, sae and any of `NUMBERS`; a column `corpus` where the study has
       pages of several corpora.
-    corpora: facts of a corpus: name; where known role, total, filters [{comparator, kept}],
-      has_edits, n_masked, n_replaced, tokens_per_text {min, median, mean, max}, edit_lengths
-      {tokens: edits}.
+    corpora: facts of a corpus: name; where known role, total, filters [{comparator, kept, where
+      known column}], has_edits, n_masked, n_replaced, tokens_per_text {min, median, mean, max},
+      edit_lengths {tokens: edits}.
     figures: (path relative to the page, caption).
     columns: name, heading, format and definition of numbers of cells beside `NUMBERS`.
     panels: name, heading, words and rows, see `panels`.
@@ -241,10 +241,12 @@ def _corpus(facts: Mapping[str, Any]) -> dict[str, Any]:
     require(facts, ("name",), "The facts of a corpus")
     lines = [("role", facts.get("role")), ("items", _count(facts.get("total")))]
     lines.append(("rows set aside", _count(facts.get("n_set_aside"))))
-    for one in facts.get("filters", ()):
+    for n, one in enumerate(facts.get("filters", ())):
         share = one["kept"] / facts["total"] if facts.get("total") else float("nan")
         kept = f"{one['kept']:,} of {facts['total']:,} ({share:.2%})"
-        lines.append((f"kept with {_comparator(one['comparator'])}", kept))
+        of = f"{one['column']} " if one.get("column") else ""
+        word = "would be kept" if n else "kept"  # the strict or non-strict other comes second
+        lines.append((f"{word} with {of}{_comparator(one['comparator'])}", kept))
     lines += [
         ("tokens in edits", _count(facts.get("n_masked"))),
         ("tokens that edits replaced", _count(facts.get("n_replaced"))),

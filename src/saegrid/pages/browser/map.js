@@ -82,7 +82,7 @@
     const table = el("table", { className: `map${study.layers.length > 10 ? " many" : ""}` },
       el("caption", {}, `${one.position}, ${one.sae}`, el("span", { className: "muted" }, frozen)),
       el("colgroup", {}, el("col", { className: "names" }), ...study.layers.map(() => el("col"))),
-      el("thead", {}, el("tr", {}, el("td", {}, el("span", { className: "unseen" }, "concept")), ...study.layers.map((layer) => el("th", { scope: "col", title: `layer ${layer}` }, String(layer))))),
+      el("thead", {}, el("tr", {}, el("td", {}, el("span", { className: "unseen" }, "concept"), el("span", { className: "axis-name", aria: { hidden: "true" } }, "layer")), ...study.layers.map((layer) => el("th", { scope: "col", title: `layer ${layer}` }, String(layer))))),
       el("tbody", {}, ...rowsOf(one, shown)), el("tbody", { hidden: true }));
     const first = $("a.tile", table);
     if (first) first.tabIndex = 0; // one stop a map; the arrows walk inside
@@ -357,6 +357,9 @@
     }
   }, { rootMargin: "-20% 0px -70% 0px" });
   for (const section of document.querySelectorAll("main section")) watch.observe(section);
+  addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll("details")) details.open = true;
+  });
 
   (async () => {
     study = await unpack("#tiles").json();

@@ -40,6 +40,10 @@ PROBES = (
 )
 
 
+NEAR = 0.25
+"""Least distance of two ticks, as a share of the scale: a number takes so much on a telephone."""
+
+
 class Row(NamedTuple):
     """A row of a panel."""
 
@@ -100,7 +104,7 @@ def of_contrast(contrast: Contrast) -> Panel:
     rows.append(of(UNTRAINED, "untrained.", f"not run: {missing.removeprefix('not run: ')}"))
     rows.append(of(FROZEN, "frozen.", ADD_FROZEN))
     rows.append(Row(WORDS, ["has no features to count: see the classifiers"], is_missing=False))
-    ticks = [(place(v), tick(v)) for v in _roots(1.08 * high)]
+    ticks = apart([(place(v), tick(v)) for v in _roots(1.08 * high)])
     verdict = _verdict(contrast, rates, shuffles)
     unit = "confirmed features; the scale is of 1,000 tested"
     return Panel(f"{contrast.anchor}-null", contrast["title"], unit, rows, ticks, verdict)
@@ -162,7 +166,7 @@ def of_probe(probe: Probe, untrained: str = "") -> Panel:
         of(FROZEN, frozen, ADD_FROZEN),
         of(WORDS, words, ADD_PROBES),
     ]
-    ticks = [(place(v), tick(v)) for v in rounded(low, high, 4)]
+    ticks = apart([(place(v), tick(v)) for v in rounded(low, high, 4)])
     unit = f"{probe.metric}, {'k = ' + str(probe.k) if probe.k else ''}"
     return Panel(f"{probe.anchor}-null", probe.title, unit, rows, ticks, _compared(probe))
 
@@ -190,6 +194,16 @@ def _compared(probe: Probe) -> Sentence:
 
 def _rate(n: Any, of: Any) -> float | None:
     return 1000 * n / of if is_number(n) and is_number(of) and of else None
+
+
+def apart(ticks: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
+    """The ticks whose numbers do not touch: both ends of the scale, and those of the others that
+    are `NEAR` from each that is kept."""
+    kept = [*ticks[:1], *ticks[1:][-1:]]
+    for one in ticks[1:-1]:
+        if all(abs(one[0] - other) >= NEAR for other, _ in kept):
+            kept.append(one)
+    return sorted(kept)
 
 
 def _roots(high: float) -> list[float]:

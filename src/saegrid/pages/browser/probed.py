@@ -123,9 +123,10 @@ def asked(facts: Mapping[str, Any], about: Mapping[str, Any], texts: pa.Table) -
     n_types = len(set(texts["type"].to_pylist()))
     types = "" if n_types == len(y) else f" ({n_types:,} word types)"
     return (
-        f"{len(y):,} texts{types} of {facts['corpus']} are labelled by {about['label']}: "
-        f"{int(y.sum()):,} {second}, {int((1 - y).sum()):,} {first}. Each has one vector at a site "
-        "of the model, and each SAE gives codes of that vector. Can the class be told from them on "
+        f"{len(y):,} texts{types} of the corpus {facts['corpus']} are labelled by "
+        f"{about['label']}: {int(y.sum()):,} {second}, {int((1 - y).sum()):,} "
+        f"{first}. Each has one vector at a site of the model, and each SAE gives codes of "
+        "that vector. Can the class be told from them on "
         "words that were not learned from, by how few units, and better than by nulls?"
     )
 

@@ -12,8 +12,12 @@ from saegrid.pages.browser.sentences import decimal
 
 Row = Mapping[str, Any]
 AREA = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-MOST = 6
+MOST = 10
 """Lines of a chart that have a name."""
+BESIDE = {"x": "rest solid", "pca": "rest dash", "random": "rest dotted"}
+"""Styles of lines of what has no SAE; dotted ones are nulls."""
+LEARNED = ("solid", "dash", "dot-dash")
+"""Dashes of the SAEs of a site, one after the other; a null is dotted."""
 
 
 def _groups(rows: Sequence[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
@@ -43,9 +47,12 @@ def curves(rows: Sequence[Row]) -> list[Markup]:
         place = {k: log(k / ks[0]) / span for k in ks}
         x = Axis(lambda k, place=place: place[k], [(k, str(k)) for k in ks], "units")
         marks = [charts.line([(0, y.place(0.5)), (1, y.place(0.5))], "level")]
-        ends, banded = [], False
-        for number, ((name,), line) in enumerate(_groups(known, "described").items()):
-            is_sae = name.startswith("codes")
+        ends: list[tuple[float, tuple[str, str]]] = []
+        banded, learned = False, 0
+        for (name,), line in _groups(known, "described").items():
+            is_sae = line[0]["representation"] == "codes"
+            style = _style(line[0], learned)
+            learned += is_sae and not line[0]["null"]
             points = [(place[row["k"]], y.place(row["auc"])) for row in line]
             if is_sae and not banded:
                 banded = True
@@ -53,23 +60,30 @@ def curves(rows: Sequence[Row]) -> list[Markup]:
                     (place[row["k"]], y.place(row["low"]), y.place(row["high"])) for row in line
                 ]
                 marks.insert(0, charts.band(edges, "band"))
-            dash = charts.DASHES[number % len(charts.DASHES)]
-            marks.append(charts.line(points, f"{'line' if is_sae else 'rest'} {dash}", name))
+            marks.append(charts.line(points, style, name))
             kind = "dot small" if is_sae else "ring small"
             marks += [
-                charts.dots([at], kind, f"{name}, {row['k']} units: {decimal(row['auc'])}")
-                for at, row in zip(points, line, strict=True)
+                charts.dots([at], kind, _title(row)) for at, row in zip(points, line, strict=True)
             ]
-            ends.append((points[-1][1], name))
+            ends.append((points[-1][1], (name, style)))
         heights = charts.spread([at for at, _ in ends[:MOST]], 0.09)
-        notes = [
-            (1.0, height, name, "after")
-            for height, (_, name) in zip(heights, ends[:MOST], strict=True)
-        ]
+        notes = charts.ended(heights, [end for _, end in ends[:MOST]])
         label = f"{site}: AUC over the number of units, a line a description"
         x = x._replace(words=f"units, {site}")
         out.append(charts.plot(label, x, y, marks, notes, "wide"))
     return out
+
+
+def _style(row: Row, learned: int) -> str:
+    """The style of a line, after so many lines of SAEs that learned."""
+    if row["representation"] != "codes":
+        return BESIDE.get(row["representation"], "rest dot-dash")
+    return "line dotted" if row["null"] else f"line {LEARNED[learned % len(LEARNED)]}"
+
+
+def _title(row: Row) -> str:
+    units = "unit" if row["k"] == 1 else "units"
+    return f"{row['described']}, {row['k']} {units}: {decimal(row['auc'])}"
 
 
 def histograms(rows: Sequence[Row]) -> list[Markup]:
@@ -85,7 +99,8 @@ def histograms(rows: Sequence[Row]) -> list[Markup]:
         low, high = min([0.0, *edges]), max([0.0, *edges])
         margin = 0.04 * (high - low or 1)
         low, high = low - margin, high + margin
-        top = 1.08 * max(count for row, _ in shown for count in row["counts"])
+        head = 1.08 + 0.16 * (len(shown) - 1)  # room for names
+        top = head * max(count for row, _ in shown for count in row["counts"])
         ticks = [(v, charts.shown(v)) for v in charts.rounded(low, high, 5)]
         words = {"types": "labels of types", "published": "as published"}[protocol]
         x = Axis(charts.linear(low, high), ticks, f"selectivity, {words}")
@@ -100,7 +115,8 @@ def histograms(rows: Sequence[Row]) -> list[Markup]:
                 box = [(x.place(left), x.place(right), 0.0, y.place(count))]
                 marks.append(charts.boxes(box, f"{kind} over", title))
             middle = f"{row['described']}: {decimal(row['selectivity'])}"
-            notes.append((1.0, 1 - 0.12 * place, middle, "key strong" if place else "key"))
+            key = "key box first strong" if place else "key box"
+            notes.append((1.0, 1 - 0.12 * place, middle, key))
         zero = x.place(0)
         marks.append(charts.line([(zero, 0), (zero, 1)], "level"))
         label = f"{site}: histogram of selectivities over control tasks, {words}"

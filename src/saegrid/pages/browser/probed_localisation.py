@@ -19,6 +19,7 @@ from saegrid.pages.browser.probed_lines import (
     sites_with_cells,
 )
 from saegrid.pages.browser.render import Column
+from saegrid.pages.browser.sentences import decimal
 
 OUTPUTS = {
     name: f"readout_localisation.{name}"
@@ -59,7 +60,8 @@ STABLE = (
 )
 METRIC_WORDS = (
     "The combined metric: E(k) = (AUROC of k features - .5) / (AUROC of all channels of x - .5) * "
-    "(1 - FVU). 1 is an SAE whose k features tell as much as all of x and that loses nothing of x. "
+    "(1 - FVU), where FVU is the share of the variance of x that the SAE does not explain. 1 is an "
+    "SAE whose k features tell as much as all of x and that loses nothing of x. "
     "On planted dictionaries it orders true, noisy, mixed, half missing and random ones as it "
     "should, which neither factor does alone; but nothing in it asks for sparse codes, so that the "
     "number of active units stands in the table above. Where x does not tell the classes apart, it "
@@ -175,9 +177,9 @@ def curve(
             )
             for place, (_, v, r) in zip(places, values, strict=True)
         ]
-        ends.append((places[-1][1], LINES[key].words))
+        ends.append((places[-1][1], (LINES[key].words, LINES[key].style)))
     heights = charts.spread([y for y, _ in ends], 0.11)
-    notes = [(1.0, y, words, "after") for (_, words), y in zip(ends, heights, strict=True)]
+    notes = charts.ended(heights, [end for _, end in ends])
     ticks = [(place_x[k], "all" if k is None else f"{k:,}") for k in steps]
     name = "all" if candidates == "all" else "equally many"
     return charts.plot(
@@ -242,8 +244,8 @@ def verdict(facts: Mapping[str, Any], rows: Mapping[str, Sequence[Row]], site: s
 
 def beside(row: Row) -> str:
     """A value beside the band of the seeds, in words."""
-    limits = f"{row['low']:.2f} to {row['high']:.2f}"
-    return f"{row['value']:.2f}, {row['verdict']} the band of another seed ({limits})"
+    value, low, high = (decimal(row[name], 2) for name in ("value", "low", "high"))
+    return f"{value}, {row['verdict']} the band of another seed ({low} to {high})"
 
 
 # --- tables -----------------------------------------------------------------------------------
@@ -281,6 +283,11 @@ def count(value: float | None) -> str:
     return "more" if isinf(value) else f"{value:,.0f}"
 
 
+def limits(band: Row) -> str:
+    """The ends of a band."""
+    return f"{decimal(band['low'])} to {decimal(band['high'])}"
+
+
 def metric(facts: Mapping[str, Any], rows: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
     """A row an SAE and number of features."""
     ours = [r for r in rows["bands"] if r["of"] == "value"]
@@ -295,9 +302,9 @@ def metric(facts: Mapping[str, Any], rows: Mapping[str, Sequence[Row]]) -> list[
         if row["reason"]:
             shown["verdict"] = row["reason"]
         elif band:
-            shown["verdict"] = f"one of {band['n']}, {band['low']:.3f} to {band['high']:.3f}"
+            shown["verdict"] = f"one of {band['n']}, {limits(band)}"
         elif other:
-            shown["verdict"] = f"{other['verdict']} {other['low']:.3f} to {other['high']:.3f}"
+            shown["verdict"] = f"{other['verdict']} {limits(other)}"
         else:
             shown["verdict"] = "no band: fewer than three seeds"
         out.append(shown)

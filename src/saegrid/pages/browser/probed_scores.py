@@ -123,12 +123,17 @@ def _answer(rows: Mapping[str, Sequence[Row]], first: str) -> Sequence[str]:
     ours = _of(rows["gains"], convention=first, representation="codes", null=False)
     gained = [row for row in ours if row["cell"]]
     best = _best(gained, "gain")
-    if best is not None:
+    saes = f"{len(gained)} SAE{'s' if len(gained) > 1 else ''}"
+    if best is not None and not any(row["gain"] for row in gained):
+        out.append(
+            "SAE probes add nothing to a set of probes that may choose among others: the AUC of "
+            f"the set stays the same with each of {saes}."
+        )
+    elif best is not None:
         adds = "do add" if best["gain_low"] > 0 else "add nothing that is beyond chance"
         out.append(
-            f"SAE probes {adds} to a set of probes that may choose among others: of {len(gained)} "
-            f"SAE{'s' if len(gained) > 1 else ''} {best['described']} at {best['site']} changes "
-            "the AUC of the set most, by "
+            f"SAE probes {adds} to a set of probes that may choose among others: of {saes} "
+            f"{best['described']} at {best['site']} changes the AUC of the set most, by "
             f"{between(best, 'gain', 'gain_low', 'gain_high', gain)}."
         )
     return out
@@ -176,7 +181,10 @@ def _scores(rows: Sequence[Row], first: str) -> list[str | Table | Charts]:
     blocks: list[str | Table | Charts] = [Table(columns, lines, caption, _source("probes"))]
     curves = probed_charts.curves(_of(rows, convention=first, method="k_sparse"))
     if curves:
-        words = "AUC of probes on k units that are chosen in the training folds."
+        words = (
+            "AUC of probes on k units that are chosen in the training folds. Shaded: the interval "
+            "of the first SAE; dashed level: guessing. Dotted lines are nulls."
+        )
         blocks.insert(0, Charts(curves, words))
     refused = list(dict.fromkeys(row["note"] for row in rows if row["note"]))
     if refused:
@@ -236,8 +244,8 @@ def _controls(rows: Sequence[Row], first: str) -> list[str | Table | Charts]:
         *notes,
         Charts(
             probed_charts.histograms(shown),
-            f"Selectivities over {n:,} control tasks, vectors {first}; dashed: 0, no better than "
-            "on the control.",
+            f"Selectivities over {n:,} control tasks, vectors {first}: of x, and over it of the "
+            "codes of the first SAE, each with its mean. Dashed: 0, no better than on the control.",
         ),
         Table(
             columns,

@@ -66,6 +66,13 @@ REACH = (
 )  # fmt: skip
 
 
+P_OF = {"welch": "Welch's test", "exchange": "labels exchanged"}
+"""Tests of a histogram, as they stand at its axis."""
+TICKS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000)
+APART = 0.08
+"""Least distance of two ticks, as a share of the height of a chart."""
+
+
 def section(facts: Mapping[str, Any], tables: Tables) -> Section | None:
     """The section; None where units were not tested."""
     if SUMMARY not in tables:
@@ -201,13 +208,23 @@ def histograms(facts: Mapping[str, Any], tables: Tables) -> list[Charts]:
     return [
         Charts(
             drawn,
-            "Histograms of p of all units that are not silent. Of each site first the range and "
-            "the ten bins that were published, as numbers of units; then all p, as units for each "
-            "that chance gives: exact tests of nothing lie at 1 everywhere, a rise at 0 is what "
+            "Histograms of p of all units that are not silent, heights by their square root. Of "
+            "each site first the range and the ten bins that were published, as numbers of units; "
+            "then all p, as units for each that chance gives: exact tests of nothing lie at 1 "
+            "everywhere, a rise at 0 is what "
             "differs, and a rise at 1 is a test that sees too little. Features that fire on one "
             "or two texts have few different p, which makes peaks. " + KEY,
         )
     ]
+
+
+def apart(values: Sequence[float], place: Callable[[float], float]) -> list[float]:
+    """The ticks whose words do not lie on one another, from the first on."""
+    out: list[float] = []
+    for value in values:
+        if not out or place(value) - place(out[-1]) >= APART:
+            out.append(value)
+    return out
 
 
 def chart(facts: Mapping[str, Any], rows: Sequence[Row], site: str, test: str, span: str) -> Markup:
@@ -236,16 +253,18 @@ def chart(facts: Mapping[str, Any], rows: Sequence[Row], site: str, test: str, s
         here = sum(r["units"] for r in of)
         title = f"{LINES[key].words}, {of[0]['of']:,} units, {here:,} of them here"
         marks.append(charts.line(places, LINES[key].style, title))
-        ends.append((places[-1][1], LINES[key].words))
+        ends.append((places[-1][1], (LINES[key].words, LINES[key].style)))
     if span == "whole":
         marks.append(charts.line([(0, place_y(1)), (1, place_y(1))], "level"))
     heights = charts.spread([y for y, _ in ends], 0.11)
-    notes = [(1.0, y, words, "after") for (_, words), y in zip(ends, heights, strict=True)]
+    notes = charts.ended(heights, [end for _, end in ends])
     words = "units" if span == "small" else "units / by chance"
-    ticks = [v for v in (0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000) if v <= 1.05 * top]
+    ticks = apart([v for v in TICKS if v <= 1.05 * top], place_y)
     return charts.plot(
         f"{site}, {TESTS[test][1]}: histogram of p from 0 to {end:g}",
-        charts.Axis(place_x, [(v, charts.shown(v)) for v in charts.rounded(0, end)], f"p, {test}"),
+        charts.Axis(
+            place_x, [(v, charts.shown(v)) for v in charts.rounded(0, end)], f"p, {P_OF[test]}"
+        ),
         charts.Axis(place_y, [(v, charts.shown(v)) for v in ticks], f"{site}, {words}"),
         marks,
         notes,

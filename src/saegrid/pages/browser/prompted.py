@@ -11,11 +11,12 @@ from saegrid.pages.browser.render import Column, render_study, require
 REQUIRED = ("study", "model", "corpus", "spec")
 """Keys that `facts` must hold."""
 SCORE = "activation / its 99th percentile on the corpus x ln(tokens / tokens on which it fires)"
+F1 = "F1 of its firing as a test for the word, 2 precision x recall / (precision + recall)"
 BEST = (
     Column("rank", "rank", "{:d}"),
     Column("cell", "cell"),
     Column("feature", "feature", "{:d}"),
-    Column("score", "score", "{:.3g}", f"of a word F1 of firing with it; of a prompt {SCORE}"),
+    Column("score", "score", "{:.3g}", f"of a word {F1}; of a prompt {SCORE}"),
     Column("token", "at", "", "token of the prompt on which it is largest"),
     Column("value", "activation", "{:.3g}", "on that token"),
     Column("value_without", "without", "{:.3g}", "its largest on the texts without"),
@@ -55,6 +56,7 @@ def search_page(
             "n": rows[0]["n"],
             "n_corpus": rows[0]["n_corpus"],
             "without": rows[0]["without"],
+            "score": F1 if rows[0]["kind"] == "word" else SCORE,
             "columns": _columns(rows[0]["kind"]),
             "rows": [{**row, "rank": row["rank"] + 1, "href": link(folder, row)} for row in rows],
             "tokens": [

@@ -25,6 +25,16 @@ class Column(NamedTuple):
     """Text that is shown when the pointer rests on the heading."""
 
 
+def formed(value: Any, form: str) -> str:
+    """A number in a form of columns: a typographic minus before it, and no sign before zero."""
+    text = form.format(value)
+    if not text.startswith(("-", "+")):
+        return text
+    if not text.strip("+-0.,%"):
+        return text[1:]
+    return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
 @cache
 def _template(name: str) -> jinja2.Template:
     """A template of this folder; its values are escaped. Compiled once, for that takes long."""
@@ -35,6 +45,7 @@ def _template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["formed"] = formed
     return environment.get_template(name)
 
 

@@ -29,6 +29,9 @@ HUNDREDTHS = 100
 """Parts of the log10 of a p that the page keeps."""
 LEAST = -320.0
 """Smallest log10 p that it keeps."""
+COMMA, STANDS = r"(^|, ), (\d)", "\x1f"
+"""A comma that is a listed word itself, with its count, and what stands for it while the list is
+split at commas."""
 COUNT = r"(?s)^(?P<word>.*) (?P<n>[2-9]|1\d|20)$"
 """A listed word with its number, `hair 12`; a word that stands once has none."""
 WIDEST = 12
@@ -179,9 +182,11 @@ def _strings(column: pa.Array | pa.ChunkedArray) -> tuple[list[str], tuple[np.nd
 def _words(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray, np.ndarray]:
     """The listed words of each row: distinct words, (row, place) one more than the number of each,
     0 of none, and (row, place) how often each stands among the shown rows."""
-    flat, offsets = flatten(pc.split_pattern(pc.fill_null(column, ""), ", "))
+    listed = pc.replace_substring_regex(pc.fill_null(column, ""), COMMA, f"\\1{STANDS} \\2")
+    flat, offsets = flatten(pc.split_pattern(listed, ", "))
     parts = pc.extract_regex(flat, COUNT)
     word = pc.fill_null(pc.struct_field(parts, "word"), flat) if len(flat) else flat
+    word = pc.replace_substring(word, STANDS, ",")
     number = pc.fill_null(pc.struct_field(parts, "n").cast(pa.int64()), 1)
     word = pc.if_else(pc.equal(word, ""), pa.scalar(None, pa.string()), word)
     strings, (codes,) = _strings(word)

@@ -111,9 +111,9 @@ def size(value: float) -> str:
     return f"{100 * abs(value):.2f}"
 
 
-def decimal(value: float) -> str:
+def decimal(value: float, digits: int = 3) -> str:
     """A number between 0 and about 1, such as an AUC."""
-    return _signed(f"{value:.3f}")
+    return _signed(f"{value:.{digits}f}")
 
 
 def gain(value: float) -> str:

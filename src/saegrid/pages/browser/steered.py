@@ -168,7 +168,8 @@ def _curve(where: str, lines: Mapping[str, tuple[str, Rows]], name: str, words: 
     for key, line in points.items():
         dash = DASHES[key]
         places = [(place_x(x), place_y(y)) for x, y, _ in line]
-        marks.append(charts.line(places, f"{'rest' if dash else 'line'} {charts.DASHES[dash]}"))
+        style = f"{'rest' if dash else 'line'} {charts.DASHES[dash]}"
+        marks.append(charts.line(places, style))
         marks += [
             charts.dots(
                 [at],
@@ -177,9 +178,9 @@ def _curve(where: str, lines: Mapping[str, tuple[str, Rows]], name: str, words: 
             )
             for at, (x, y, n) in zip(places, line, strict=True)
         ]
-        ends.append((places[-1][1], lines[key][0]))
+        ends.append((places[-1][1], (lines[key][0], style)))
     heights = charts.spread([y for y, _ in ends], 0.11)
-    notes = [(1.0, y, end, "after") for (_, end), y in zip(ends, heights, strict=True)]
+    notes = charts.ended(heights, [end for _, end in ends])
     x_ticks = [(v, charts.shown(v)) for v in charts.rounded(left, right)]
     y_ticks = [(v, charts.shown(v)) for v in charts.rounded(lowest, highest, 4)]
     return charts.plot(

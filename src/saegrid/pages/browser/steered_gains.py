@@ -42,9 +42,9 @@ Row = Mapping[str, Any]
 
 
 def signed(value: float, form: str = "{:+.2f}") -> str:
-    """A number with its sign, a typographic minus; zero is never negative."""
+    """A number with its sign, a typographic minus; zero has none."""
     text = form.format(value)
-    return (text if text.strip("+-0.") else form.format(0.0)).replace("-", "−")
+    return text.replace("-", "−") if text.strip("+-0.") else text.lstrip("+-")
 
 
 FORMS = {

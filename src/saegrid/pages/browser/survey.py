@@ -22,7 +22,7 @@ LAYERS = (
     ),
     Column("tokens", "of", definition="all tokens, or one: the last of the corpus"),
     Column("n", "tokens", "{:,}"),
-    Column("sum", "sum", "{:.6g}", "of all numbers of the tokens"),
+    Column("sum", "sum", "{:,.6g}", "of all numbers of the tokens"),
     Column("max", "max", "{:.6g}", "the largest number"),
     Column("average", "average", "{:.4g}", "sum / (tokens x dimensions)"),
     Column("norm", "norm", "{:.5g}", "mean Euclidean norm of a token"),
@@ -74,7 +74,14 @@ def survey_page(
     lists. figures: (path relative to the page, caption).
     """
     require(facts, REQUIRED, "The facts of a page of a survey")
-    tables = [("Sites", "", LAYERS, _with_outliers(layers, dimensions))]
+    tables = [
+        (
+            "Sites",
+            "Numbers of the activations at each site: of all tokens, and of one, the last.",
+            LAYERS,
+            _with_outliers(layers, dimensions),
+        )
+    ]
     if pairs.num_rows:
         words = "By mean and deviation of each dimension over all tokens, of what is normed alike."
         tables.append(("Corpora compared", words, PAIRS, pairs.to_pylist()))

@@ -15,7 +15,8 @@ CAPTION = (
     "Densities (% of all tokens) of the features that are active at least once: a histogram "
     "for each cell, a column for each position and SAE, a row for each layer. The axis at right "
     "counts the features in a bin, on a log scale that is the same for all; the grey number is "
-    "that of the cell's active features. Dashed lines: the cuts."
+    "that of the cell's active features. Dashed lines: the cuts. "
+    "Names: position (R residual stream, A attention output, M MLP output) and SAE."
 )
 BINS = 30
 HEIGHT = 0.85

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 CAPTION = (
     "Number of features whose density, their share of all tokens, is at least a cut: a panel for "
-    "each cut, over layers. A line joins the cells of one position and SAE."
+    "each cut, over layers. A line joins the cells of one position and SAE. "
+    "Names: position (R residual stream, A attention output, M MLP output) and SAE."
 )
 
 
@@ -26,7 +27,7 @@ def draw(grid: Grid) -> "Figure":
             one.plot([c.site.layer for c in cells], counts, markersize=4, lw=1.2, **looks[name])
             every += counts
         style.from_zero(one, every)
-        one.set_title(f"density at least {cut:g}" if cut else "active at least once")
+        one.set_title(f"density of at least {100 * cut:g} %" if cut else "active at least once")
         style.layer_axis(one, grid)
     axes[0, 0].set_ylabel("number of features")
     if grid.cells:

@@ -16,7 +16,8 @@ CAPTION = (
     "Features that are active at least once; the density of the most frequent one, as a share of "
     "all tokens; and L0, the mean number of active features per token that is counted. Over "
     "layers; a line joins the cells of one position and SAE. An L0 that is the same in every cell "
-    "stands in the title and has no panel."
+    "stands in the title and has no panel. "
+    "Names: position (R residual stream, A attention output, M MLP output) and SAE."
 )
 SAME = 0.005
 """Relative spread up to which L0 counts as the same in every cell."""

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+PANEL, SMALL = (4.2, 2.2), (2.4, 1.5)
+"""Width and height of a panel in inches; of one among many."""
+TALL = 6
+"""Layers of one position up to which their panels stand in one column."""
+ABREAST = 4
+"""Panels of a row where there are more."""
 COLUMNS = ("dimension", "mean", "sd", "mean_robust", "sd_robust", "outlier")
 """Columns of the table of dimensions that are drawn."""
 
@@ -63,19 +69,24 @@ def _here(row: Mapping[str, Any]) -> pc.Expression:
 
 
 def panels(surveyed: Surveyed, paint: "Callable[[Axes, Mapping[str, Any], str], None]") -> "Figure":
-    """A figure with a panel a site over its dimensions: a row a layer, a column a position.
+    """A figure with a panel a site over its dimensions: a row a layer, a column a position; many
+    layers of one position row by row.
 
     paint: function that draws a site of a corpus, given its panel, its row of `Surveyed.rows` and
     the corpus' colour.
     """
     layers, positions = surveyed.all_layers(), surveyed.positions()
-    down, across = max(1, len(layers)), max(1, len(positions))
-    figure, axes = style.new(4.2 * across + 1.4, 2.2 * down + 0.3, down, across)
+    down, across, (width, height) = max(1, len(layers)), max(1, len(positions)), PANEL
+    wrapped = len(positions) == 1 and len(layers) > TALL
+    if wrapped:
+        down, across, (width, height) = -(-len(layers) // ABREAST), ABREAST, SMALL
+    figure, axes = style.new(width * across + 1.4, height * down + 0.3, down, across)
     figure.set_dpi(200)  # of what is a picture
     for one in axes.flat:
         one.set_visible(False)
     for row in surveyed.rows():
-        one = axes[layers.index(row["layer"]), positions.index(row["position"])]
+        place = layers.index(row["layer"])
+        one = axes.flat[place] if wrapped else axes[place, positions.index(row["position"])]
         one.set_visible(True)
         one.set_title(row["site"])
         paint(one, row, surveyed.colours()[row["corpus"]])
