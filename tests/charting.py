@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from saegrid.evidence.intervals import exact
 from saegrid.meaning.atlas import KINDS, Atlas, Charted, atlas
-from saegrid.meaning.concepts import BEST, SCHEMA
+from saegrid.meaning.by_concept import BEST
+from saegrid.meaning.concepts import SCHEMA
 from saegrid.pages.browser.mapped import map_page
 
 HOSTILE = "</script><b>hat & co</b>"

@@ -117,6 +117,21 @@ def test_filters_and_orders(tab, rows):
     assert tab.locator("#rows tr.row a").first.inner_text().startswith("L0A-32x #")
 
 
+def test_the_first_of_each_cell(tab, rows):
+    tab.locator("#search").fill("hair")
+    while tab.locator("#more").is_visible():
+        tab.locator("#more").click()
+    first = {}
+    for text in tab.locator("#rows tr.row a").all_inner_texts():
+        first.setdefault(text.split(" #")[0], text)
+    tab.locator("#per-cell").select_option("1")
+    assert 1 < len(first) == found(tab) < len(rows)
+    shown = tab.locator("#rows tr.row a").all_inner_texts()
+    assert shown == list(first.values())[: len(shown)]
+    tab.locator("#clear").click()
+    assert found(tab) == len(rows)
+
+
 def test_a_link_opens_with_a_search(visit, where, rows):
     tab = visit(where)
     tab.goto(f"{where.as_uri()}#find=hair")

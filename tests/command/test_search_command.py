@@ -34,13 +34,47 @@ def search(results, capsys):
 
 def test_a_word(search):
     lines = search("dog", "--top", "3").out.splitlines()
-    assert re.fullmatch(r"dog  \(word, [1-9]\d* captured occurrences\)", lines[0])
+    n = sum("dog" in text for text in TEXTS)
+    assert n == 20
+    assert lines[0] == f"dog  (word, {n} occurrences in the corpus, all captured)"
     assert len(lines) == 5
     assert lines[1].split() == [
         *("cell", "feature", "score", "precision", "recall", "n", "active", "specificity", "words")
     ]
     scores = [float(line.split()[2]) for line in lines[2:]]
     assert scores == sorted(scores, reverse=True) and scores[0] > 0.2
+
+
+def test_the_best_of_each_cell(search, results):
+    every = search("dog", "--top", "99").out.splitlines()[2:-1]  # below them a line on words
+    first = {}
+    for line in every:
+        first.setdefault(line.split()[0], line.split())
+    head, names, *lines = search("dog", "--per-cell").out.splitlines()
+    assert head.startswith("dog  (word, 20 ") and names.split()[0] == "cell"
+    assert [line.split() for line in lines] == list(first.values()) and len(lines) == 2
+    two = search("The dog eats", "--per-cell", "--top", "2").out.splitlines()
+    assert [line.split()[0] for line in two[2:]].count("L1R-a") == 2 == len(two[2:]) / 2
+
+
+def test_a_cell_where_nothing_answers_is_named(capsys):
+    from saegrid.command.search import _print_silent
+
+    _print_silent(["L0R-a", "L1R-a", "L2R-a"], [{"cell": "L1R-a"}])
+    assert capsys.readouterr().out == "  no feature answers in L0R-a, L2R-a\n"
+    _print_silent(["L1R-a"], [{"cell": "L1R-a"}])
+    assert not capsys.readouterr().out
+
+
+def test_a_word_of_which_some_was_captured():
+    from saegrid.command.search import _kind
+    from saegrid.interventions.search.ranking import Query
+
+    query = Query("dog", by="word")
+    some = _kind(query, [{"n": 12, "n_corpus": 1234}])
+    assert some == "word, 1,234 occurrences in the corpus, 12 of them captured"
+    one = _kind(query, [{"n": 1, "n_corpus": 1}])
+    assert one == "word, 1 occurrence in the corpus, all captured"
 
 
 def test_prompts_and_pairs(search):
@@ -77,6 +111,11 @@ def test_the_page(search, results, tmp_path):
         folder = (page.parent / link).resolve().parent
         assert folder.parent == results / "small/plain/cells" and folder.is_dir()
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', text)
+    assert "The best features over all cells." in text
+    words = tmp_path / "words.html"
+    search("dog", "--per-cell", "--page", str(words))
+    assert "20 occurrences in the texts, all captured" in words.read_text()
+    assert "The best features of each cell." in words.read_text()
     again = tmp_path / "out" / "again.html"
     search(TEXTS[7], hostile, "--page", str(again))
     assert again.read_text() == text
@@ -102,6 +141,7 @@ def test_near_and_maximise(search):
         ((), "give one of TEXT, --index, --near and --maximise"),
         (("dog", "--near", "L1R-a#1"), "give one of TEXT"),
         (("dog", "--top", "0"), "--top must be 1 or more; got 0"),
+        (("--near", "L1R-a#1", "--per-cell"), "--per-cell is for TEXT"),
         (("unicorn",), "No text of the corpus has the word 'unicorn'"),
         (("  ", "--by", "prompt"), "The prompt '' has no token of its own"),
         (("  ", "--by", "word"), "must have a letter"),
@@ -162,7 +202,7 @@ def test_the_page_on_search_names_every_option():
     options = {
         name for a in parser()._actions for name in a.option_strings if name.startswith("--")
     }
-    named = set(re.findall(r"--[a-z]+", section))
+    named = set(re.findall(r"--[a-z-]+[a-z]", section))
     assert named == options - {"--help", "--seed", "--results", "--corpus"}
     from saegrid.interventions.search.index import CANDIDATES
     from saegrid.interventions.search.known import LEAST

@@ -8,11 +8,16 @@ import yaml
 from pydantic import Field
 
 from documents import ROOT
+from saegrid.base.registry import pick
 from saegrid.base.section import Seed, Strict
+from saegrid.base.words import Cell, Site
+from saegrid.config.checkpoints import fill_in
+from saegrid.config.models import CheckpointSae
+from saegrid.saes.formats import FORMATS
 from saegrid.stages.written import BLOCK, block
 from saegrid.stages.written.keys import keys, kind, sections
 from saegrid.stages.written.refusals import GOOD, WRONG, merged, messages
-from saegrid.stages.written.tables import REGISTRIES, escaped, opening, table
+from saegrid.stages.written.tables import REGISTRIES, escaped, examples, opening, table
 
 ELSEWHERE = {
     *("FAMILIES", "FORMATS", "RECIPES", "STAGES", "ANALYSES", "BLOCKS"),  # tables of their own
@@ -74,6 +79,26 @@ def test_an_unknown_block_is_refused():
         block("keis")
     found = BLOCK.search("x\n<!-- keys -->\nold\n<!-- end -->\n")
     assert found[2] == "keys" and found[3] == "<!-- end -->"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_has_an_example_that_a_config_takes(name):
+    """Its keys are those of a checkpoint, the parts in braces are filled in for a layer, and each
+    layer has a place of its own where the format has one for each."""
+    entry = pick(FORMATS, name, "format")
+    assert entry.releases and "|" not in entry.releases + entry.example
+    settings = {"source": "checkpoint", "format": name, **yaml.safe_load(entry.example)}
+    sae = CheckpointSae.model_validate(settings)
+    assert sae.repo and len(sae.repo.split("/")) == 2
+    places = {
+        tuple(
+            fill_in(part, Cell(Site(layer, "R"), "x"))
+            for part in (sae.repo, sae.folder or "", sae.file or "")
+        )
+        for layer in (3, 4)
+    }
+    assert len(places) == 2 and not any("{" in part for place in places for part in place)
+    assert f"| `{name}` | {entry.releases} | `{entry.example}` |\n" in examples()
 
 
 def test_every_registry_has_its_table():

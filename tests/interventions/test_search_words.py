@@ -125,6 +125,25 @@ def test_cells_are_ranked_together_and_ties_go_by_cell_and_feature(cells):
     )  # fmt: skip
 
 
+def test_the_best_of_each_cell(cells):
+    """Of one cell the fourth over all is its best, and a cell where nothing fires has no row."""
+    table = by_word(queries(["dog"]), cells, 1, per_cell=True)
+    assert best(table) == [("L0R-a", 1), ("L1R-a", 0)]
+    assert table["rank"].to_pylist() == [0, 1]
+    two = by_word(queries(["dog"]), cells, 2, per_cell=True)
+    assert best(two) == [("L0R-a", 1), ("L1R-a", 0), ("L1R-a", 1), ("L0R-a", 3)]
+    assert best(by_word(queries(["eats"]), cells, 1, per_cell=True)) == [("L1R-a", 1)]
+
+
+def test_occurrences_in_the_corpus_and_those_that_were_captured(cells):
+    """Three dogs, of which the last is not captured."""
+    some = codes({0: [2, 7]})._replace(token=np.setdiff1d(CAPTURED, [13]))
+    for place in cells.places:
+        write_features(place.codes, some)
+    (row,) = by_word(queries(["dog"]), cells, 1).to_pylist()
+    assert (row["n_corpus"], row["n"], row["recall"]) == (3, 2, 1.0)
+
+
 def test_another_word_is_taken_off(cells):
     asked = [Query("dog", ("eats",), "word")]
     table = by_word(asked, cells).to_pylist()

@@ -8,8 +8,9 @@ from scipy import stats
 from saegrid.codes.sparse import from_pairs
 from saegrid.meaning import concepts, enrichment
 from saegrid.meaning.cell import about
-from saegrid.meaning.concepts import Rule, entropy, judge
+from saegrid.meaning.concepts import Rule, judge
 from saegrid.meaning.occurrences import Fired, Occurrences
+from saegrid.meaning.rows import entropy
 from saegrid.meaning.vocabulary import (
     Concept,
     Vocabulary,

@@ -37,7 +37,7 @@ def test_a_forecast_is_rounded():
 def test_the_time_left_is_work_by_cores():
     """4 jobs of 10 s and 2 of 30 s on 2 cores: (40 + 60) / 2."""
     one = run(capacity=2, totals={"a": 4, "b": 2}, earlier={"a": 10.0, "b": 30.0})
-    assert one.left(1000.0) == Left(50.0, False, False)
+    assert one.left(1000.0) == Left(50.0)
 
 
 def test_a_running_job_counts_for_what_it_still_takes():
@@ -82,19 +82,68 @@ def test_without_earlier_jobs_the_first_one_counts():
     assert one.usual("a") == 7.0
 
 
-def test_what_is_known_is_the_least_that_is_left():
-    one = run(totals={"a": 2, "b": 30}, earlier={})
-    assert one.left(1000.0) is None
+def test_stages_of_unknown_time_are_counted():
+    """2 jobs of 100 s are known; of 30 others nothing is, and so they say less than the number."""
+    one = run(totals={"a": 2, "b": 30, "c": 1})
+    assert one.left(1000.0) == Left(0.0, 3, False, 0.0)
     one.earlier["a"] = 100.0
-    assert one.left(1000.0) == Left(200.0, True, False)
-    assert forecast(one.left(1000.0)) == "at least 3 min left"
+    assert one.left(1000.0) == Left(200.0, 2, False, pytest.approx(2 / 33))
+    assert forecast(one.left(1000.0)) == "2 stages of unknown time left"
+    one.earlier["b"] = 4.0
+    assert one.left(1000.0) == Left(320.0, 1, False, pytest.approx(32 / 33))
+    assert forecast(one.left(1000.0)) == "at least 5 min + 1 stage left"
+    one.earlier["c"] = 1.0
+    assert one.left(1000.0) == Left(321.0) and forecast(one.left(1000.0)) == "about 5 min left"
+    assert run(totals={}).left(1000.0) is None
+
+
+def test_jobs_that_wait_last_as_long_as_the_first_one_has_by_now():
+    """Of 5 jobs on one core the first has run 50 s: the other 4 take 200 s at least."""
+    one = run(totals={"a": 5})
+    one.start(1, task("a", 1000.0))
+    assert one.left(1050.0) == Left(200.0, 1, False, 0.0)
+    one.finish(1, 1060.0)
+    assert one.left(1060.0) == Left(240.0)
+
+
+SCHEDULE = {"read": (1, 2.0), "train": (6, 30.0), "encode": (6, 12.0), "page": (6, 1.0)}
+"""Jobs and seconds of the stages of a run, one behind the other."""
+
+
+@pytest.mark.parametrize("capacity", [1, 2, 3])
+def test_the_forecast_of_a_schedule_is_what_it_takes(capacity):
+    """Of jobs that take their usual time the forecast is exact at the begin of each round, whatever
+    earlier runs or this one's first jobs have shown."""
+    totals = {name: n for name, (n, _) in SCHEDULE.items()}
+    times = {name: seconds for name, (_, seconds) in SCHEDULE.items()}
+    again = run(capacity=capacity, totals=totals, earlier=times)
+    first = run(capacity=capacity, totals=totals)
+    end = 1000.0 + 2.0 + (6 // capacity) * (30.0 + 12.0 + 1.0)
+    now, number, said = 1000.0, 0, []
+    for name, (n, seconds) in SCHEDULE.items():
+        for _ in range(0, n, capacity):
+            # The one job of `read` runs alone: the forecast counts its core as all of them.
+            slack = 2.0 * (1 - 1 / capacity) if name == "read" else 0.0
+            assert again.left(now).seconds == pytest.approx(end - now - slack)
+            said.append((first.left(now).seconds, first.left(now).unknown, end - now))
+            here = range(number, number + min(n, capacity))
+            for one in (again, first):
+                for k in here:
+                    one.start(k, task(name, now))
+                for k in here:
+                    one.finish(k, now + seconds)
+            number, now = here.stop, now + seconds
+    assert now == end and again.left(now) is None
+    assert all(known <= left + 1e-9 for known, _, left in said)
+    unknown = [n for _, n, _ in said]
+    assert unknown == sorted(unknown, reverse=True) and unknown[0] == 4 and unknown[-1] <= 1
 
 
 def test_a_failed_job_is_not_left_and_what_waits_for_it_may_not_run():
     one = run(totals={"a": 1, "b": 1}, earlier={"a": 100.0, "b": 100.0})
     one.start(1, task("a", 1000.0))
     one.fail(1, Failure(task("a", 1000.0), "why"))
-    assert one.left(1000.0) == Left(100.0, False, True)
+    assert one.left(1000.0) == Left(100.0, 0, True)
     assert forecast(one.left(1000.0)) == "at most 2 min left"
     one.start(1, task("a", 1100.0))  # tried again
     assert not one.failed
@@ -102,10 +151,17 @@ def test_a_failed_job_is_not_left_and_what_waits_for_it_may_not_run():
 
 def test_a_forecast_of_little_is_said_as_such():
     assert forecast(None) == "time left unknown"
-    assert forecast(Left(20.0, False, False)) == "under a minute left"
-    assert forecast(Left(20.0, True, False)) == "at least 20 s left"
-    assert forecast(Left(0.0, True, False)) == "at least 1 s left"
-    assert forecast(Left(6000.0, True, True)) == "time left unknown"
+    assert forecast(Left(20.0)) == "under a minute left"
+    assert forecast(Left(20.0, 3, share=0.5)) == "at least 20 s + 3 stages left"
+    assert forecast(Left(0.0, 1, share=0.9)) == "at least 1 s + 1 stage left"
+    assert forecast(Left(20.0, 3, share=0.4)) == "3 stages of unknown time left"
+    assert forecast(Left(6000.0, 2, True)) == "time left unknown"
+
+
+def test_the_forecast_of_a_record_may_be_of_another_version():
+    left = Left(20.0, 3, False, 0.5)
+    assert Left.read({**left._asdict(), "least": True}) == left
+    assert Left.read({"seconds": 5.0, "least": False, "most": True}) == Left(5.0, 0, True)
 
 
 def crowded():

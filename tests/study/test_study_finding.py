@@ -59,6 +59,18 @@ def test_one_kind_and_some_cells(study):
     assert study.find(["food", "pizza"], by="name")["query"].tolist() == [0, 1]
 
 
+def test_the_best_of_each_cell(study):
+    words = study.find("pizza", by="word", per_cell=True)
+    every = study.find("pizza", by="word", top=999)
+    first = every.drop_duplicates("cell")
+    columns = ["cell", "feature", "score"]
+    assert words[columns].to_numpy().tolist() == first[columns].to_numpy().tolist()
+    assert set(words["cell"]) == {"L1R-a", "L2A-b"} and words["rank"].tolist() == [1, 2]
+    table = study.find("food", per_cell=True)[["cell", "kind", "feature"]].to_numpy().tolist()
+    assert table == [["L2A-b", "name", 7], ["L1R-a", "concept", 3]], "one of each kind of hit"
+    assert len(study.find("food", per_cell=True, top=2)) == 3
+
+
 def test_what_is_nowhere_is_said(study):
     with pytest.raises(
         SearchError, match=r"has the word 'zebra'.* No concept, name, label of the "

@@ -138,8 +138,12 @@ def test_the_same_bytes_at_another_time_and_place(tiny, packed, tmp_path):
 
 def test_as_csv_for_who_has_no_parquet(tiny, tmp_path, capsys):
     assert share(tiny, tmp_path / "csv.zip", "--csv", "--licence", "CC BY 4.0") == 0
-    first, last = capsys.readouterr().out.splitlines()
-    assert first.endswith(" as parquet") and last.startswith(f"{tmp_path / 'csv.zip'}: ")
+    first, about, last = capsys.readouterr().out.splitlines()
+    assert (
+        first.endswith(" as parquet")
+        and about.startswith("about ")
+        and last.startswith(f"{tmp_path / 'csv.zip'}: ")
+    )
     files = contents(tmp_path / "csv.zip")
     sheet = files["README.md"].decode()
     assert "CC BY 4.0" in sheet and "### `{corpus}/tokens.csv`" in sheet

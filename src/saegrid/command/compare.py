@@ -16,6 +16,7 @@ import yaml
 
 from saegrid.base.errors import ConfigError
 from saegrid.base.io import write_text
+from saegrid.command.saying import refuse, say
 from saegrid.proposal import chosen, models, named, saes
 from saegrid.proposal.checked import attempt, check
 from saegrid.proposal.places import proper, repository
@@ -79,23 +80,20 @@ def main(arguments: Sequence[str]) -> int:
     root = attempt(mistakes, repository)
     config = root and attempt(mistakes, lambda: study(options, root))
     if root is None or config is None:
-        for line in mistakes:
-            print(f"saegrid compare: {line}", file=sys.stderr)
-        return 1
+        return refuse("compare", *mistakes)
     text = HEAD + yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
     if options.config:
         print(text, end="")
         return 0
     path = root / "results" / f"{config['study']}.yaml"
     if not options.force and path.is_file() and path.read_text(encoding="utf-8") != text:
-        print(
-            f"saegrid compare: {path.relative_to(root)} is there and differs from what this "
+        return refuse(
+            "compare",
+            f"{path.relative_to(root)} is there and differs from what this "
             "command would write: it was changed, or is of another comparison. To run it as it is: "
             f"snakemake --configfile {path.relative_to(root)}. Else give another --name, or "
             "--force.",
-            file=sys.stderr,
         )
-        return 1
     path.parent.mkdir(exist_ok=True)
     write_text(path, text)
     target = f"results/{config['study']}/findings.html"
@@ -188,8 +186,7 @@ def put_saes(
         config["saes"] = chosen.sections(place, choice)
         config["grid"] = [grid(*block) for block in chosen.blocks(choice, list(config["saes"]))]
         check(config, model, (place, choice))
-        for line in named.described(place, choice, model):
-            print(f"saegrid compare: {line}", file=sys.stderr)
+        say("compare", named.described(place, choice, model))
     finally:
         place.close()
 

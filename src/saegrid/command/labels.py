@@ -6,7 +6,6 @@ kept beside it, so that nothing that somebody typed is lost.
 """
 
 import argparse
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from saegrid.base import io
 from saegrid.base.errors import ConfigError
 from saegrid.command.named import add_study
+from saegrid.command.saying import refuse
 from saegrid.job import spare_pandas
 from saegrid.meaning.names.labels import KEY, File, agreement, check_features, read
 from saegrid.study.kept import Merged, body_of, merge, read_kept, write_kept
@@ -59,8 +59,7 @@ def main(arguments: Sequence[str]) -> int:
         (_import if options.what == "import" else _export)(study, options)
     except (NotThere, ConfigError, OSError) as mistake:
         said = str(mistake).removeprefix(f"{KEY}: ")
-        print(f"saegrid labels: {said}", file=sys.stderr)
-        return 1
+        return refuse("labels", said)
     return 0
 
 

@@ -5,7 +5,6 @@ labels, and about.json, which says what each field is here and what is left empt
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from saegrid.base import io
 from saegrid.base.errors import CheckpointError, ConfigError, size
 from saegrid.base.words import Cell
 from saegrid.command.named import add_study
+from saegrid.command.saying import refuse
 from saegrid.job import spare_pandas
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ def main(arguments: Sequence[str]) -> int:
         for view in views:
             _write(study, view, options)
     except (NotThere, CheckpointError, ConfigError, OSError) as mistake:
-        print(f"saegrid neuronpedia: {mistake}", file=sys.stderr)
-        return 1
+        return refuse("neuronpedia", mistake)
     return 0
 
 

@@ -4,10 +4,11 @@ It looks at all three, says what it saw and what it chose, and writes a config t
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from saegrid.command.saying import refuse
 
 if TYPE_CHECKING:
     from saegrid.proposal.study import Proposal
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     mistakes: list[str] = []
     root = attempt(mistakes, repository)
     if root is None:
-        return say(mistakes)
+        return refuse("new", *mistakes)
     asked = Request(**{field: getattr(options, field) for field in Request._fields})
     path = Path(options.out) if options.out else root / f"config/{asked.study}.yaml"
     attempt(mistakes, lambda: check_free(path, options.force))
@@ -77,18 +78,11 @@ def main(arguments: Sequence[str]) -> int:
     if proposal is not None and not mistakes:
         attempt(mistakes, lambda: write(path, proposal))
     if proposal is None or mistakes:
-        return say(mistakes)
+        return refuse("new", *mistakes)
     for heading, lines in (("saw", proposal.seen), ("chose", proposal.chosen)):
         print(f"{heading}:", *(f"  {line}" for line in lines), sep="\n")
     say_next(path, root, proposal.config["study"])
     return 0
-
-
-def say(mistakes: Sequence[str]) -> int:
-    """Print mistakes, a line each; the exit status."""
-    for line in mistakes:
-        print(f"saegrid new: {line}", file=sys.stderr)
-    return 1
 
 
 def check_free(path: Path, force: bool) -> None:

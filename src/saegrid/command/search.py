@@ -15,8 +15,10 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from saegrid.command.named import add_study
+from saegrid.command.saying import refuse
 from saegrid.interventions.search import TOP, SearchError
 from saegrid.job import spare_pandas
+from saegrid.progress.words import counted
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,10 +46,12 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--top",
         type=int,
-        default=TOP,
         metavar="N",
-        help=f"features of a text, over all cells together (default: {TOP})",
+        help=f"features of a text, over all cells together (default: {TOP}), or with --per-cell of "
+        "each cell (default: 1)",
     )
+    add("--per-cell", action="store_true", help="list the best feature of each cell, the best cell "
+        "first, not the best features of all cells together")  # fmt: skip
     add("--page", metavar="FILE", help="write what was found, and prompts token by token, as one "
         "HTML page")  # fmt: skip
     add("--index", action="store_true",
@@ -71,7 +75,9 @@ def main(arguments: Sequence[str]) -> int:
         asked = sum(map(bool, (options.texts, options.near, options.maximise)))
         if asked + (options.index and not options.texts) != 1:
             _wrong("give one of TEXT, --index, --near and --maximise; --help says what each does.")
-        if options.top < 1:
+        if options.per_cell and not options.texts:
+            _wrong("--per-cell is for TEXT. Leave it out.")
+        if options.top is not None and options.top < 1:
             _wrong(f"--top must be 1 or more; got {options.top}.")
         study = open(options.study, options.results, options.corpus)
         if options.near:
@@ -85,8 +91,7 @@ def main(arguments: Sequence[str]) -> int:
 
             make_indices(study.searched(options.cells), print)
     except (NotThere, SearchError, ValueError, OSError) as mistake:
-        print(f"saegrid search: {mistake}", file=sys.stderr)
-        return 1
+        return refuse("search", mistake)
     return 0
 
 
@@ -99,12 +104,11 @@ def _say(line: str) -> None:
 
 
 def _search(study: Any, options: argparse.Namespace) -> None:
-    from saegrid.interventions.search.ranking import queries
+    from saegrid.interventions.search.ranking import of_each, queries
 
-    asked, cells = (
-        queries(options.texts, options.without, options.by),
-        study.searched(options.cells),
-    )
+    asked = queries(options.texts, options.without, options.by)
+    cells = study.searched(options.cells)
+    top = of_each(options.top, options.per_cell)
     n, planned = len(cells.places), study.n_planned
     if not options.cells and n < planned:
         _say(f"search: {n} of {planned} cells are there; the study is not finished.")
@@ -114,7 +118,7 @@ def _search(study: Any, options: argparse.Namespace) -> None:
             _wrong("--index is for prompts; a word is looked up in the stored codes. Leave it out.")
         from saegrid.interventions.search.by_word import by_word
 
-        table = by_word(asked, cells, options.top)
+        table = by_word(asked, cells, top, options.per_cell)
     else:
         from saegrid.interventions.search.by_prompt import by_prompt
         from saegrid.interventions.search.known import LEAST
@@ -126,7 +130,7 @@ def _search(study: Any, options: argparse.Namespace) -> None:
             more["indices"] = read_indices(cells, _say)
         else:
             more["say"] = _say
-        outcome = by_prompt(asked, cells, options.top, **more)
+        outcome = by_prompt(asked, cells, top, per_cell=options.per_cell, **more)
         table, tokens = outcome.table, outcome.tokens
         if outcome.unknown:
             _say(
@@ -138,16 +142,27 @@ def _search(study: Any, options: argparse.Namespace) -> None:
         rows = [row for row in table.to_pylist() if row["query"] == number]
         print(f"{query.text}  ({_kind(query, rows)}){others}")
         _print(rows, ("cell", "feature", "score", *ROWS[query.kind], "specificity", "words"))
+        if options.per_cell:
+            _print_silent([place.cell for place in cells.places], rows)
     if options.page:
         _write_page(study, options, table, tokens)
 
 
 def _kind(query: Any, rows: Sequence[dict[str, Any]]) -> str:
-    """The kind of a query; of a word with its captured occurrences, of which recall is a share."""
+    """The kind of a query; of a word with its occurrences in the corpus, and how many of these were
+    captured, of which recall is a share."""
     if query.kind != "word" or not rows:
         return str(query.kind)
-    n = rows[0]["n"]
-    return f"word, {n:,} captured occurrence{'s' if n != 1 else ''}"
+    n, captured = rows[0]["n_corpus"], rows[0]["n"]
+    share = "all captured" if captured == n else f"{captured:,} of them captured"
+    return f"word, {counted(n, 'occurrence')} in the corpus, {share}"
+
+
+def _print_silent(cells: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    """A line that names the cells without a row."""
+    silent = [cell for cell in cells if cell not in {row["cell"] for row in rows}]
+    if silent:
+        print(f"  no feature answers in {', '.join(silent)}")
 
 
 ROWS = {"word": ("precision", "recall", "n_active"), "prompt": ("value", "token"),
@@ -184,11 +199,12 @@ def _write_page(
 
     path = Path(options.page)
     base = os.path.relpath(study.folder.resolve(), path.resolve().parent)
-    names = ("texts", "without", "by", "cells", "top", "index")
+    names = ("texts", "without", "by", "cells", "top", "per_cell", "index")
     facts = {
         "study": study.name,
         "model": study.config.get("model", {}).get("path", "no model"),
         "corpus": study.corpus_name,
+        "per_cell": options.per_cell,
         "spec": io.canonical({name: getattr(options, name) for name in names}),
     }
     base = quote(Path(base).as_posix())
@@ -210,7 +226,7 @@ def _near(study: Any, options: argparse.Namespace) -> None:
 
     (place,) = own.weighed().places
     others = study.searched(options.cells or [place.cell]).weighed()
-    rows = near(place, feature, others, options.top).to_pylist()
+    rows = near(place, feature, others, options.top or TOP).to_pylist()
     print(f"{place.cell} {feature}: {place.words([feature])[0] or 'no examples'}")
     _print(rows, ("cell", "feature", "cosine", "words"))
 

@@ -15,6 +15,7 @@ from textwrap import wrap
 from typing import Any
 
 from saegrid.base.errors import ConfigError
+from saegrid.command.saying import refuse
 from saegrid.progress import record as kept
 from saegrid.progress.folder import coordinators, unlocking
 from saegrid.progress.reasons import tail
@@ -57,7 +58,7 @@ def head(content: Mapping[str, Any], now: float) -> str:
     """The state of a run: since when it goes on, or how it ended."""
     name, where = content["study"], f"{content['host']}, process {content['pid']}"
     if kept.is_alive(content, now):
-        left = Left(**content["left"]) if content["left"] else None
+        left = Left.read(content["left"]) if content["left"] else None
         ago = span(now - content["began"])
         return f"{name}: runs since {ago} ({where}); {forecast(left)}."
     took = f"after {span(content['written'] - content['began'])}"
@@ -222,8 +223,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         text = "\n".join(lines(asked.study or next(iter(known), ""), known))
     except ConfigError as problem:
-        print(f"saegrid status: {problem}", file=sys.stderr)
-        return 1
+        return refuse("status", problem)
     try:
         print(text, flush=True)
     except BrokenPipeError:  # whoever reads it has seen enough

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from saegrid.base.errors import size
+from saegrid.command.bar import Bar
 from saegrid.command.named import add_study
+from saegrid.command.saying import refuse
 from saegrid.job import spare_pandas
+from saegrid.progress.words import counted
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command; its exit status. A mistake is one sentence."""
     options = parser().parse_args(list(arguments))
     spare_pandas()
-    from saegrid.sharing.tables import tables_of, write_zip
+    from saegrid.sharing.tables import csv_size, tables_of, write_zip
     from saegrid.study import NotThere
     from saegrid.study.study import folder_of
 
@@ -41,10 +44,19 @@ def main(arguments: Sequence[str]) -> int:
         if not tables:
             raise NotThere(f"{folder} has no tables. Make them with snakemake.")
         total = size(sum(table.bytes for table in tables))
-        print(f"{len(tables)} tables, {total} as parquet", flush=True)
-        written = write_zip(Path(options.out), folder, tables, options.licence, options.csv)
+        print(f"{counted(len(tables), 'table')}, {total} as parquet", flush=True)
+        if options.csv:
+            about = csv_size(folder, tables)
+            print(
+                f"about {size(about.text)} as CSV, {size(about.zipped)} of these in the zip",
+                flush=True,
+            )
+        weights = {table.path.rpartition(".")[0]: table.bytes for table in tables}
+        with Bar(weights, sys.stderr) as bar:
+            written = write_zip(
+                Path(options.out), folder, tables, options.licence, options.csv, bar.step
+            )
     except (NotThere, OSError) as mistake:
-        print(f"saegrid tables: {mistake}", file=sys.stderr)
-        return 1
+        return refuse("tables", mistake)
     print(f"{options.out}: {size(written)}")
     return 0

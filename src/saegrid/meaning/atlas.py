@@ -18,7 +18,7 @@ from saegrid.base import io
 from saegrid.base.words import Cell
 from saegrid.evidence.intervals import exact
 from saegrid.evidence.records import FROZEN, RESULT
-from saegrid.meaning.concepts import BEST
+from saegrid.meaning.by_concept import BEST
 from saegrid.meaning.enrichment import EVEN, adjusted
 
 Concept = tuple[str, str]

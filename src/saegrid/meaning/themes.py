@@ -20,7 +20,7 @@ from saegrid.evidence.contrast import PAIRS, main_view
 from saegrid.evidence.discovery import Question, Sides
 from saegrid.evidence.questions import Corpus
 from saegrid.evidence.texts import VIEWS, pool
-from saegrid.meaning.concepts import LISTED
+from saegrid.meaning.rows import LISTED
 
 ALIKE = 0.4
 """Mean cosine of the sets of texts of the features of one theme."""

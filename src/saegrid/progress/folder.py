@@ -6,14 +6,15 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-PROCESSES = Path("/proc")
-"""Folder of the system's processes; where there is none, no process is known."""
+from saegrid.progress.process import PROCESSES, stat
+
 LOOKS = {"--dry-run", "--dryrun", "--unlock", "--mode"}
 """Options of commands that run no study: dry runs, unlocking, and the jobs of a run."""
 
 
 def coordinators(folder: Path, processes: Path = PROCESSES) -> list[int]:
-    """The living `snakemake` processes whose working directory is a folder, ascending.
+    """The living `snakemake` processes whose working directory is a folder, ascending; none where
+    the system has no folder of processes.
 
     Jobs, dry runs and forks of a coordinator are none, and neither is this process.
     """
@@ -22,16 +23,11 @@ def coordinators(folder: Path, processes: Path = PROCESSES) -> list[int]:
         try:
             words = path.joinpath("cmdline").read_text("utf-8", "replace").split("\0")
             if is_run(words) and path.joinpath("cwd").resolve(strict=True) == folder.resolve():
-                parents[int(path.name)] = _parent(path)
+                parents[int(path.name)] = int(stat(int(path.name), processes)[1])
         except OSError:  # it has ended meanwhile, or is another user's
             continue
     firsts = [pid for pid, parent in parents.items() if parent not in parents]
     return sorted({*firsts} - {os.getpid()})
-
-
-def _parent(path: Path) -> int:
-    """The parent of a process, by its stat: `12 (name) S 7 ..`; the name may have blanks."""
-    return int(path.joinpath("stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1])
 
 
 def is_run(words: Sequence[str]) -> bool:

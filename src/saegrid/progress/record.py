@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from saegrid.progress.folder import config_files
+from saegrid.progress.process import goes_on, started
 from saegrid.progress.run import Run, facts
 
 EVERY = 10.0
@@ -34,7 +35,7 @@ def write(run: Run, ended: str = "") -> None:
     """
     path = place(run.study)
     text = {**facts(run, time.time()), "host": socket.gethostname(), "pid": os.getpid()}
-    text["configs"] = config_files(sys.argv[1:])
+    text |= {"started": started(os.getpid()), "configs": config_files(sys.argv[1:])}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -55,15 +56,9 @@ def read(study: str) -> Mapping[str, Any] | None:
 
 
 def is_alive(content: Mapping[str, Any], now: float) -> bool:
-    """Return True if a run goes on: on this machine its process is there, on another one it has
-    written its record not long ago."""
-    if content["ended"]:
+    """Return True if a run goes on: it has written its record not long ago, and on this machine its
+    process has not ended, be it a moment ago."""
+    if content["ended"] or now - content["written"] >= SILENT:
         return False
-    if content["host"] == socket.gethostname():
-        try:
-            os.kill(int(content["pid"]), 0)
-        except ProcessLookupError:
-            return False
-        except (PermissionError, ValueError):
-            pass
-    return now - content["written"] < SILENT
+    is_here = content["host"] == socket.gethostname()
+    return not is_here or goes_on(int(content["pid"]), content.get("started"))

@@ -1,10 +1,10 @@
 """A run as it goes on: jobs that are done, run and failed, by stage, and the time that is left."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ENOUGH = 3
 """Finished jobs of a stage from which this run's times count alone."""
@@ -37,10 +37,18 @@ class Left(NamedTuple):
     """A forecast of the time that a run still takes."""
 
     seconds: float
-    least: bool
-    """Stages of which no time is known are not counted."""
-    most: bool
+    """Time of the jobs of which a time is known."""
+    unknown: int = 0
+    """Stages of which no job has ended, now or earlier: their time is not counted."""
+    most: bool = False
     """Jobs that wait for a failed one, and will not run, are counted."""
+    share: float = 1.0
+    """Share of the jobs left of which a time is known."""
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> "Left":
+        """The forecast of a record, which may be of another version."""
+        return cls(**{name: content[name] for name in cls._fields if name in content})
 
 
 @dataclass
@@ -111,33 +119,41 @@ class Run:
         return self.earlier.get(stage)
 
     def left(self, now: float) -> Left | None:
-        """The time that is left; None where no time is known of any job that is left.
+        """The time that is left; None where no job is.
 
         Of each stage, jobs left x median seconds x weight, less what its running jobs have had;
         divided by the capacity. It is at least what the longest running job and the stages with one
-        job at a time still take.
+        job at a time still take. Of a stage of which no job has ended, those that wait are taken to
+        last as long as the longest of those that run has by now.
         """
         work = alone = longest = 0.0
-        known = unknown = 0
+        n = {"known": 0, "unknown": 0}
+        unknown = 0
+        for stage, waiting, tasks in self._open():
+            usual = self.usual(stage)
+            times = [now - task.began for task in tasks]
+            n["known" if usual is not None else "unknown"] += waiting + len(tasks)
+            unknown += usual is None
+            rests = [max(0.0, (usual or 0.0) - had) for had in times]
+            each = max([0.0, *times]) if usual is None else usual
+            seconds = waiting * each + sum(rests)
+            work += seconds * min(self.capacity, self.weights.get(stage, 1))
+            alone += seconds if stage in self.single else 0.0
+            longest = max([longest, *rests])
+        total = sum(n.values())
+        if not total:
+            return None
+        seconds = max(work / self.capacity, alone, longest)
+        return Left(seconds, unknown, bool(self.failed), n["known"] / total)
+
+    def _open(self) -> Iterator[tuple[str, int, list[Task]]]:
+        """The stages with jobs left: how many wait, and those that run."""
         for stage, total in self.totals.items():
             tasks = [task for task in self.running.values() if task.stage == stage]
             failures = sum(failure.task.stage == stage for failure in self.failed.values())
             waiting = max(0, total - self.done[stage] - len(tasks) - failures)
-            if not waiting and not tasks:
-                continue
-            usual = self.usual(stage)
-            if usual is None:
-                unknown += waiting + len(tasks)
-                continue
-            known += waiting + len(tasks)
-            rests = [max(0.0, usual - (now - task.began)) for task in tasks]
-            seconds = waiting * usual + sum(rests)
-            work += seconds * min(self.capacity, self.weights.get(stage, 1))
-            alone += seconds if stage in self.single else 0.0
-            longest = max([longest, *rests])
-        if not known:
-            return None
-        return Left(max(work / self.capacity, alone, longest), unknown > 0, bool(self.failed))
+            if waiting or tasks:
+                yield stage, waiting, tasks
 
 
 def shares(run: Run) -> Iterable[str]:

@@ -9,16 +9,24 @@ MANY = 10
 """Failed jobs that are listed at the end."""
 
 
+KNOWN = 0.5
+"""Share of the jobs left of which a time must be known for a number to be said."""
+
+
 def forecast(left: Left | None) -> str:
-    """The time that is left: about, at least, at most, or unknown."""
-    if left is None or (left.least and left.most):
+    """The time that is left: about, at least, at most, or unknown, with the number of stages of
+    which no time is known."""
+    if left is None or (left.unknown and left.most):
         return "time left unknown"
-    if left.least and left.seconds < 60:
-        return f"at least {span(max(1.0, left.seconds))} left"
+    stages = counted(left.unknown, "stage")
+    if left.unknown and left.share < KNOWN:
+        return f"{stages} of unknown time left"
+    if left.unknown:
+        known = rough(left.seconds) if left.seconds >= 60 else span(max(1.0, left.seconds))
+        return f"at least {known} + {stages} left"
     if left.seconds < 60:
         return "under a minute left"
-    about = "at least" if left.least else "at most" if left.most else "about"
-    return f"{about} {rough(left.seconds)} left"
+    return f"{'at most' if left.most else 'about'} {rough(left.seconds)} left"
 
 
 def percent(run: Run) -> int:

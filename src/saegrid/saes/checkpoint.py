@@ -87,6 +87,10 @@ class Format(NamedTuple):
     where the files themselves do not say it."""
     each: str = ""
     """Name of the weights with {layer} in it, of a format that keeps all layers in one folder."""
+    releases: str = ""
+    """Releases that are read, with what a study says of them, for the documents (Markdown)."""
+    example: str = ""
+    """Settings of one of them beside `source` and `format`, for the documents (YAML)."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ import hashlib
 import io as streams
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv
@@ -25,6 +26,8 @@ from saegrid.stages.plan import Plan
 
 WHEN = (1980, 1, 1, 0, 0, 0)
 """Time of every entry: the first that a zip file can hold."""
+SAMPLED = 1000
+"""Rows of a group of rows by which the size of a table as CSV is known."""
 SHEET, SUMS, CONFIG = "README.md", "SHA256SUMS", "config.json"
 
 
@@ -81,9 +84,8 @@ def planned(folder: Path) -> dict[str, str]:
     return {p.removeprefix(head): s for p, s in paths.items() if p.endswith(".parquet")}
 
 
-def as_csv(path: Path) -> bytes:
+def as_csv(table: pa.Table) -> bytes:
     """A table as CSV: numbers as they are, dictionaries as text, lists as JSON, null empty."""
-    table = io.read_table(path)
     columns = []
     for field, column in zip(table.schema, table.columns, strict=True):
         if pa.types.is_nested(field.type):
@@ -99,6 +101,41 @@ def as_csv(path: Path) -> bytes:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+class CsvSize(NamedTuple):
+    """The size of tables as CSV, by a sample of their rows."""
+
+    text: int
+    """Bytes of the CSV files."""
+    zipped: int
+    """Bytes of these in a zip."""
+
+
+def csv_size(folder: Path, tables: list[Table]) -> CsvSize:
+    """The size that tables have as CSV: of each the bytes of a sample of its rows x rows / sampled
+    rows, and those of the head, which is there once."""
+    text = zipped = 0.0
+    for table in tables:
+        sample = _sample(folder / table.path)
+        content, head = as_csv(sample), as_csv(sample.slice(0, 0))
+        times = table.rows / max(1, sample.num_rows)
+        body = times * (len(content) - len(head))
+        text += len(head) + body
+        zipped += (len(head) + body) * len(zlib.compress(content)) / max(1, len(content))
+    return CsvSize(round(text), round(zipped))
+
+
+def _sample(path: Path) -> pa.Table:
+    """The first rows of a table's first, middle and last group of rows."""
+    file = pq.ParquetFile(path)
+    last = file.num_row_groups - 1
+    batches = [
+        next(file.iter_batches(SAMPLED, row_groups=[group]), None)
+        for group in sorted({0, last // 2, last} if last >= 0 else ())
+    ]
+    schema = file.schema_arrow
+    return pa.Table.from_batches([one for one in batches if one is not None], schema)
 
 
 def entries(
@@ -130,18 +167,24 @@ def entries(
     for table in tables:
         path = folder / table.path
         if csv:
-            yield added(f"{table.path.removesuffix('.parquet')}.csv", as_csv(path))
+            yield added(f"{table.path.removesuffix('.parquet')}.csv", as_csv(io.read_table(path)))
         else:
             yield added(table.path, path.read_bytes())
     yield SUMS, "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode()
 
 
 def write_zip(
-    out: Path, folder: Path, tables: list[Table], licence: str | None = None, csv: bool = False
+    out: Path,
+    folder: Path,
+    tables: list[Table],
+    licence: str | None = None,
+    csv: bool = False,
+    wrote: Callable[[str], Any] = lambda name: None,
 ) -> int:
     """Write the zip of a study's tables; the number of its bytes.
 
-    folder: of the study, whose name is the folder in the zip.
+    folder: of the study, whose name is the folder in the zip. wrote: gets the name of each file
+    that has been written.
     """
     with io.atomic(out) as temporary, zipfile.ZipFile(temporary, "w") as file:
         for name, content in entries(folder, tables, licence, csv):
@@ -150,4 +193,5 @@ def write_zip(
             stored = name.endswith(".parquet")
             info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
             file.writestr(info, content)
+            wrote(name)
     return out.stat().st_size

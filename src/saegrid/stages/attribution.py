@@ -126,7 +126,7 @@ ATTRIBUTION = Stage(
         "capture",
         gpu=lambda plan, at: plan.gpu(),
         hub=True,
-        priority=1,
+        priority=2,
         group="measurements",
     ),
     weighs=weighs,

@@ -64,7 +64,7 @@ CAPTURE = Stage(
     writes={"activations": every_site(CORPUS + "activations/{capture}{shard}/{site}.safetensors")},
     settings=settings,
     code=family_code,
-    needs=Needs("capture", 240, "capture", gpu=True),
+    needs=Needs("capture", 240, "capture", gpu=True, priority=1),
     weighs=weighs,
     parts={"capture": identity},
 )

@@ -33,7 +33,7 @@ CONCEPTS = Stage(
         "chance": CELL + "concept_chance.parquet",
     },
     settings=settings,
-    needs=Needs(memory=2000, minutes=10, priority=3, group="pages"),
+    needs=Needs(memory=2000, minutes=10, priority=4, group="pages"),
     weighs=lambda sizes, at: Weight(write=100 * sizes.shown(at) + 10_000),
     everywhere=True,
 )

@@ -23,7 +23,7 @@ DENSITY = Stage(
     sections=("density",),
     settings=settings,
     code=lambda plan, at: sorted(STATISTICS.values()),
-    needs=Needs(memory=2000, minutes=5, priority=2, group="cells"),
+    needs=Needs(memory=2000, minutes=5, priority=3, group="cells"),
     weighs=lambda sizes, at: Weight(write=40 * sizes.active(at)),
     only={"cell": weighed},
     displayed="import_dashboards",

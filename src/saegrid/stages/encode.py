@@ -24,7 +24,7 @@ ENCODE = Stage(
     sections=("encode",),
     settings=settings,
     code=reader,
-    needs=Needs("encode", 20, "encode", gpu=True, hub=True, priority=1, group="encoders"),
+    needs=Needs("encode", 20, "encode", gpu=True, hub=True, priority=2, group="encoders"),
     weighs=weighs,
     whole="merge",
     only={"cell": weighed},

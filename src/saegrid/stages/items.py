@@ -34,6 +34,6 @@ ITEMS = Stage(
     },
     settings=settings,
     code=code,
-    needs=Needs(memory=2000, minutes=20, group="corpus"),
+    needs=Needs(memory=2000, minutes=20, priority=1, group="corpus"),
     weighs=lambda sizes, at: Weight(write=60 * sizes.text(at.corpus).items),
 )

@@ -119,7 +119,7 @@ KIN = Stage(
     settings=settings,
     code=code,
     # Not in the group of the cells: it waits for several of them, and the page waits for it.
-    needs=Needs(memory=4000, minutes=30, hub=True, priority=5, group="pages"),
+    needs=Needs(memory=4000, minutes=30, hub=True, priority=6, group="pages"),
     weighs=weighs,
     shows=(
         Panel(

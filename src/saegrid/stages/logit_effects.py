@@ -23,7 +23,7 @@ LOGIT_EFFECTS = Stage(
     sections=("logits",),
     settings=lambda plan, at: plan.model.spec,
     code=family_code,
-    needs=Needs(memory=8000, minutes=20, hub=True, priority=4, group="cells"),
+    needs=Needs(memory=8000, minutes=20, hub=True, priority=5, group="cells"),
     weighs=weighs,
     only={"cell": weighed},
 )

@@ -48,7 +48,7 @@ MEASURE = Stage(
         threads="metrics",
         gpu=True,
         hub=True,
-        priority=1,
+        priority=2,
         group="measurements",
     ),
     # Encoder and decoder are read.

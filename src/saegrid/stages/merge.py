@@ -8,7 +8,7 @@ MERGE = Stage(
     reads={"shards": of_every_shard("encode.features")},
     writes={"features": CELL + "features.safetensors"},
     settings=lambda plan, at: {"shards": len(plan.corpora[at.corpus].shards)},
-    needs=Needs(memory=2000, minutes=10, priority=1, group="cells"),
+    needs=Needs(memory=2000, minutes=10, priority=2, group="cells"),
     weighs=lambda sizes, at: Weight(write=sizes.features(at.cell, sizes.text(at.corpus).captured)),
     only={"corpus": sharded},
 )

@@ -93,6 +93,6 @@ PAGE = Stage(
     sections=("pages",),
     settings=settings,
     code=lambda plan, at: sorted({*(panel.of for panel in panels(plan)), *STATISTICS.values()}),
-    needs=Needs(memory=4000, minutes=10, group="pages"),
+    needs=Needs(memory=4000, minutes=10, priority=7, group="pages"),
     weighs=lambda sizes, at: Weight(write=40_000 + 700 * sizes.shown(at)),
 )

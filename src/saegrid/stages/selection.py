@@ -14,6 +14,6 @@ SELECTION = Stage(
     reads={"table": "items.table"},
     writes={"selection": CORPUS + "selection.parquet", "facts": CORPUS + "selection.json"},
     settings=settings,
-    needs=Needs(memory=1000, minutes=5, group="corpus"),
+    needs=Needs(memory=1000, minutes=5, priority=1, group="corpus"),
     weighs=lambda sizes, at: Weight(write=sizes.text(at.corpus).items),
 )

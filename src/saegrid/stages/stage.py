@@ -126,6 +126,8 @@ class Needs(NamedTuple):
     hub: bool | Callable[[Plan, At], int] = False
     """Reads the cell's checkpoint, which may have to be fetched; a function where it is others."""
     priority: int = 0
+    """Jobs with a larger one come first. The first pages can be read while the run goes on: 1 has
+    what they wait for of a corpus, 2 the codes of a cell, from 3 on what its page waits for."""
     filling: Callable[[Plan, At], tuple[int, int]] | None = None
     """Megabytes and threads of a filling beside a training; they are part of the two above."""
     group: str = ""

@@ -61,7 +61,7 @@ TOKENS = Stage(
     },
     settings=settings,
     code=code,
-    needs=Needs(memory=4000, minutes=20, group="corpus"),
+    needs=Needs(memory=4000, minutes=20, priority=1, group="corpus"),
     weighs=lambda sizes, at: Weight(write=8 * sizes.text(at.corpus).positions),
     shows=(
         Figure("edit_lengths", "saegrid.pages.figures.edit_lengths:draw", of_edits=True),

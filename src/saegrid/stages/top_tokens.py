@@ -25,7 +25,7 @@ TOP_TOKENS = Stage(
     },
     sections=("top_tokens",),
     settings=settings,
-    needs=Needs(memory=2000, minutes=10, priority=3, group="cells"),
+    needs=Needs(memory=2000, minutes=10, priority=4, group="cells"),
     weighs=lambda sizes, at: Weight(write=500 * sizes.shown(at)),
     everywhere=True,
 )

@@ -51,6 +51,6 @@ VOCABULARY = Stage(
     },
     settings=settings,
     code=code,
-    needs=Needs(memory=2000, minutes=20, group="corpus"),
+    needs=Needs(memory=2000, minutes=20, priority=1, group="corpus"),
     weighs=weighs,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,28 +29,34 @@ def find(
     by: str | None,
     cells: Sequence[str] | None,
     top: int,
+    per_cell: bool = False,
 ) -> pd.DataFrame:
     """The features that stand for some texts; arguments and errors as of `Study.find`."""
     if by in TABLES:
         if without:
             raise SearchError(f"without is for words and prompts; leave it out of a {by}.")
-        return _table(study, texts, [by], cells, top)
+        return _table(study, texts, [by], cells, top, per_cell)
     asked = queries(texts, without, by)
     if asked and asked[0].by == WORD:
         from saegrid.interventions.search.by_word import by_word
 
         if by == WORD or without:
-            table = by_word(asked, study.searched(cells), top)
+            table = by_word(asked, study.searched(cells), top, per_cell)
             return from_one(table.to_pandas(), "rank")
-        return _table(study, texts, [WORD, *TABLES], cells, top)
+        return _table(study, texts, [WORD, *TABLES], cells, top, per_cell)
     from saegrid.interventions.search.by_prompt import by_prompt
 
-    table = by_prompt(asked, study.searched(cells), top, say=print).table
+    table = by_prompt(asked, study.searched(cells), top, per_cell=per_cell, say=print).table
     return from_one(table.to_pandas(), "rank")
 
 
 def _table(
-    study: Study, texts: Sequence[str], kinds: Sequence[str], cells: Sequence[str] | None, top: int
+    study: Study,
+    texts: Sequence[str],
+    kinds: Sequence[str],
+    cells: Sequence[str] | None,
+    top: int,
+    per_cell: bool,
 ) -> pd.DataFrame:
     """The hits of each text by some kinds, the largest scores first, those without one last."""
     import pandas as pd
@@ -65,7 +72,7 @@ def _table(
             from saegrid.interventions.search.by_word import by_word
 
             try:
-                rows += by_word(queries([text], by=WORD), files, top).to_pylist()
+                rows += by_word(queries([text], by=WORD), files, top, per_cell).to_pylist()
             except SearchError as reason:  # a concept or a name may well be of such a word
                 reasons.append(str(reason))
         for view, place in zip(views, files.places, strict=True):
@@ -76,7 +83,7 @@ def _table(
                 for hit, word in zip(hits, words, strict=True)
             ]
         rows.sort(key=lambda row: -1.0 if row["score"] is None else row["score"], reverse=True)
-        rows = rows[:top]
+        rows = first_of_each(rows, top) if per_cell else rows[:top]
         frames.append(
             pd.DataFrame(
                 [{**row, "query": number, "text": text, "rank": r} for r, row in enumerate(rows, 1)]
@@ -91,6 +98,17 @@ def _table(
             else f"No {kinds_said} of the cells has {', '.join(map(repr, texts))}."
         )
     return pd.concat(frames, ignore_index=True).reindex(columns=names)
+
+
+def first_of_each(rows: Sequence[dict[str, Any]], top: int) -> list[dict[str, Any]]:
+    """The first rows of each cell, at most `top`, in their order."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for row in rows:
+        seen[row["cell"]] += 1
+        if seen[row["cell"]] <= top:
+            kept.append(row)
+    return kept
 
 
 def _hits(view: CellView, text: str, kinds: Sequence[str]) -> Iterator[dict[str, Any]]:

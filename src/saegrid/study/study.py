@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from saegrid.base import io
 from saegrid.base.words import Cell
-from saegrid.interventions.search import TOP
 from saegrid.interventions.search.files import Cells, Place
 from saegrid.study.cell import CellView
 from saegrid.study.compared import MOST, Comparison, compare
@@ -186,7 +185,8 @@ class Study:
         without: Sequence[str] = (),
         by: str | None = None,
         cells: Sequence[str] | None = None,
-        top: int = TOP,
+        top: int | None = None,
+        per_cell: bool = False,
     ) -> pd.DataFrame:
         """The features of all cells that a word or a prompt stands for, one table, the best first.
 
@@ -204,14 +204,18 @@ class Study:
                 (through the model, which alone needs one); by default a single word by the first
                 four, whatever is longer or has texts without by prompt.
             cells: names of the cells; by default all.
-            top: features of each text.
+            top: features of each text; by default 10, or with `per_cell` 1.
+            per_cell: the best features of each cell, the best cell first, not those of all
+                together; a cell where nothing answers has no row.
 
         Raises:
             NotThere, SearchError: there is nothing to search in, or for.
         """
+        from saegrid.interventions.search.ranking import of_each
         from saegrid.study.finding import find
 
-        return find(self, [texts] if isinstance(texts, str) else texts, without, by, cells, top)
+        several = [texts] if isinstance(texts, str) else texts
+        return find(self, several, without, by, cells, of_each(top, per_cell), per_cell)
 
     def compare(
         self, one: str | CellView, other: str | CellView, most: int = MOST, seed: int = 0

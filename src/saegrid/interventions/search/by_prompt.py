@@ -59,6 +59,7 @@ def by_prompt(
     cells: Cells,
     top: int = TOP,
     *,
+    per_cell: bool = False,
     each: int = EACH,
     memory_mb: int = MEMORY_MB,
     least: int = LEAST,
@@ -67,8 +68,9 @@ def by_prompt(
 ) -> Outcome:
     """The features of all cells that a text makes fire.
 
-    say: gets a line on what is read, before it is. each: features of a token. least, indices: as of
-    `encoded`. The other queries change no byte of a result.
+    say: gets a line on what is read, before it is. per_cell: `top` features of each cell, not of
+    all together. each: features of a token. least, indices: as of `encoded`. The other queries
+    change no byte of a result.
     """
     cells = cells.weighed()
     cells.check_model()
@@ -93,7 +95,7 @@ def by_prompt(
             by_token[number].append(_strongest(one, prompts, own, each))
     numbers = [texts.index(query.text) for query in queries]
     return Outcome(
-        table(queries, cells, best, top),
+        table(queries, cells, best, top, per_cell),
         _token_table(prompts, numbers, by_token, each, cells),
         unknown,
     )

@@ -14,11 +14,13 @@ from saegrid.interventions.search.occurring import Firing, Occurring, Text, firi
 from saegrid.interventions.search.ranking import Best, Query, first, table
 
 
-def by_word(queries: Sequence[Query], cells: Cells, top: int = TOP) -> pa.Table:
+def by_word(
+    queries: Sequence[Query], cells: Cells, top: int = TOP, per_cell: bool = False
+) -> pa.Table:
     """The features of all cells whose firing tells best where a word stands, by F1.
 
-    Of a query with other words, the mean F1 with these is taken off. SearchError where no text has
-    the word.
+    Of a query with other words, the mean F1 with these is taken off. per_cell: `top` features of
+    each cell, not of all together. SearchError where no text has the word.
     """
     if not queries:
         return table((), cells, (), top)
@@ -37,14 +39,16 @@ def by_word(queries: Sequence[Query], cells: Cells, top: int = TOP) -> pa.Table:
         codes = place.features()
         firings = {word: firing(codes, places) for word, places in words.items()}
         for number, query in enumerate(queries):
-            best[number].append(_best(query, codes, firings, top))
+            best[number].append(_best(query, codes, firings, words[query.text].n, top))
     for query, of_cells in zip(queries, best, strict=True):
         if not any(one.columns["n"][:1] for one in of_cells):
             _unseen(query.text, words[query.text])
-    return table(queries, cells, best, top)
+    return table(queries, cells, best, top, per_cell)
 
 
-def _best(query: Query, codes: Features, firings: dict[str, Firing], top: int) -> Best:
+def _best(
+    query: Query, codes: Features, firings: dict[str, Firing], n_corpus: int, top: int
+) -> Best:
     own = firings[query.text]
     score = own.f1
     if query.without:
@@ -55,7 +59,8 @@ def _best(query: Query, codes: Features, firings: dict[str, Firing], top: int) -
         name: getattr(own, name)[chosen]
         for name in ("specificity", "n_active", "precision", "recall")
     }
-    return Best(chosen, score[chosen], {**columns, "n": [own.n] * len(chosen)})
+    numbers = {"n": [own.n] * len(chosen), "n_corpus": [n_corpus] * len(chosen)}
+    return Best(chosen, score[chosen], {**columns, **numbers})
 
 
 def _unseen(word: str, places: Occurring) -> None:

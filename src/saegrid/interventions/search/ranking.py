@@ -32,11 +32,13 @@ SCHEMA = pa.schema(
         ("precision", pa.float64()),
         ("recall", pa.float64()),
         ("n", pa.int64()),
+        ("n_corpus", pa.int64()),
     ]
 )
 """Columns of search.parquet. score: F1 of a word, else see `known`, less that of the texts without;
 value: largest activation on the prompt, at `token`, in its place `position` of the row;
-value_without: on those without; n: occurrences of the word. Null where a kind of query has none."""
+value_without: on those without; n: captured occurrences of the word, n_corpus: all in the corpus.
+Null where a kind of query has none."""
 
 
 class Query(NamedTuple):
@@ -72,18 +74,23 @@ def first(score: np.ndarray, feature: np.ndarray, top: int) -> np.ndarray:
 
 
 def table(
-    queries: Sequence[Query], cells: Cells, best: Sequence[Sequence[Best]], top: int = TOP
+    queries: Sequence[Query],
+    cells: Cells,
+    best: Sequence[Sequence[Best]],
+    top: int = TOP,
+    per_cell: bool = False,
 ) -> pa.Table:
     """search.parquet: the best features of each query over all cells, as in `SCHEMA`.
 
-    best: of each query one for each cell. Ties by the order of cells, then by feature.
+    best: of each query one for each cell, with `top` features at most. per_cell: all of these, the
+    best of each cell. Ties by the order of cells, then by feature.
     """
     rows: list[dict[str, Any]] = []
     for number, (query, of_cells) in enumerate(zip(queries, best, strict=True)):
         score = np.concatenate([one.score for one in of_cells])
         cell = np.repeat(np.arange(len(of_cells)), [len(one.score) for one in of_cells])
         place = np.concatenate([np.arange(len(one.score)) for one in of_cells])
-        order = np.lexsort((place, cell, -score))[:top]
+        order = np.lexsort((place, cell, -score))[: None if per_cell else top]
         rows += [
             {
                 "query": number,
@@ -119,6 +126,11 @@ def with_words(rows: list[dict[str, Any]], cells: Cells) -> list[dict[str, Any]]
         for feature, word in zip(features, places[cell].words(features), strict=True)
     }
     return [{**row, "words": words.get((row.get("cell"), row.get("feature")))} for row in rows]
+
+
+def of_each(top: int | None, per_cell: bool) -> int:
+    """The number of features of a query: as asked for, else 1 of each cell or `TOP` of all."""
+    return top if top is not None else 1 if per_cell else TOP
 
 
 def joined(tables: Iterable[pa.Table]) -> pa.Table:

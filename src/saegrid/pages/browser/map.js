@@ -265,6 +265,11 @@
     for (let row = 0, i = 0; row < n; row++) if (keep[row]) listed[i++] = row;
     const key = keys[$("#by-order").value];
     if (key) listed = sorted(listed, key);
+    if ($("#per-cell").value) listed = firstOfEach(listed);
+  }
+  function firstOfEach(rows) { // the first row of each cell, in their order
+    const seen = new Set();
+    return rows.filter((row) => !seen.has(cellOf[row]) && seen.add(cellOf[row]));
   }
   function sorted(rows, key) { // by counting, rows with the same key stay in their order
     const places = new Uint32Array(65537), result = new Uint32Array(rows.length);
@@ -316,7 +321,8 @@
     choose("#by-position", [["", "all"], ...numbers(2).map((position) => [position, study.positions[position] ?? position])]);
     choose("#by-layer", [["", "all"], ...numbers(1).sort((a, b) => a - b).map((layer) => [layer, String(layer)])]);
     choose("#by-order", [["p", "smallest p"], ["share", "surest share"], ["place", "lowest layer"]]);
-    for (const id of ["#by-kind", "#by-concept", "#by-position", "#by-layer", "#by-order"]) $(id).onchange = relist;
+    choose("#per-cell", [["", "all"], ["1", "the first of each cell"]]);
+    for (const id of ["#by-kind", "#by-concept", "#by-position", "#by-layer", "#by-order", "#per-cell"]) $(id).onchange = relist;
     $("#search").oninput = relist;
     $("#filters").onsubmit = () => false;
     $("#clear").onclick = () => { $("#filters").reset(); relist(); };

@@ -37,9 +37,10 @@ def search_page(
 ) -> str:
     """The text of search.html. The same arguments give the same bytes.
 
-    facts: study, model, corpus, spec, and where known `title` and `more`. table, tokens: as
-    `ranking.SCHEMA` and `by_prompt.TOKENS` say; tokens None where there are no prompts. base: path
-    from the page to the folder of the study, with a slash behind it.
+    facts: study, model, corpus, spec, and where known `title`, `more` and `per_cell`: the table has
+    the best features of each cell. table, tokens: as `ranking.SCHEMA` and `by_prompt.TOKENS` say;
+    tokens None where there are no prompts. base: path from the page to the folder of the study,
+    with a slash behind it.
     """
     require(facts, REQUIRED, "The facts of a page of a search")
     by_query: dict[int, list[dict[str, Any]]] = {}
@@ -51,6 +52,8 @@ def search_page(
         {
             "text": rows[0]["text"],
             "kind": rows[0]["kind"],
+            "n": rows[0]["n"],
+            "n_corpus": rows[0]["n_corpus"],
             "without": rows[0]["without"],
             "columns": _columns(rows[0]["kind"]),
             "rows": [{**row, "rank": row["rank"] + 1, "href": link(folder, row)} for row in rows],

@@ -175,5 +175,18 @@ def named_alone(path: str) -> Named:
     return Named(Site(layer, "I"), Site(layer, "M"))
 
 
-FORMAT = Format((FACTS, WEIGHTS), open_checkpoint, each=EACH)
-ALONE = Format((WEIGHTS,), open_alone, named=named_alone, each=EACH)
+FORMAT = Format(
+    (FACTS, WEIGHTS),
+    open_checkpoint,
+    each=EACH,
+    releases="transcoders of circuit-tracer, at I, or H as its `config.yaml` says",
+    example='{repo: mwhanna/qwen3-4b-transcoders, file: "layer_{layer}.safetensors", writes: m}',
+)
+ALONE = Format(
+    (WEIGHTS,),
+    open_alone,
+    named=named_alone,
+    each=EACH,
+    releases="transcoders of circuit-tracer in a repository without `config.yaml`",
+    example='{repo: mwhanna/qwen3-14b-transcoders, file: "layer_{layer}.safetensors", writes: m}',
+)

@@ -249,4 +249,10 @@ def _site(path: Path, cfg: dict[str, Any], buffer: dict[str, Any], reading: Read
     return site
 
 
-FORMAT = Format((FACTS, WEIGHTS), open_checkpoint)
+FORMAT = Format(
+    (FACTS, WEIGHTS),
+    open_checkpoint,
+    releases="dictionary_learning, SAEBench",
+    example="{repo: andyrdt/saes-llama-3.1-8b-instruct, "
+    'folder: "resid_post_layer_{layer}/trainer_1"}',
+)

@@ -182,4 +182,11 @@ def named(path: str) -> Named:
     return Named(Site(at, REPOSITORIES[kind[1]] if kind else "R"))
 
 
-FORMAT = Format((WEIGHTS,), open_checkpoint, named=named)
+FORMAT = Format(
+    (WEIGHTS,),
+    open_checkpoint,
+    named=named,
+    releases="Gemma Scope: `-res` at R, `-mlp` at M, `-att` at Z, `embedding` at "
+    "L0B, `-transcoders` at H with `writes: m`",
+    example='{repo: google/gemma-scope-2b-pt-res, folder: "layer_{layer}/width_16k/average_l0_71"}',
+)

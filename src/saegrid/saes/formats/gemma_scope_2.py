@@ -94,4 +94,10 @@ def _site(path: Path, cfg: dict[str, Any], key: str) -> Site:
     return site
 
 
-FORMAT = Format((FACTS, WEIGHTS), open_checkpoint)
+FORMAT = Format(
+    (FACTS, WEIGHTS),
+    open_checkpoint,
+    releases="Gemma Scope 2; `attn_out` at Z, transcoders at I with `writes: m`",
+    example="{repo: google/gemma-scope-2-1b-pt, "
+    'folder: "transcoder_all/layer_{layer}_width_16k_l0_small_affine", writes: m}',
+)

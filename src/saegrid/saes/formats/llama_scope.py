@@ -189,4 +189,11 @@ def named(path: str) -> Named:
     return Named()
 
 
-FORMAT = Format((FACTS, WEIGHTS), open_checkpoint, named=named)
+FORMAT = Format(
+    (FACTS, WEIGHTS),
+    open_checkpoint,
+    named=named,
+    releases="Llama Scope",
+    example='{repo: "fnlp/Llama3_1-8B-Base-LX{position}-8x", '
+    'folder: "Llama3_1-8B-Base-L{layer}{position}-8x"}',
+)

@@ -186,4 +186,10 @@ def _scales(path: Path, cfg: dict[str, Any], tensors: Tensors, d_model: int) -> 
     return scales[0], scales[1]
 
 
-FORMAT = Format((FACTS, WEIGHTS), open_checkpoint)
+FORMAT = Format(
+    (FACTS, WEIGHTS),
+    open_checkpoint,
+    releases="Llamascopium 2, Llama Scope R1 Distill",
+    example="{repo: fnlp/Llama-Scope-R1-Distill, "
+    'folder: "400M-Slimpajama-400M-OpenR1-Math-220k/L{layer}R"}',
+)

@@ -81,4 +81,11 @@ def named(path: str) -> Named:
     return Named(Site(int(layer[1]), "R") if layer else None)
 
 
-FORMAT = Format((FACTS, WEIGHTS), open_checkpoint, named=named, each="layer{layer}.sae.pt")
+FORMAT = Format(
+    (FACTS, WEIGHTS),
+    open_checkpoint,
+    named=named,
+    each="layer{layer}.sae.pt",
+    releases="Qwen Scope",
+    example='{repo: Qwen/SAE-Res-Qwen3-1.7B-Base-W32K-L0_50, file: "layer{layer}.sae.pt"}',
+)

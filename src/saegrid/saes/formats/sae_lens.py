@@ -381,4 +381,10 @@ def write_sae_lens(
     write_json(Path(folder) / FACTS, cfg)
 
 
-FORMAT = Format((FACTS, WEIGHTS), open_checkpoint, optional=(SCALER,))
+FORMAT = Format(
+    (FACTS, WEIGHTS),
+    open_checkpoint,
+    optional=(SCALER,),
+    releases="SAELens 1 to 6",
+    example='{repo: jbloom/GPT2-Small-SAEs-Reformatted, folder: "blocks.{layer+1}.hook_resid_pre"}',
+)

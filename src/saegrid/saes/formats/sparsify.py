@@ -124,4 +124,10 @@ def named(path: str) -> Named:
     return Named(site_of(path.split("/")[-2], PLAIN) if "/" in path else None)
 
 
-FORMAT = Format((FACTS, WEIGHTS), open_checkpoint, named=named)
+FORMAT = Format(
+    (FACTS, WEIGHTS),
+    open_checkpoint,
+    named=named,
+    releases="sparsify; transcoders with `writes: m`",
+    example='{repo: EleutherAI/sae-pythia-70m-32k, folder: "layers.{layer}"}',
+)

@@ -18,6 +18,7 @@ BLOCKS = {
     "recipes": "saegrid.stages.written.tables:recipes",
     "families": "saegrid.stages.written.tables:families",
     "formats": "saegrid.stages.written.tables:formats",
+    "examples": "saegrid.stages.written.tables:examples",
     "registries": "saegrid.stages.written.tables:registries",
     "analyses": "saegrid.stages.written.tables:analyses",
     "figures": "saegrid.stages.written.tables:figures",

@@ -103,6 +103,15 @@ def formats() -> str:
     return table(("`format`", "files"), rows)
 
 
+def examples() -> str:
+    """The table of examples of SAE formats: releases, and the settings of one in a config."""
+    rows = []
+    for name, place in FORMATS.items():
+        entry = resolve_name(place)
+        rows.append((f"`{name}`", entry.releases, f"`{entry.example}`"))
+    return table(("`format`", "SAEs", "for example"), rows)
+
+
 def registries() -> str:
     """The tables of all registries, each under a heading, with the key that names an entry."""
     parts = []
