@@ -148,6 +148,7 @@ def lay_out():
     # Snakemake finds a caption itself for what stands in a rule, not for what a function gives.
     caption = workflow.current_basedir.join("../report/site.rst")
     shown = {"caption": caption, "category": "Study", "htmlindex": first}
+    shown["labels"] = {"page": "All cells, with links to every page"}
     return [report(str(folder), **shown)] if first else []
 
 

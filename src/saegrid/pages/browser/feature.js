@@ -144,7 +144,7 @@ function histogram(body, place) {
     svg.append(shape("text", { x: share * width, y: height + 22, "text-anchor": anchor }, text));
   }
   svg.append(shape("text", { x: width / 2, y: height + 38, "text-anchor": "middle" }, "activation"));
-  svg.append(shape("text", { x: 0, y: 11 }, `${count(highest)} tokens in the highest bar`));
+  svg.append(shape("text", { x: 0, y: 11 }, `${count(highest)} token${highest === 1 ? "" : "s"} in the highest bar`));
   const toggle = el("button", { id: "log", textContent: "log y", aria: { pressed: logarithmic },
     title: "logarithmic counts (l)", onclick: () => { logarithmic = !logarithmic; draw(); } });
   return el("figure", {}, svg, el("figcaption", {},
@@ -186,14 +186,14 @@ function panel(heading, words, rows) { // a table that a stage shows of this fea
 function exampleGroups(body) {
   const names = { random: "Random active", top: "Top tokens", near: "Near misses",
     q1: "Weakest fifth", q2: "Second fifth", q3: "Middle fifth", q4: "Fourth fifth", q5: "Strongest fifth" };
-  const words = { near: "tokens spelled like those it fires on, where it is silent" };
+  const words = { near: (n) => `${n} token${n === 1 ? "" : "s"} spelled like those it fires on, where it is silent` };
   const samples = el("section", { aria: { label: "Sampled examples" } });
   const top = el("section", { aria: { label: "Top tokens" } });
   for (let g = 0, i = 0; g < body.x.length; g += 2) {
     const name = body.x[g], stop = i + body.x[g + 1];
     const list = el("ol", { className: "group", data: { group: name } });
     const heading = el("h3", {}, names[name] ?? name, " ");
-    heading.append(el("span", { textContent: [stop - i, words[name]].filter(Boolean).join(" ") }));
+    heading.append(el("span", { textContent: words[name]?.(stop - i) ?? stop - i }));
     for (; i < stop; i++) list.append(example(body, i));
     (name === "top" ? top : samples).append(heading, list);
   }

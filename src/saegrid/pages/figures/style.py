@@ -93,7 +93,7 @@ def shades(n: int) -> list[Any]:
     """A list of n colours from dark to light, each visible on white."""
     from matplotlib import colormaps
 
-    return list(colormaps["viridis"]([at / max(1, n - 1) * 0.9 for at in range(n)]))
+    return list(colormaps["viridis"]([at / max(1, n - 1) * 0.7 for at in range(n)]))
 
 
 def layer_axis(axes: "Axes", grid: Grid) -> None:
