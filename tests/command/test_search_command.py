@@ -111,11 +111,11 @@ def test_the_page(search, results, tmp_path):
         folder = (page.parent / link).resolve().parent
         assert folder.parent == results / "small/plain/cells" and folder.is_dir()
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', text)
-    assert "The best features over all cells." in text
+    assert "The best features over all cells;" in text
     words = tmp_path / "words.html"
     search("dog", "--per-cell", "--page", str(words))
     assert "20 occurrences in the texts, all captured" in words.read_text()
-    assert "The best features of each cell." in words.read_text()
+    assert "The best features of each cell;" in words.read_text()
     again = tmp_path / "out" / "again.html"
     search(TEXTS[7], hostile, "--page", str(again))
     assert again.read_text() == text

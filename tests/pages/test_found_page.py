@@ -33,4 +33,4 @@ def test_occurrences_of_a_word(n, n_corpus, words):
 )  # fmt: skip
 def test_which_features_are_listed(facts, words):
     table = pa.Table.from_pylist([{**ROW, "n": 1, "n_corpus": 1}], SCHEMA)
-    assert f"The best features {words}." in search_page({**FACTS, **facts}, table)
+    assert f"The best features {words};" in search_page({**FACTS, **facts}, table)

@@ -94,9 +94,10 @@ def test_charts_have_a_line_a_description_bars_for_controls_and_a_mark_a_part(se
 def test_the_page_holds_the_section_and_text_is_no_markup(monkeypatch):
     name = "saegrid.pages.browser.probed_scores:section"
     monkeypatch.setattr(probed, "SECTIONS", {"probes": name})
-    facts = FACTS | {"cells": ["L0M-<i>"], "frozen": {}}
+    facts = FACTS | {"study": "<i>words", "frozen": {}}
     texts = pa.table({"y": [1.0, 0.0], "type": [0, 1]})
     page = probed.probes_page(facts, ABOUT, texts, given())
+    assert "<i>words" not in page and "&lt;i&gt;words" in page
     assert '<section id="probes">' in page and "Can a probe tell the classes apart?" in page
     assert page == probed.probes_page(facts, ABOUT, texts, given())
 
