@@ -281,7 +281,7 @@ def test_provenance_is_written_beside_and_read_by_no_rule(toy):
     assert facts["study"] == "toy"
     assert facts["versions"]["snakemake"].startswith("9.")
     text = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    assert text.count("config.json") == 1, "where it is written"
+    assert text.count("config.json") == 2, "where it is written, and where its licences are"
     for stage in load().values():
         assert not any("config.json" in stage.write(name).path for name in stage.writes)
 

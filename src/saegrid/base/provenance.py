@@ -5,7 +5,6 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from saegrid.base.io import read_json, write_json
@@ -48,11 +47,13 @@ def _commit() -> str | None:
 def renew_licences(path: str | os.PathLike[str], study: Mapping[str, Any]) -> None:
     """Write the licences of a study into its config.json, where one is there and has others.
 
-    A run with nothing to do leaves the other entries alone, which say how the results were made.
+    A run with nothing to do leaves the other entries alone, which say how the results were made,
+    and a damaged file too: the next run with jobs writes it anew.
     """
-    if not Path(path).is_file():
+    try:
+        known = read_json(path)
+    except (OSError, ValueError):
         return
-    known = read_json(path)
     corpora = known.get("corpora", {})
     pairs = [
         (known, study),
