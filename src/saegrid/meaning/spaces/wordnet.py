@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy import sparse
 
+from saegrid.meaning.spaces.space import Space, unit
 from saegrid.text.lexicons.membership import WordType
 from saegrid.text.lexicons.wordnet import NOUN, VERB, WordNet, read_wordnet
 
@@ -28,11 +29,7 @@ def vectors(types: Sequence[WordType]) -> np.ndarray:
     return unit(dense)
 
 
-def unit(rows: np.ndarray) -> np.ndarray:
-    """Rows of length one, float32; rows of nothing but rounding are 0."""
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    some = length > 1e-9
-    return np.where(some, rows / np.where(some, length, 1), 0).astype(np.float32)
+SPACE = Space(vectors)
 
 
 def terms(types: Sequence[WordType]) -> sparse.csr_matrix:
