@@ -50,7 +50,7 @@ def test_a_prompt_with_several_samples_counts_once():
     assert prompts(*corpus(), None, []).num_rows == 1
     rows = panel(prompts(*corpus(), "theme", []))
     assert rows[0] == {
-        **{"theme": "x", "href": "report.html", "prompts": 1, "words on average": "2.0"},
+        **{"theme": "x", "href": "report.html", "prompts": 1, "words on average": 2.0},
         **{"texts": 2, "tokens written": 6},
     }
 

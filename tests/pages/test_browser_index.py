@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from saegrid.pages.browser.index import index
+from saegrid.pages.browser.render import formed
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 import pageworld
@@ -36,11 +37,30 @@ def test_index_links_every_cell():
 
 def test_index_facts():
     text = Document(grid()).text
-    for fact in ("630 of 9,652 (6.53%)", "322 of 9,652 (3.34%)", "937", "mean 15.84", "0.030%",
-                 "8.870%", "≥ 0.1 %", "kids, <b>sex</b>", "50.2", "420"):  # fmt: skip
+    for fact in ("630 of 9,652 (6.53\u00a0%)", "322 of 9,652 (3.34\u00a0%)", "937", "mean 15.84",
+                 "0.030\u00a0%", "8.870\u00a0%", "≥ 0.1\u00a0%", "kids, <b>sex</b>", "50.2",
+                 "420"):  # fmt: skip
         assert fact in text
     assert re.search(r"rows set aside\s*17\b", text)
     assert grid() == grid()
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [(-0.0291, "{:.2g}", "−0.029"), (-0.0001, "{:.3f}", "0.000"), (0.024, "{:.1%}", "2.4\u00a0%"),
+     (-0.024, "{:.1%}", "−2.4\u00a0%"), (-0.0001, "{:.0%}", "0\u00a0%"), (1234, "{:,}", "1,234"),
+     (-2.91e-5, "{:.2g}", "−2.9\u00a0×\u00a010⁻⁵"), (1.0, "{:.1e}", "1.0"),
+     (3.2e12, "{:.1e}", "3.2\u00a0×\u00a010¹²")],
+)  # fmt: skip
+def test_numbers_of_tables(value, form, text):
+    assert formed(value, form) == text
+
+
+def test_concepts_are_named_in_words():
+    few = pageworld.cells().slice(0, 1).drop_columns(["concepts"])
+    named = few.append_column("concepts", pa.array([["noun.artifact", "kids"]]))
+    text = Document(grid(cells=named)).text
+    assert "artifact (noun), kids" in " ".join(text.split()) and "noun.artifact" not in text
 
 
 def test_index_of_several_corpora():

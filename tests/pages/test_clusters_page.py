@@ -1,5 +1,6 @@
 """The page of clusters: its sentences and numbers are those of its tables, its texts are text."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -54,7 +55,12 @@ def test_features_are_links_and_dimensions_are_not(page):
     links = Document(page).links
     assert "corp%20us/cells/L1R-8x/features.html#3" in links
     assert not [link for link in links if link.endswith("#447")]
-    assert "massive, everywhere" in page and "91.0 %" in page
+    assert "massive, everywhere" in page and "91.0\u00a0%" in page
+
+
+def test_names_of_cells_are_said_once(page):
+    (said,) = re.findall(r'id="cell-names">(.*?)</p>', page)
+    assert "<strong>R</strong>" in said and "<strong>8x</strong>" in said
 
 
 def test_names_and_texts_are_no_markup(page):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from saegrid.pages import browser
+from saegrid.pages.figures import style
 
 FOLDER = Path(browser.__file__).parent
 SHEETS = {path.name: path.read_text() for path in sorted(FOLDER.glob("*.css"))}
@@ -129,3 +130,31 @@ def test_focus_can_be_seen():
     for name, sheet in SHEETS.items():
         bare = re.findall(r"([^{}]*)\{[^}]*outline: (?:0|none)", sheet)
         assert {one.strip() for one in bare} <= {"#feature"}, name
+
+
+def filtered(colour: str, invert: float) -> str:
+    """A colour after `invert(a) hue-rotate(180deg)` of CSS's filter effects, as `r g b`: each of
+    red, green and blue, c, becomes a + (1 - 2 a) c, and hue turns around the grey axis."""
+    turned = [invert + (1 - 2 * invert) * one for one in rgb(colour)]
+    grey = sum(weight * c for weight, c in zip((0.213, 0.715, 0.072), turned, strict=True))
+    return " ".join(str(round(255 * min(1, max(0, 2 * grey - c)))) for c in turned)
+
+
+def test_figures_are_dark_where_the_page_is():
+    """Of a figure white is the page's ground within a 50th, its text keeps its contrast, and every
+    colour but black stands out more than it does on white."""
+    (invert,) = re.findall(
+        r"screen and \(prefers-color-scheme: dark\) \{ img \{ filter: invert\(([.\d]+)\) "
+        r"hue-rotate\(180deg\)",
+        SHEETS["index.css"],
+    )
+    assert filtered("#ffffff", 0.8) == "51 51 51" and filtered("#0072B2", 1) == "66 180 244"
+    ground = filtered("#ffffff", float(invert))
+    paper = rgb(properties(SHEETS["base.css"])[True]["paper"])
+    assert max(abs(a - b) for a, b in zip(rgb(ground), paper, strict=True)) < 0.02
+    of = {
+        colour: contrast(filtered(colour, float(invert)), ground)
+        for colour in (*style.COLOURS, style.GREY)
+    }
+    assert of.pop("#000000") > 12 and of[style.GREY] >= LEAST
+    assert [colour for colour in of if of[colour] < contrast(colour, "#fff")] == []

@@ -23,7 +23,7 @@ from saegrid.pages.browser.answers import (
 )
 from saegrid.pages.browser.discovered import ROOM, ranked
 from saegrid.pages.browser.index import index
-from saegrid.pages.browser.outcomes import texts_of
+from saegrid.pages.browser.outcomes import funnel, texts_of
 from saegrid.pages.browser.sentences import Contrast, at
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
@@ -408,3 +408,10 @@ def test_unpaired_texts_have_no_originals_and_are_counted_from_the_whole(study):
     shuffled = Contrast(one | {"scheme": scheme})
     assert "Under shuffling: labels of texts move between texts" in str(texts_of(tests, shuffled))
     assert "from 51 originals." in str(texts_of(tests | {"paired": True}, Contrast(one)))
+    counted = one | {"n_confirmed_new_words": 1}
+    steps = [
+        [words for _, words, _ in funnel(tests | {"paired": paired}, Contrast(counted))]
+        for paired in (True, False)
+    ]
+    assert len(steps[0]) == len(steps[1]) + 1 and "edit" in str(steps[0])
+    assert "edit" not in str(steps[1]), "texts that are no edits have no new ones"

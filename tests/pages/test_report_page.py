@@ -22,7 +22,7 @@ def test_the_page_says_what_the_tables_do():
         "In L1R-8x, 1 of 2 features that a rule drew are about something with a name; held high, 1 "
         "of 1 make their own tokens likelier than a control does.",
         "The prompts have 60 words, 20.0 on average.",
-        "1.50 tokens a word; of these tokens it does not know 12 %.",
+        "1.50 tokens a word; it does not know 12 % of these tokens.",
         "Where it draws a special token, which it did 3 times, it goes on with another text (¶)",
         "<b> ¶ pie",
         "It gives L1R, mean cosine 0.25.",
@@ -56,15 +56,15 @@ def test_names_and_texts_are_no_markup():
     page = page_of()
     for hostile in ("<b> pie", "food <x>", " <i>", "F<>ood", "st<udy"):
         assert hostile not in page.replace('{"a": "<b>"}', ""), hostile
-    assert "<mark> pie</mark><mark> pie</mark>" in page
-    assert '<span class="same"> a</span>' in page, "grey until the text parts"
+    assert "<mark>pie</mark> <mark>pie</mark>" in page
+    assert '<span class="same">a</span>' in page, "grey until the text parts"
     assert "control held high" in page and "unshown" not in page
 
 
 def test_the_prompt_is_grey_and_the_strongest_token_marked():
     page = page_of()
     assert '<span class="prompt" title="not captured">The</span>' in page
-    assert '<span class="peak" title="z = 2"> pie' in page, "its colour is that of the style"
+    assert ' <span class="peak" title="z = 2">pie' in page, "the blank has no colour"
 
 
 def test_what_is_missing_is_said():

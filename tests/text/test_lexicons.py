@@ -25,6 +25,7 @@ from saegrid.text.lexicons.membership import (
     usual_file,
     word_types,
 )
+from saegrid.text.lexicons.names import in_words
 from saegrid.text.lexicons.wordnet import RULES, read_wordnet
 from saegrid.text.wordlists import normal, read_lists
 
@@ -217,6 +218,7 @@ def test_wordnet_names():
     assert len(titles) == 41 and list(titles)[:2] == ["noun.Tops", "noun.act"]
     assert titles["noun.food"] == "food (noun)" and titles["verb.motion"] == "motion (verb)"
     assert titles["noun.Tops"] == "most general things (noun)"
+    assert {name: in_words(name) for name in titles} == titles and in_words("food") == "food"
     words = {concept.name: concept.words for concept in lexicon.concepts}
     assert "penguin" in words["noun.animal"] and "eat" in words["verb.consumption"]
     assert list(words["noun.food"]) == sorted(words["noun.food"])

@@ -190,7 +190,7 @@ def panel(table: pa.Table) -> list[dict[str, Any]]:
             "theme": row["theme"],
             "href": "report.html",
             "prompts": row["prompts"],
-            "words on average": f"{row['words_mean']:.1f}",
+            "words on average": round(row["words_mean"], 1),
             "texts": row["texts"],
             "tokens written": row["drawn"],
         }

@@ -116,11 +116,11 @@ function pairs(flat) { // [string, count, ...] -> [[text, count], ...]
   return found;
 }
 
-function shares(tokens, place) { // "dog 43% cat 12%": tokens with their share of all firings
+function shares(tokens, place) { // "dog 43 % cat 12 %": tokens with their share of all firings
   return tokens.flatMap(([token, n]) => {
     const share = 100 * n / (col.n_seen ?? col.n_active)[place];
     return [el("bdi", { className: "token", textContent: token }),
-      el("span", { className: "part", textContent: ` ${share < 1 ? "<1" : Math.round(share)}% ` })];
+      el("span", { className: "part", textContent: ` ${share < 1 ? "<1" : Math.round(share)}\u00a0% ` })];
   });
 }
 

@@ -55,6 +55,7 @@ def clusters_page(facts: Mapping[str, Any], sites: Sequence[Site]) -> str:
         "clusters.html.jinja",
         facts,
         f"{facts['study']}: clusters",
+        named=[row["cell"] for row in rows if row["cell"]] + [row["site"] for row in rows],
         verdict=clustered_said.verdict(rows),
         lines=clustered_said.lines(rows, flagged),
         columns=columns_of(rows),

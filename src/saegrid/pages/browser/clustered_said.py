@@ -115,7 +115,7 @@ def how_many(row: Row) -> Sentence:
         of(row, "silhouette"),
         ", shuffled ",
         of(row, "silhouette_null"),
-        ", p ",
+        ", p\u00a0",
         of(row, "silhouette_p", p_value),
         ".",
     )
@@ -132,7 +132,7 @@ def ari(row: Row) -> list[Part]:
         of(row, "ari_high"),
         "; 95 % of shuffled labels below ",
         of(row, "ari_chance_top"),
-        ", p ",
+        ", p\u00a0",
         of(row, "ari_p", p_value),
         ")",
     ]

@@ -153,7 +153,7 @@ def _shown(
         "is_main": is_main,
         "texts": outcomes.texts_of(tests, one),
         "explained": outcomes.explained(tests, one),
-        "funnel": outcomes.funnel(one),
+        "funnel": outcomes.funnel(tests, one),
         "facts": outcomes.facts(one),
         "volcano": charts.volcano(one, lambda cell, at: href(tests["corpus"], cell, at)),
         "histogram": charts.histogram(one),

@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from saegrid.pages.browser.panels import columns as headings
 from saegrid.pages.browser.panels import linked
-from saegrid.pages.browser.render import Column, render_study, require
+from saegrid.pages.browser.render import Column, formed, render_study, require
 from saegrid.pages.browser.sentences import Line
+from saegrid.text.lexicons.names import in_words
 
 REQUIRED = ("study", "model", "corpus", "spec")
 """Keys that `study_facts` must hold."""
@@ -28,9 +29,10 @@ NUMBERS = {
     ),
     "n_active": ("features that fire", "{:,}", "features that fire on at least one masked token"),
     ABOVE: (
-        "features on ≥ {:g} %",
+        "features on ≥ {:g}\u00a0%",
         "{:,}",
-        "features with a density of at least {:g} %: they fire on as large a share of the tokens",
+        "features with a density of at least {:g}\u00a0%: they fire on as large a share of the "
+        "tokens",
     ),
     "l0": ("L0", "{:.1f}", "mean number of active features per captured token"),
     "median_density": (
@@ -158,8 +160,9 @@ def index(
 
 
 def _linked(row: Mapping[str, Any]) -> list[tuple[str, int | None]]:
-    """The concepts of a cell, each with the feature that shows it best; None where unknown."""
-    names = row.get("concepts") or []
+    """The concepts of a cell in words, each with the feature that shows it best; None where
+    unknown."""
+    names = [in_words(name) for name in row.get("concepts") or []]
     return list(zip(names, row.get("best_features") or [None] * len(names), strict=True))
 
 
@@ -243,7 +246,7 @@ def _corpus(facts: Mapping[str, Any]) -> dict[str, Any]:
     lines.append(("rows set aside", _count(facts.get("n_set_aside"))))
     for n, one in enumerate(facts.get("filters", ())):
         share = one["kept"] / facts["total"] if facts.get("total") else float("nan")
-        kept = f"{one['kept']:,} of {facts['total']:,} ({share:.2%})"
+        kept = f"{one['kept']:,} of {facts['total']:,} ({formed(share, '{:.2%}')})"
         of = f"{one['column']} " if one.get("column") else ""
         word = "would be kept" if n else "kept"  # the strict or non-strict other comes second
         lines.append((f"{word} with {of}{_comparator(one['comparator'])}", kept))

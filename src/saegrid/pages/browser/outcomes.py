@@ -302,8 +302,9 @@ def _beyond(one: Contrast) -> Sentence | None:
     return sentence(*parts, ".")
 
 
-def funnel(contrast: Contrast) -> list[tuple[Number, str, float]]:
-    """(number, words, share of the tested ones by square root) of the steps to a confirmed one."""
+def funnel(tests: Mapping[str, Any], contrast: Contrast) -> list[tuple[Number, str, float]]:
+    """(number, words, share of the tested ones by square root) of the steps to a confirmed one; of
+    texts that are no edits without the step that asks for new edits."""
     steps = [
         ("n_tested", "tested"),
         ("n_discovered", "discovered"),
@@ -316,7 +317,7 @@ def funnel(contrast: Contrast) -> list[tuple[Number, str, float]]:
     return [
         (contrast.number(name), words, min(1.0, contrast[name] / total) ** 0.5)
         for name, words in steps
-        if contrast.has(name)
+        if contrast.has(name) and (is_paired(tests) or "new_words" not in name)
     ]
 
 

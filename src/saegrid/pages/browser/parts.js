@@ -23,8 +23,8 @@ function shape(tag, attributes, text) {
 }
 
 const count = (n) => n.toLocaleString("en");
-const percent = (share) => (share === null ? "–" : `${(100 * share).toFixed(3)}%`);
-const number = (value) => (value === null ? "–" : value.toFixed(3));
+const percent = (share) => (share === null ? "–" : `${(100 * share).toFixed(3)}\u00a0%`);
+const number = (value) => (value === null ? "–" : value.toFixed(3).replace("-", "−"));
 const FORMS = { number, percent }; // of statistics
 
 // ---- data

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from saegrid.pages.browser.legend import legend
 
 HERE = Path(__file__).parent
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Column(NamedTuple):
@@ -26,11 +27,16 @@ class Column(NamedTuple):
 
 
 def formed(value: Any, form: str) -> str:
-    """A number in a form of columns: a typographic minus before it, and no sign before zero."""
-    text = form.format(value)
+    """A number in a form of columns: a typographic minus before it, no sign before zero, a no-break
+    space before a percent sign, and an exponent as a power of ten."""
+    text, is_power, exponent = form.format(value).partition("e")
+    if is_power and int(exponent):
+        text += f"\u00a0×\u00a010{str(int(exponent)).translate(RAISED)}"
+    if text.endswith("%"):
+        text = text.rstrip("% ") + "\u00a0%"
     if not text.startswith(("-", "+")):
         return text
-    if not text.strip("+-0.,%"):
+    if not text.strip("+-0.,\u00a0%"):
         return text[1:]
     return text.replace("-", "−", 1) if text.startswith("-") else text
 

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from saegrid.pages.browser import charts
 from saegrid.pages.browser.charts import Axis
+from saegrid.pages.browser.render import formed
 from saegrid.pages.browser.sentences import percent
 
 GRID = (0, 0.01, 0.1, 0.5, 1)
@@ -127,8 +128,9 @@ def histogram(codes: Mapping[str, Any]) -> Markup:
     step = (1 - left) / (last - first + 1)
     y = Axis(charts.root(1.0), [(v, percent(v)) for v in GRID], "share of all codes")
     zeros = codes["zeros"] / total
+    share_of_all = formed(zeros, "{:.2%}")
     marks = [
-        charts.boxes([(0.02, 0.09, 0, y.place(zeros))], "bar first", f"exactly 0: {zeros:.2%}")
+        charts.boxes([(0.02, 0.09, 0, y.place(zeros))], "bar first", f"exactly 0: {share_of_all}")
     ]
     for number_, at in enumerate(range(first, last + 1)):
         share = float(counts[at] / total)

@@ -120,12 +120,12 @@ def answers(
                 number(
                     one["rows"][0]["specificity"], "hooks/clamps.parquet: specificity, high", signed
                 ),
-                " ± ",
+                "\u00a0±\u00a0",
                 number(one["rows"][0]["error"], "hooks/clamps.parquet: error, high", two),
             ]
             for one in clamped
         ]
-        text = "Specificity of a high clamp in nats (± standard error): "
+        text = "Specificity of a high clamp in nats (±\u00a0standard error): "
         lines.append(Line("Clamping", (sentence(text, *listed(parts), "."),)))
     return lines
 
@@ -164,9 +164,9 @@ def of_prompts(facts: Mapping[str, Any], tables: Report) -> list[Sentence]:
             number(every["words_mean"], f"{file}: words_mean", lambda v: f"{v:.1f}"),
             " on average. The model's tokenizer reads ",
             number(every["tokens_a_word"], f"{file}: tokens_a_word", two),
-            " tokens a word; of these tokens it does not know ",
+            " tokens a word; it does not know ",
             number(every["unknown"], f"{file}: unknown", percent),
-            ".",
+            " of these tokens.",
         ),
         sentence(
             f"After each prompt the model draws up to {source['new_tokens']} tokens at temperature "

@@ -32,7 +32,7 @@ def draw(judged: Judged) -> "Figure":
         one.set_xlim(-0.02, 1.02)
         one.set_xlabel(title)
     axes[0, 0].set_yticks(range(len(saes)), saes)
-    axes[0, 0].invert_yaxis()
+    axes[0, 0].set_ylim(len(saes) - 0.4, -0.6)
     axes[0, 0].set_ylabel("SAE")
     if len(seen) > 1:
         figure.legend(list(seen.values()), list(seen), loc="outside right center")

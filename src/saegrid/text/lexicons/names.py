@@ -39,4 +39,9 @@ def title(name: str) -> str:
     return TITLES.get(name, f"{rest} ({pos})")
 
 
+def in_words(concept: str) -> str:
+    """The title of a concept of WordNet; the name of any other one, which is plain already."""
+    return title(concept) if concept.startswith((f"{NOUN}.", f"{VERB}.")) else concept
+
+
 LEXICON = Kind(TABLE, read, fixed=True)
