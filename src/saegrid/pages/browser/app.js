@@ -54,7 +54,7 @@ function matcher(query) {
     String(col.feature[place]) === text ||
     among(col.tokens[place], hit) || among(col.words[place], hit) ||
     col.terms[place].some((code) => hit[code]) ||
-    `${labels.of(place)}\n${labels.given(place)}`.toLowerCase().includes(text) ||
+    `${labels.of(place)}\n${labels.imported(place)}`.toLowerCase().includes(text) ||
     col.badges[place].some((badge) => badge[1].toLowerCase().includes(text));
 }
 
