@@ -35,7 +35,7 @@ const FILTERS = {
 
 const BADGES = { // tooltips of the lines that say what a feature is about
   meaning: "the words on which it is strongest belong to this concept, more of them than chance allows",
-  coherent: "no concept, but its words are nearer to one another in WordNet than chance allows",
+  coherent: "no concept, but its words are nearer to one another in the word space than chance allows, and enough of them lie around one word",
   form: "most of the tokens on which it is strongest share this word, piece or place",
   share: "no verdict: a number that stands beside, such as the concept nearest to its words",
 };
