@@ -37,7 +37,10 @@ def test_versions_and_commit_stand_beside_the_study():
     assert facts["licence"] == "CC BY 4.0" and facts["versions"]["saegrid"] and "commit" in facts
 
 
-@pytest.mark.parametrize("content", [b"", b"\xcd\x00", b'{"licence": '])
+@pytest.mark.parametrize("content", [
+    b"", b"\xcd\x00", b'{"licence": ', b"[]", b"null", b"3", b'{"corpora": null}',
+    b'{"corpora": ["x"]}', b'{"corpora": {"x": null}}',
+])  # fmt: skip
 def test_a_damaged_file_is_left_to_the_next_run(tmp_path, content):
     path = tmp_path / "config.json"
     path.write_bytes(content)

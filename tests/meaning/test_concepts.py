@@ -353,6 +353,16 @@ def test_a_wide_concept_asks_for_near_words_too():
     assert (row["n_near"], row["n_near_types"], row["near_rest"]) == (10, 10, 1.0)
 
 
+def test_a_wide_concept_of_one_feature_has_its_near_words_looked_at(monkeypatch):
+    """Where R is 1, q is -log(1 - p): at a p just below the level it is above it."""
+    fires, of, words, text = world(FOOD)
+    dealt, none = enrichment.deals(words.n, 199, seed=0), (np.zeros(1), np.ones(1))
+    monkeypatch.setattr(concepts.enrichment, "adjusted", lambda p, _: np.full(np.shape(p), 0.0498))
+    (row,) = judge(fires, of, words, text, dealt, Rule(wide=["food"]), none).concepts.to_pylist()
+    assert row["p_maxt"] <= 0.05 < row["q"]
+    assert (row["kind"], row["n_near"]) == ("meaning", 10)
+
+
 def test_beside_many_of_meaning_weaker_evidence_counts_where_the_common_word_is_not_all():
     """At a family-wise level neither of two weak features is of food; at the false discovery rate
     the one is that has food without its commonest word as well."""

@@ -9,7 +9,7 @@ from saegrid.meaning.discovery import Chance, chance, expected, rates
 
 
 def test_few_features_by_chance_are_a_poisson_laws():
-    """Family-wise p of .05 and of .2 are .051 and .223 features on average."""
+    """A family-wise p of .05 is .051 features on average."""
     of = Chance(np.array([-5.0] * 4 + [-1.0] * 95), np.array([-1.0]), 1)
     assert expected(np.array([-6.0, -5.0, -2.0]), of) == pytest.approx(
         -np.log([1 - 0.01, 1 - 0.05, 1 - 0.05])
@@ -19,6 +19,28 @@ def test_few_features_by_chance_are_a_poisson_laws():
 def test_many_features_by_chance_are_counted():
     of = Chance(np.full(19, -5.0), np.sort(np.repeat([-4.0, -2.0], [6, 40])), 2)
     assert expected(np.array([-4.0, -2.0]), of).tolist() == pytest.approx([3, 23])
+
+
+def test_features_that_reach_a_p_together_are_more_than_a_poisson_laws():
+    """Twins, of the same words: half of the dealt lexicons bring two of a p that a fifth of the
+    family-wise ones has."""
+    of = Chance(np.array([-5.0, -1.0, -1.0, -1.0]), np.array([-5.0, -5.0, -1.0, -1.0]), 2)
+    assert expected(np.array([-5.0]), of) == pytest.approx([1.0])
+    assert -np.log(1 - enrichment.adjusted(-5.0, of.smallest)) == pytest.approx(0.51, abs=0.01)
+
+
+def test_chance_is_counted_where_features_share_their_words():
+    """Each of 20 features stands 8 times: F is the mean number under other dealt lexicons."""
+    feature, type_, value = drawn(7, features=20)
+    several = np.concatenate([feature + 20 * k for k in range(8)])
+    of = enrichment.ranked(several, np.tile(type_, 8), np.tile(value, 8))
+    member = np.random.default_rng(8).random((80, 5)) < 0.2
+    law = enrichment.tails(80, member.sum(axis=0))
+    null = chance(of, member, law, enrichment.deals(80, 199, 0))
+    fresh = np.array([enrichment.minima(of, member[d], law) for d in enrichment.deals(80, 300, 9)])
+    at = np.quantile(fresh.min(axis=1), [0.4, 0.6, 0.8])
+    mean = (fresh[:, :, None] <= at + enrichment.EVEN).sum(axis=1).mean(axis=0)
+    assert expected(at, null) == pytest.approx(mean, rel=0.3)
 
 
 def test_rates_are_those_of_benjamini_and_hochberg():

@@ -46,6 +46,16 @@ def test_a_family_is_of_a_concept_where_half_of_its_words_are():
     assert several.families_on(of("cheese"), family).ravel().tolist() == [0, 1]  # half is enough
 
 
+def test_counts_of_words_stay_bytes(monkeypatch):
+    """They are as many as words of all features times concepts."""
+    several = rows(["fire", "firearm", "fireplace", "cow"])
+    family = families(several.counts, BEGINS, NAMES)
+    sums, add = [], np.add
+    monkeypatch.setattr("saegrid.meaning.rows.by_half", lambda a, b: sums.append(a) or 2 * a >= b)
+    several.families_on(of("fire"), family)
+    assert add is np.add and sums[0].dtype == np.uint8
+
+
 @pytest.mark.parametrize("words,left", [
     (["fire", "firearm", "cow", "cow", "fireplace"], {"cow": 2}),
     (["fire", "cheese"], {"fire": 1}),  # of equal families the first goes

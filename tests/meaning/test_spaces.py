@@ -54,6 +54,16 @@ def test_a_type_has_the_vector_of_its_lemma_or_of_a_word():
     assert np.array_equal(word[0], lemma[0])
 
 
+def test_of_few_words_the_main_directions_come_first():
+    """`joined` keeps the first ones, however few words there are: cosines are those of all terms,
+    and each direction holds no less than the next."""
+    vectors, table = wordnet.vectors(TYPES), wordnet.terms(TYPES).toarray()
+    every = wordnet.unit(table)
+    assert vectors @ vectors.T == pytest.approx(every @ every.T, abs=1e-5)
+    held = np.linalg.norm(wordnet.rotated(table), axis=0)
+    assert len(held) == len(TYPES) and (np.diff(held) <= 1e-9).all()
+
+
 @with_glove
 def test_the_joined_cosine_is_a_mean_of_both():
     """Of words that both have: 0.8 of one and 0.2 of the other, where no direction is left out."""

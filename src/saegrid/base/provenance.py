@@ -52,13 +52,15 @@ def renew_licences(path: str | os.PathLike[str], study: Mapping[str, Any]) -> No
     """
     try:
         known = read_json(path)
-    except (OSError, ValueError):
+        corpora = known.get("corpora", {})
+        pairs = [
+            (known, study),
+            *((corpora[n], one) for n, one in study["corpora"].items() if n in corpora),
+        ]
+    except (OSError, ValueError, TypeError, AttributeError):
         return
-    corpora = known.get("corpora", {})
-    pairs = [
-        (known, study),
-        *((corpora[n], one) for n, one in study["corpora"].items() if n in corpora),
-    ]
+    if not all(isinstance(old, dict) for old, _ in pairs):
+        return
     changed = [(old, new) for old, new in pairs if old.get("licence") != new["licence"]]
     for old, new in changed:
         old["licence"] = new["licence"]

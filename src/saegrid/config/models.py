@@ -219,7 +219,8 @@ class Concepts(Strict):
     min_types: Many = 5
     """Word types of a corpus that a concept must have."""
     permutations: Annotated[int, Field(ge=19, le=10_000)] = 200
-    """Lexicons that are dealt to the words at random, for the family-wise level."""
+    """Lexicons that are dealt to the words at random, for the family-wise level; false discovery
+    rates count the first 20 of them feature by feature."""
     alpha: Annotated[Number, Field(gt=0, lt=1)] = 0.05
     """Level of concepts, family-wise or as a false discovery rate, and of coherence, family-wise,
     over all features of a cell."""

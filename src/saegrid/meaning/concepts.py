@@ -131,7 +131,8 @@ def judge(
     p, q = enrichment.adjusted(best.log10_p, chance.smallest), discovery.rates(best.log10_p, chance)
     z, p_z = coherence or (np.full(rows.n, np.nan), np.full(rows.n, np.nan))
     family = families(rows.counts, by.beginning, words.names)
-    wide = (q[:, is_wide(words, rule)] <= rule.alpha).any(axis=1)
+    # Where one feature alone is as enriched, q = -log(1 - p) is above p.
+    wide = (np.minimum(p, q)[:, is_wide(words, rule)] <= rule.alpha).any(axis=1)
     around = _around(rows, family, words, (p_z <= rule.alpha) | wide, rule)
     # Duck and chicken are near one another and no theme yet.
     themes = around.themes(rows.n_shown, rule.share, rule.types)

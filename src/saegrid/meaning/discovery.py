@@ -5,9 +5,9 @@ dealt lexicons, q(t) is F / R, and the smallest such number of all larger t (Ben
 1995). Where no word had a concept at all, q <= .05 of any feature would be as rare as a family-wise
 p <= .05: alone the evidence counts that other features of a cell have concepts too.
 
-F comes from the smallest p of each dealt lexicon where these reach t seldom: features that do are
-then a Poisson law's, so that F = -log(1 - p), p the family-wise one. Elsewhere it is counted on all
-features under a few dealt lexicons.
+F is counted on all features under a few dealt lexicons. Where these reach t seldom it is at least
+-log(1 - p), p the family-wise one: features that do, each by itself, are a Poisson law's. Features
+share words, so that they reach t together, and are more than that law says of the same p.
 """
 
 from typing import NamedTuple
@@ -18,8 +18,8 @@ from saegrid.meaning import enrichment
 from saegrid.meaning.enrichment import EVEN, Ranked, Tails
 
 SELDOM = 0.9
-"""Family-wise p up to which F is that of the Poisson law."""
-COUNTED = 2
+"""Family-wise p up to which F is at least that of the Poisson law."""
+COUNTED = 20
 """Dealt lexicons under which all features are counted."""
 
 
@@ -48,7 +48,7 @@ def expected(log10_p: np.ndarray, of: Chance) -> np.ndarray:
     p = enrichment.adjusted(log10_p, of.smallest)
     few = -np.log1p(-np.minimum(p, SELDOM))
     reached = np.searchsorted(of.every, log10_p + EVEN, side="right") / max(of.counted, 1)
-    return np.where(p <= SELDOM, few, np.maximum(reached, few))
+    return np.maximum(reached, few)
 
 
 def rates(log10_p: np.ndarray, of: Chance) -> np.ndarray:

@@ -50,7 +50,8 @@ class Rows(NamedTuple):
             return np.zeros((self.n, member.shape[1]), np.int64)
         size = np.diff(np.append(first, len(order)))
         # At most 20 words: their number fits a byte.
-        inside = np.add.reduceat(member[self.counts.indices[order]].view(np.uint8), first, axis=0)
+        one = member[self.counts.indices[order]].view(np.uint8)
+        inside = np.add.reduceat(one, first, axis=0, dtype=np.uint8)
         on = by_half(inside, size[:, None].astype(np.uint8))
         of = sparse.csr_matrix(
             (np.ones(len(first), np.int64), (owner[order][first], np.arange(len(first)))),

@@ -90,7 +90,7 @@ def _space_mistakes(study: Study) -> Iterator[Mistake]:
         for path in resolve_name(SPACES[study.concepts.space]).files:
             check_file(expand(path))
     except (CorpusError, PathError) as problem:
-        words = f"{key}: {_one_line(problem)}, or write wordnet, which needs nothing."
+        words = f"{key}: {_one_line(problem).rstrip('.')}; or write wordnet, which needs nothing."
         yield Mistake("concepts", words, key)
 
 
