@@ -37,7 +37,8 @@ def test_chance_is_counted_where_features_share_their_words():
     member = np.random.default_rng(8).random((80, 5)) < 0.2
     law = enrichment.tails(80, member.sum(axis=0))
     null = chance(of, member, law, enrichment.deals(80, 199, 0))
-    fresh = np.array([enrichment.minima(of, member[d], law) for d in enrichment.deals(80, 300, 9)])
+    dealt = enrichment.deals(80, 300, 9)
+    fresh = np.array([enrichment.enrichment(of, member[d], law).log10_p.min(axis=1) for d in dealt])
     at = np.quantile(fresh.min(axis=1), [0.4, 0.6, 0.8])
     mean = (fresh[:, :, None] <= at + enrichment.EVEN).sum(axis=1).mean(axis=0)
     assert expected(at, null) == pytest.approx(mean, rel=0.3)
@@ -69,12 +70,18 @@ def drawn(seed, features=60, types=80):
     return feature, rng.integers(0, types, len(feature)), rng.random(len(feature))
 
 
-def test_minima_are_those_of_the_enrichment():
+def test_minima_of_features_are_those_of_the_enrichment():
+    """Of each of the first dealt lexicons; the smallest of all is that of the family-wise p."""
     of = enrichment.ranked(*drawn(5))
     member = np.random.default_rng(6).random((80, 5)) < 0.2
     law = enrichment.tails(80, member.sum(axis=0))
-    expected_ = enrichment.enrichment(of, member, law).log10_p.min(axis=1)
-    assert enrichment.minima(of, member, law) == pytest.approx(expected_, abs=1e-8)
+    dealt, each = enrichment.deals(80, 7, 1), np.zeros((4, 60))
+    smallest = enrichment.null(of, member, law, dealt, each)
+    assert np.array_equal(smallest, enrichment.null(of, member, law, dealt))
+    assert np.array_equal(each.min(axis=1), smallest[:4])
+    for types, own in zip(dealt, each, strict=False):
+        expected_ = enrichment.enrichment(of, member[types], law).log10_p.min(axis=1)
+        assert own == pytest.approx(expected_, abs=1e-8)
 
 
 @pytest.mark.slow

@@ -126,15 +126,6 @@ def enrichment(of: Ranked, member: np.ndarray, law: Tails) -> Enriched:
     return Enriched(best, best_n, best_k)
 
 
-def minima(of: Ranked, member: np.ndarray, law: Tails) -> np.ndarray:
-    """(row,) float64 the smallest log10 p of each feature over concepts and prefixes."""
-    best, concept = np.zeros(len(of.feature)), np.arange(member.shape[1])
-    for rows, n, k in _counts(of, packed(member)[: _width(of)]):
-        p = law.of(n[:, None], concept[None, :], k[:, : member.shape[1]])
-        best[rows] = np.minimum(best[rows], p.min(axis=1, initial=0.0))
-    return best
-
-
 def _counts(of: Ranked, member: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Rows, their number of types looked at, and (row, concept) uint8 how many belong to each
     concept, for every prefix, block by block of rows. member: see `packed`."""
@@ -185,17 +176,25 @@ def packed(member: np.ndarray) -> np.ndarray:
     return wide.view(np.int64)
 
 
-def null(of: Ranked, member: np.ndarray, law: Tails, dealt: np.ndarray) -> np.ndarray:
+def null(
+    of: Ranked,
+    member: np.ndarray,
+    law: Tails,
+    dealt: np.ndarray,
+    each: np.ndarray | None = None,
+) -> np.ndarray:
     """(permutation,) float64 the smallest log10 p over all features, concepts and prefixes where
     memberships are dealt to the types anew.
 
     dealt: (permutation, type) for each type the one whose concepts it gets; of one study the same
-    in every cell, so that minima over cells are those of the whole grid.
+    in every cell, so that minima over cells are those of the whole grid. each: (deal, row) float64,
+    which gets the smallest log10 p of each feature under the first so many of these.
 
     p falls with k: of all features that look at n types the one with the most types of a concept
     has the smallest p of it, so that largest counts are all that is kept of a permutation.
     """
     words, width = packed(member), _width(of)
+    n_each, concepts = 0 if each is None else len(each), np.arange(member.shape[1])
     most = np.zeros((len(dealt), MOST + 1, words.shape[1] * 8), np.uint8)
     for rows, steps in _blocks(of):
         sizes = of.sizes[rows]
@@ -205,11 +204,20 @@ def null(of: Ranked, member: np.ndarray, law: Tails, dealt: np.ndarray) -> np.nd
             total = np.zeros((len(rows), words.shape[1]), np.int64)
             for (_, step), (first, starts, n) in zip(steps, opens, strict=True):
                 total += step @ mixed
+                if at < n_each:
+                    k = total[first:].view(np.uint8)
+                    p = law.of(
+                        np.repeat(n, np.diff(starts, append=len(k)))[:, None],
+                        concepts,
+                        k[:, : len(concepts)],
+                    )
+                    least = np.minimum(each[at, rows[first:]], p.min(axis=1, initial=0.0))
+                    each[at, rows[first:]] = least
                 if len(starts):
                     largest = np.maximum.reduceat(total[first:].view(np.uint8), starts, axis=0)
                     most[at, n] = np.maximum(most[at, n], largest)
-    n, concept = np.arange(MOST + 1)[:, None], np.arange(member.shape[1])[None, :]
-    return np.array([law.of(n, concept, k[:, : member.shape[1]]).min(initial=0) for k in most])
+    n = np.arange(MOST + 1)[:, None]
+    return np.array([law.of(n, concepts, k[:, : len(concepts)]).min(initial=0) for k in most])
 
 
 def _groups(sizes: np.ndarray, stop: int) -> tuple[int, np.ndarray, np.ndarray]:
