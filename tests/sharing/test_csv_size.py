@@ -43,7 +43,9 @@ def test_the_command_says_it_first(folder, tmp_path, capsys):
     assert "as CSV" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", ["", "[]", "null", '{"corpora": null}', '{"corpora": {"a": 3}}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "null", '{"corpora": null}', '{"corpora": {"a": 3}}']
+)
 def test_a_damaged_config_is_one_sentence(folder, tmp_path, capsys, content):
     (folder / "config.json").write_text(content)
     out = tmp_path / "a.zip"
