@@ -41,3 +41,16 @@ def test_the_command_says_it_first(folder, tmp_path, capsys):
     assert about.startswith("about 534.1 kB as CSV, ") and about.endswith(" of these in the zip")
     assert main(words) == 0
     assert "as CSV" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "null", '{"corpora": null}', '{"corpora": {"a": 3}}']
+)
+def test_a_damaged_config_is_one_sentence(folder, tmp_path, capsys, content):
+    (folder / "config.json").write_text(content)
+    out = tmp_path / "a.zip"
+    words = ["tables", "--study", "small", "--results", str(folder.parent), "--out", str(out)]
+    assert main(words) == 1 and not out.exists()
+    said = capsys.readouterr().err
+    assert said.startswith("saegrid tables: ") and "config.json is damaged" in said
+    assert said.count("\n") == 1

@@ -124,10 +124,10 @@ def test_the_licences_of_the_config_and_of_the_command(tiny):
     text = sheet(licensed, tables)
     said = text.partition("## Licence")[2].partition("## ")[0]
     assert (
-        said.strip().startswith("CC BY 4.0 Texts, labels") and "- texts of headlines: CC0" in said
+        said.strip().startswith("CC BY 4.0. Texts, labels") and "- texts of headlines: CC0" in said
     )
     over = sheet(licensed, tables, licence="MIT").partition("## Licence")[2]
-    assert over.strip().startswith("MIT Texts") and "CC BY" not in over
+    assert over.strip().startswith("MIT. Texts") and "CC BY" not in over
     digests = {re.search("settings: digest ([0-9a-f]+)", one)[1] for one in
                (text, sheet(config, tables))}  # fmt: skip
     assert len(digests) == 1, "it decides no result"

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from saegrid.base.errors import size
+from saegrid.base.errors import ConfigError, size
 from saegrid.command.bar import Bar
 from saegrid.command.named import add_study
 from saegrid.command.saying import refuse
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
             written = write_zip(
                 Path(options.out), folder, tables, options.licence, options.csv, bar.step
             )
-    except (NotThere, OSError) as mistake:
+    except (NotThere, ConfigError, OSError) as mistake:
         return refuse("tables", mistake)
     print(f"{options.out}: {size(written)}")
     return 0

@@ -196,14 +196,15 @@ def licences(config: Mapping[str, Any], licence: str | None) -> list[str]:
         "on."
     )
     named = {
-        name: one["licence"]
+        name: " ".join(one["licence"].split())
         for name, one in config.get("corpora", {}).items()
         if one.get("licence")
     }
+    own = " ".join((licence or config.get("licence") or "").split())
     return [
         "## Licence",
         "",
-        f"{licence or config.get('licence') or unsaid} Texts, "
+        f"{own.rstrip('.') + '.' if own else unsaid} Texts, "
         "labels, tokens and windows are the source's own, whose licences hold for them, as those "
         "of the model and of the SAEs hold for what is computed with these.",
         "",

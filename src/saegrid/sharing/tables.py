@@ -18,6 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from saegrid.base import io
+from saegrid.base.errors import ConfigError
 from saegrid.base.recorded import recorded_spec
 from saegrid.config.models import Study
 from saegrid.sharing.kinds import Table
@@ -74,10 +75,32 @@ def metric_definitions(folder: Path) -> dict[str, str]:
     return known
 
 
+def config_of(folder: Path) -> dict[str, Any]:
+    """The content of a study's config.json; {} where there is none, as before its first run.
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        return {}
+    try:
+        config = io.read_json(path)
+        parts = [config, config.get("corpora", {}), *config.get("corpora", {}).values()]
+    except (ValueError, TypeError, AttributeError):
+        parts = [None]
+    if not all(isinstance(part, dict) for part in parts):
+        raise ConfigError(
+            f"{path} is damaged; expected the settings of a study. Remove it: the next run with "
+            "jobs writes it anew."
+        )
+    return config
+
+
 def planned(folder: Path) -> dict[str, str]:
     """The stages by the tables that a finished study has, below its folder; empty where its plan
     cannot be made here from its config.json, as without its model."""
-    config = io.read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    config = config_of(folder)
     passing = ("versions", "python", "commit", "machine")
     settings = {name: part for name, part in config.items() if name not in passing}
     try:
@@ -148,7 +171,7 @@ def entries(
     folder: Path, tables: list[Table], licence: str | None, csv: bool
 ) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the files of a zip, SHA256SUMS last."""
-    config: Mapping[str, Any] = {"study": folder.name}
+    config: Mapping[str, Any] = config_of(folder) or {"study": folder.name}
     sums: dict[str, str] = {}
 
     def added(name: str, content: bytes) -> tuple[str, bytes]:
@@ -156,7 +179,6 @@ def entries(
         return name, content
 
     if (folder / CONFIG).is_file():
-        config = io.read_json(folder / CONFIG)
         yield added(CONFIG, (folder / CONFIG).read_bytes())
     sources = Sources(
         model_digest(folder),
