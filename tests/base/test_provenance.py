@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from saegrid.base.provenance import provenance, renew_licences
 
 STUDY = {"study": "a", "licence": "CC BY 4.0", "corpora": {"x": {"licence": "CC0"}}}
@@ -33,3 +35,14 @@ def test_a_file_without_a_change_is_left_alone(tmp_path):
 def test_versions_and_commit_stand_beside_the_study():
     facts = provenance(STUDY)
     assert facts["licence"] == "CC BY 4.0" and facts["versions"]["saegrid"] and "commit" in facts
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"\xcd\x00", b'{"licence": ', b"[]", b"null", b"3", b'{"corpora": null}',
+    b'{"corpora": ["x"]}', b'{"corpora": {"x": null}}',
+])  # fmt: skip
+def test_a_damaged_file_is_left_to_the_next_run(tmp_path, content):
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    renew_licences(path, STUDY)
+    assert path.read_bytes() == content

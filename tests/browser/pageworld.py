@@ -93,8 +93,8 @@ def world(
                 {
                     "feature": row["feature"], "kind": ("meaning", "letter", "coherent")[k % 3],
                     "label": ("kids", 'starts with "c"', None)[k % 3], "concept": "kids",
-                    "n_concept": (17, 3, 0)[k % 3], "n_shown": 20, "p_maxt": 0.3,
-                    "p_coherence": 0.01,
+                    "n_concept": (17, 3, 0)[k % 3], "n_shown": 20, "p_maxt": 0.3, "q": 0.9,
+                    "p_coherence": 0.01, "n_near": 14,
                     "n_letter": 19, "n_ending": 3, "n_word": 4, "n_token": 5, "n_start": 6,
                     "n_stop": 7,
                 }

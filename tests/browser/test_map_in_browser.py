@@ -118,7 +118,8 @@ def test_filters_and_orders(tab, rows):
 
 
 def test_the_first_of_each_cell(tab, rows):
-    tab.locator("#search").fill("hair")
+    tab.locator("#by-kind").select_option("meaning")
+    tab.locator("#by-layer").select_option("8")
     while tab.locator("#more").is_visible():
         tab.locator("#more").click()
     first = {}

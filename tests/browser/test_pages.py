@@ -231,15 +231,15 @@ def test_labels_are_kept_exported_and_imported(tab, world, tmp_path):
 
 def test_labels_in_the_results_stand_beside_those_of_the_browser(visit, world, tmp_path):
     one, two, three = ids(world)[:3]
-    given = {one: "wigs </script><b>", two: "hair"}
+    brought = {one: "wigs </script><b>", two: "hair"}
     path = tmp_path / "features.html"
-    path.write_text(page(**world, labels=given), encoding="utf-8")
+    path.write_text(page(**world, labels=brought), encoding="utf-8")
     tab = visit(path)
     at(tab, one)
-    assert tab.locator(".given bdi").inner_text() == given[one]
+    assert tab.locator(".imported bdi").inner_text() == brought[one]
     assert tab.locator("#label").input_value() == ""
     rows = tab.locator("#list .row")
-    assert given[one] in rows.first.inner_text() and "hair" in rows.nth(1).inner_text()
+    assert brought[one] in rows.first.inner_text() and "hair" in rows.nth(1).inner_text()
     tab.keyboard.press("n")
     tab.keyboard.type("kids")
     tab.keyboard.press("Enter")
@@ -247,10 +247,10 @@ def test_labels_in_the_results_stand_beside_those_of_the_browser(visit, world, t
     tab.reload()
     tab.wait_for_selector("body[data-ready]")
     assert tab.evaluate("labels.all") == {str(one): "kids"}, "only what was typed here"
-    assert tab.locator(".given bdi").inner_text() == given[one]
-    tab.locator(".given button").click()
-    assert tab.evaluate("labels.all") == {str(one): given[one]}
-    tab.locator(".given").wait_for(state="detached")
+    assert tab.locator(".imported bdi").inner_text() == brought[one]
+    tab.locator(".imported button").click()
+    assert tab.evaluate("labels.all") == {str(one): brought[one]}
+    tab.locator(".imported").wait_for(state="detached")
     tab.locator("#filter").select_option("labelled")
     assert rows.count() == 2
     tab.locator("#filter").select_option("all")
@@ -258,7 +258,7 @@ def test_labels_in_the_results_stand_beside_those_of_the_browser(visit, world, t
     assert f"#{two}" in tab.locator("#list").inner_text()
     tab.evaluate(f"location.hash = '#{three}'")
     at(tab, three)
-    assert tab.locator(".given").count() == 0
+    assert tab.locator(".imported").count() == 0
 
 
 def test_imported_labels_never_overwrite_unasked(tab, world, tmp_path):

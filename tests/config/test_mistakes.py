@@ -117,7 +117,10 @@ ONE_MISTAKE = [
         {"concepts__senses": "third"},
         "concepts.senses must be 'first', 'two' or 'all'; got 'third'.",
     ),
-    ({"concepts__space": "glove"}, "concepts.space 'glove' is unknown. Known: none, wordnet."),
+    (
+        {"concepts__space": "maps"},
+        "concepts.space 'maps' is unknown. Known: glove, joined, none, wordnet.",
+    ),
     (
         {"sweeps": {"s": SWEEP | {"over": {"whiten": ["../x"]}}}},
         "sweeps.s: The setting whiten of the",

@@ -11,6 +11,8 @@ import yaml
 from mistaken import CHECKPOINT, REPOSITORY, TINY, changed, told
 from saegrid.base.errors import CheckpointError
 from saegrid.base.words import Site
+from saegrid.meaning.spaces import wordnet
+from saegrid.meaning.spaces.space import Space
 from saegrid.saes.formats.sae_lens import config, write_sae_lens
 from saegrid.saes.reference import NORMS, REFERENCE, import_sae
 
@@ -301,3 +303,16 @@ def test_odd_corpora_are_taken_or_told_in_sentences(failing):
         for column in ("text", "original"):
             more = source | {"columns": {"text": column}}
             assert len(told(changed(corpora__more={"role": "holdout", "source": more}))) <= 1
+
+
+# --- the word space ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["absent.npy", "empty.npy", "package:nowhere_at_all/a.npy"])
+def test_a_word_space_without_its_files_is_one_sentence(tmp_path, monkeypatch, file):
+    (tmp_path / "empty.npy").touch()
+    path = file if ":" in file else str(tmp_path / file)
+    monkeypatch.setattr(wordnet, "SPACE", Space(wordnet.vectors, (path,)))
+    (text,) = told(changed(), "concepts")
+    assert text.startswith("concepts.space: ") and file.rpartition(":")[2][:6] in text
+    assert text.endswith("; or write wordnet, which needs nothing.") and ".;" not in text

@@ -35,7 +35,8 @@ CONCEPTS = [Concept("food", "food", "lists"), Concept("animals", "animals", "lis
 def known(member=True):
     both = np.array([[word in FOOD, word in ANIMAL] for word in EVERY]) & member
     category = np.where(both[:, 0], 0, np.where(both[:, 1], 1, -1))
-    return Vocabulary(np.zeros(0, int), EVERY, CONCEPTS, both, category, {})
+    near = np.array([[word.isalpha()] for word in EVERY], np.float32)  # all words are near
+    return Vocabulary(np.zeros(0, int), EVERY, CONCEPTS, both, category, near)
 
 
 def world(*features, pieces=None):
@@ -182,14 +183,14 @@ def test_coherent_words_without_a_name_are_of_meaning_too():
 
 
 def test_a_feature_of_marks_is_not_coherent_for_the_few_words_beside_them(monkeypatch):
-    """A word space knows words alone: 11 marks of 20 are more than they."""
+    """A word space knows words alone: 13 words of 20 are enough, 10 are not."""
     marks = ["!" * n for n in range(1, 12)]
     for number, mark in enumerate(marks):
         monkeypatch.setitem(PLACE, mark, len(EVERY) + number)
     monkeypatch.setitem(globals(), "EVERY", [*EVERY, *marks])
     z, p = np.array([5.0, 5.0]), np.array([0.01, 0.01])
-    mostly, half = [*noise(6, 9), *marks], [*noise(7, 10), *marks[:10]]
-    table = rows(mostly, half, coherent=(z, p)).concepts
+    half, less = [*noise(6, 10), *marks[:10]], [*noise(7, 13), *marks[:7]]
+    table = rows(half, less, coherent=(z, p)).concepts
     assert table["kind"].to_pylist() == ["none", "coherent"]
 
 
@@ -334,3 +335,43 @@ def test_the_commonest_words_are_listed_with_their_numbers():
     assert row["off_words"] == "dog 2, cat"
     (row,) = rows(FOOD).concepts.to_pylist()
     assert row["off_words"] == ""
+
+
+def test_a_wide_concept_asks_for_near_words_too():
+    """Where no two words are near, words of a wide concept are no theme; of another they are."""
+    fires, of, words, text = world(FOOD)
+    drawn = np.random.default_rng(0).normal(size=(words.n, 40)).astype(np.float32)
+    apart = words._replace(vectors=drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
+    dealt, none = enrichment.deals(words.n, 199, seed=0), (np.zeros(1), np.ones(1))
+    for wide, vectors, kind in (
+        (["food"], apart, "none"), (["food"], words, "meaning"), ([], apart, "meaning"),
+    ):  # fmt: skip
+        rule = Rule(wide=wide)
+        table = judge(fires, of, vectors, text, dealt, rule, none).concepts
+        assert table["kind"].to_pylist() == [kind]
+    (row,) = judge(fires, of, words, text, dealt, Rule(wide=["food"]), none).concepts.to_pylist()
+    assert (row["n_near"], row["n_near_types"], row["near_rest"]) == (10, 10, 1.0)
+
+
+def test_a_wide_concept_of_one_feature_has_its_near_words_looked_at(monkeypatch):
+    """Where R is 1, q is -log(1 - p): at a p just below the level it is above it."""
+    fires, of, words, text = world(FOOD)
+    dealt, none = enrichment.deals(words.n, 199, seed=0), (np.zeros(1), np.ones(1))
+    monkeypatch.setattr(concepts.enrichment, "adjusted", lambda p, _: np.full(np.shape(p), 0.0498))
+    (row,) = judge(fires, of, words, text, dealt, Rule(wide=["food"]), none).concepts.to_pylist()
+    assert row["p_maxt"] <= 0.05 < row["q"]
+    assert (row["kind"], row["n_near"]) == ("meaning", 10)
+
+
+def test_beside_many_of_meaning_weaker_evidence_counts_where_the_common_word_is_not_all():
+    """At a family-wise level neither of two weak features is of food; at the false discovery rate
+    the one is that has food without its commonest word as well."""
+    strong = [FOOD[at:] + FOOD[:at] for at in range(10)] * 6
+    one, two, three, four = OTHER[:4]
+    weak = [one, "pie", "soup", "ham", two, three, "soup", "ham", "pie"]
+    single = [one, "pie", "soup", "ham", two, three, four, "pie", "pie", "pie"]
+    table = rows(*strong, weak, single, rule=Rule(alpha=0.02)).concepts.to_pylist()
+    for row, kind in zip(table[-2:], ("meaning", "none"), strict=True):
+        assert row["n_concept_types"] >= 3 and row["share"] >= 0.5
+        assert row["p_maxt"] > 0.02 >= row["q"]
+        assert row["kind"] == kind, row

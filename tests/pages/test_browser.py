@@ -265,7 +265,7 @@ def test_badges_and_logit_effects(world, document):
             ["form", 'form: starts with "c" 19/20'],
             ["share", "nearest concept: kids 3/20, not beyond chance"],
         ],
-        [["coherent", "coherent: near words, p 0.01"]],
+        [["coherent", "coherent: near words 14/20, p 0.01"]],
     ]
     body = document.chunks("f")[0]
     given_ = [row for row in world["logits"].to_pylist() if row["feature"] == columns["feature"][0]]
@@ -413,7 +413,7 @@ def test_a_concept_that_does_not_hold_is_said_to_be_none(world, p, none, other):
         "ending": [["form", "form: so 3/20"], ["share", share + other]],
     }
     for kind, badges in expected.items():
-        row = world["concepts"].to_pylist()[0] | {"kind": kind, "p_maxt": p}
+        row = world["concepts"].to_pylist()[0] | {"kind": kind, "p_maxt": 0.9, "q": p}
         row["label"] = None if kind == "none" else "so"
         made = {**world, "concepts": pa.Table.from_pylist([row])}
         assert Document(page(**made)).open("index")["columns"]["badges"][0] == badges

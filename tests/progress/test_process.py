@@ -57,6 +57,16 @@ def test_the_start_stands_behind_a_name_with_blanks_and_brackets(tmp_path):
     assert started(8, tmp_path) is None
 
 
+def test_another_users_process_may_be_hidden(tmp_path, monkeypatch):
+    """As of /proc with hidepid: it is there for a signal, and has no entry."""
+
+    def kill(pid, signal):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", kill)
+    assert goes_on(7, 5, tmp_path) and goes_on(7, None, tmp_path)
+
+
 def test_without_a_folder_of_processes_the_number_counts(tmp_path, child):
     assert goes_on(child.pid, 5, tmp_path / "none")
     child.kill()

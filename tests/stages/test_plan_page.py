@@ -54,9 +54,20 @@ def test_labels_change_the_spec_of_the_page_and_of_the_map(tmp_path, monkeypatch
     assert of_page()["labels"][1] != digest and read_state([path, digest]) == {3: "wigs"}
     of_map = json.loads(spec(plan(), "map", cell_at("", "")))
     assert of_map["labels"] == {CELL: of_page()["labels"]}
-    path_of(corpus, CELL).write_text("{")
+
+
+@pytest.mark.parametrize("content", [
+    "{", "[]", '{"labels": null}', '{"labels": ["a"]}', '{"labels": {"x": "y"}}',
+    '{"labels": {"3": null}}', '{"labels": {"3": {"a": 1}}}', '{"labels": {"-3": "a"}}',
+    '{"labels": {"99999999999": "a"}}', '{"labels": {"3": "\\ud800"}}',
+    '{"labels": {"3": "a"}, "conflicts": {"3": 5}}',
+])  # fmt: skip
+def test_a_file_that_holds_no_labels_is_one_sentence(tmp_path, content):
+    path = path_of(tmp_path, CELL)
+    path.parent.mkdir()
+    path.write_text(content)
     with pytest.raises(ConfigError, match=r"expected labels as `saegrid labels import`"):
-        of_page()
+        state_of(tmp_path, CELL)
 
 
 def test_a_label_stands_before_a_name(tmp_path):

@@ -80,6 +80,7 @@ def test_prefer_settles_conflicts(results):
         ({"cell": "L9R-a"}, "holds labels of the cell 'L9R-a'; expected one of"),
         ({"labels": {"96": "x"}}, "has a label of feature 96; L1R-a has 0 to 95."),
         ({"labels": [1]}, "has no mapping `labels`"),
+        ({"labels": {"3": "\ud800"}}, "the label of '3' must be a text; got '\\ud800'."),
     ],
 )
 def test_what_is_of_another_study_is_refused_whole(results, capsys, changes, words):

@@ -7,7 +7,7 @@ from saegrid.evidence.units import local_table
 from saegrid.evidence.units import table as units_table
 from saegrid.interventions import agreement, choice_table, dose_table, filled, headline, pooled
 from saegrid.interventions.search import by_prompt, ranking
-from saegrid.meaning import atlas, kin, published
+from saegrid.meaning import atlas, by_concept, concepts, kin, published
 from saegrid.meaning.clusters import tables as clusters
 from saegrid.meaning.names import labels, run
 from saegrid.sharing.kinds import kinds, said_of, short
@@ -25,6 +25,9 @@ SCHEMAS = {
     "names_contexts": run.CONTEXTS,
     "labels": labels.LABELS,
     "labels_agreement": labels.AGREEMENT,
+    "concepts": concepts.SCHEMA,
+    "combinations": by_concept.COMBINED,
+    "concept_best": by_concept.BEST,
     "kin": kin.SCHEMA,
     "published": published.SCHEMA,
     "search": ranking.SCHEMA,

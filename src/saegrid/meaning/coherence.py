@@ -5,7 +5,8 @@ types of a feature that the space has, s is the mean cosine of all pairs. Chance
 to the types anew. Means of few types are skewed, so that s is compared by the tail of the Pearson
 III law with mean, deviation and skewness of dealt means of as many types; family-wise p counts the
 smallest tail over all features of each deal, so that it holds whatever law is fitted. Words of one
-spelling may be near one another in a space of texts: form is judged first (`kinds`).
+spelling may be near one another in a space of texts: form is judged first (`kinds`). How many of
+the rows have near words is counted by `near`.
 """
 
 from typing import NamedTuple

@@ -1,9 +1,11 @@
 """Judgement of what each feature of a cell is about, by the words on which it fires most strongly.
 
-A feature is of meaning where a concept is enriched among its word types (`enrichment`) at a family-
-wise level over all features and concepts, where enough of its strongest occurrences (rows) have a
-word of the concept, of several types, and where neither one token that stands in different words
-nor a form explains these rows as well. Rows off the concept are counted and named.
+A feature is of meaning where a concept is enriched among its word types (`enrichment`), family-wise
+or at a false discovery rate over the features of a cell (`discovery`), where enough of its
+strongest occurrences (rows) have a word of the concept, of several families of words (`families`),
+and where neither one token that stands in different words nor a form explains these rows as well.
+Rows off the concept are counted and named. A feature is coherent where no concept is, and its words
+are nearer to one another than chance has them (`coherence`) and are enough of the rows (`near`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +15,13 @@ import numpy as np
 import pyarrow as pa
 
 from saegrid.evidence.intervals import exact
-from saegrid.meaning import enrichment, kinds
+from saegrid.meaning import discovery, enrichment, kinds
 from saegrid.meaning.by_concept import best_features, combinations
+from saegrid.meaning.families import families
+from saegrid.meaning.near import Near, near, threshold
 from saegrid.meaning.occurrences import Fired, Occurrences
 from saegrid.meaning.rows import Rows, listed_words, sizes, spread, strongest_rows
-from saegrid.meaning.tested import Rule, Tested, against_concepts, of_words
+from saegrid.meaning.tested import Rule, Tested, against_concepts, is_wide
 from saegrid.meaning.vocabulary import Vocabulary
 
 SCHEMA = pa.schema(
@@ -40,8 +44,12 @@ SCHEMA = pa.schema(
         ("k_prefix", pa.int32()),
         ("log10_p", pa.float64()),
         ("p_maxt", pa.float64()),
+        ("q", pa.float64()),
         ("coherence", pa.float64()),
         ("p_coherence", pa.float64()),
+        ("n_near", pa.int32()),
+        ("n_near_types", pa.int32()),
+        ("near_rest", pa.float64()),
         ("token", pa.string()),
         ("n_token", pa.int32()),
         ("n_token_types", pa.int32()),
@@ -67,10 +75,11 @@ n_rows, n_types: occurrences and word types on which it fires. n_shown: rows tha
 strongest ones. kind: meaning, coherent, word, token, letter, ending, position or none. label: the
 title of the concept, the form, the word or the piece; null of none and coherent. concept, lexicon:
 the concept with the smallest p of those that the rule allows, else of all. n_concept of n_shown
-rows have a word of it, n_concept_types distinct types, those of one family (the first four letters
-of the lemma: fail and failure) as one; share with its exact interval; base: the
-share of the corpus' types that belong to it. n_prefix, k_prefix, log10_p: where p is smallest;
-p_maxt: family-wise over concepts and features of the cell. coherence, p_coherence: see `coherence`.
+rows have a word of it, n_concept_types different words, those of one family (`families`: fail and
+failure) as one; share with its exact interval; base: the share of the corpus' types that belong to
+it. n_prefix, k_prefix, log10_p: where p is smallest; p_maxt: family-wise over concepts and features
+of the cell; q: see `discovery`. coherence, p_coherence: see `coherence`. n_near, n_near_types,
+near_rest: see `near`; 0 of features that are neither coherent nor enriched for a wide concept.
 token, n_token, n_token_types: the commonest strongest token, and the types in which it stands.
 letter to form: see `kinds.forms`. entropy_shown, entropy_rows: of the categories of the shown rows
 and of all rows, in bits; n_categories: those that cover four fifths of the shown rows. words,
@@ -112,19 +121,24 @@ def judge(
     ranked = enrichment.ranked(fires.feature, words.type[fires.occurrence], fires.value)
     law = enrichment.tails(words.n, words.member.sum(axis=0))
     best = enrichment.enrichment(ranked, words.member, law)
-    smallest = enrichment.null(ranked, words.member, law, dealt)
+    chance = discovery.chance(ranked, words.member, law, dealt)
     rows = strongest_rows(fires, ranked.feature, words)
     by = kinds.spelled(of, words.type, words.names)
     forms = {
         **kinds.forms(rows.shown, rows.row, rows.n, of, by),
         **kinds.tokens_of(rows.shown, rows.row, rows.n, text, words.type, words.names),
     }
-    p = enrichment.adjusted(best.log10_p, smallest)
-    tested = against_concepts(best, p, rows, words, by.beginning, rule)
+    p, q = enrichment.adjusted(best.log10_p, chance.smallest), discovery.rates(best.log10_p, chance)
     z, p_z = coherence or (np.full(rows.n, np.nan), np.full(rows.n, np.nan))
+    family = families(rows.counts, by.beginning, words.names)
+    # Where one feature alone is as enriched, q = -log(1 - p) is above p.
+    wide = (np.minimum(p, q)[:, is_wide(words, rule)] <= rule.alpha).any(axis=1)
+    around = _around(rows, family, words, (p_z <= rule.alpha) | wide, rule)
     # Duck and chicken are near one another and no theme yet.
-    several = rows.families(by.beginning) >= rule.types
-    coherent = (p_z <= rule.alpha) & several & of_words(rows, words, rule)
+    themes = around.themes(rows.n_shown, rule.share, rule.types)
+    of_space = None if coherence is None else themes
+    tested = against_concepts(best, p, q, rows, words, family, of_space, rule)
+    coherent = (p_z <= rule.alpha) & around.themes(rows.n_shown, rule.wide_share, rule.types)
     kind = _kinds(forms, tested, coherent, words)
     columns = {
         "feature": ranked.feature,
@@ -135,6 +149,9 @@ def judge(
         "label": _labels(kind, tested, forms, words),
         "coherence": z,
         "p_coherence": p_z,
+        "n_near": around.n,
+        "n_near_types": around.families,
+        "near_rest": around.rest,
         **spread(fires, rows, ranked.feature, words),
         **listed_words(rows, of, words, tested.chosen),
     }
@@ -142,8 +159,18 @@ def judge(
         _table(columns, SCHEMA),
         combinations(ranked.feature, tested, rows, words, rule),
         best_features(ranked.feature, best, tested, rows, kind, words),
-        smallest,
+        chance.smallest,
     )
+
+
+def _around(
+    rows: Rows, family: np.ndarray, words: Vocabulary, asked: np.ndarray, rule: Rule
+) -> Near:
+    """The near words of the features that are asked; of none without a word space."""
+    if words.vectors is None:
+        return near(rows, family, np.zeros((words.n, 1)), asked & False, 1.0, rule.share, 0)
+    least = threshold(words.vectors, 0)
+    return near(rows, family, words.vectors, asked, least, rule.share, rule.types)
 
 
 def _kinds(
@@ -215,6 +242,7 @@ def _of_best(
         "k_prefix": best.k[at, chosen],
         "log10_p": best.log10_p[at, chosen],
         "p_maxt": tested.p[at, chosen],
+        "q": tested.q[at, chosen],
     }
 
 

@@ -126,6 +126,15 @@ def enrichment(of: Ranked, member: np.ndarray, law: Tails) -> Enriched:
     return Enriched(best, best_n, best_k)
 
 
+def minima(of: Ranked, member: np.ndarray, law: Tails) -> np.ndarray:
+    """(row,) float64 the smallest log10 p of each feature over concepts and prefixes."""
+    best, concept = np.zeros(len(of.feature)), np.arange(member.shape[1])
+    for rows, n, k in _counts(of, packed(member)[: _width(of)]):
+        p = law.of(n[:, None], concept[None, :], k[:, : member.shape[1]])
+        best[rows] = np.minimum(best[rows], p.min(axis=1, initial=0.0))
+    return best
+
+
 def _counts(of: Ranked, member: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Rows, their number of types looked at, and (row, concept) uint8 how many belong to each
     concept, for every prefix, block by block of rows. member: see `packed`."""

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from saegrid.meaning import kinds
 from saegrid.meaning.enrichment import packed
+from saegrid.meaning.families import by_half
 from saegrid.meaning.occurrences import SHOWN, Fired, Occurrences
 from saegrid.meaning.vocabulary import Vocabulary
 
@@ -34,28 +35,43 @@ class Rows(NamedTuple):
         """(feature,) number of rows."""
         return np.bincount(self.row, minlength=self.n)
 
-    def on(self, member: np.ndarray) -> np.ndarray:
-        """(feature, concept) rows whose word is of each concept."""
-        return _bytes(self.counts @ packed(member), member.shape[1])
-
-    def families(self, family: np.ndarray) -> np.ndarray:
-        """(feature,) distinct families among the rows. family: (type,)."""
-        return self.families_on(np.ones((len(family), 1), bool), family)[:, 0]
+    def on(self, member: np.ndarray, counts: sparse.csr_matrix | None = None) -> np.ndarray:
+        """(feature, concept) rows whose word is of each concept. counts: of some of the rows."""
+        return _bytes((self.counts if counts is None else counts) @ packed(member), member.shape[1])
 
     def families_on(self, member: np.ndarray, family: np.ndarray) -> np.ndarray:
-        """(feature, concept) distinct families of each concept among the rows. family: (type,)."""
+        """(feature, concept) families, half of whose words among the rows are of each concept.
+        family: (entry,) of the entries of `counts`."""
         owner = np.repeat(np.arange(self.n), np.diff(self.counts.indptr))
-        key = owner * (family.max(initial=0) + 2) + family[self.counts.indices] + 1
+        key = owner * (family.max(initial=0) + 1) + family
         order = np.argsort(key, kind="stable")
         first = np.flatnonzero(np.diff(key[order], prepend=-1))
         if not len(first):
             return np.zeros((self.n, member.shape[1]), np.int64)
-        on = np.logical_or.reduceat(member[self.counts.indices[order]], first, axis=0)
+        size = np.diff(np.append(first, len(order)))
+        # At most 20 words: their number fits a byte.
+        one = member[self.counts.indices[order]].view(np.uint8)
+        inside = np.add.reduceat(one, first, axis=0, dtype=np.uint8)
+        on = by_half(inside, size[:, None].astype(np.uint8))
         of = sparse.csr_matrix(
             (np.ones(len(first), np.int64), (owner[order][first], np.arange(len(first)))),
             shape=(self.n, len(first)),
         )
         return _bytes(of @ packed(on), member.shape[1])
+
+    def without_commonest(self, family: np.ndarray) -> sparse.csr_matrix:
+        """The counts without the family that most rows of each feature have; of equal ones the
+        one with the smaller number. family: (entry,) of the entries of `counts`."""
+        owner = np.repeat(np.arange(self.n), np.diff(self.counts.indptr))
+        key, place = np.unique(owner * (family.max(initial=0) + 1) + family, return_inverse=True)
+        size = np.bincount(place, self.counts.data, len(key))
+        holder = key // (family.max(initial=0) + 1)
+        order = np.lexsort((key, -size, holder))
+        most = np.zeros(len(key), bool)
+        most[order[np.flatnonzero(np.diff(holder[order], prepend=-1))]] = True
+        kept = self.counts.copy()
+        kept.data = np.where(most[place], 0, kept.data)
+        return kept
 
 
 def _bytes(sums: np.ndarray, n: int) -> np.ndarray:

@@ -15,13 +15,14 @@ class Rule(NamedTuple):
     """The rule by which a feature is one of meaning."""
 
     alpha: float = 0.05
-    """Family-wise level of enrichment and of coherence."""
+    """Level of enrichment, family-wise and as a false discovery rate, and of coherence."""
     share: float = 0.5
     """Share of the rows that must have a word of the concept."""
     types: int = 3
-    """Distinct word types among these, those of one family as one; of coherent words too."""
+    """Different words among these, those of one family as one; of near words too."""
     wide_share: float = 0.65
-    """Share of wide concepts, which many words belong to loosely."""
+    """Share of wide concepts, which many words belong to loosely; near words are asked too.
+    Also that of the near words of a coherent feature."""
     wide: Sequence[str] = ()
     """Names of the wide concepts."""
     combined: float = 0.25
@@ -33,10 +34,12 @@ class Tested(NamedTuple):
 
     p: np.ndarray
     """Family-wise p."""
+    q: np.ndarray
+    """False discovery rate."""
     on: np.ndarray
     """Rows of the concept."""
     types: np.ndarray
-    """Distinct word types among these, those of one family as one: fail and failure."""
+    """Families of words half of which are of it: fail and failure are one."""
     allowed: np.ndarray
     """bool: enriched, and with rows and types enough."""
     chosen: np.ndarray
@@ -47,27 +50,38 @@ class Tested(NamedTuple):
 def against_concepts(
     best: enrichment.Enriched,
     p: np.ndarray,
+    q: np.ndarray,
     rows: Rows,
     words: Vocabulary,
     family: np.ndarray,
+    themes: np.ndarray | None,
     rule: Rule,
 ) -> Tested:
     """The test of each concept on each feature, and the concept that stands for the feature.
 
-    p: (feature, concept) family-wise. family: (type,) of each word type.
+    A concept is enriched family-wise, or at the false discovery rate where it has its share of the
+    rows without their commonest family as well.
+
+    p, q: (feature, concept), see `Tested`. family: (entry,) of the entries of rows.counts. themes:
+    (feature,) bool, features of near words, which wide concepts ask for too; None without a space.
     """
     on, types = rows.on(words.member), rows.families_on(words.member, family)
-    wide = np.array([concept.name in set(rule.wide) for concept in words.concepts], bool)
+    wide = is_wide(words, rule)
     need = np.where(wide, rule.wide_share, rule.share)
     share = on / np.maximum(rows.n_shown, 1)[:, None]
-    allowed = (p <= rule.alpha) & (share >= need - 1e-12) & (types >= rule.types)
+    kept = rows.without_commonest(family)
+    left = np.asarray(kept.sum(axis=1)).reshape(-1, 1)
+    stands = (left > 0) & (rows.on(words.member, kept) >= need * left - 1e-9)
+    enriched = (p <= rule.alpha) | ((q <= rule.alpha) & stands)
+    allowed = enriched & (share >= need - 1e-12) & (types >= rule.types)
+    if themes is not None:
+        allowed &= ~wide | themes[:, None]
     # lexsort over the concepts of each feature, as one key: allowed, p, rows.
     order = np.lexsort((-on, np.round(best.log10_p, 9), ~allowed), axis=1)
-    return Tested(p, on, types, allowed, order[:, 0])
+    return Tested(p, q, on, types, allowed, order[:, 0])
 
 
-def of_words(rows: Rows, words: Vocabulary, rule: Rule) -> np.ndarray:
-    """(feature,) bool: at least `rule.share` of the rows have a word with a letter or digit. A word
-    space knows no marks, so that coherence alone says nothing of a feature of full stops."""
-    spelled = np.array([any(map(str.isalnum, name)) for name in words.names], np.int64)
-    return rows.counts @ spelled >= rule.share * rows.n_shown - 1e-9
+def is_wide(words: Vocabulary, rule: Rule) -> np.ndarray:
+    """(concept,) bool: those that many words belong to loosely."""
+    names = set(rule.wide)
+    return np.array([concept.name in names for concept in words.concepts], bool)

@@ -86,7 +86,7 @@ def vocabulary(
         for one, kept in zip(members, enough, strict=True)
         if kept
     ]
-    vectors = None if space == NO_SPACE else resolve_name(SPACES[space])(types)
+    vectors = None if space == NO_SPACE else resolve_name(SPACES[space]).vectors(types)
     return Vocabulary(
         number.astype(np.int32),
         [one.lemma for one in types],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from pkgutil import resolve_name
 from typing import Any
 
 import yaml
@@ -12,6 +13,7 @@ from saegrid.base.words import Cell
 from saegrid.config.check import Mistake, cells
 from saegrid.config.models import Study, TrainedSae
 from saegrid.config.references import key_of_sae
+from saegrid.meaning.spaces import SPACES
 from saegrid.mistakes.corpora import held_out_is_empty
 from saegrid.mistakes.model import Facts
 from saegrid.mistakes.names import overridden
@@ -35,6 +37,7 @@ def study_mistakes(study: Study, facts: Facts) -> Iterator[Mistake]:
     yield from _norm_mistakes(study)
     yield from _lists_mistakes("survey", "survey.lists", study.survey.lists)
     yield from _lexicon_mistakes(study)
+    yield from _space_mistakes(study)
     yield from _verify_mistakes(study, facts)
     if study.analyses.published is not None:
         files = study.analyses.published.files
@@ -76,6 +79,19 @@ def _lexicon_mistakes(study: Study) -> Iterator[Mistake]:
             problems.append(("concepts.lexicons", problem))
     for key, problem in problems:
         yield Mistake("concepts", f"{key}: {_one_line(problem)}", key)
+
+
+def _space_mistakes(study: Study) -> Iterator[Mistake]:
+    """Files of the word space that are not there."""
+    key = "concepts.space"
+    if study.concepts.space not in SPACES:
+        return
+    try:
+        for path in resolve_name(SPACES[study.concepts.space]).files:
+            check_file(expand(path))
+    except (CorpusError, PathError) as problem:
+        words = f"{key}: {_one_line(problem).rstrip('.')}; or write wordnet, which needs nothing."
+        yield Mistake("concepts", words, key)
 
 
 def _one_line(problem: Exception) -> str:

@@ -34,14 +34,15 @@ def goes_on(pid: int, start: int | None = None, processes: Path = PROCESSES) -> 
     start: its start as of `started`; a process with another one only has its number. A process that
     was killed keeps its number until its parent has asked for its end, which may never be.
     """
+    is_hidden = not processes.is_dir()
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:
-        pass
+    except PermissionError:  # another user's, which the folder may hide
+        is_hidden = True
     try:
         state, *_ = stat(pid, processes)
     except (OSError, ValueError):
-        return not processes.is_dir()
+        return is_hidden
     return state not in ENDED and start in (None, started(pid, processes))

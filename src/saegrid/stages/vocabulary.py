@@ -1,5 +1,7 @@
 """Word types of a corpus, the concepts that they belong to, and their places in a word space."""
 
+from pkgutil import resolve_name
+
 from saegrid.base.digest import file_digest
 from saegrid.meaning.spaces import SPACES
 from saegrid.stages.places import dumped, layout
@@ -9,11 +11,14 @@ from saegrid.text.lexicons.lexicon import lexicon_files
 
 
 def settings(plan: Plan, at: At) -> Settings:
-    """The lexicons with the content of their files, the rule of senses, and the word space."""
+    """The lexicons and the word space with the content of their files, and the rule of senses."""
     section = plan.study.concepts
     lexicons = plan.study.lexicons
     files = lexicon_files(lexicons)
+    of_space = resolve_name(SPACES[section.space]).files if section.space in SPACES else ()
+    vectors = [file_digest(local_file("concepts.space", path)) for path in of_space]
     return {
+        **({"vectors": vectors} if vectors else {}),
         "lexicons": lexicons,
         **dumped(section, "senses", "space", "min_types"),
         **layout(plan, at),

@@ -17,7 +17,7 @@ import pyarrow as pa
 from saegrid.base import io
 from saegrid.base.digest import digest
 from saegrid.base.errors import ConfigError
-from saegrid.meaning.names.labels import normalised
+from saegrid.meaning.names.labels import check_text, normalised, number
 
 NAMED = ["feature", "name"]
 """Columns of names."""
@@ -62,11 +62,20 @@ def path_of(corpus: Path, cell: str) -> Path:
 
 
 def read_kept(corpus: Path, cell: str) -> tuple[dict[int, str], dict[int, list[str]]]:
-    """The labels of a cell by feature, and the other texts of some of these features."""
+    """The labels of a cell by feature, and the other texts of some of these features. ConfigError
+    for a file that is no such file."""
     path = path_of(corpus, cell)
-    body = io.read_json(path) if path.is_file() else {}
-    labels = {int(feature): text for feature, text in body.get("labels", {}).items()}
-    aside = {int(feature): list(texts) for feature, texts in body.get("conflicts", {}).items()}
+    try:
+        body = io.read_json(path) if path.is_file() else {}
+        labels = {number(key): text for key, text in body.get("labels", {}).items()}
+        aside = {number(key): list(texts) for key, texts in body.get("conflicts", {}).items()}
+        for text in (*labels.values(), *(one for texts in aside.values() for one in texts)):
+            check_text(text)
+    except (ValueError, AttributeError, TypeError, OSError) as problem:
+        raise ConfigError(
+            f"{path}: expected labels as `saegrid labels import` writes them; {problem}. Remove "
+            "the file, and import the labels anew."
+        ) from problem
     return labels, aside
 
 
@@ -74,13 +83,7 @@ def state_of(corpus: Path, cell: str) -> list[str]:
     """The path of a cell's labels and their digest, for the settings of a page that shows them; []
     where there are none. ConfigError for a file that is no such file."""
     path = path_of(corpus, cell)
-    try:
-        labels, _ = read_kept(corpus, cell)
-    except (ValueError, AttributeError, OSError) as problem:
-        raise ConfigError(
-            f"{path}: expected labels as `saegrid labels import` writes them; {problem}. Remove "
-            "the file, and import the labels anew."
-        ) from problem
+    labels, _ = read_kept(corpus, cell)
     return (
         [path.as_posix(), digest(io.canonical({str(f): labels[f] for f in labels}))]
         if labels

@@ -77,22 +77,40 @@ def read(path: str, written: str, study: str, corpora: Iterable[str], cells: Ite
 
 def _texts(labels: Mapping[str, Any], written: str) -> Iterable[tuple[str, str]]:
     for key, text in labels.items():
-        if not isinstance(text, str):
+        try:
+            check_text(text)
+        except ValueError:
             raise ConfigError(
                 f"{KEY}: {written}: the label of {shown(key)} must be a text; got {shown(text)}. "
                 "Export it again."
-            )
+            ) from None
         if text.strip():
             yield key, text.strip()
 
 
-def _feature(key: str, written: str) -> int:
+def check_text(label: Any) -> None:
+    """ValueError where a label is no text, or holds half of a character, which no file can hold."""
+    try:
+        str.encode(label)
+    except (TypeError, UnicodeEncodeError):
+        raise ValueError(f"{ascii(label)[:40]} is no text") from None
+
+
+def number(key: str) -> int:
+    """The feature that a label stands by; ValueError where the key is no number of one."""
     if not ID.fullmatch(key):
+        raise ValueError(f"{ascii(key)[:40]} is no number of a feature")
+    return int(key)
+
+
+def _feature(key: str, written: str) -> int:
+    try:
+        return number(key)
+    except ValueError:
         raise ConfigError(
             f"{KEY}: {written}: labels stand by the number of a feature; got {shown(key)}. Export "
             "it again."
-        )
-    return int(key)
+        ) from None
 
 
 def check_features(files: Sequence[File], d_sae: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy import sparse
 
+from saegrid.meaning.spaces.space import Space, unit
 from saegrid.text.lexicons.membership import WordType
 from saegrid.text.lexicons.wordnet import NOUN, VERB, WordNet, read_wordnet
 
@@ -24,15 +25,18 @@ def vectors(types: Sequence[WordType]) -> np.ndarray:
 
         dense = TruncatedSVD(DIMENSIONS, random_state=0, n_iter=7).fit_transform(table)
     else:
-        dense = table.toarray()
+        dense = rotated(table.toarray())
     return unit(dense)
 
 
-def unit(rows: np.ndarray) -> np.ndarray:
-    """Rows of length one, float32; rows of nothing but rounding are 0."""
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    some = length > 1e-9
-    return np.where(some, rows / np.where(some, length, 1), 0).astype(np.float32)
+SPACE = Space(vectors)
+
+
+def rotated(rows: np.ndarray) -> np.ndarray:
+    """(row, direction) float64 rows by their main directions, the largest first: no cosine
+    changes."""
+    left, size, _ = np.linalg.svd(rows, full_matrices=False)
+    return left * size
 
 
 def terms(types: Sequence[WordType]) -> sparse.csr_matrix:

@@ -35,7 +35,7 @@ const FILTERS = {
 
 const BADGES = { // tooltips of the lines that say what a feature is about
   meaning: "the words on which it is strongest belong to this concept, more of them than chance allows",
-  coherent: "no concept, but its words are nearer to one another in WordNet than chance allows",
+  coherent: "no concept, but its words are nearer to one another in the word space than chance allows, and enough of them lie around one word",
   form: "most of the tokens on which it is strongest share this word, piece or place",
   share: "no verdict: a number that stands beside, such as the concept nearest to its words",
 };
@@ -54,7 +54,7 @@ function matcher(query) {
     String(col.feature[place]) === text ||
     among(col.tokens[place], hit) || among(col.words[place], hit) ||
     col.terms[place].some((code) => hit[code]) ||
-    `${labels.of(place)}\n${labels.given(place)}`.toLowerCase().includes(text) ||
+    `${labels.of(place)}\n${labels.imported(place)}`.toLowerCase().includes(text) ||
     col.badges[place].some((badge) => badge[1].toLowerCase().includes(text));
 }
 

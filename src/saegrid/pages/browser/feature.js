@@ -213,12 +213,12 @@ function title(place) {
     step(-1, "←", "previous feature (k)"),
     el("h2", {}, el("a", { href: `#${id}`, textContent: `#${id}`, title: "permalink" })),
     step(1, "→", "next feature (j)"), label);
-  const given = labels.given(place);
-  if (given && given !== labels.of(place)) {
-    node.append(el("span", { className: "given", title: "label that people gave it, in the results of the study" },
-      el("span", { className: "muted", textContent: "in the results: " }), el("bdi", { textContent: given }), " ",
+  const imported = labels.imported(place);
+  if (imported && imported !== labels.of(place)) {
+    node.append(el("span", { className: "imported", title: "label that people gave it, in the results of the study" },
+      el("span", { className: "muted", textContent: "in the results: " }), el("bdi", { textContent: imported }), " ",
       el("button", { textContent: "take", title: "make it the label of this browser",
-        onclick: () => labels.take([[id, given]]) })));
+        onclick: () => labels.take([[id, imported]]) })));
   }
   if (facts.link?.startsWith("https://")) {
     const href = facts.link.replace("{feature}", id);

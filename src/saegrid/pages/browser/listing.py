@@ -123,7 +123,7 @@ def _badges(row: Mapping[str, Any]) -> list[list[str]]:
     if kind == "meaning":
         return [[kind, f"meaning: {label} {row['n_concept']}{of}"]]
     if kind == "coherent":
-        first = [[kind, f"coherent: near words, p {row['p_coherence']:.2g}"]]
+        first = [[kind, f"coherent: near words {row['n_near']}{of}, p {row['p_coherence']:.2g}"]]
     else:
         first = [] if label is None else [["form", f"form: {label} {bearing(row)}{of}"]]
     if row["n_concept"]:
@@ -134,7 +134,7 @@ def _badges(row: Mapping[str, Any]) -> list[list[str]]:
 
 def _short_of(row: Mapping[str, Any]) -> str:
     """The reason why a concept is not what the feature is about."""
-    p = row["p_maxt"]
-    if p is None or p > Rule().alpha:
+    chances = [p for p in (row["p_maxt"], row["q"]) if p is not None]
+    if min(chances, default=1.0) > Rule().alpha:
         return "not beyond chance"
     return "too few for meaning" if row["kind"] == "none" else "not the verdict"

@@ -61,8 +61,8 @@ const labels = {
     }
   },
   of(place) { return this.all[col.feature[place]] ?? ""; },
-  given(place) { return index.labels?.[col.feature[place]] ?? ""; }, // in the results
-  shown(place) { return this.of(place) || this.given(place); },
+  imported(place) { return index.labels?.[col.feature[place]] ?? ""; }, // in the results
+  shown(place) { return this.of(place) || this.imported(place); },
   set(place, text) {
     if (text.trim()) this.all[col.feature[place]] = text.trim();
     else delete this.all[col.feature[place]];
