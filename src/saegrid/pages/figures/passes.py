@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 CAPTION = (
     "Single tokens from all over the corpus laid over each other, a line each, over dimensions: "
-    "what stands out in every one of them, not in some alone, is dark. In raw units; one panel a "
-    "site, a colour a corpus."
+    "what stands out in every one of them, not in some alone, is strongest. In raw units; one "
+    "panel a site, a colour a corpus."
 )
 TYPICAL = 0.9
 """Share of the numbers up to the typical size."""
