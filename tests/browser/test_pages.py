@@ -24,7 +24,7 @@ def test_first_feature_shows_its_numbers(tab, world):
     first = world["features"].to_pylist()[0]
     at(tab, first["feature"])
     numbers = tab.locator(".numbers").inner_text()
-    assert f"DENSITY = {100 * first['density']:.3f}%" in numbers
+    assert f"DENSITY = {100 * first['density']:.3f}\xa0%" in numbers
     assert f"MAX = {first['max_activation']:.3f}" in numbers
     assert f"{first['n_active']} active of {world['cell_facts']['n_tokens']}" in numbers
     assert tab.locator("h2 a").inner_text() == f"#{first['feature']}"
@@ -67,7 +67,7 @@ def test_a_feature_is_summed_up_by_its_tokens(tab, path):
     for place in (0, 3):
         at_top = columns["tokens"][place]
         wanted = [
-            (spelt(strings[code]), f"{round(100 * n / columns['n_active'][place])}%")
+            (spelt(strings[code]), f"{round(100 * n / columns['n_active'][place])}\xa0%")
             for code, n in zip(at_top[::2], at_top[1::2], strict=True)
         ]
         tab.evaluate(f"location.hash = '#{columns['feature'][place]}'")
@@ -150,7 +150,7 @@ def written(row, one):
     number = row[one.name]
     if number is None:
         return "–"
-    return f"{100 * number:.3f}%" if one.form == "percent" else f"{number:.3f}"
+    return f"{100 * number:.3f}\xa0%" if one.form == "percent" else f"{number:.3f}"
 
 
 def test_every_statistic_is_an_entry_a_definition_and_an_order(visit, tmp_path, monkeypatch):
