@@ -139,7 +139,7 @@ def judge(
     of_space = None if coherence is None else themes
     tested = against_concepts(best, p, q, rows, words, family, of_space, rule)
     coherent = (p_z <= rule.alpha) & around.themes(rows.n_shown, rule.wide_share, rule.types)
-    kind = _kinds(forms, tested, coherent, words)
+    kind = _kinds(forms, tested, coherent, words, rule.alpha)
     columns = {
         "feature": ranked.feature,
         **sizes(fires, ranked.feature, words),
@@ -174,7 +174,11 @@ def _around(
 
 
 def _kinds(
-    forms: Mapping[str, Any], tested: Tested, coherent: np.ndarray, words: Vocabulary
+    forms: Mapping[str, Any],
+    tested: Tested,
+    coherent: np.ndarray,
+    words: Vocabulary,
+    alpha: float,
 ) -> np.ndarray:
     """(feature,) what each is of, the first that holds: one word with its compounds, one piece of
     several words, a form that explains as many rows as the concept does, a concept, coherent
@@ -183,6 +187,10 @@ def _kinds(
     enough = forms["n_shown"] >= kinds.LEAST
     need = kinds.NEED_TOKEN * forms["n_shown"] - 1e-9
     on = np.where(tested.allowed[at, tested.chosen], tested.on[at, tested.chosen], 0)
+    # A rate is weaker evidence than a family-wise p: an ending of as many rows, though of few
+    # words, leaves it in doubt (sneezing, snoring, burping).
+    ended = (forms["n_ending"] >= kinds.NEED_RIVAL * forms["n_shown"]) & (forms["n_ending"] >= on)
+    on = np.where((tested.p[at, tested.chosen] > alpha) & ended, 0, on)
     is_piece = enough & (forms["n_token"] >= need) & (forms["n_token_types"] > 1)
     # A piece that is itself a word of the concept says what its compounds are: cake of cupcakes.
     own = forms["token_type"]
