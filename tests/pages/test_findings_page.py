@@ -292,6 +292,14 @@ def test_a_study_without_discoveries_has_a_page(study):
     }
     text = Document(page_of(nothing.but(contrasts=[only]))).text
     assert "Nothing was tested." in text
+    assert "a tall last bar are no fault then" in text
+    assert "missed is not known, as no feature was tested." in text
+    assert "effect below about" not in text and "that is an effect of" not in text
+    alike = page_of(nothing.but(contrasts=[study.tests["contrasts"][1] | {
+        "smallest_detectable": None}]))  # fmt: skip
+    text = Document(alike).text
+    assert "missed is not known, as no feature differs enough between the sides to tell." in text
+    assert "effect below about" not in text and "that is an effect of" not in text
 
 
 def test_discovered_features_come_by_lift_and_confirmed_ones_first(study):

@@ -109,7 +109,7 @@ def test_the_sheet_says_where_it_is_from(tiny, packed):
     assert "- model: path resources/toy/model; digest " in sheet
     assert "digest not recorded" not in sheet.partition("corpus generated")[0]
     assert f"numpy {config['versions']['numpy']}" in sheet
-    assert "Not said: name one, `licence: ...` in the config or --licence, before you" in sheet
+    assert "Not said: name one before you pass the tables on, with --licence, or as" in sheet
 
 
 def test_the_licences_of_the_config_and_of_the_command(tiny):

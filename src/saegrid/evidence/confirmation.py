@@ -43,7 +43,7 @@ CELL_SCHEMA = pa.schema(
         ("confirmed", pa.bool_()),
     ]
 )
-"""Columns of tests.parquet of a cell: those of `discovery.SCHEMA`, and p_maxt_cell, p_maxt (family-
+"""Columns of tests.parquet of a cell: those of the search, and p_maxt_cell, p_maxt (family-
 wise over the features of the cell, over those of all cells), p_maxt_magnitude, ... (likewise, of
 the other forms of the test), q, q_by (Benjamini and Hochberg, Yekutieli, of p within the cell);
 effect_confirm, p_confirm (by the largest statistic over all that was discovered), confirmed: null

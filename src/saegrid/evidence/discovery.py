@@ -49,7 +49,8 @@ feature fires. rate_a, rate_b: their shares. auroc: of activations between the c
 between both sides, of scores the chance that a text on which it fires has the higher score. effect:
 rate_a - rate_b; of scores Spearman's rho. statistic, p: of firing alone. p_firing: Fisher's or
 McNemar's mid-p. p_rank: Mann-Whitney's p, of pairs that of Wilcoxon's signed ranks. Others:
-statistics of the other `VARIANTS`, null where the contrast has none such.
+statistics of other forms of the test (magnitude: of ranks of the activations; nuisances: with these
+projected out; word: among texts of one word), null where the contrast has none such.
 """
 
 

@@ -28,7 +28,7 @@ SCHEMA = pa.schema(
 """Columns: side (edited, original, text), word (of the edit, or of what it replaced: the last one
 of several; of an unpaired text none), frequency (of that word; of an unpaired text the mean over
 its words), n_tokens (of the span), position (tokens of the text before it), length (tokens of the
-text), ending (number in `nuisances.ENDINGS`, 0: none), surprisal (mean over the tokens, nats)."""
+text), ending (0 none, then ing, ed, ly, ion, er, s), surprisal (mean over the tokens, nats)."""
 
 
 def table(

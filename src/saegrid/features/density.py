@@ -172,7 +172,10 @@ def facts(
     d_sae; n_tokens, n_masked, n_context, n_captured (tokens); n_active (features active on a masked
     token), n_above_{cut} (of at least that density), dead_share (features not active on a masked
     token); median_density and max_density over the active; l0_masked, l0_context, l0 (active
-    features a masked, context, captured token). Arguments and errors as in `counted`.
+    features a masked, context, captured token).
+
+    Raises:
+        ValueError: as in `counted`.
     """
     count = counted(tokens, kept, features.token, layout)
     active = _active(features, count, ())

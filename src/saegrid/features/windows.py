@@ -69,15 +69,16 @@ def example_table(
     window: tuple[int, int],
     only: np.ndarray | None = None,
 ) -> pa.Table:
-    """The rows of `SCHEMA` for the chosen examples.
+    """The rows of the chosen examples, with the columns of `SCHEMA`.
 
     A window holds up to window[0] tokens before the centre and window[1] after it, of the same
     row. Specials at the ends of a row (BOS, [CLS], [SEP], padding) stand in no window, those
     between the texts of a packed row do. window_activations are the feature's own: 0 where it is
     inactive, null where the token was not captured, so that nobody takes unknown for silent.
 
-    only: (token,) bool; where given, windows reach into the specials at the ends of a row, and
-    activations outside `only` are 0, as on the published pages.
+    Args:
+        only: (token,) bool; where given, windows reach into the specials at the ends of a row, and
+            activations outside `only` are 0, as on the published pages.
     """
     corpus = Corpus.of(tokens)
     first, last = row_bounds(corpus, bare=only is None)

@@ -46,7 +46,7 @@ SCHEMA = pa.schema(
 )
 """Columns of filling.parquet: a row for each feature, control and dose. control_of: of a control
 the confirmed feature. dose: clamp in maxima of the confirmed feature, 0 ablates both. n: originals.
-Measures with 95 % intervals, see `filling.MEASURES`; null where they cannot be told."""
+The measures have 95 % intervals; null where they cannot be told."""
 TEXTS = pa.schema(
     [
         ("contrast", pa.string()),

@@ -75,15 +75,16 @@ n_rows, n_types: occurrences and word types on which it fires. n_shown: rows tha
 strongest ones. kind: meaning, coherent, word, token, letter, ending, position or none. label: the
 title of the concept, the form, the word or the piece; null of none and coherent. concept, lexicon:
 the concept with the smallest p of those that the rule allows, else of all. n_concept of n_shown
-rows have a word of it, n_concept_types different words, those of one family (`families`: fail and
-failure) as one; share with its exact interval; base: the share of the corpus' types that belong to
-it. n_prefix, k_prefix, log10_p: where p is smallest; p_maxt: family-wise over concepts and features
-of the cell; q: see `discovery`. coherence, p_coherence: see `coherence`. n_near, n_near_types,
-near_rest: see `near`; 0 of features that are neither coherent nor enriched for a wide concept.
-token, n_token, n_token_types: the commonest strongest token, and the types in which it stands.
-letter to form: see `kinds.forms`. entropy_shown, entropy_rows: of the categories of the shown rows
-and of all rows, in bits; n_categories: those that cover four fifths of the shown rows. words,
-off_words: the commonest words of the shown rows, and those off the concept.
+rows have a word of it, n_concept_types different words, those of one family (fail and failure) as
+one; share with its exact interval; base: the share of the corpus' types that belong to it.
+n_prefix, k_prefix, log10_p: where p is smallest; p_maxt: family-wise over concepts and features of
+the cell; q: false discovery rate in the cell. coherence, p_coherence: nearness of its words to one
+another. n_near, n_near_types, near_rest: of its theme; 0 of features that are neither coherent nor
+enriched for a wide concept. token, n_token, n_token_types: the commonest strongest token, and the
+types in which it stands. letter to form: what the spelling of the words has in common.
+entropy_shown, entropy_rows: of the categories of the shown rows and of all rows, in bits;
+n_categories: those that cover four fifths of the shown rows. words, off_words: the commonest words
+of the shown rows, and those off the concept.
 """
 
 

@@ -54,7 +54,8 @@ TESTS = pa.schema(
 )
 """One row a contrast, thing and part. On discovery statistic and p are two-sided, and p_maxt is
 over all things of the contrast; on other parts they are of the things that discovery found, in its
-direction. effect, low, high: see `discovery.SCHEMA`, with its cluster-bootstrap interval."""
+direction. effect: share of texts of side a that have the thing less that of side b, of scores
+Spearman's rho; low, high: its cluster-bootstrap interval."""
 FIGURES = pa.schema(
     [
         ("thing", pa.int32()),

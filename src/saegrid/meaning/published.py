@@ -57,7 +57,7 @@ SCHEMA = pa.schema(
         ("order_only", pa.bool_()),
     ]
 )
-"""Columns of published.parquet, one row a published feature and candidate, see `compared`."""
+"""Columns of published.parquet, one row a published feature and a candidate for it."""
 
 
 class Countable(NamedTuple):

@@ -49,9 +49,9 @@ def health(
 
     Columns: cell, layer, position, sae; the settings that differ between cells, and recipe and
     expansion (`set_{name}`, text); corpus, hold_out, order_seed (seed of the held-out texts),
-    d_model, d_sae, n_tokens; every metric under its name; {baseline}_fvu of the baselines `BESIDE`
-    at the L0 of the cell; light_{metric} and shape_{metric}, the colours of the two readings of
-    S2.9, and target_{metric}, of S3.6 (see `metrics.lights`).
+    d_model, d_sae, n_tokens; every metric under its name; {baseline}_fvu of the baselines pca
+    and random at the L0 of the cell; light_{metric} and shape_{metric}, the colours by the limits
+    on numbers and on shapes, and target_{metric}, that by the targets of a sweep.
 
     Args:
         files: metrics.json by cell.

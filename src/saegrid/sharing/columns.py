@@ -56,7 +56,8 @@ COLUMNS: dict[str, Words] = {
             "corpus": "name of the corpus in the config",
             "split": "split of the text",
             "thing": "number of a theme or concept in the table beside",
-            "contrast": "question that texts are held against each other for",
+            "contrast": "code of the question that texts are held against each other for, such as "
+            "k2; the codes are said under Contrasts",
             "seed": "seed of what is drawn",
         },
         TEXT: {
@@ -90,6 +91,8 @@ COLUMNS: dict[str, Words] = {
             "word_share": "words on the topic / all words",
             "text_share": "texts with a word on the topic / all texts",
             "fvu": "fraction of variance unexplained",
+            "q": "false discovery rate that is accepted with this feature and all of smaller p "
+            "(Benjamini and Hochberg, within the cell)",
         },
         COUNT: {
             "n_masked": "tokens on which features are counted",
@@ -116,7 +119,6 @@ COLUMNS: dict[str, Words] = {
             "p_maxt_cell": "the same over the features of the cell",
             "p_confirm": "p value on the split that confirms",
             "p_grid": "family-wise p value over all cells",
-            "q": "share of false discoveries that are accepted with this one",
         },
         "number": {
             "example_rank": "place among the examples of the feature, from 0",

@@ -16,11 +16,13 @@ import pyarrow as pa
 from saegrid.features.statistics import registered
 from saegrid.sharing.columns import COLUMNS, Words
 from saegrid.sharing.noted import notes
-from saegrid.sharing.own import BY_PART, OWN
+from saegrid.sharing.own import BY_PART, OF_PARTS, OWN
 from saegrid.sharing.own_survey import of_health
 from saegrid.stages import STAGES, load
 from saegrid.stages.stage import Column
 
+PARTS = {"confirm": "part that confirms, `confirmation`"}
+"""Parts of the texts whose columns end otherwise than in their name, in words."""
 SPAN = re.compile(r"{\w+}")
 
 
@@ -93,7 +95,7 @@ def _of_study(name: str) -> bool:
 def notes_of(kind: Kind) -> str:
     """The notes on a table; empty without any."""
     name = short(kind.pattern)
-    return notes().get(name) or notes().get(name.rpartition("-")[2]) or ""
+    return notes().get(name, "")
 
 
 @cache
@@ -132,5 +134,7 @@ def by_part(name: str, table: str) -> Words | None:
     for base in BY_PART:
         known = OWN.get(table, {}).get(base)
         if known and name.startswith(f"{base}_"):
-            return Words(known.unit, f"{base} on the part {name.removeprefix(base + '_')}")
+            part = PARTS.get(end := name.removeprefix(f"{base}_"), f"part {end}")
+            said = OF_PARTS.get(table, {}).get(base)
+            return Words(known.unit, f"{said.words if said else base}; on the {part}")
     return None

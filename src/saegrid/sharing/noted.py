@@ -11,6 +11,8 @@ import saegrid
 CELL = "Columns of tests.parquet of a cell"
 """Notes on a table of a cell, whose name the study has another table of."""
 NOTES = re.compile(r"Columns of ([\w{}-]+)\.parquet")
+IN_CODE = ", with the columns of `SCHEMA`"
+"""Words for readers of the code alone."""
 DOCS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("summary", "summary_by_corpus"), ("features/density.py facts",)),
     "probes_summary": ("evidence/probes/table.py SUMMARY",),
@@ -75,4 +77,5 @@ def doc_of(place: str) -> str:
             text = ast.literal_eval(after.value) if isinstance(after, ast.Expr) else ""
     if not text:
         raise KeyError(place)
-    return " ".join(re.split(r"\n\n *(?:Args|Raises|Returns):", text)[0].split())
+    plain = re.split(r"\n\n *(?:Args|Raises|Returns):", text)[0].replace(IN_CODE, "")
+    return " ".join(plain.split())

@@ -5,7 +5,7 @@ from saegrid.sharing.own_interventions import ATTRIBUTION, FILLING, HOOKS, SEARC
 from saegrid.sharing.own_meaning import CLUSTERED, NAMED
 from saegrid.sharing.own_readout import READOUT
 from saegrid.sharing.own_survey import SURVEYED
-from saegrid.sharing.own_tests import FIGURES, FOLDS, PROBE, RATES, SIDES, SUMMED, THINGS
+from saegrid.sharing.own_tests import FIGURES, FOLDS, FURTHER, PROBE, RATES, SIDES, SUMMED, THINGS
 
 EXAMPLES = {
     "position": Words(ID, "place of the token in its row of model input, from 0"),
@@ -149,9 +149,15 @@ OWN: dict[str, dict[str, Words]] = {
     "tests": SUMMED,
     "evidence_examples": {
         "kind": Words(TEXT, "kind of the example: strongest, random or miss"),
-        **of(TEXT, before="text before the edit", after="text after the edit"),
+        **of(
+            TEXT,
+            before="text before what was replaced; empty of plain text",
+            original="words that were replaced; empty of plain text",
+            edited="words in their place; of plain text all of it",
+            after="text after these; empty of plain text",
+        ),
         "activation": Words(Z, "activation of the feature in the text"),
-        "label": Words(TEXT, "label of the text"),
+        "label": Words("as the label", "number that the text has as its label; else null"),
     },
     "discoveries": {
         **RATES,
@@ -177,7 +183,7 @@ OWN: dict[str, dict[str, Words]] = {
         "theme": Words(ID, "number of the theme"),
         "sign": Words(NUMBER, "1: more in side a; -1: more in side b"),
         **BLOCK,
-        "statistic": Words(NUMBER, "statistic of the feature's test"),
+        "statistic": SIDES["statistic"],
         "label": Words(TEXT, "what the feature is about"),
         "kind": CONCEPT["kind"],
     },
@@ -252,3 +258,5 @@ OWN: dict[str, dict[str, Words]] = {
 """Columns by table: its path below the corpus and the cell, without the ending."""
 BY_PART = ("p_single", "effect", "statistic", "score", "low", "high", "p")
 """Columns that have another beside them for a further part of the texts, as `low_confirm`."""
+OF_PARTS = {"discoveries": FURTHER}
+"""The words of these columns in tables where they are others than those of the column itself."""

@@ -53,7 +53,7 @@ SURVEYED: dict[str, dict[str, Words]] = {
         **of(
             COUNT,
             n_meaning_grid="features of a concept, chance counted over all cells",
-            n_concepts_grid="concepts of these",
+            n_concepts_grid="different concepts that the features of n_meaning_grid are of",
         ),
         **of(
             SHARE,

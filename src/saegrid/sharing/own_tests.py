@@ -6,7 +6,13 @@ INTERVAL = {
     "effect": Words("difference of shares", "rate of side a less rate of side b; of scores rho"),
     "low": Words("as effect", "lower end of the 95 % interval of effect"),
     "high": Words("as effect", "upper end of the 95 % interval of effect"),
-    "statistic": Words(NUMBER, "statistic of the test"),
+    "statistic": Words(
+        NUMBER,
+        "statistic of firing: of two classes (k2, a label of classes) the signed root of the "
+        "deviance (G), of pairs (k1, k5, k6) the z of the difference of firing, of scores (k3, "
+        "k3g, k4, a label of numbers) the z of their sum over the texts on which it fires; "
+        "positive: more in side a",
+    ),
 }
 
 SIDES = {
@@ -25,11 +31,35 @@ SIDES = {
     "p_maxt_nuisances": Words(P, "p_maxt with nuisances of the texts held"),
     "p_maxt_word": Words(P, "p_maxt among texts of the same word"),
     "q_by": Words(SHARE, "q by Benjamini and Yekutieli, under any dependence"),
-    "effect_confirm": Words("difference of shares", "effect on the split that confirms"),
+    "p_confirm": Words(
+        P, "family-wise p over all discovered features, one-sided, on the part that confirms"
+    ),
+    "effect_confirm": Words(
+        "as effect", "effect on the part that confirms, side a less side b whatever was discovered"
+    ),
 }
+
+FURTHER = {
+    "p_single": Words(
+        P, "one-sided p of this feature alone, by permutation, in the direction of its discovery"
+    ),
+    "effect": INTERVAL["effect"],
+    "statistic": Words(
+        NUMBER, "statistic of firing, positive in the direction of the discovery, else negative"
+    ),
+    "low": INTERVAL["low"],
+    "high": INTERVAL["high"],
+    "p": Words(P, "one-sided family-wise p over all discovered features"),
+}
+"""Columns of discoveries for further parts of the texts, as `p_single_confirm`."""
 
 THINGS = {
     **INTERVAL,
+    "statistic": Words(
+        NUMBER,
+        "statistic of the texts that have the thing, as that of firing in discoveries; on other "
+        "parts than discovery positive in the direction of the discovery",
+    ),
     "part": Words(TEXT, "part of the texts: discovery, confirmation or others"),
     "n_a": Words(COUNT, "texts of side a"),
     "n_b": Words(COUNT, "texts of side b"),
@@ -110,7 +140,9 @@ SUMMED = {
     **BLOCK,
     "n_tested": Words(COUNT, "features that were tested"),
     "n_discovered_cell": Words(COUNT, "features with a p_maxt_cell of at most alpha"),
-    "n_discovered": Words(COUNT, "features that were discovered, over all cells"),
+    "n_discovered": Words(
+        COUNT, "features of this cell that were discovered, by the threshold over all cells"
+    ),
     "n_same_sign": Words(COUNT, "discoveries of the same direction in confirmation"),
     "n_confirmed": Words(COUNT, "discoveries that were confirmed"),
     "n_nuisances": Words(COUNT, "discoveries that hold with nuisances of the texts held"),

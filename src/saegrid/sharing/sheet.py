@@ -14,6 +14,19 @@ from saegrid.base.io import canonical
 from saegrid.sharing.columns import Words
 from saegrid.sharing.kinds import Kind, Table, kind_of, notes_of, said_of, short
 
+ASKED: Mapping[str, str] = MappingProxyType(
+    {
+        "k1": "edited words against the words that they replaced, text by text",
+        "k2": "texts with a high label against those with a low one",
+        "k3": "the same for edits of one original, which have topic and context in common",
+        "k3g": "likewise with the graded label",
+        "k4": "the graded label over all texts",
+        "k5": "edited word against another word of its text",
+        "k6": "edit against a random word of its form in its place",
+        "label": "any label of texts, two classes or a number; label:column names it",
+    }
+)
+"""Contrasts in words, by code."""
 CITED = (
     "the saegrid developers. saegrid: sparse-autoencoder experiments over a grid of layers, "
     "positions and expansions."
@@ -192,8 +205,8 @@ def origins(config: Mapping[str, Any], tables: Sequence[Table], sources: Sources
 def licences(config: Mapping[str, Any], licence: str | None) -> list[str]:
     """The lines of the sheet about licences: that of the tables, and those of the texts in them."""
     unsaid = (
-        "Not said: name one, `licence: ...` in the config or --licence, before you pass the tables "
-        "on."
+        "Not said: name one before you pass the tables on, with --licence, or as `licence: ...` in "
+        "the config, which is read here from config.json after the next `snakemake`."
     )
     named = {
         name: " ".join(one["licence"].split())
@@ -213,6 +226,18 @@ def licences(config: Mapping[str, Any], licence: str | None) -> list[str]:
     ]
 
 
+def contrasts() -> list[str]:
+    """The lines of the sheet about the codes of the column `contrast`."""
+    return [
+        "## Contrasts",
+        "",
+        "Questions that texts are held against each other for, side a against side b:",
+        "",
+        *(f"- `{code}`: {text}" for code, text in ASKED.items()),
+        "",
+    ]
+
+
 def sections(
     config: Mapping[str, Any], tables: Sequence[Table], metrics: Said, csv: bool
 ) -> list[str]:
@@ -225,7 +250,8 @@ def sections(
     by_kind: dict[Kind, list[Table]] = {}
     for table in tables:
         by_kind.setdefault(kind_of(table.path, table.spec), []).append(table)
-    lines = ["## Tables", ""]
+    asked = any("contrast" in table.schema.names for table in tables)
+    lines = [*(contrasts() if asked else []), "## Tables", ""]
     for kind, members in sorted(by_kind.items()):
         measured = metrics if kind.stage in ("health", "baselines") else {}
         lines += table_section(kind, members, labels, measured, ".csv" if csv else ".parquet")

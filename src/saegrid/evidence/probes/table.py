@@ -38,8 +38,8 @@ FOLDS = pa.schema(
 (fold null) another part after learning from all of discovery.
 
 site, cell: null where the representation is not of one. k: number of features, null: all. score:
-see `target.METRICS`. auprc, rmse: null where they are of the other kind. chosen: features,
-strongest first.
+AUROC of classes, Spearman's correlation of numbers. auprc, rmse: null where they are of the other
+kind. chosen: features, strongest first.
 """
 SUMMARY = pa.schema(
     [

@@ -35,10 +35,11 @@ SCHEMA = pa.schema(
         ("n_corpus", pa.int64()),
     ]
 )
-"""Columns of search.parquet. score: F1 of a word, else see `known`, less that of the texts without;
-value: largest activation on the prompt, at `token`, in its place `position` of the row;
-value_without: on those without; n: captured occurrences of the word, n_corpus: all in the corpus.
-Null where a kind of query has none."""
+"""Columns of search.parquet. score: F1 of a word, else activation / p99 x idf (p99: what 99 % of
+the feature's activations on the corpus do not exceed; idf: ln of tokens / those on which it fires),
+less that of the texts without; value: largest activation on the prompt, at `token`, in its place
+`position` of the row; value_without: on those without; n: captured occurrences of the word,
+n_corpus: all in the corpus. Null where a kind of query has none."""
 
 
 class Query(NamedTuple):

@@ -239,6 +239,10 @@ def _missed(one: Contrast, named: bool) -> Sentence:
         a, b = one.sides
         parts += ["no feature is shown to tell ", a, " from ", b, ". That does not show that "
                   "there is none: "]  # fmt: skip
+    if not smallest:
+        why = one.why_unknown()
+        parts += ["how large an effect could have been missed is not known, as ", why, "."]
+    elif state(one) != CONFIRMED:
         parts += ["an effect below about ", *smallest, " would have been missed."]
     else:
         parts += ["features with an effect below about ", *smallest, " would have been missed."]

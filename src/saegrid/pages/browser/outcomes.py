@@ -229,6 +229,7 @@ def _magnitude(one: Contrast) -> Sentence | None:
 def _threshold(tests: Mapping[str, Any], one: Contrast) -> Sentence | None:
     if not one.has("threshold"):
         return None
+    smallest = one.smallest()
     return sentence(
         "A feature is discovered if its statistic passes ",
         one.number("threshold", general),
@@ -237,8 +238,7 @@ def _threshold(tests: Mapping[str, Any], one: Contrast) -> Sentence | None:
         " permutations of the labels, the largest statistic of all features in all cells passes it "
         "in no more than ",
         of_study(tests, "plan.alpha", percent),
-        ". For the median feature that is an effect of ",
-        *one.smallest(),
+        *([". For the median feature that is an effect of ", *smallest] if smallest else []),
         ".",
     )
 

@@ -218,13 +218,21 @@ class Contrast:
         return "rate" in self.facts["effect"]
 
     def smallest(self) -> list[Part]:
-        """The smallest effect that could be seen, with its unit."""
+        """The smallest effect that could be seen, with its unit; [] where it is not known."""
+        if not self.has("smallest_detectable"):
+            return []
         if self.is_of_rates:
             return [
                 self.number("smallest_detectable", size),
                 " percentage points of firing rate",
             ]
         return [self.number("smallest_detectable", decimal), " of rank correlation"]
+
+    def why_unknown(self) -> str:
+        """The reason why the smallest effect that could be seen is not known, where it is not."""
+        if not self.facts["n_tested"]:
+            return "no feature was tested"
+        return "no feature differs enough between the sides to tell"
 
 
 OVER: dict[str, Any] = {
