@@ -21,12 +21,14 @@ def here(monkeypatch):
 
 
 def texts(path, rows, **columns):
-    """A CSV file of texts, and of columns more."""
+    """A CSV file of texts, 20 of each row, and of columns more."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["prompt", *columns])
         writer.writerows(
-            [row, *(values[i] for values in columns.values())] for i, row in enumerate(rows)
+            [f"{row} {n}", *(values[i] for values in columns.values())]
+            for n in range(20)
+            for i, row in enumerate(rows)
         )
     return str(path)
 
@@ -72,7 +74,7 @@ def test_one_file_is_cut_by_a_column(tmp_path, capsys):
         (["one.csv", "nowhere.csv"], "the file nowhere.csv is not there"),
         (["one.csv", "two.docx"], "must end in .csv, .tsv"),
         (["one.csv", "two.csv", "--column", "body"], "--column: 'body' is no column of the files"),
-        (["odd.csv", "odd.csv"], "--column must name the column of the texts; the files have"),
+        (["odd.csv", "odd.csv"], "--column must name the column of the texts; odd.csv has a, b"),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments, sentence, tmp_path, capsys, monkeypatch):

@@ -11,10 +11,10 @@ from saegrid.command import main
 @pytest.mark.parametrize(
     ("more", "places", "sentence"),
     [
-        (["--column", "txt"], {}, "--column: 'txt' is no column of the files; these have ['text']"),
+        (["--column", "txt"], {}, "--column: 'txt' is no column of the files: my.csv has text."),
         ([], {"texts": ["no.csv"]}, "the file no.csv is not there"),
         ([], {"texts": ["my.docx"]}, "my.docx: must end in .csv, .tsv"),
-        ([], {"texts": ["odd.csv"]}, "--column must name the column of the texts; the files have"),
+        ([], {"texts": ["odd.csv"]}, "must name the column of the texts; odd.csv has a, b"),
         ([], {"texts": ["marked.csv"]}, "name the column of the new words `edit`"),
         ([], {"model": "nowhere/at/all"}, "--model: nowhere/at/all is no folder"),
         ([], {"model": "./nowhere"}, "there is nothing at ./nowhere"),

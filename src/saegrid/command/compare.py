@@ -19,9 +19,11 @@ from saegrid.base.io import write_text
 from saegrid.command.saying import refuse, say
 from saegrid.proposal import chosen, models, named, saes
 from saegrid.proposal.checked import attempt, check
+from saegrid.proposal.columns import USUAL, check_named, shared_columns, text_column
+from saegrid.proposal.enough import check_texts
 from saegrid.proposal.places import proper, repository
-from saegrid.proposal.texts import USUAL, kind_of_all, text_column
-from saegrid.text.corpora.look import check_file
+from saegrid.proposal.texts import kind_of_all
+from saegrid.text.corpora.look import ID, check_file
 
 
 def parser() -> argparse.ArgumentParser:
@@ -142,14 +144,18 @@ def of_texts(options: argparse.Namespace) -> dict[str, Any]:
         names = [f"{name}-{n}" for name, n in zip(names, "ab", strict=True)]
     kind = kind_of_all(files)
     column = text_column(files, kind, options.column)
+    if options.by:
+        check_named("--by", options.by, files, kind)
     labels = {options.by: "text"} if options.by else {}
     name = options.name or "-".join(["compare", *names])[:80]
     source = {
         "kind": kind,
         "files": {n: str(path) for n, path in zip(names, files, strict=True)},
-        "columns": {"id": "auto", "text": column},
+        # Ids that not all files have are none: rows are numbered then.
+        "columns": {"id": "auto" if has_ids(files, kind) else None, "text": column},
         **({"labels": labels} if labels else {}),
     }
+    check_texts(source, options.by)
     return {
         "study": name,
         "model": {},
@@ -168,6 +174,11 @@ def of_texts(options: argparse.Namespace) -> dict[str, Any]:
         },
         "pages": {"title": " or ".join(names) if not options.by else f"{names[0]} by {options.by}"},
     }
+
+
+def has_ids(files: Sequence[Path], kind: str) -> bool:
+    """Return True if all files have a column of ids; of plain text the numbers of lines are ids."""
+    return kind == "text" or ID in shared_columns(files, kind)
 
 
 def put_saes(

@@ -1,21 +1,19 @@
 """A look at files of texts: their kind, the column of the texts, edits, splits and labels."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from saegrid.base.errors import ConfigError
-from saegrid.base.registry import nearest, pick
+from saegrid.base.registry import pick
+from saegrid.proposal.columns import LOOKED, columns_of, shared_columns, text_column, usual_of
 from saegrid.text.corpora import CORPORA
-from saegrid.text.corpora.csv import DELIMITERS
 from saegrid.text.corpora.hub import PACKED
 from saegrid.text.corpora.items import MARKER, NUMERAL, OWN
-from saegrid.text.corpora.look import check_file, columns
+from saegrid.text.corpora.look import check_file
 
-USUAL = ("text", "prompt", "headline", "title", "sentence", "content", "body")
-"""Names of columns that hold texts, in the order in which they are tried."""
 ENDINGS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl",
            ".parquet": "parquet", ".txt": "text"}  # fmt: skip
 """Kinds of files by the ends of their names."""
@@ -25,8 +23,6 @@ WHOLE = (("original", "edited"), ("before", "after"))
 """Names of columns that hold both texts of a pair."""
 SPLIT, OF = "split", "\0split"
 """The column of splits, and the key under which a row has the split of its file."""
-LOOKED = 5_000
-"""Rows of a file that are looked at."""
 CLASSES = 10
 """Values of a column up to which it is taken for classes."""
 LONG = 60
@@ -109,57 +105,6 @@ def kind_of_all(files: Sequence[Path]) -> str:
     return kinds.pop()
 
 
-def columns_of(path: Path, kind: str) -> list[str]:
-    """The columns of a file; of a table with another delimiter than commas those that it gives.
-
-    A delimiter with which a usual name of texts is a column is believed, else the one that gives
-    most columns.
-    """
-    if kind == "text":
-        return ["text"]
-    if kind != "csv":
-        return columns(path, kind, {})
-    ways = [columns(path, kind, {"delimiter": mark}) for mark in DELIMITERS]
-    return max(ways, key=lambda names: (_usual(names) is not None, len(names)))
-
-
-def _usual(names: Iterable[str]) -> str | None:
-    """The first of the usual names of texts among columns, whatever their capitals."""
-    folded = {name.casefold(): name for name in names}
-    return next((folded[usual] for usual in USUAL if usual in folded), None)
-
-
-def text_column(files: Sequence[Path], kind: str, named: str | None) -> str:
-    """The column of the texts, the same in all files.
-
-    Args:
-        files: the files.
-        kind: their kind.
-        named: the column that is asked for; None: a usual name, or the only column.
-
-    Raises:
-        ConfigError: there is no such column, or none that may be meant.
-    """
-    common = shared_columns(files, kind)
-    if named is not None:
-        if named not in common:
-            raise ConfigError(
-                f"--column: {named!r} is no column of the files; these have {common}."
-                f"{nearest(named, common)}"
-            )
-        return named
-    usual = _usual(common) or (common[0] if len(common) == 1 else None)
-    if usual is None:
-        raise ConfigError(f"--column must name the column of the texts; the files have {common}.")
-    return usual
-
-
-def shared_columns(files: Sequence[Path], kind: str) -> list[str]:
-    """The columns that all files have, in the order of the first one."""
-    known = [columns_of(path, kind) for path in files]
-    return [name for name in known[0] if all(name in other for other in known)]
-
-
 def look(paths: Sequence[tuple[str, Path]], column: str | None = None) -> Texts:
     """Look at the heads of files of texts.
 
@@ -209,7 +154,7 @@ def _is_list(files: Sequence[Path]) -> bool:
     """Return True for a table that is none: a text a line, the first line a text too."""
     for path in files:
         head = columns_of(path, "csv")
-        if _usual(head) or not all(" " in name.strip() for name in head):
+        if usual_of(head) or not all(" " in name.strip() for name in head):
             return False
     return True
 
