@@ -1,4 +1,4 @@
-"""What config.json says of a run, and what a run with nothing to do renews in it."""
+"""The content of config.json, and what of it a run with nothing to do renews."""
 
 import json
 

@@ -126,7 +126,7 @@ def test_cells_are_ranked_together_and_ties_go_by_cell_and_feature(cells):
 
 
 def test_the_best_of_each_cell(cells):
-    """Of one cell the fourth over all is its best, and a cell where nothing fires has no row."""
+    """The best of one cell is the fourth over all, and a cell where nothing fires has no row."""
     table = by_word(queries(["dog"]), cells, 1, per_cell=True)
     assert best(table) == [("L0R-a", 1), ("L1R-a", 0)]
     assert table["rank"].to_pylist() == [0, 1]

@@ -45,7 +45,7 @@ def test_chance_is_counted_where_features_share_their_words():
 
 
 def test_rates_are_those_of_benjamini_and_hochberg():
-    """Where F is n times an exact p: scipy's numbers, spread over concepts."""
+    """Rates are scipy's where F is n times an exact p, spread over concepts."""
     rng = np.random.default_rng(0)
     p = np.concatenate([rng.random(40) ** 4, rng.random(60)])
     log = np.log10(p)
@@ -71,7 +71,7 @@ def drawn(seed, features=60, types=80):
 
 
 def test_minima_of_features_are_those_of_the_enrichment():
-    """Of each of the first dealt lexicons; the smallest of all is that of the family-wise p."""
+    """Minima under each of the first dealt lexicons; the smallest is that of the family-wise p."""
     of = enrichment.ranked(*drawn(5))
     member = np.random.default_rng(6).random((80, 5)) < 0.2
     law = enrichment.tails(80, member.sum(axis=0))

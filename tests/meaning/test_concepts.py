@@ -338,7 +338,7 @@ def test_the_commonest_words_are_listed_with_their_numbers():
 
 
 def test_a_wide_concept_asks_for_near_words_too():
-    """Where no two words are near, words of a wide concept are no theme; of another they are."""
+    """Words of a wide concept are no theme where no two are near; words of another concept are."""
     fires, of, words, text = world(FOOD)
     drawn = np.random.default_rng(0).normal(size=(words.n, 40)).astype(np.float32)
     apart = words._replace(vectors=drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
@@ -354,7 +354,7 @@ def test_a_wide_concept_asks_for_near_words_too():
 
 
 def test_a_wide_concept_of_one_feature_has_its_near_words_looked_at(monkeypatch):
-    """Where R is 1, q is -log(1 - p): at a p just below the level it is above it."""
+    """The rate q is -log(1 - p) where R is 1: above the level at a p just below it."""
     fires, of, words, text = world(FOOD)
     dealt, none = enrichment.deals(words.n, 199, seed=0), (np.zeros(1), np.ones(1))
     monkeypatch.setattr(concepts.enrichment, "adjusted", lambda p, _: np.full(np.shape(p), 0.0498))

@@ -66,7 +66,8 @@ def test_of_few_words_the_main_directions_come_first():
 
 @with_glove
 def test_the_joined_cosine_is_a_mean_of_both():
-    """Of words that both have: 0.8 of one and 0.2 of the other, where no direction is left out."""
+    """The cosine of words that both have is 0.8 of one and 0.2 of the other, where no direction is
+    left out."""
     company, above = glove.vectors(TYPES), wordnet.vectors(TYPES)
     both = joined.vectors(TYPES)
     expected = 0.8 * cosine(company, "bread", "rabbit") + 0.2 * cosine(above, "bread", "rabbit")

@@ -58,7 +58,7 @@ def test_the_start_stands_behind_a_name_with_blanks_and_brackets(tmp_path):
 
 
 def test_another_users_process_may_be_hidden(tmp_path, monkeypatch):
-    """As of /proc with hidepid: it is there for a signal, and has no entry."""
+    """The process is there for a signal and has no entry, as in /proc with hidepid."""
 
     def kill(pid, signal):
         raise PermissionError

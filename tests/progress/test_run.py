@@ -98,7 +98,7 @@ def test_stages_of_unknown_time_are_counted():
 
 
 def test_jobs_that_wait_last_as_long_as_the_first_one_has_by_now():
-    """Of 5 jobs on one core the first has run 50 s: the other 4 take 200 s at least."""
+    """Four jobs that wait behind one that has run 50 s on one core take 200 s at least."""
     one = run(totals={"a": 5})
     one.start(1, task("a", 1000.0))
     assert one.left(1050.0) == Left(200.0, 1, False, 0.0)
@@ -112,8 +112,8 @@ SCHEDULE = {"read": (1, 2.0), "train": (6, 30.0), "encode": (6, 12.0), "page": (
 
 @pytest.mark.parametrize("capacity", [1, 2, 3])
 def test_the_forecast_of_a_schedule_is_what_it_takes(capacity):
-    """Of jobs that take their usual time the forecast is exact at the begin of each round, whatever
-    earlier runs or this one's first jobs have shown."""
+    """The forecast of jobs that take their usual time is exact at the beginning of each round,
+    whatever earlier runs or this one's first jobs have shown."""
     totals = {name: n for name, (n, _) in SCHEDULE.items()}
     times = {name: seconds for name, (_, seconds) in SCHEDULE.items()}
     again = run(capacity=capacity, totals=totals, earlier=times)
