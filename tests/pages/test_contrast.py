@@ -141,8 +141,8 @@ def filtered(colour: str, invert: float) -> str:
 
 
 def test_figures_are_dark_where_the_page_is():
-    """The white of a figure becomes the page's ground within a 50th, its text keeps its contrast, and
-    every colour but black stands out more than it does on white."""
+    """The white of a figure becomes the page's ground within a 50th, its text keeps its contrast,
+    and every colour but black stands out more than it does on white."""
     (invert,) = re.findall(
         r"screen and \(prefers-color-scheme: dark\) \{ img \{ filter: invert\(([.\d]+)\) "
         r"hue-rotate\(180deg\)",
