@@ -66,12 +66,17 @@ class Tails(NamedTuple):
     n_types: int
     table: np.ndarray
     """(n, size, k) float64, n and k from 0 to `MOST`."""
-    size: np.ndarray
-    """(concept,) place of the size of each concept in the table."""
+    first: np.ndarray
+    """(n, concept) int32 place in the flat table of the p of k = 0."""
 
-    def of(self, n: np.ndarray, concept: np.ndarray, k: np.ndarray) -> np.ndarray:
-        """log10 p, of arrays that broadcast."""
-        return self.table[n, self.size[concept], k]
+    def of(self, n: np.ndarray, k: np.ndarray) -> np.ndarray:
+        """(row, concept) log10 p of rows that look at n types, k of which are of each concept.
+
+        n: (row,), k: (row, concept).
+        """
+        place = self.first[n]
+        place += k
+        return self.table.ravel().take(place, mode="clip")  # as no place is beyond, none is checked
 
 
 def tails(n_types: int, sizes: np.ndarray) -> Tails:
@@ -84,7 +89,9 @@ def tails(n_types: int, sizes: np.ndarray) -> Tails:
     log = _choose(size, k) + _choose(n_types - size, n - k) - every
     # Sums from the far end: the smallest terms first.
     above = np.logaddexp.accumulate(log[..., ::-1], axis=2)[..., ::-1]
-    return Tails(n_types, np.where(able, np.minimum(above / np.log(10), 0.0), 0.0), place)
+    table = np.where(able, np.minimum(above / np.log(10), 0.0), 0.0)
+    first = (np.arange(MOST + 1)[:, None] * len(known) + place) * (MOST + 1)
+    return Tails(n_types, table, first.astype(np.int32))
 
 
 def _choose(n: np.ndarray, k: np.ndarray) -> np.ndarray:
@@ -117,7 +124,7 @@ def enrichment(of: Ranked, member: np.ndarray, law: Tails) -> Enriched:
     concept = np.arange(member.shape[1])
     for rows, n, k in _counts(of, packed(member)[: _width(of)]):
         k = k[:, : member.shape[1]]
-        p = law.of(n[:, None], concept[None, :], k)
+        p = law.of(n, k)
         better = p < best[rows] - EVEN
         at = rows[:, None]
         best[rows] = np.where(better, p, best[rows])
@@ -194,7 +201,7 @@ def null(
     has the smallest p of it, so that largest counts are all that is kept of a permutation.
     """
     words, width = packed(member), _width(of)
-    n_each, concepts = 0 if each is None else len(each), np.arange(member.shape[1])
+    n_each, concepts = 0 if each is None else len(each), member.shape[1]
     most = np.zeros((len(dealt), MOST + 1, words.shape[1] * 8), np.uint8)
     for rows, steps in _blocks(of):
         sizes = of.sizes[rows]
@@ -206,18 +213,14 @@ def null(
                 total += step @ mixed
                 if at < n_each:
                     k = total[first:].view(np.uint8)
-                    p = law.of(
-                        np.repeat(n, np.diff(starts, append=len(k)))[:, None],
-                        concepts,
-                        k[:, : len(concepts)],
-                    )
+                    p = law.of(np.repeat(n, np.diff(starts, append=len(k))), k[:, :concepts])
                     least = np.minimum(each[at, rows[first:]], p.min(axis=1, initial=0.0))
                     each[at, rows[first:]] = least
                 if len(starts):
                     largest = np.maximum.reduceat(total[first:].view(np.uint8), starts, axis=0)
                     most[at, n] = np.maximum(most[at, n], largest)
-    n = np.arange(MOST + 1)[:, None]
-    return np.array([law.of(n, concepts, k[:, : len(concepts)]).min(initial=0) for k in most])
+    n = np.arange(MOST + 1)
+    return np.array([law.of(n, k[:, :concepts]).min(initial=0) for k in most])
 
 
 def _groups(sizes: np.ndarray, stop: int) -> tuple[int, np.ndarray, np.ndarray]:
