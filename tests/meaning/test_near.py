@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from saegrid.meaning.families import Families
 from saegrid.meaning.near import FAR, near, threshold
 from saegrid.meaning.rows import Rows
 
@@ -14,8 +15,10 @@ def rows(counts):
     return Rows(None, row, len(counts), sparse.csr_matrix(counts))
 
 
-def entries(of, family):
-    return np.asarray(family)[of.counts.indices]
+def entries(of, family, of_piece=()):
+    """Families by type. of_piece: those by a piece that is no word."""
+    number = np.asarray(family)[of.counts.indices]
+    return Families(number, np.isin(number, of_piece))
 
 
 # Types 0 to 4 are alike, 5 to 7 each apart, 8 is in no space.
@@ -51,6 +54,14 @@ def test_words_of_one_family_are_one():
     assert (got.n[0], got.families[0], got.rest[0]) == (12, 2, pytest.approx(6 / 8))
 
 
+def test_words_of_one_piece_are_of_the_theme_together():
+    """Where 2, 5 and 6 share a piece, the rows of 2 are no evidence either."""
+    of = rows([[3, 3, 3, 3, 0, 1, 1, 0, 0]])
+    family = entries(of, [0, 0, 2, 3, 4, 2, 2, 7, 8], of_piece=[2])
+    got = near(of, family, VECTORS, np.ones(1, bool), 0.5, 0.5, 2)
+    assert (got.n[0], got.families[0], got.rest[0]) == (9, 2, pytest.approx(3 / 8))
+
+
 def test_features_that_are_not_asked_have_none():
     of = rows([[4, 2, 2, 0, 0, 0, 0, 0, 0], [4, 2, 2, 0, 0, 0, 0, 0, 0]])
     got = near(of, entries(of, OWN), VECTORS, np.array([True, False]), 0.5, 0.5, 3)
@@ -65,7 +76,8 @@ def test_many_features_are_as_each_by_itself():
     vectors[:4] = 0
     counts = np.array([rng.multinomial(20, np.ones(40) / 40) for _ in range(700)])
     of, family = rows(counts), rng.integers(0, 25, 40)
-    got = near(of, entries(of, family), vectors, np.ones(700, bool), 0.6, 0.5, 3)
+    pieces = [3, 8, 13, 18]
+    got = near(of, entries(of, family, pieces), vectors, np.ones(700, bool), 0.6, 0.5, 3)
     for row in range(0, 700, 37):
         shown = np.flatnonzero(counts[row])
         best = (-1,)
@@ -73,7 +85,10 @@ def test_many_features_are_as_each_by_itself():
             inside = {t for t in shown if vectors[t].any() and vectors[hub].any()
                       and (t == hub or vectors[t] @ vectors[hub] >= 0.6)}  # fmt: skip
             groups = {f: [t for t in shown if family[t] == f] for f in set(family[shown])}
-            most = sum(2 * sum(t in inside for t in g) >= len(g) for g in groups.values())
+            on = {f: sum(t in inside for t in g) for f, g in groups.items()}
+            most = sum((1 if f in pieces else 2) * n >= len(groups[f]) for f, n in on.items())
+            inside -= {t for f in pieces if on.get(f, 0) < len(groups.get(f, ()))
+                       for t in groups.get(f, ())}  # fmt: skip
             top = max(counts[row][g].sum() for g in groups.values())
             # Of equal families the one with the first word goes.
             out = next(g for t in shown for g in groups.values()

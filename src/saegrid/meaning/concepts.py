@@ -17,7 +17,7 @@ import pyarrow as pa
 from saegrid.evidence.intervals import exact
 from saegrid.meaning import discovery, enrichment, kinds
 from saegrid.meaning.by_concept import best_features, combinations
-from saegrid.meaning.families import families
+from saegrid.meaning.families import Families, families, first_parts
 from saegrid.meaning.near import Near, near, threshold
 from saegrid.meaning.occurrences import Fired, Occurrences
 from saegrid.meaning.rows import Rows, listed_words, sizes, spread, strongest_rows
@@ -131,7 +131,8 @@ def judge(
     }
     p, q = enrichment.adjusted(best.log10_p, chance.smallest), discovery.rates(best.log10_p, chance)
     z, p_z = coherence or (np.full(rows.n, np.nan), np.full(rows.n, np.nan))
-    family = families(rows.counts, by.beginning, words.names)
+    type_, parts = words.type[rows.shown.occurrence], first_parts(rows.shown, of, text)
+    family = families(rows.counts, by.beginning, words.names, rows.row, type_, parts)
     # Where one feature alone is as enriched, q = -log(1 - p) is above p.
     wide = (np.minimum(p, q)[:, is_wide(words, rule)] <= rule.alpha).any(axis=1)
     around = _around(rows, family, words, (p_z <= rule.alpha) | wide, rule)
@@ -164,9 +165,7 @@ def judge(
     )
 
 
-def _around(
-    rows: Rows, family: np.ndarray, words: Vocabulary, asked: np.ndarray, rule: Rule
-) -> Near:
+def _around(rows: Rows, family: Families, words: Vocabulary, asked: np.ndarray, rule: Rule) -> Near:
     """The near words of the features that are asked; of none without a word space."""
     if words.vectors is None:
         return near(rows, family, np.zeros((words.n, 1)), asked & False, 1.0, rule.share, 0)

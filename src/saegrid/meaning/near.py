@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from saegrid.meaning.families import by_half
+from saegrid.meaning.families import Families, is_of
 from saegrid.meaning.occurrences import SHOWN
 from saegrid.meaning.rows import Rows
 
@@ -59,7 +59,7 @@ def threshold(vectors: np.ndarray, seed: int) -> float:
 
 def near(
     rows: Rows,
-    family: np.ndarray,
+    family: Families,
     vectors: np.ndarray,
     asked: np.ndarray,
     least: float,
@@ -68,15 +68,15 @@ def near(
 ) -> Near:
     """The themes of the features that are asked; those of others are empty.
 
-    family: (entry,) of the entries of rows.counts. asked: (feature,) bool. least: see `threshold`.
-    Of themes with enough rows and families (`Near.themes`) that with most rows is meant, else of
-    all; of equal ones that with more families, then with more of the rest, then the first word's.
+    asked: (feature,) bool. least: see `threshold`. Of themes with enough rows and families
+    (`Near.themes`) that with most rows is meant, else of all; of equal ones that with more
+    families, then with more of the rest, then the first word's.
     """
     out = Near(np.zeros(rows.n, np.int64), np.zeros(rows.n, np.int64), np.zeros(rows.n))
     chosen = np.flatnonzero(asked & (np.diff(rows.counts.indptr) > 0))
     for start in range(0, len(chosen), BLOCK):
         part = chosen[start : start + BLOCK]
-        some = _themes(*_padded(rows, family, part), vectors, least)
+        some = _themes(_padded(rows, family, part), vectors, least)
         enough = some.themes(rows.n_shown[part][:, None], share, families)
         order = np.lexsort((-some.rest, -some.families, -some.n, ~enough), axis=1)[:, 0]
         for whole, each in zip(out, some, strict=True):
@@ -84,36 +84,44 @@ def near(
     return out
 
 
-def _padded(
-    rows: Rows, family: np.ndarray, part: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(feature, place) types, rows of each and families, 0 rows where a feature has no more."""
+class _Words(NamedTuple):
+    """The words of features, (feature, place) each."""
+
+    type: np.ndarray
+    counts: np.ndarray
+    """int64 rows; 0 where a feature has no more words."""
+    family: np.ndarray
+    of_piece: np.ndarray
+
+
+def _padded(rows: Rows, family: Families, part: np.ndarray) -> _Words:
+    """The words of some features."""
     first, sizes = rows.counts.indptr[part], np.diff(rows.counts.indptr)[part]
     place = np.arange(min(SHOWN, int(sizes.max())))[None, :]
     entry = np.where(place < sizes[:, None], first[:, None] + place, first[:, None])
     counts = np.where(place < sizes[:, None], rows.counts.data[entry], 0)
-    return rows.counts.indices[entry], counts, np.where(counts > 0, family[entry], -1)
+    number, of_piece = family.number[entry], family.of_piece[entry]
+    return _Words(rows.counts.indices[entry], counts, number, of_piece)
 
 
-def _themes(
-    types: np.ndarray, counts: np.ndarray, family: np.ndarray, vectors: np.ndarray, least: float
-) -> Near:
+def _themes(of: _Words, vectors: np.ndarray, least: float) -> Near:
     """The theme around each word of each feature: (feature, place) each."""
-    own = vectors[types]
+    own, counts = vectors[of.type], of.counts
     near_ = np.einsum("bid,bjd->bij", own, own) >= least
     known = (counts > 0) & (np.einsum("bid,bid->bi", own, own) > 0)
-    near_ |= np.eye(types.shape[1], dtype=bool)[None]
+    near_ |= np.eye(of.type.shape[1], dtype=bool)[None]
     near_ &= known[:, :, None] & known[:, None, :]
-    same = (family[:, :, None] == family[:, None, :]) & (counts > 0)[:, :, None]
+    same = (of.family[:, :, None] == of.family[:, None, :]) & (counts > 0)[:, :, None]
     same &= (counts > 0)[:, None, :]
-    n = (near_ * counts[:, None, :]).sum(axis=2)
     # Of each word's family, how many words there are and how many of them are of the theme.
     size = same.sum(axis=2)
     inside = near_.astype(np.int64) @ same.astype(np.int64)
-    some = by_half(inside, size[:, None, :]) & (size > 0)[:, None, :]
+    some = is_of(inside, size[:, None, :], of.of_piece[:, None, :]) & (size > 0)[:, None, :]
     each = some / np.maximum(size, 1)[:, None, :]
+    near_ &= some | ~of.of_piece[:, None, :]
+    n = (near_ * counts[:, None, :]).sum(axis=2)
     commonest = (same * counts[:, None, :]).sum(axis=2).argmax(axis=1)
-    kept = counts * ~same[np.arange(len(types)), commonest]
+    kept = counts * ~same[np.arange(len(counts)), commonest]
     left = kept.sum(axis=1)
     rest = (near_ * kept[:, None, :]).sum(axis=2) / np.maximum(left, 1)[:, None]
     return Near(n, np.rint(each.sum(axis=2)).astype(np.int64), rest)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from saegrid.meaning import kinds
 from saegrid.meaning.enrichment import packed
-from saegrid.meaning.families import by_half
+from saegrid.meaning.families import Families, is_of
 from saegrid.meaning.occurrences import SHOWN, Fired, Occurrences
 from saegrid.meaning.vocabulary import Vocabulary
 
@@ -39,33 +39,46 @@ class Rows(NamedTuple):
         """(feature, concept) rows whose word is of each concept. counts: of some of the rows."""
         return _bytes((self.counts if counts is None else counts) @ packed(member), member.shape[1])
 
-    def families_on(self, member: np.ndarray, family: np.ndarray) -> np.ndarray:
-        """(feature, concept) families, half of whose words among the rows are of each concept.
-        family: (entry,) of the entries of `counts`."""
+    def families_on(self, member: np.ndarray, family: Families) -> tuple[np.ndarray, np.ndarray]:
+        """(feature, concept) families of words that are of each concept, and the rows of words
+        that are of it while the family of their piece is not."""
         owner = np.repeat(np.arange(self.n), np.diff(self.counts.indptr))
-        key = owner * (family.max(initial=0) + 1) + family
-        order = np.argsort(key, kind="stable")
-        first = np.flatnonzero(np.diff(key[order], prepend=-1))
-        if not len(first):
-            return np.zeros((self.n, member.shape[1]), np.int64)
-        size = np.diff(np.append(first, len(order)))
-        # At most 20 words: their number fits a byte.
-        one = member[self.counts.indices[order]].view(np.uint8)
+        key = owner * (family.number.max(initial=0) + 1) + family.number
+        _, place, size = np.unique(key, return_inverse=True, return_counts=True)
+        of_type = sparse.csr_matrix(
+            (np.ones_like(self.counts.data), self.counts.indices, self.counts.indptr),
+            shape=self.counts.shape,
+        )
+        total = of_type @ packed(member)
+        # A word that is alone in its family is the family: the others alone are looked at.
+        entry = np.flatnonzero(size[place] > 1)
+        entry = entry[np.argsort(place[entry], kind="stable")]
+        if not len(entry):
+            return _bytes(total, member.shape[1]), np.zeros((self.n, member.shape[1]), np.int64)
+        first = np.flatnonzero(np.diff(place[entry], prepend=-1))
+        one = member[self.counts.indices[entry]].view(np.uint8)
+        # At most 20 words and rows: their numbers fit a byte.
         inside = np.add.reduceat(one, first, axis=0, dtype=np.uint8)
-        on = by_half(inside, size[:, None].astype(np.uint8))
-        of = sparse.csr_matrix(
-            (np.ones(len(first), np.int64), (owner[order][first], np.arange(len(first)))),
+        one = one * self.counts.data[entry, None].astype(np.uint8)
+        rows = np.add.reduceat(one, first, axis=0, dtype=np.uint8)
+        of_piece = family.of_piece[entry[first], None].astype(np.uint8)
+        on = is_of(inside, size[place[entry[first]], None].astype(np.uint8), of_piece)
+        of_owner = sparse.csr_matrix(
+            (np.ones(len(first), np.int64), (owner[entry[first]], np.arange(len(first)))),
             shape=(self.n, len(first)),
         )
-        return _bytes(of @ packed(on), member.shape[1])
+        total -= of_owner @ packed(inside - on)
+        lost = of_owner @ packed(rows * (of_piece & ~on))
+        return _bytes(total, member.shape[1]), _bytes(lost, member.shape[1])
 
-    def without_commonest(self, family: np.ndarray) -> sparse.csr_matrix:
+    def without_commonest(self, family: Families) -> sparse.csr_matrix:
         """The counts without the family that most rows of each feature have; of equal ones the
-        one with the smaller number. family: (entry,) of the entries of `counts`."""
-        owner = np.repeat(np.arange(self.n), np.diff(self.counts.indptr))
-        key, place = np.unique(owner * (family.max(initial=0) + 1) + family, return_inverse=True)
+        one with the smaller number."""
+        owner, width = np.repeat(np.arange(self.n), np.diff(self.counts.indptr)), 1
+        width += family.number.max(initial=0)
+        key, place = np.unique(owner * width + family.number, return_inverse=True)
         size = np.bincount(place, self.counts.data, len(key))
-        holder = key // (family.max(initial=0) + 1)
+        holder = key // width
         order = np.lexsort((key, -size, holder))
         most = np.zeros(len(key), bool)
         most[order[np.flatnonzero(np.diff(holder[order], prepend=-1))]] = True

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from saegrid.meaning import enrichment
+from saegrid.meaning.families import Families
 from saegrid.meaning.rows import Rows
 from saegrid.meaning.vocabulary import Vocabulary
 
@@ -39,9 +40,9 @@ class Tested(NamedTuple):
     on: np.ndarray
     """Rows of the concept."""
     types: np.ndarray
-    """Families of words half of which are of it: fail and failure are one."""
+    """Families of words that are of it: fail and failure are one."""
     allowed: np.ndarray
-    """bool: enriched, and with rows and types enough."""
+    """bool: enriched, and with rows of such families and types enough."""
     chosen: np.ndarray
     """(feature,) the concept that stands for it: of those allowed, else of all, the one with the
     smallest p; of equal ones that with more rows, then the first."""
@@ -53,7 +54,7 @@ def against_concepts(
     q: np.ndarray,
     rows: Rows,
     words: Vocabulary,
-    family: np.ndarray,
+    family: Families,
     themes: np.ndarray | None,
     rule: Rule,
 ) -> Tested:
@@ -62,13 +63,14 @@ def against_concepts(
     A concept is enriched family-wise, or at the false discovery rate where it has its share of the
     rows without their commonest family as well.
 
-    p, q: (feature, concept), see `Tested`. family: (entry,) of the entries of rows.counts. themes:
-    (feature,) bool, features of near words, which wide concepts ask for too; None without a space.
+    p, q: (feature, concept), see `Tested`. themes: (feature,) bool, features of near words, which
+    wide concepts ask for too; None without a space.
     """
-    on, types = rows.on(words.member), rows.families_on(words.member, family)
+    on = rows.on(words.member)
+    types, lost = rows.families_on(words.member, family)
     wide = is_wide(words, rule)
     need = np.where(wide, rule.wide_share, rule.share)
-    share = on / np.maximum(rows.n_shown, 1)[:, None]
+    share = (on - lost) / np.maximum(rows.n_shown, 1)[:, None]
     kept = rows.without_commonest(family)
     left = np.asarray(kept.sum(axis=1)).reshape(-1, 1)
     stands = (left > 0) & (rows.on(words.member, kept) >= need * left - 1e-9)
