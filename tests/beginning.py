@@ -7,7 +7,7 @@ import yaml
 from checkpoints import llama_scope
 from saegrid.command import main
 from saegrid.config.check import resolve
-from saegrid.mistakes import all_mistakes
+from saegrid.stages.mistakes import all_mistakes
 
 
 def write_scope(folder, *layers):

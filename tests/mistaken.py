@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from saegrid.mistakes import all_mistakes
+from saegrid.stages.mistakes import all_mistakes
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TINY = yaml.safe_load((REPOSITORY / "config" / "tiny.yaml").read_text())

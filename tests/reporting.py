@@ -6,9 +6,9 @@ import pyarrow as pa
 from saegrid.codes.sparse import from_pairs
 from saegrid.interventions.written import latents
 from saegrid.meaning.concepts import SCHEMA
+from saegrid.metrics.survey.choice import choice
 from saegrid.pages.browser.report import report_page
 from saegrid.pages.browser.report_rows import Report
-from saegrid.survey.choice import choice
 
 FACTS = {
     **{"study": "st<udy", "model": "m&m", "spec": '{"a": "<b>"}', "corpus": "written", "title": ""},

@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow as pa
 
 from saegrid.base import io
+from saegrid.metrics.survey.base_rates import base_rates
+from saegrid.metrics.survey.layers import survey
 from saegrid.pages.browser.survey import survey_page
 from saegrid.pages.figures import SURVEY_FIGURES, captions
 from saegrid.pages.figures.surveyed import Surveyed
-from saegrid.survey.base_rates import base_rates
-from saegrid.survey.layers import survey
 
 FACTS = {"study": "st<udy", "model": "m&m", "spec": '{"a": "<b>"}', "cut": 6.0}
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from saegrid.progress import record
-from saegrid.progress.folder import config_files, coordinators, unlocking
+from saegrid.base.progress import record
+from saegrid.base.progress.folder import config_files, coordinators, unlocking
 
 NO_YAML = "Config file is not valid JSON or YAML"
 

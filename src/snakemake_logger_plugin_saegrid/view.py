@@ -8,12 +8,12 @@ from dataclasses import replace
 from logging import LogRecord
 from pathlib import Path
 
-from saegrid.progress import record as kept
-from saegrid.progress import saying
-from saegrid.progress.reasons import has_failed, reason, reason_of_group
-from saegrid.progress.run import Failure, Run, Task
-from saegrid.progress.times import seconds_of
-from saegrid.progress.words import clock
+from saegrid.base.progress import record as kept
+from saegrid.base.progress import saying
+from saegrid.base.progress.reasons import has_failed, reason, reason_of_group
+from saegrid.base.progress.run import Failure, Run, Task
+from saegrid.base.progress.times import seconds_of
+from saegrid.base.progress.words import clock
 from snakemake_logger_plugin_saegrid.problems import plain
 from snakemake_logger_plugin_saegrid.screen import Screen
 

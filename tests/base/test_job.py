@@ -13,7 +13,7 @@ snakemake = Object(
 )
 import atexit, gc
 import pyarrow as pa
-from saegrid.job import start
+from saegrid.base.job import start
 assert not gc.isenabled()
 atexit.register(print, "taken apart")
 """
@@ -68,7 +68,7 @@ def test_arrays_load_no_pandas_but_who_asks_for_it_gets_it(tmp_path):
 
 def test_in_another_process_the_frame_changes_nothing(tmp_path):
     code = (
-        "import gc; from saegrid.job import start; from types import SimpleNamespace as O\n"
+        "import gc; from saegrid.base.job import start; from types import SimpleNamespace as O\n"
         "job = O(params=O(spec='{}'), log=['job.log'], threads=1, input=[], output=[],\n"
         "        wildcards={}, resources={})\n"
         "assert gc.isenabled()\n"
@@ -82,7 +82,9 @@ def test_in_another_process_the_frame_changes_nothing(tmp_path):
 
 
 def test_what_is_told_stands_in_the_log_and_on_the_screen(tmp_path):
-    work = "    from saegrid.job import tell\n    print('log alone')\n    tell('texts', ['seen'])"
+    work = (
+        "    from saegrid.base.job import tell\n    print('log alone')\n    tell('texts', ['seen'])"
+    )
     status, said, log = script(tmp_path, work)
     assert (status, said) == (0, "texts: seen\n")
     assert log.startswith("log alone\ntexts: seen\ndone: ")

@@ -9,7 +9,7 @@ import yaml
 import foreign
 from saegrid.command import compare, main
 from saegrid.config.check import resolve
-from saegrid.mistakes import all_mistakes
+from saegrid.stages.mistakes import all_mistakes
 
 ROOT = Path(__file__).parents[2]
 MODEL = str(ROOT / "resources/toy/model")

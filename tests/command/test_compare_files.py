@@ -8,7 +8,7 @@ import yaml
 
 from saegrid.command import main
 from saegrid.evidence.contrast import LEAST
-from saegrid.mistakes import all_mistakes
+from saegrid.stages.mistakes import all_mistakes
 
 ROOT = Path(__file__).parents[2]
 MODEL = str(ROOT / "resources/toy/model")

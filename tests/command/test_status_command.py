@@ -12,9 +12,9 @@ import pytest
 
 from asking import config, plan_of
 from saegrid.base import io
+from saegrid.base.progress import record
+from saegrid.base.progress.run import Failure, Run, Task
 from saegrid.command import main
-from saegrid.progress import record
-from saegrid.progress.run import Failure, Run, Task
 from saegrid.stages import targets
 from saegrid.stages.standing import log_of
 

@@ -8,7 +8,7 @@ import yaml
 
 from mistaken import CHECKPOINT, REPOSITORY, TINY, changed, told
 from saegrid.config.check import ConfigError, resolve
-from saegrid.mistakes import all_mistakes, mistakes
+from saegrid.stages.mistakes import all_mistakes, mistakes
 
 pytestmark = pytest.mark.usefixtures("few_headlines")
 

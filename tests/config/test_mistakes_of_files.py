@@ -209,8 +209,8 @@ def test_heads_of_files_are_looked_at(tmp_path, name):
 
 
 def test_a_large_file_is_known_by_its_head_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr("saegrid.mistakes.corpora.LOOKED_THROUGH", 10)
-    monkeypatch.setattr("saegrid.mistakes.corpora.items", None)
+    monkeypatch.setattr("saegrid.stages.mistakes.corpora.LOOKED_THROUGH", 10)
+    monkeypatch.setattr("saegrid.stages.mistakes.corpora.items", None)
     (tmp_path / "a.csv").write_text("id,text\n" + "1,a\n" * 99)
     source = {"kind": "csv", "files": {"all": "a.csv"}}
     assert told(changed(corpora__more={"role": "holdout", "source": source})) == []

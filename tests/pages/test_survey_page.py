@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from saegrid.metrics.survey.layers import PASSES, survey
 from saegrid.pages import figures
 from saegrid.pages.browser.survey import NAMED
 from saegrid.pages.figures import SURVEY_FIGURES, captions
 from saegrid.pages.figures.dimensions import MANY
 from saegrid.pages.figures.passes import draw
 from saegrid.pages.figures.surveyed import Surveyed
-from saegrid.survey.layers import PASSES, survey
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 from reading import Document

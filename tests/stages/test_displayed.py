@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from asking import config, jobs_of, mistakes, plan_of
-from saegrid.mistakes import all_mistakes
+from saegrid.stages.mistakes import all_mistakes
 from saegrid.stages.stage import At, Source
 from studies import displayed, tiny
 

@@ -10,8 +10,16 @@ import saegrid
 from saegrid.base import io
 from saegrid.codes.sparse import from_pairs
 from saegrid.command import main
+from saegrid.command.sharing.neuronpedia import (
+    BATCH,
+    Known,
+    Source,
+    Texts,
+    aligned,
+    dashboard,
+    name_of,
+)
 from saegrid.meaning.names.kept import write_kept
-from saegrid.sharing.neuronpedia import BATCH, Known, Source, Texts, aligned, dashboard, name_of
 from searching import write_study
 from toys import tokens_table
 

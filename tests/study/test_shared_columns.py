@@ -2,6 +2,7 @@
 
 import pytest
 
+from saegrid.command.sharing.kinds import kinds, said_of, short
 from saegrid.evidence.probes import labelled, schemas
 from saegrid.evidence.units import local_table
 from saegrid.evidence.units import table as units_table
@@ -10,7 +11,6 @@ from saegrid.interventions.search import by_prompt, ranking
 from saegrid.meaning import atlas, by_concept, concepts, kin, published
 from saegrid.meaning.clusters import tables as clusters
 from saegrid.meaning.names import labels, run
-from saegrid.sharing.kinds import kinds, said_of, short
 
 SCHEMAS = {
     "steering_choice": choice_table.SCHEMA,

@@ -10,7 +10,7 @@ from test_tokens import byte_tokenizer, save, table
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from tokenizers.trainers import BpeTrainer
 
-from saegrid.mistakes.model import _chat
+from saegrid.stages.mistakes.model import _chat
 from saegrid.text.chat import ChatError, encode
 from saegrid.text.tokenizer import Encoder, load
 from saegrid.text.tokens import Tokens, remarks, tokens

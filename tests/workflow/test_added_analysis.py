@@ -59,7 +59,7 @@ OFTEN = Stage(
 
 from saegrid.base import io
 from saegrid.codes.sparse import read_features
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.metrics.often import often
 
 with start(snakemake) as job:

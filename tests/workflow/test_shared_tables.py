@@ -14,9 +14,9 @@ import pytest
 from finished import finished
 
 from saegrid.command import main
-from saegrid.sharing.kinds import kind_of, said_of, short
-from saegrid.sharing.sheet import missing_of, sheet
-from saegrid.sharing.tables import metric_definitions, tables_of
+from saegrid.command.sharing.kinds import kind_of, said_of, short
+from saegrid.command.sharing.sheet import missing_of, sheet
+from saegrid.command.sharing.tables import metric_definitions, tables_of
 
 NOTES = "see the notes"
 NOTEBOOK = Path(__file__).parents[2] / "docs/study.ipynb"

@@ -132,7 +132,7 @@ class Done(NamedTuple):
 def done(cluster, tmp_path_factory):
     """A study in which a job was killed, another lacked memory, and Snakemake was killed twice."""
     folder = study(tmp_path_factory.mktemp("tiny") / "saegrid")
-    edit(folder / "src/saegrid/job.py", *HUNGRY)
+    edit(folder / "src/saegrid/base/job.py", *HUNGRY)
     with on(cluster, folder) as run:
         # A node that dies takes its job with it.
         killed = cluster.running("capture")

@@ -68,7 +68,7 @@ def test_a_run_keeps_a_record_and_no_result_knows_of_it(work):
 def test_a_job_that_fails_is_told_with_its_reason_and_its_log(work):
     script = work / "workflow/scripts/summary.py"
     body = "with start(snakemake) as job:\n    raise ValueError('on purpose')\n"
-    script.write_text(f"from saegrid.job import start\n\n{body}")
+    script.write_text(f"from saegrid.base.job import start\n\n{body}")
     done = snakemake(work, "--cores", "1")
     assert done.returncode != 0
     assert "Traceback" not in done.stdout + done.stderr

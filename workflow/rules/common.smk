@@ -18,9 +18,9 @@ from saegrid.base.provenance import provenance, renew_licences
 from saegrid.base.words import SITE_PATTERN
 from saegrid.config.messages import Mistake, sentences
 from saegrid.config.yaml import mistakes as yaml_mistakes
-from saegrid.mistakes import all_mistakes
+from saegrid.stages.mistakes import all_mistakes
 from saegrid.pages import site
-from saegrid.progress.run import Run
+from saegrid.base.progress.run import Run
 from saegrid.stages import aside, settled, targets
 from saegrid.stages import names as naming
 from saegrid.stages.estimate import estimate

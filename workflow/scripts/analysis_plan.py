@@ -1,8 +1,8 @@
 """The plan of the tests, checked against the texts and written before any number."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.evidence.planning import checked_plan, keep_former, read_corpora
-from saegrid.job import start
 
 with start(snakemake) as job:
     inputs, settings = job.input, job.settings

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.base.words import Cell
 from saegrid.interventions.attributed import attributed
 from saegrid.interventions.differences import choose, facts
 from saegrid.interventions.live import live
 from saegrid.interventions.passes import whole
-from saegrid.job import start
 from saegrid.models import hub
 from saegrid.saes.reference import open_sae
 from saegrid.text import tokenizer

@@ -1,8 +1,8 @@
 """The share of each topic in the words of the corpora in use."""
 
 from saegrid.base import io
-from saegrid.job import start
-from saegrid.survey.base_rates import table
+from saegrid.base.job import start
+from saegrid.metrics.survey.base_rates import table
 from saegrid.text.wordlists import read_all
 
 with start(snakemake) as job:

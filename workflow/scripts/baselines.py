@@ -1,7 +1,7 @@
 """Other descriptions of a site's activations, beside its SAEs on the same tokens."""
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.metrics.baselines.table import baselines_of
 from saegrid.metrics.sources import files
 

@@ -1,6 +1,6 @@
 """The stand-in for a store that is filled beside the trainings that learn from it."""
 
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.store.learning import begin
 
 with start(snakemake) as job:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.capture.corpus import capture_corpus
-from saegrid.job import start
 
 with start(snakemake) as job:
     capture_corpus(

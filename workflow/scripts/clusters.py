@@ -1,6 +1,6 @@
 """Clusters of texts by codes and by activations, and of features, with names."""
 
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.meaning.clusters.job import run, write
 
 with start(snakemake) as job:

@@ -1,7 +1,7 @@
 """The page of clusters: how many, how firm, beside labels and raw activations."""
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.meaning.clusters.tables import DEFINITIONS, SCHEMAS
 from saegrid.pages.browser.clustered import clusters_page
 from saegrid.pages.browser.clustered_tables import Site

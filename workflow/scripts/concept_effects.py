@@ -1,7 +1,7 @@
 """Concepts of words that tell texts apart: the contrasts of the tests, put to words."""
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.meaning.study import concept_effects
 
 with start(snakemake) as job:

@@ -1,7 +1,7 @@
 """Concepts by cell, with chance counted over all cells."""
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.meaning.atlas import atlas, read_charted
 
 with start(snakemake) as job:

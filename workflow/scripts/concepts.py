@@ -1,8 +1,8 @@
 """Judgement of each feature: a concept, coherent words, one word or piece, or a form."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.codes.sparse import read_features
-from saegrid.job import start
 from saegrid.meaning.cell import about
 from saegrid.meaning.concepts import Rule
 from saegrid.meaning.vocabulary import from_files

@@ -1,8 +1,8 @@
 """Tokens that the model draws after the prompts of a corpus."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.interventions.continuations import continuations
-from saegrid.job import start
 from saegrid.models import hub
 from saegrid.models.load import load
 from saegrid.text import tokenizer

@@ -1,10 +1,10 @@
 """The contrasts of a study on the features of a cell, on the texts that are searched."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.codes.sparse import read_features
 from saegrid.evidence.planning import read_all
 from saegrid.evidence.search import search, to_tensors
-from saegrid.job import start
 
 with start(snakemake) as job:
     inputs, names = job.input, job.settings["corpora"]

@@ -1,9 +1,9 @@
 """Density of every feature, sorted."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.codes.sparse import read_features
 from saegrid.features.density import density, facts
-from saegrid.job import start
 from saegrid.text.selection import kept_of
 
 with start(snakemake) as job:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from saegrid.base.job import start
 from saegrid.capture import activations
 from saegrid.codes.encode import encode, place
 from saegrid.codes.sparse import write_features
-from saegrid.job import start
 from saegrid.saes.reference import open_sae
 
 with start(snakemake) as job:

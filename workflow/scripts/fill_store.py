@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from saegrid.job import start, tell
+from saegrid.base.job import start, tell
 from saegrid.store.fill import fill_as
 from saegrid.store.manifest import remarks, sites_of, write_facts
 

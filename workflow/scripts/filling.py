@@ -1,8 +1,8 @@
 """Words filled in by the model while confirmed features are turned up: is it funnier?"""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.interventions.filling_study import study_filling
-from saegrid.job import start
 
 with start(snakemake) as job:
     filling = study_filling(job.input, job.settings, job.resources.mem_mb)

@@ -1,7 +1,7 @@
 """The page that says in plain words what was found, confirmed and not found."""
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.pages.browser.about import About
 from saegrid.pages.browser.findings import findings_page
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.metrics.health import advice, definitions, health, reasons
 from saegrid.pages.browser.health import health_page
 from saegrid.pages.figures import HEALTH_FIGURES, captions, draw_all

@@ -1,11 +1,11 @@
 """Tables of what a model writes: prompts, choice of a layer, features drawn by a rule, texts."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.codes.sparse import read_features
 from saegrid.interventions.written import examples, latents, prompts, sampled, texts
-from saegrid.job import start
+from saegrid.metrics.survey.choice import cell_of, choice
 from saegrid.models import hub, read_config, sizes_of
-from saegrid.survey.choice import cell_of, choice
 from saegrid.text import tokenizer
 
 with start(snakemake) as job:

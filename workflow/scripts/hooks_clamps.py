@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.codes.sparse import read_features
 from saegrid.interventions.clamped import clamp
 from saegrid.interventions.live import live
-from saegrid.job import start
+from saegrid.metrics.survey.choice import norm_of
 from saegrid.models import hub
 from saegrid.models.load import load
 from saegrid.saes.reference import open_sae
-from saegrid.survey.choice import norm_of
 from saegrid.text import tokenizer
 
 with start(snakemake) as job:

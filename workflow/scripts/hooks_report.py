@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.pages.browser.clustered_tables import site_of
 from saegrid.pages.browser.report import REQUIRED, Report, report_page
 

@@ -1,8 +1,8 @@
 """The tables of a cell from the published pages of its features, where there are no weights."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.codes.sparse import write_features
-from saegrid.job import start
 from saegrid.meaning.dashboards import imported, of_cell, read_dashboards
 from saegrid.text.selection import kept_of
 

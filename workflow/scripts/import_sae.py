@@ -1,6 +1,6 @@
 """A reference to a checkpoint that stays where it is, with the norms of its decoder."""
 
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.saes.reference import described, import_sae
 
 with start(snakemake) as job:

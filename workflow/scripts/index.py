@@ -1,7 +1,7 @@
 """The grid as a page, with links to all cells."""
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.pages.browser.answers import read_answers
 from saegrid.pages.browser.facts import corpus_facts, study_facts
 from saegrid.pages.browser.index import index

@@ -1,7 +1,7 @@
 """The items of a corpus, and the rows that are none."""
 
 from saegrid.base import io
-from saegrid.job import start, tell
+from saegrid.base.job import start, tell
 from saegrid.text.corpora.items import items, remarks
 
 with start(snakemake) as job:

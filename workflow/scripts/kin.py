@@ -1,8 +1,8 @@
 """Kin of each feature: what points the same way, fires on the same tokens or in the same texts."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.evidence.texts import texts
-from saegrid.job import start
 from saegrid.meaning.kin import Rules
 from saegrid.meaning.relatives import relatives
 from saegrid.text.selection import kept_of

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.base.words import Cell
 from saegrid.features.logits import model_logit_effects
-from saegrid.job import start
 from saegrid.models import hub, untrained
 from saegrid.saes.reference import open_sae
 from saegrid.text import tokenizer

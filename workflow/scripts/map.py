@@ -1,7 +1,7 @@
 """The page of the map, one offline file."""
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.meaning.names.kept import NAMED, labelled
 from saegrid.pages.browser.mapped import map_page
 

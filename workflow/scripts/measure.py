@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.codes.encode import place
-from saegrid.job import start
 from saegrid.metrics.measure import metrics_of
 from saegrid.metrics.sources import files
 from saegrid.saes.reference import open_sae

@@ -1,7 +1,7 @@
 """Sparse features of a cell from those of the shards of its corpus."""
 
+from saegrid.base.job import start
 from saegrid.codes.merge import merge_features
-from saegrid.job import start
 
 with start(snakemake) as job:
     entries = merge_features(job.input, job.output.features, job.spec)

@@ -3,8 +3,8 @@
 from functools import partial
 
 from saegrid.base import io
+from saegrid.base.job import start, tell
 from saegrid.codes.sparse import read_features
-from saegrid.job import start, tell
 from saegrid.meaning.names import labels
 from saegrid.meaning.names.cell import name_cell
 from saegrid.meaning.names.run import remarks

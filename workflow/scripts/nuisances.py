@@ -1,8 +1,8 @@
 """Words of the texts of a corpus, with their frequency, form, place and surprisal."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.evidence.nuisance_table import facts_of, table
-from saegrid.job import start
 
 with start(snakemake) as job:
     inputs = job.input

@@ -3,9 +3,9 @@
 from importlib.metadata import version
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.base.words import Cell
 from saegrid.codes.sparse import read_features
-from saegrid.job import start
 from saegrid.meaning.dashboards import bars_of
 from saegrid.meaning.names.kept import read_state
 from saegrid.pages.browser.page import neuronpedia, page

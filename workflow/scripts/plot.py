@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.pages.figures import draw_all
 from saegrid.pages.figures.grid import read_grid
 from saegrid.text.selection import kept_of

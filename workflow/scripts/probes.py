@@ -1,8 +1,8 @@
 """Classifiers of a site and its cells."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.evidence.probes.study import counted, of_site, read, write
-from saegrid.job import start
 
 with start(snakemake) as job:
     inputs, settings = job.input, job.settings

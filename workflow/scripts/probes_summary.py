@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.evidence.probes.summing import probes, summary
-from saegrid.job import start
 
 with start(snakemake) as job:
     inputs, outputs, settings = job.input, job.output, job.settings

@@ -1,8 +1,8 @@
 """Classifiers of the texts alone, by words and their frequency."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.evidence.probes.study import of_texts, read, vectors, write
-from saegrid.job import start
 
 with start(snakemake) as job:
     inputs, settings = job.input, job.settings

@@ -1,8 +1,8 @@
 """Published features beside those of a cell: which one is it, and what is said of it?"""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.codes.sparse import read_features
-from saegrid.job import start
 from saegrid.meaning.dashboards import Places, of_page, read_dashboards
 from saegrid.meaning.published import compared, countable, said_of
 from saegrid.text.selection import kept_of

@@ -1,7 +1,7 @@
 """The published features of all cells, and what their source says of those that it names."""
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.meaning.published import summed_up
 
 with start(snakemake) as job:

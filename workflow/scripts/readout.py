@@ -1,7 +1,7 @@
 """The page of a readout."""
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.pages.browser.probed import REQUIRED, probes_page
 
 with start(snakemake) as job:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.codes.encode import place
 from saegrid.evidence.probes.coded import coded
-from saegrid.job import start
 from saegrid.saes.reference import open_sae
 
 with start(snakemake) as job:

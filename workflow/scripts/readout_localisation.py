@@ -1,9 +1,9 @@
 """Localisation at a site and its cells."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.evidence.probes.labelled import described, read_words
 from saegrid.evidence.units.local_table import of_site
-from saegrid.job import start
 
 with start(snakemake) as job:
     words, settings = read_words(job.input.texts), job.settings

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.base.words import Site
 from saegrid.evidence.probes.vectors import ids_of, pad_of, padded_vectors
-from saegrid.job import start
 from saegrid.models import hub
 from saegrid.models.load import load
 from saegrid.text import tokenizer

@@ -1,8 +1,8 @@
 """The probes of a site and its cells."""
 
+from saegrid.base.job import start
 from saegrid.evidence.probes.labelled import described, read_words
 from saegrid.evidence.probes.reported import asked, tables, write
-from saegrid.job import start
 
 with start(snakemake) as job:
     inputs, settings = job.input, job.settings

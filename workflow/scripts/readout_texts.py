@@ -1,8 +1,8 @@
 """The labelled texts of a readout."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.evidence.probes.labelled import words
-from saegrid.job import start
 from saegrid.models import hub
 from saegrid.text import tokenizer
 

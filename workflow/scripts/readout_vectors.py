@@ -1,8 +1,8 @@
 """The vectors of labelled texts at a site."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.evidence.probes.vectors import vectors
-from saegrid.job import start
 
 with start(snakemake) as job:
     inputs, settings = job.input, job.settings

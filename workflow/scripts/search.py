@@ -1,9 +1,9 @@
 """Features of all cells that answer queries: words in stored codes, prompts through the model."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.interventions.search.files import of_inputs
 from saegrid.interventions.search.several import answered
-from saegrid.job import start
 from saegrid.pages.browser.prompted import search_page
 
 with start(snakemake) as job:

@@ -1,7 +1,7 @@
 """The items that the filter keeps; the others stay in the files."""
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.text.selection import report, selection
 
 with start(snakemake) as job:

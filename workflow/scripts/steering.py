@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.base.tensors import widen
 from saegrid.base.words import Cell
 from saegrid.capture import activations
 from saegrid.codes.sparse import read_features
 from saegrid.interventions.live import live
 from saegrid.interventions.steering import steer_cell
-from saegrid.job import start
 from saegrid.models import hub
 from saegrid.models.load import load
 from saegrid.saes.reference import open_sae

@@ -1,8 +1,8 @@
 """The page on which texts with and without steering stand side by side, and which choice works."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.interventions import pooled
-from saegrid.job import start
 from saegrid.pages.browser.steered import Cell, steering_page
 
 with start(snakemake) as job:

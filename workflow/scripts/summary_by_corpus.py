@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.features.summary import by_corpus
-from saegrid.job import start
 
 with start(snakemake) as job:
     settings = job.settings

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.capture.surprisal import surprisals_of
-from saegrid.job import start
 
 with start(snakemake) as job:
     result = surprisals_of(

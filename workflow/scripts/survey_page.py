@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.pages.browser.survey import survey_page
 from saegrid.pages.figures import SURVEY_FIGURES, captions, draw_all
 from saegrid.pages.figures.surveyed import Surveyed

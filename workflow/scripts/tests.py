@@ -1,9 +1,9 @@
 """Contrasts of texts, tested on every feature of every cell."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.evidence.grid import test_grid
 from saegrid.evidence.inputs import read_inputs, write_cells
-from saegrid.job import start
 
 with start(snakemake) as job:
     outcome = test_grid(read_inputs(job.input, job.settings))

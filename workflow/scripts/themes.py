@@ -1,7 +1,7 @@
 """Themes: confirmed features that see the same texts, each put to its contrast as one finding."""
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.meaning.study import study_themes
 
 with start(snakemake) as job:

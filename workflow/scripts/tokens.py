@@ -1,7 +1,7 @@
 """Model input: token rows and where texts and edits stand in them."""
 
 from saegrid.base import io
-from saegrid.job import start, tell
+from saegrid.base.job import start, tell
 from saegrid.models import hub
 from saegrid.text import tokenizer
 from saegrid.text.selection import kept_of

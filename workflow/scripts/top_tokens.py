@@ -1,10 +1,10 @@
 """Examples of every feature: its top tokens, a sample of the others, and near misses."""
 
 from saegrid.base import io
+from saegrid.base.job import start
 from saegrid.codes.sparse import read_features
 from saegrid.features.examples import examples, top_tokens
 from saegrid.features.near_misses import near_misses
-from saegrid.job import start
 from saegrid.text.selection import kept_of
 
 with start(snakemake) as job:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.saes.training.cells import train_cell
 from saegrid.store.learning import opened
 

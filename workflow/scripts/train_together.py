@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.saes.training.cells import train_together
 from saegrid.store.learning import opened
 

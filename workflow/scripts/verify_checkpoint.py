@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from saegrid.base import io
-from saegrid.job import start
-from saegrid.verify.run import verify
+from saegrid.base.job import start
+from saegrid.metrics.verify.run import verify
 
 with start(snakemake) as job:
     work, inputs = Path(job.output.facts).parent, job.input

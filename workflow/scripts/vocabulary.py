@@ -1,7 +1,7 @@
 """Word types of a corpus, the concepts that they belong to, and their places in a word space."""
 
 from saegrid.base import io
-from saegrid.job import start
+from saegrid.base.job import start
 from saegrid.meaning.vocabulary import occurrences_of, to_files, vocabulary
 from saegrid.text.lexicons.lexicon import read_lexicons
 from saegrid.text.selection import kept_of

@@ -16,7 +16,7 @@ WITHOUT_RESULT = (
     PACKAGE,  # only opens studies from Python
     *(
         f"{PACKAGE}.{name}"
-        for name in ("job", "saes.cache", "saes.cache.download", "saes.cache.locks")
+        for name in ("base.job", "saes.cache", "saes.cache.download", "saes.cache.locks")
     ),
 )
 """Modules whose code decides no result: files from the hub are checked by their content."""

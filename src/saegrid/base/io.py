@@ -1,7 +1,7 @@
 """The reading and writing of artefacts; every file is written under a temporary name and renamed.
 
 Tensors are safetensors, rows are parquet, facts are json, pages are html. The header of a file
-records the spec of the job that wrote it (see `saegrid.job`).
+records the spec of the job that wrote it (see `saegrid.base.job`).
 """
 
 import json

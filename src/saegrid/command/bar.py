@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Self, TextIO
 
-from saegrid.progress.words import rough, span
+from saegrid.base.progress.words import rough, span
 
 EVERY, APART = 0.2, 10.0
 """Seconds between two lines on a terminal, and elsewhere."""

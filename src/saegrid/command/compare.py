@@ -16,13 +16,13 @@ import yaml
 
 from saegrid.base.errors import ConfigError
 from saegrid.base.io import write_text
+from saegrid.command.proposal import chosen, models, named, saes
+from saegrid.command.proposal.checked import attempt, check
+from saegrid.command.proposal.columns import USUAL, check_named, shared_columns, text_column
+from saegrid.command.proposal.enough import check_texts
+from saegrid.command.proposal.places import proper, repository
+from saegrid.command.proposal.texts import kind_of_all
 from saegrid.command.saying import refuse, say
-from saegrid.proposal import chosen, models, named, saes
-from saegrid.proposal.checked import attempt, check
-from saegrid.proposal.columns import USUAL, check_named, shared_columns, text_column
-from saegrid.proposal.enough import check_texts
-from saegrid.proposal.places import proper, repository
-from saegrid.proposal.texts import kind_of_all
 from saegrid.text.corpora.look import ID, check_file
 
 

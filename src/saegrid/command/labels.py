@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from saegrid.base import io
 from saegrid.base.errors import ConfigError
+from saegrid.base.job import spare_pandas
 from saegrid.command.named import add_study
 from saegrid.command.saying import refuse
-from saegrid.job import spare_pandas
 from saegrid.meaning.names.kept import Merged, body_of, merge, read_kept, write_kept
 from saegrid.meaning.names.labels import KEY, File, agreement, check_features, read
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from saegrid.base import io
 from saegrid.base.errors import CheckpointError, ConfigError, size
+from saegrid.base.job import spare_pandas
 from saegrid.base.words import Cell
 from saegrid.command.named import add_study
 from saegrid.command.saying import refuse
-from saegrid.job import spare_pandas
 
 if TYPE_CHECKING:
-    from saegrid.sharing.neuronpedia import Known, Source
+    from saegrid.command.sharing.neuronpedia import Known, Source
     from saegrid.study import CellView, Study
 
 BYTES = 22
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _write(study: "Study", view: "CellView", options: argparse.Namespace) -> None:
     """Write the folder of a cell."""
-    from saegrid.sharing.neuronpedia import BATCH, EACH, INTERVALS, TOP, batches
+    from saegrid.command.sharing.neuronpedia import BATCH, EACH, INTERVALS, TOP, batches
 
     chosen = options.features or view.features.index.tolist()
     for feature in chosen:
@@ -95,9 +95,9 @@ def _write(study: "Study", view: "CellView", options: argparse.Namespace) -> Non
 def source_of(study: "Study", view: "CellView") -> "Source":
     """A cell as Neuronpedia names it: by `saes.<name>.neuronpedia` or the checkpoint's own config,
     else by the model's folder, position and SAE."""
+    from saegrid.command.sharing.neuronpedia import name_of
     from saegrid.config.checkpoints import fill_in
     from saegrid.saes.reference import on_neuronpedia
-    from saegrid.sharing.neuronpedia import name_of
 
     cell = Cell.parse(view.name)
     section = study.config.get("saes", {}).get(cell.sae, {})
@@ -119,7 +119,7 @@ def known_of(
 ) -> "Known":
     """The tables and weights that the dashboards of some features are made from."""
     from saegrid.codes.sparse import read_features
-    from saegrid.sharing.neuronpedia import Known, Texts
+    from saegrid.command.sharing.neuronpedia import Known, Texts
     from saegrid.study import NotThere
 
     features = read_features(view.folder / "features.safetensors")
@@ -140,7 +140,7 @@ def known_of(
 
 def explanations(view: "CellView", source: "Source", chosen: set[int]) -> Iterator[dict[str, Any]]:
     """The names and labels of some features."""
-    from saegrid.sharing.neuronpedia import explanation
+    from saegrid.command.sharing.neuronpedia import explanation
 
     path = view.folder / "names.parquet"
     if path.is_file():
@@ -162,8 +162,8 @@ def facts(
     n_explanations: int,
 ) -> dict[str, Any]:
     """The body of about.json: where the numbers are from, and what they are."""
+    from saegrid.command.sharing import neuronpedia as shape
     from saegrid.pages.browser.page import neuronpedia
-    from saegrid.sharing import neuronpedia as shape
 
     link = neuronpedia(f"{source.model}/{source.source}") if source.is_there else None
     return {

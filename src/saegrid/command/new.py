@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from saegrid.command.saying import refuse
 
 if TYPE_CHECKING:
-    from saegrid.proposal.study import Proposal
+    from saegrid.command.proposal.study import Proposal
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,9 +63,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; its exit status. Mistakes are a sentence each."""
     options = parser().parse_args(list(arguments))
-    from saegrid.proposal.checked import attempt
-    from saegrid.proposal.places import repository
-    from saegrid.proposal.study import Request, propose
+    from saegrid.command.proposal.checked import attempt
+    from saegrid.command.proposal.places import repository
+    from saegrid.command.proposal.study import Request, propose
 
     mistakes: list[str] = []
     root = attempt(mistakes, repository)
@@ -98,7 +98,7 @@ def check_free(path: Path, force: bool) -> None:
 def write(path: Path, proposal: "Proposal") -> None:
     """Write the config with its comments."""
     from saegrid.base.io import write_text
-    from saegrid.proposal.written import HEAD, MORE, as_yaml
+    from saegrid.command.proposal.written import HEAD, MORE, as_yaml
 
     text = as_yaml(proposal.config, proposal.whys)
     write_text(path, HEAD + text + ("" if "analyses" in proposal.config else MORE))

@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from saegrid.base.job import spare_pandas
+from saegrid.base.progress.words import counted
 from saegrid.command.named import add_study
 from saegrid.command.saying import refuse
 from saegrid.interventions.search import TOP, SearchError
-from saegrid.job import spare_pandas
-from saegrid.progress.words import counted
 
 
 def parser() -> argparse.ArgumentParser:

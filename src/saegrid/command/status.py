@@ -15,13 +15,13 @@ from textwrap import wrap
 from typing import Any
 
 from saegrid.base.errors import ConfigError
+from saegrid.base.progress import record as kept
+from saegrid.base.progress.folder import coordinators, unlocking
+from saegrid.base.progress.reasons import tail
+from saegrid.base.progress.run import Left
+from saegrid.base.progress.saying import forecast
+from saegrid.base.progress.words import clock, fit, span
 from saegrid.command.saying import refuse
-from saegrid.progress import record as kept
-from saegrid.progress.folder import coordinators, unlocking
-from saegrid.progress.reasons import tail
-from saegrid.progress.run import Left
-from saegrid.progress.saying import forecast
-from saegrid.progress.words import clock, fit, span
 
 WIDTH = 80
 """Characters of a line."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from saegrid.base.errors import ConfigError, size
+from saegrid.base.job import spare_pandas
+from saegrid.base.progress.words import counted
 from saegrid.command.bar import Bar
 from saegrid.command.named import add_study
 from saegrid.command.saying import refuse
-from saegrid.job import spare_pandas
-from saegrid.progress.words import counted
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command; its exit status. A mistake is one sentence."""
     options = parser().parse_args(list(arguments))
     spare_pandas()
-    from saegrid.sharing.tables import csv_size, tables_of, write_zip
+    from saegrid.command.sharing.tables import csv_size, tables_of, write_zip
     from saegrid.study import NotThere
     from saegrid.study.study import folder_of
 

@@ -1,7 +1,7 @@
 """Strict reading of a config, with messages that name the key and the nearest spelling.
 
 All mistakes are told at once: a value that cannot be used is taken out, and the rest is looked at
-further. What needs a look at files is told by `saegrid.mistakes`.
+further. What needs a look at files is told by `saegrid.stages.mistakes`.
 """
 
 import copy

@@ -55,7 +55,7 @@ class Mistake(NamedTuple):
 
     part: str
     """Part of the study that cannot be made: `config` (anything), `corpus:<name>`, `sae:<name>`,
-    `model`, `grid` and others, see `saegrid.mistakes`."""
+    `model`, `grid` and others, see `saegrid.stages.mistakes`."""
     text: str
     """One sentence that names the key, what was expected, what was got, and the mend."""
     key: str = ""

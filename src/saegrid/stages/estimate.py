@@ -15,7 +15,7 @@ from humanfriendly import format_size, format_timespan
 from humanfriendly.text import pluralize
 from tabulate import tabulate
 
-from saegrid.progress.times import earlier
+from saegrid.base.progress.times import earlier
 from saegrid.stages.graph import Job, needs
 from saegrid.stages.sizes import Sizes, Unknown
 from saegrid.stages.stage import Plan, Source

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from saegrid.progress.run import Run
-from saegrid.progress.times import earlier
+from saegrid.base.progress.run import Run
+from saegrid.base.progress.times import earlier
 from saegrid.stages.graph import Job, needs
 from saegrid.stages.stage import STUDY, Plan
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from saegrid.base import io
 from saegrid.base.errors import ConfigError
+from saegrid.base.progress.reasons import has_failed
 from saegrid.config import Study, resolve
-from saegrid.progress.reasons import has_failed
 from saegrid.stages import targets
 from saegrid.stages.graph import Job
 from saegrid.stages.plan import Plan

@@ -187,7 +187,7 @@ PARTS = {
     "published": {"published"},
     "hub": {"import_sae"},
 }
-"""Stages that a part of a study with a mistake keeps from being made (`saegrid.mistakes`)."""
+"""Stages that a part of a study with a mistake keeps from being made: see `stages.mistakes`."""
 
 
 def parts(jobs: Iterable["Job"]) -> set[str]:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from saegrid.base.errors import ConfigError
 from saegrid.base.words import Cell
+from saegrid.metrics.verify.expected import Expected, read
 from saegrid.stages.stage import local_file
-from saegrid.verify.expected import Expected, read
 
 if TYPE_CHECKING:
     from saegrid.stages.plan import Plan

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from saegrid.config.check import read
-from saegrid.mistakes.names import names_mistakes
+from saegrid.stages.mistakes.names import names_mistakes
 from saegrid.stages.written.tables import escaped, table
 
 GOOD = """
@@ -64,7 +64,7 @@ KINDS = (
     "saegrid.metrics.metric:MetricsError",
     "saegrid.features.summary:StaleCell",
     "saegrid.stages.estimate:DiskError",
-    "saegrid.verify:VerifyError",
+    "saegrid.metrics.verify:VerifyError",
     "saegrid.interventions.errors:InterventionError",
     "saegrid.interventions.search:SearchError",
     "saegrid.saes.pin:PinError",
