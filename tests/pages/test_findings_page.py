@@ -12,19 +12,12 @@ import pyarrow as pa
 import pytest
 
 from saegrid.pages.browser import charts, nulls, outcomes, sentences
-from saegrid.pages.browser.answers import (
-    CONFIRMED,
-    LUCK,
-    NOTHING,
-    SHORT,
-    UNCONFIRMED,
-    answers,
-    state,
-)
+from saegrid.pages.browser.answers import SHORT, answers
 from saegrid.pages.browser.discovered import ROOM, ranked
 from saegrid.pages.browser.index import index
 from saegrid.pages.browser.outcomes import funnel, texts_of
 from saegrid.pages.browser.sentences import Contrast, at
+from saegrid.pages.browser.verdict import CONFIRMED, LUCK, NOTHING, UNCONFIRMED, state
 
 sys.path.append(str(Path(__file__).parents[1] / "browser"))
 import pageworld

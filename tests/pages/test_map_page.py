@@ -17,7 +17,9 @@ from reading import Document
 from charting import FACTS, HOSTILE, best, charted, grid, judged, page_of
 from saegrid.meaning.atlas import atlas
 from saegrid.pages.browser.index import index
-from saegrid.pages.browser.mapped import CELLS, answers, curves, tiles
+from saegrid.pages.browser.mapped import CELLS
+from saegrid.pages.browser.mapped_drawn import curves, tiles
+from saegrid.pages.browser.mapped_said import answers
 from saegrid.pages.browser.sentences import at
 
 NUMBER = re.compile(r'<a class="num" href="([^"]*)" title="([^"]*)">([^<]*)</a>')

@@ -7,11 +7,11 @@ from urllib.parse import quote
 import pyarrow as pa
 from markupsafe import Markup
 
-from saegrid.pages.browser import charts, nulls, outcomes
+from saegrid.pages.browser import charts, findings_charts, nulls, outcomes
 from saegrid.pages.browser.about import MOST as LONGEST
 from saegrid.pages.browser.about import About, Asked, base, concepts, themes
 from saegrid.pages.browser.answers import answers
-from saegrid.pages.browser.classifiers import classifiers
+from saegrid.pages.browser.classifiers import Probe, classifiers
 from saegrid.pages.browser.defined import CELLS, HEADS, groups
 from saegrid.pages.browser.discovered import MOST, data, results, script
 from saegrid.pages.browser.filled import HEADINGS, filled
@@ -73,58 +73,90 @@ def findings_page(
     of_probes = classifiers(probes, probes_summary, frozen)
     opening, *lines = answers(tests, probes, probes_summary)
     further = [name for name in tests.get("parts") or {} if name not in outcomes.USUAL_PARTS]
-    panels = [nulls.of_contrast(one) for one in every]
-    of_classifiers = [nulls.of_probe(probe, _untrained(every)) for probe in of_probes]
-    beside = [*panels[: min(BESIDE, len(main))], *of_classifiers[:1]]
     rows = by_cell.to_pylist()
     return render_study(
         "findings.html.jinja",
         facts,
         f"{facts['study']}: findings",
-        named=[*(tests.get("cells") or ()), *(tests.get("frozen_cells") or ())],
+        named=[*(tests.get("cells") or ()), *frozen],
         verdict=opening.sentences[0],
-        units="originals" if is_paired(tests) else "texts",
-        unit="original" if is_paired(tests) else "text",
         lines=lines,
         tests=tests,
-        beside=beside,
-        panels=[panel for panel in [*panels, *of_classifiers] if panel not in beside],
         of_concepts=_concepts(about, every, tests),
         of_themes=_themes(about, every, tests),
         filling=filled(*filling, str(tests["corpus"])) if filling else None,
-        measures=HEADINGS,
         base_of=lambda part: base(about, part) if about else NONE,
-        corpus_of=quote(str(tests["corpus"])),
-        most_things=LONGEST,
-        legend=nulls.LEGEND.items(),
         shown=[_shown(tests, one, rows, one in main, frozen) for one in every],
-        probes=[
-            {
-                "probe": probe,
-                "chart": charts.scores(probe),
-                "table": probe.table(),
-                "cells": probe.by_cell(),
-            }
-            for probe in of_probes
-        ],
+        probes=[_of_probe(probe) for probe in of_probes],
         definitions_of_probes=_representations(probes),
         n_rows=discoveries.num_rows,
         n_shown=min(most, discoveries.num_rows),
         data=Markup(script(data(tests, discoveries, examples, every, further, most))),
-        study_facts=outcomes.study_facts(tests),
-        parts_of=_parts(tests),
-        number_of=lambda path, form: of_study(tests, path, form),
-        general=general,
-        count=count,
-        percent=percent,
-        columns=[
-            (f"discoveries.parquet: {name}", words) for name, words in HEADS.items()
-        ] + [
+        columns=_columns(discoveries.column_names, further),
+        **_panels(main, every, of_probes),
+        **_words(tests),
+        **_forms(tests),
+    )
+
+
+def _of_probe(probe: Probe) -> dict[str, Any]:
+    """Chart and tables of a classifier."""
+    return {
+        "probe": probe,
+        "chart": findings_charts.scores(probe),
+        "table": probe.table(),
+        "cells": probe.by_cell(),
+    }
+
+
+def _panels(
+    main: Sequence[Contrast], every: Sequence[Contrast], of_probes: Sequence[Probe]
+) -> dict[str, Any]:
+    """Panels of numbers beside what chance gives: those beside the answer, and the others."""
+    panels = [nulls.of_contrast(one) for one in every]
+    of_classifiers = [nulls.of_probe(probe, _untrained(every)) for probe in of_probes]
+    beside = [*panels[: min(BESIDE, len(main))], *of_classifiers[:1]]
+    return {
+        "beside": beside,
+        "panels": [panel for panel in [*panels, *of_classifiers] if panel not in beside],
+        "legend": nulls.LEGEND.items(),
+    }
+
+
+def _words(tests: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts of the study, and words that depend on it."""
+    return {
+        "units": "originals" if is_paired(tests) else "texts",
+        "unit": "original" if is_paired(tests) else "text",
+        "measures": HEADINGS,
+        "corpus_of": quote(str(tests["corpus"])),
+        "most_things": LONGEST,
+        "study_facts": outcomes.study_facts(tests),
+        "parts_of": _parts(tests),
+    }
+
+
+def _forms(tests: Mapping[str, Any]) -> dict[str, Any]:
+    """Forms of numbers that the page calls for."""
+    return {
+        "number_of": lambda path, form: of_study(tests, path, form),
+        "general": general,
+        "count": count,
+        "percent": percent,
+    }
+
+
+def _columns(discovered: Sequence[str], further: Sequence[str]) -> list[tuple[str, str]]:
+    """Definitions of the columns of discoveries.parquet and tests.parquet."""
+    return [
+        *((f"discoveries.parquet: {name}", words) for name, words in HEADS.items()),
+        *(
             (f"discoveries.parquet: {name}", one.definition)
-            for _, of in groups(discoveries.column_names, further)
+            for _, of in groups(discovered, further)
             for name, one in of.items()
-        ] + [(f"tests.parquet: {name}", one.definition) for name, one in CELLS.items()],
-    )  # fmt: skip
+        ),
+        *((f"tests.parquet: {name}", one.definition) for name, one in CELLS.items()),
+    ]
 
 
 def _concepts(
@@ -155,8 +187,8 @@ def _shown(
         "explained": outcomes.explained(tests, one),
         "funnel": outcomes.funnel(tests, one),
         "facts": outcomes.facts(one),
-        "volcano": charts.volcano(one, lambda cell, at: href(tests["corpus"], cell, at)),
-        "histogram": charts.histogram(one),
+        "volcano": findings_charts.volcano(one, lambda cell, at: href(tests["corpus"], cell, at)),
+        "histogram": findings_charts.histogram(one),
         "layers": _layers(one, frozen),
         "cells": _cells(tests["corpus"], own),
     }
