@@ -203,8 +203,10 @@ def test_concepts_that_no_cell_shows_are_folded(visit, tmp_path, cells):
     names = tab.locator("table.map").first.locator("tbody th button:visible")
     assert names.count() == 0
     fold = tab.locator("#fold")
-    assert fold.inner_text() == "Also the 7 concepts that no cell shows"
+    assert fold.inner_text() == "Maps of the 7 concepts that no cell shows"
+    assert tab.locator("#unshown").is_visible() and tab.locator("#maps").is_hidden()
     fold.click()
+    assert tab.locator("#maps").is_visible() and tab.locator("#readout").is_visible()
     assert names.count() == 7 and fold.get_attribute("aria-expanded") == "true"
     assert tab.locator("table.map").first.locator('a.tile[tabindex="0"]').count() == 1
     fold.click()

@@ -414,3 +414,21 @@ def test_narrow_page_does_not_scroll_sideways(visit, path):
         assert tab.evaluate("document.documentElement.scrollWidth") <= 360
         tab.keyboard.press("j")
         tab.wait_for_function("id => document.body.dataset.feature !== id", arg=before)
+
+
+def test_no_sliver_of_colour_is_left_where_a_line_ends(visit, path, world):
+    tab = visit(path)
+    tab.wait_for_selector("body[data-ready]")
+    lit = 0
+    for width in (390, 360, 330):
+        tab.set_viewport_size({"width": width, "height": 850})
+        for feature in ids(world)[:6]:
+            tab.evaluate(f"location.hash = '#{feature}'")
+            at(tab, feature)
+            boxes = tab.locator(".kwic .t.on").evaluate_all(
+                """list => list.filter((one) => /\\w/.test(one.textContent)).map((one) =>
+                [...one.getClientRects()].map((box) => box.width).filter((wide) => wide > 0))"""
+            )
+            lit += len(boxes)
+            assert [box for box in boxes if len(box) > 1 and box[0] < 6] == []
+    assert lit > 100

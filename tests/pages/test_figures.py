@@ -19,10 +19,16 @@ from drawing import CELLS, FACTS, SHOWN, drawn, features, grid_of, svg
 from saegrid.base import io
 from saegrid.base.words import Cell
 from saegrid.features.histogram import histogram, histograms
-from saegrid.pages.figures import HEALTH_FIGURES, SURVEY_FIGURES, captions, draw_all
+from saegrid.pages.figures import (
+    HEALTH_FIGURES,
+    SURVEY_FIGURES,
+    captions,
+    density_histograms,
+    draw_all,
+)
 from saegrid.pages.figures.grid import Grid, above, lengths, read_grid
 from saegrid.pages.figures.layer_curves import l0, max_density, n_active, same
-from saegrid.pages.figures.style import COLOURS, looks, new, plain_log, render
+from saegrid.pages.figures.style import COLOURS, linear_near_zero, looks, new, plain_log, render
 from saegrid.stages import load
 from saegrid.stages.stage import Figure
 
@@ -352,3 +358,20 @@ def test_log_axes_have_few_round_numbers(low, high, ticks):
     plain_log(one.xaxis)
     one.set_xlim(low, high)
     assert one.get_xticks() == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize(("typical", "high"), [(3.0, 4.0), (30.0, 5000.0)])
+def test_axes_that_are_linear_near_zero_have_two_ticks(typical, high):
+    _, axes = new(3, 3)
+    one = axes[0, 0]
+    linear_near_zero(one, typical)
+    one.set_ylim(0, high)
+    seen = [x for x in one.get_yticks() if 0 <= x <= high]
+    assert len(seen) >= 2 and seen == sorted(set(seen))
+
+
+def test_densities_that_are_nearly_alike_have_three_ticks():
+    _, axes = new(3, 3)
+    density_histograms._axes(axes[0, 0], [0], -2.08, -1.92)
+    ticks = [text.get_text() for text in axes[0, 0].get_xticklabels()]
+    assert ticks == ["0.9", "1", "1.1", "1.2"]

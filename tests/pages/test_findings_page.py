@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from saegrid.pages.browser import charts, nulls, outcomes, sentences
+from saegrid.pages.browser import charts, findings_charts, nulls, outcomes, sentences
 from saegrid.pages.browser.answers import SHORT, answers
 from saegrid.pages.browser.discovered import ROOM, ranked
 from saegrid.pages.browser.index import index
@@ -388,6 +388,24 @@ def test_ticks_are_round_numbers_within_the_axis():
     assert charts.rounded(-0.08, 0.12) == [-0.05, 0, 0.05, 0.1]
     assert charts.rounded(3, 3) == [3]
     assert charts.rounded(0.5, 0.69, 4) == [0.5, 0.6], "an end that is a tick is one"
+    assert charts.rounded(1, 9.2) == [2, 4, 6, 8], "with the fewest steps there were 5 alone"
+    assert charts.ends(3, 3) == (1.5, 4.5) and charts.ends(0, 0) == (-1, 1)
+    assert charts.ends(-1, 2) == (-1, 2)
+
+
+@pytest.mark.parametrize(
+    ("top", "ticks"),
+    [(0.34, ["0", "0.2"]), (0, ["0", "0.5", "1"]), (45, ["0", "1", "3", "10", "30"])],
+)
+def test_evidence_has_two_ticks_where_nothing_was_found(study, top, ticks):
+    contrast = Contrast(
+        study.tests["contrasts"][1]
+        | {"volcano": {"x_edges": [0.0, 0.0], "y_edges": [0.0, top], "counts": [[0, 0, 5]],
+                       "points": []}}
+    )  # fmt: skip
+    chart = str(findings_charts.volcano(contrast, lambda cell, feature: "#"))
+    assert re.findall(r'<span class="y"[^>]*>([^<]*)<', chart) == ticks
+    assert len(re.findall(r'<span class="x"[^>]*>([^<]*)<', chart)) >= 2
     assert outcomes.PLAN["alpha"]
 
 

@@ -168,6 +168,16 @@ def test_curves_are_of_the_table_of_cells(made, page):
     assert curves(one) == [], "of one layer there is no curve"
 
 
+def test_a_position_of_one_layer_has_no_curve(made):
+    rows = made.by_cell.to_pylist()
+    low = min(row["layer"] for row in rows if row["position"] == "R")
+    kept = [row for row in rows if row["position"] != "R" or row["layer"] == low]
+    names = {name for group in curves(kept) for name, _ in group["charts"]}
+    assert names == {"Attention output"}
+    few = [row for row in kept if row["position"] == "R" or row["layer"] == 4]
+    assert len({row["layer"] for row in few}) > 1 and curves(few) == []
+
+
 def test_the_table_of_cells_has_every_cell(made, page):
     document = Document(page)
     for row in made.by_cell.to_pylist():
@@ -198,6 +208,16 @@ def test_what_was_not_run_says_how_to_get_it(cells):
     text = re.sub(r"\s+", " ", Document(page_of(own)).text)
     assert "Not run: add an SAE with freeze: decoder to the grid." in text
     assert "frozen decoder" not in text
+
+
+def test_what_is_not_there_is_not_counted_among(made):
+    own = made.facts["result"] | {"n_meaning_grid": 0, "n_concepts_grid": 0, "n_coherent": 1}
+    facts = made.facts | {"result": own, "n_concepts": 1}
+    lines = {line.heading: str(line.sentences[0]) for line in answers(facts)}
+    assert lines["Named"].endswith(
+        "The lexicons have 1 concept of which enough different words stand in these texts."
+    )
+    assert lines["Nameless"].startswith("1 fires on words that are nearer")
 
 
 def test_what_frozen_saes_give_stands_beside(made):

@@ -5,7 +5,7 @@ their size on a narrow screen.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from math import ceil
+from math import ceil, floor
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -38,22 +38,31 @@ def root(high: float) -> Callable[[float], float]:
 
 
 def rounded(low: float, high: float, most: int = 5) -> list[float]:
-    """At most so many round numbers from low to high."""
+    """At most so many round numbers from low to high, or a few more where there would be fewer than
+    two; low alone where high is no larger."""
     span = high - low
     if span <= 0:
         return [low]
-    step = 10.0**-12
-    while True:
-        for factor in (1, 2, 5):
-            if span / (step * factor) <= most - 1 + 1e-9:
-                width = step * factor
-                first = ceil(low / width - 1e-9)
-                return [
-                    round(i * width, 12)
-                    for i in range(first, first + most + 1)
-                    if low - 1e-9 <= i * width <= high + 1e-9
-                ]
-        step *= 10
+    steps = (factor * 10.0**power for power in range(-12, 300) for factor in (1, 2, 5))
+    finer = None
+    for step in steps:
+        if span / step <= most - 1 + 1e-9:
+            values = _multiples(step, low, high)
+            return _multiples(finer, low, high) if len(values) < 2 and finer else values
+        finer = step
+    return [low, high]
+
+
+def _multiples(step: float, low: float, high: float) -> list[float]:
+    """The multiples of a step from low to high."""
+    first, last = ceil((low - 1e-9 * step) / step), floor((high + 1e-9 * step) / step)
+    return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def ends(low: float, high: float) -> tuple[float, float]:
+    """The ends of an axis; where they are one value, half of it to either side, or 1 around 0."""
+    half = 0.0 if high > low else abs(low) / 2 or 1.0
+    return low - half, high + half
 
 
 def shown(value: float) -> str:

@@ -10,6 +10,7 @@ from saegrid.pages.browser.charts import (
     band,
     boxes,
     dots,
+    ends,
     line,
     linear,
     link,
@@ -35,7 +36,8 @@ def volcano(contrast: Any, href: Callable[[str, int], str]) -> Markup | None:
     points = [point for point in facts["points"] if None not in point[:2]]
     low = min([x_edges[0], *(point[0] for point in points)])
     high = max([x_edges[-1], *(point[0] for point in points)])
-    top = max([y_edges[-1], *(point[1] for point in points)])
+    low, high = ends(low, high)
+    top = max([y_edges[-1], *(point[1] for point in points)]) or 1.0
     place_x, place_y = linear(low, high), root(top)
     most = max((n for _, _, n in facts["counts"]), default=1)
     shades: list[list[tuple[float, float, float, float]]] = [[] for _ in range(STEPS)]
@@ -60,6 +62,7 @@ def volcano(contrast: Any, href: Callable[[str, int], str]) -> Markup | None:
         marks.append(link(href(cell, feature), mark))
     x_ticks = [(v / scale, shown(v)) for v in rounded(scale * low, scale * high)]
     roots = [v for v in (0, 1, 3, 10, 30, 100, 300) if v <= top]
+    roots = roots if len(roots) > 2 else rounded(0, top, 4)
     words = "effect, points of firing rate" if contrast.is_of_rates else "effect, Spearman's rho"
     return plot(
         f"{contrast['title']}: effect against minus log ten of p, of every feature that was tested",

@@ -108,7 +108,11 @@
   function listenToFold() {
     const fold = $("#fold"), words = `${count(folded.length)} concept${folded.length === 1 ? "" : "s"} that no cell shows`;
     fold.hidden = !folded.length;
-    fold.textContent = `Also the ${words}`;
+    const none = !shown.length && folded.length > 0; // maps without a row would say nothing
+    $("#unshown").hidden = !none;
+    $("#maps").hidden = $("#readout").hidden = none;
+    const more = none ? `Maps of the ${words}` : `Also the ${words}`;
+    fold.textContent = more;
     fold.onclick = () => {
       const open = fold.getAttribute("aria-expanded") !== "true";
       [...document.querySelectorAll("table.map")].forEach((table, k) => {
@@ -117,8 +121,9 @@
         body.hidden = !open;
         if (!$('a.tile[tabindex="0"]', table)) $("a.tile", table)?.setAttribute("tabindex", "0");
       });
+      $("#maps").hidden = $("#readout").hidden = none && !open;
       fold.setAttribute("aria-expanded", String(open));
-      fold.textContent = open ? `Without the ${words}` : `Also the ${words}`;
+      fold.textContent = open ? `Without the ${words}` : more;
     };
   }
   function listen() {

@@ -83,48 +83,18 @@ def tiles(corpus: str, of_map: pa.Table, rows: Sequence[Mapping[str, Any]]) -> d
 
 
 def curves(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of charts over layers: title, words, and (heading, chart) of each position; none where
-    all cells are of one layer."""
-    layers = sorted({row["layer"] for row in rows})
-    if len(layers) < 2:
+    """Rows of charts over layers: title, words, and (heading, chart) of each position that has
+    cells of several layers; none where no position has, for a single point is no curve."""
+    positions = [
+        position
+        for position in dict.fromkeys(row["position"] for row in sorted(rows, key=_order))
+        if len({row["layer"] for row in rows if row["position"] == position}) > 1
+    ]
+    if not positions:
         return []
-    positions = list(dict.fromkeys(row["position"] for row in sorted(rows, key=_order)))
-    groups = []
-    for name, (title, words) in CURVES.items():
-        values = {
-            row["cell"]: (
-                100 * row[name] / row["n_judged"],
-                f"{row[name]:,} of {row['n_judged']:,}",
-            )
-            for row in rows
-            if row["n_judged"]
-        }
-        top = max((value for value, _ in values.values()), default=0)
-        drawn = [(position, _lines(rows, position, values)) for position in positions if top]
-        groups.append((title, f"{words}, of 100 judged", name, "of 100 judged", 1.1 * top, drawn))
-    shares = {}
-    for kind in ("concepts", "forms"):
-        name = f"share_{kind}"
-        shares[kind] = {
-            row["cell"]: (100 * row[name], f"{percent(row[name])}")
-            for row in rows
-            if row[name] is not None and row["frozen"] == "none"
-        }
-    if shares["concepts"] or shares["forms"]:
-        drawn = [
-            (
-                position,
-                _lines(rows, position, shares["concepts"], "concepts ")
-                + _lines(rows, position, shares["forms"], "forms ", "rest"),
-            )
-            for position in positions
-        ]
-        words = (
-            "mean share of the best feature, over the concepts that any cell shows (lines) and "
-            "over the first letters and endings that any cell is of (grey)"
-        )
-        name = "share_concepts, share_forms"
-        groups.append(("Concepts against forms", words, name, "mean best share, %", 100, drawn))
+    own = [row for row in rows if row["position"] in positions]
+    groups = [*_counts(own, positions), *_shares(own, positions)]
+    layers = sorted({row["layer"] for row in own})
     return [
         {
             "title": title,
@@ -144,6 +114,56 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for title, words, name, axis, top, drawn in groups
     ]  # fmt: skip
+
+
+Group = tuple[str, str, str, str, float, list[tuple[str, list[charts.Curve]]]]
+"""A row of charts: title, words, columns, words of the axis, its end, curves by position."""
+
+
+def _counts(rows: Sequence[Mapping[str, Any]], positions: Sequence[str]) -> list[Group]:
+    """The rows of charts of counts of kinds."""
+    groups: list[Group] = []
+    for name, (title, words) in CURVES.items():
+        values = {
+            row["cell"]: (
+                100 * row[name] / row["n_judged"],
+                f"{row[name]:,} of {row['n_judged']:,}",
+            )
+            for row in rows
+            if row["n_judged"]
+        }
+        top = max((value for value, _ in values.values()), default=0)
+        drawn = [(position, _lines(rows, position, values)) for position in positions if top]
+        groups.append((title, f"{words}, of 100 judged", name, "of 100 judged", 1.1 * top, drawn))
+    return groups
+
+
+def _shares(rows: Sequence[Mapping[str, Any]], positions: Sequence[str]) -> list[Group]:
+    """The row of charts of the shares of concepts and forms; none without any."""
+    of = {}
+    for kind in ("concepts", "forms"):
+        name = f"share_{kind}"
+        of[kind] = {
+            row["cell"]: (100 * row[name], f"{percent(row[name])}")
+            for row in rows
+            if row[name] is not None and row["frozen"] == "none"
+        }
+    if not any(of.values()):
+        return []
+    drawn = [
+        (
+            position,
+            _lines(rows, position, of["concepts"], "concepts ")
+            + _lines(rows, position, of["forms"], "forms ", "rest"),
+        )
+        for position in positions
+    ]
+    words = (
+        "mean share of the best feature, over the concepts that any cell shows (lines) and "
+        "over the first letters and endings that any cell is of (grey)"
+    )
+    name = "share_concepts, share_forms"
+    return [("Concepts against forms", words, name, "mean best share, %", 100, drawn)]
 
 
 def _lines(

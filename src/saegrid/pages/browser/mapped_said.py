@@ -39,37 +39,15 @@ def answers(counts: Mapping[str, Any], features: Searched | None = None) -> list
         else sentence("No feature of ", n("n_judged"),
                       " was seen to be about something that can be named.")
     )  # fmt: skip
-    lines = [Line("In short", (verdict,))]
-    if counts["n_concepts"]:
-        named: list[Part] = [
-            "Of ", n("n_judged"), " features that fire often enough to be judged (five times at "
-            "least, unless `concepts.least` says otherwise), in ",
-            n("n_cells"), " SAE" if own.get("n_cells") == 1 else " SAEs", ", ", n("n_meaning"),
-            " are of a concept where chance is counted in their own cell, and ",
-            n("n_meaning_grid"), " (", quotient(counts, family),
-            ") where it is counted over all cells. These are of ", n("n_concepts_grid"),
-            " of the ", number(counts, "n_concepts"), " concepts of the lexicons.",
-        ]  # fmt: skip
-    else:
-        named = [
-            "The study has no concept: in no lexicon of `concepts.lexicons` is there a concept of "
-            "which at least five different words (or as many as `concepts.min_types` says) stand "
-            "in these texts. Features are judged by their form and by how near their words "
-            "are to one another.",
-        ]
-    lines.append(Line("Named", (sentence(*named),)))
-    lines.append(
-        Line(
-            "Nameless",
-            (
-                sentence(
-                    n("n_coherent"),
-                    " more fire on words that are nearer to one another than chance gives, without "
-                    "a concept that names them.",
-                ),
-            ),
-        )
+    lines = [Line("In short", (verdict,)), Line("Named", (_named(counts, family),))]
+    more = " more" if own.get("n_meaning_grid") else ""
+    fire = f"{more} fires" if own.get("n_coherent") == 1 else f"{more} fire"
+    nameless = sentence(
+        n("n_coherent"),
+        f"{fire} on words that are nearer to one another than chance gives, without a concept "
+        "that names them.",
     )
+    lines.append(Line("Nameless", (nameless,)))
     form = sentence(
         n("n_form"),
         " are of one word, of a piece of words, a spelling or a place in the text, which is no "
@@ -84,6 +62,39 @@ def answers(counts: Mapping[str, Any], features: Searched | None = None) -> list
     if features is not None:
         lines.append(Line("Search", (_carried(features),)))
     return lines
+
+
+def _named(counts: Mapping[str, Any], family: str) -> Sentence:
+    """The sentence on the features that are of a concept."""
+
+    def n(name: str, form: Any = count) -> Number:
+        return number(counts, f"{family}.{name}", form)
+
+    if not counts["n_concepts"]:
+        return sentence(
+            "The study has no concept: in no lexicon of `concepts.lexicons` is there a concept of "
+            "which at least five different words (or as many as `concepts.min_types` says) stand "
+            "in these texts. Features are judged by their form and by how near their words "
+            "are to one another."
+        )
+    parts: list[Part] = [
+        "Of ", n("n_judged"), " features that fire often enough to be judged (five times at "
+        "least, unless `concepts.least` says otherwise), in ",
+        n("n_cells"), " SAE" if at(counts, f"{family}.n_cells") == 1 else " SAEs", ", ",
+        n("n_meaning"), " are of a concept where chance is counted in their own cell, and ",
+        n("n_meaning_grid"), " (", quotient(counts, family),
+        ") where it is counted over all cells.",
+    ]  # fmt: skip
+    every = number(counts, "n_concepts")
+    is_one = counts["n_concepts"] == 1
+    if at(counts, f"{family}.n_meaning_grid"):
+        of = [" concept of the lexicons."] if is_one else [" concepts of the lexicons."]
+        parts += [" These are of ", n("n_concepts_grid"), " of the " if not is_one else " of ",
+                  every, *of]  # fmt: skip
+    else:
+        parts += [" The lexicons have ", every, " concept" if is_one else " concepts",
+                  " of which enough different words stand in these texts."]  # fmt: skip
+    return sentence(*parts)
 
 
 def _are(n: int | None) -> str:
@@ -176,7 +187,7 @@ def power(log10_p: float) -> str:
 
 
 WORDS = {
-    "n_cells": ("SAEs", count),
+    "n_cells": ("number of SAEs", count),
     "n_judged": ("features judged", count),
     "n_meaning": ("of a concept, chance counted in their cell", count),
     "n_meaning_grid": ("of a concept, chance counted over all cells", count),

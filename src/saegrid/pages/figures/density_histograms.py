@@ -65,8 +65,8 @@ def draw(grid: Grid) -> "Figure":
 def _axes(one: "Axes", layers: list[int], low: float, high: float) -> None:
     """Layers at the middle of their rows, and densities as plain numbers."""
     one.set_xlim(low, high)
-    decades = range(int(np.ceil(low)), int(np.floor(high)) + 1)
-    one.set_xticks(list(decades), [f"{100 * 10.0**at:g}" for at in decades])
+    percents = style.log_ticks(100 * 10.0**low, 100 * 10.0**high)
+    one.set_xticks([np.log10(at / 100) for at in percents], [f"{at:.4g}" for at in percents])
     one.set_yticks([at + 0.4 for at in range(len(layers))], [str(layer) for layer in layers])
     one.tick_params(axis="y", length=0)
     one.yaxis.grid(False)

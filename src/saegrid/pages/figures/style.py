@@ -111,24 +111,31 @@ def sparse(layers: list[int]) -> list[int]:
     return shown
 
 
+def log_ticks(low: float, high: float) -> list[float]:
+    """The coarsest round numbers of which three lie from low to high, six at most; [] unless both
+    are positive and apart."""
+    from matplotlib.ticker import MaxNLocator
+
+    if not 0 < low < high:
+        return []
+    for steps in ROUND:
+        decades = range(floor(log10(low)), ceil(log10(high)) + 1)
+        ticks = [step * 10.0**decade for decade in decades for step in steps]
+        seen = [x for x in ticks if low <= x <= high]
+        if len(seen) >= 3:
+            return seen[:: -(-len(seen) // 6)]
+    return [x for x in MaxNLocator(4).tick_values(low, high) if low <= x <= high]
+
+
 def plain_log(axis: "Axis") -> None:
     """Give a log axis a few plain numbers, even where it spans less than a decade."""
-    from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
+    from matplotlib.ticker import FuncFormatter, Locator
 
     class Few(Locator):
-        """A locator of the coarsest round numbers of which three are in view."""
+        """The locator of `log_ticks`."""
 
         def __call__(self) -> list[float]:
-            low, high = sorted(self.axis.get_view_interval())
-            if not 0 < low < high:
-                return []
-            for steps in ROUND:
-                decades = range(floor(log10(low)), ceil(log10(high)) + 1)
-                ticks = [step * 10.0**decade for decade in decades for step in steps]
-                seen = [x for x in ticks if low <= x <= high]
-                if len(seen) >= 3:
-                    return seen[:: -(-len(seen) // 6)]
-            return [x for x in MaxNLocator(4).tick_values(low, high) if low <= x <= high]
+            return log_ticks(*sorted(self.axis.get_view_interval()))
 
     axis.set_major_locator(Few())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -147,6 +154,7 @@ def from_zero(axis: "Axes", values: Sequence[float]) -> None:
     if high > WIDE * min(positive):
         axis.set_yscale("symlog", linthresh=1)
         axis.set_ylim(0, 2 * high)
+        _two_at_least(axis.yaxis)
     else:
         axis.set_ylim(0, 1.08 * high)
 
@@ -161,6 +169,27 @@ def linear_near_zero(axes: "Axes", typical: float) -> None:
     if typical > 0 and axes.get_yscale() == "linear":
         axes.set_yscale("symlog", linthresh=10.0 ** ceil(log10(typical)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        _two_at_least(axes.yaxis)
+
+
+def _two_at_least(axis: "Axis") -> None:
+    """Give an axis that is linear near zero even ticks where it would show fewer than two."""
+    from matplotlib.ticker import Locator, MaxNLocator
+
+    powers = axis.get_major_locator()
+
+    class Seen(Locator):
+        """The locator of the axis, and even ticks where it has fewer than two in view."""
+
+        def __call__(self) -> list[float]:
+            low, high = sorted(self.axis.get_view_interval())
+            for ticks in (powers(), MaxNLocator(4).tick_values(low, high)):
+                seen = [x for x in ticks if low <= x <= high]
+                if len(seen) >= 2:
+                    break
+            return seen
+
+    axis.set_major_locator(Seen())
 
 
 def thousands(axis: "Axis") -> None:
