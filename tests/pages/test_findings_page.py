@@ -13,6 +13,7 @@ import pytest
 
 from saegrid.pages.browser import charts, findings_charts, nulls, outcomes, sentences
 from saegrid.pages.browser.answers import SHORT, answers
+from saegrid.pages.browser.classifiers import classifiers
 from saegrid.pages.browser.discovered import ROOM, ranked
 from saegrid.pages.browser.index import index
 from saegrid.pages.browser.outcomes import funnel, texts_of
@@ -181,7 +182,7 @@ def test_the_answer_says_what_was_found_and_what_was_not(study):
     assert "That does not show that there is none" in lines["Not found"][1]
     assert f"{100 * k3['smallest_detectable']:.2f} percentage points" in lines["Not found"][1]
     assert "SAEs with a frozen part 4 of 2,011" in lines["By chance"][0]
-    assert "do not beat the words" in lines["Against words"][1]
+    assert "are not shown to know anything that the words do not" in lines["Against words"][1]
     assert lines["Also asked"][0].startswith("“Graded label”")
     without = {line.heading: str(line.sentences[0]) for line in answers(study.tests)}
     assert "were not held against words" in without["Against words"]
@@ -235,8 +236,12 @@ def test_the_verdict_says_what_is_more_than_something_simpler(study, counts, wor
     ("gain", "words"),
     [
         ((0.02, 0.01, 0.03), "know something that the words do not"),
-        ((-0.02, -0.03, -0.01), "do worse than the words"),
-        ((0.0, -0.01, 0.01), "do not beat the words"),
+        ((-0.02, -0.03, -0.01), "Added to the words, the features make it worse"),
+        ((0.0, -0.01, 0.01), "are not shown to know anything that the words do not"),
+        (
+            (0.02, 0.02, 0.02),
+            "scores +0.020 against that of the words (95\u00a0% interval both ends +0.020)",
+        ),
         ((None, None, None), "was not worked out"),
     ],
 )
@@ -248,6 +253,27 @@ def test_against_words_the_interval_decides(study, gain, words):
     lines = answers(study.tests, study.probes, summary)
     (against,) = [line for line in lines if line.heading == "Against words"]
     assert words in str(against.sentences[0])
+
+
+def test_the_words_are_those_that_the_gain_is_above(study):
+    """A gain is over the baseline that probes.json names: its score stands before it."""
+    facts = [one | {"baseline": "both"} for one in study.probes["probes"]]
+    rows = study.probes_summary.to_pylist()
+    words = [row for row in rows if row["representation"] == "words + surprisal"]
+    rows += [row | {"representation": "both", "score": row["score"] + 0.05} for row in words]
+    summary = pa.Table.from_pylist(rows, study.probes_summary.schema)
+    of_probes = classifiers({"probes": facts}, summary, ["L7R-frozen"])
+    assert [probe.words["score"] for probe in of_probes] == pytest.approx([0.947, 0.701])
+    (plain, _) = classifiers(study.probes, summary)
+    assert plain.words["representation"] == "words + surprisal"
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"), [((1.0, 1.0), "both ends +1.000"), ((0, 1.0), "0.000 to +1.000")]
+)
+def test_an_interval_without_width_is_one_number(ends, text):
+    low, high = (sentences.Number(sentences.gain(one), "", "") for one in ends)
+    assert str(sentences.sentence(*sentences.span(low, high))) == text
 
 
 def test_a_changed_plan_opens_the_page_and_is_told_again(study):

@@ -23,10 +23,12 @@ from saegrid.pages.browser.sentences import (
     of_study,
     primary,
     sentence,
+    span,
 )
 from saegrid.pages.browser.verdict import CONFIRMED, is_stronger, state, verdict
 
 SHORT = "In short"
+NBSP = "\u00a0"
 
 
 def answers(
@@ -225,35 +227,35 @@ def _against_words(probe: Probe) -> Sentence:
     metric = probe.metric.partition(":")[0]
     parts: list[Part] = [
         *name,
-        "a classifier that knows the words and their surprisal alone reaches "
-        f"{_article(metric)} {metric} of ",
+        "a classifier that knows the words and their surprisal alone, and reads no activation, "
+        f"reaches {_article(metric)} {metric} of ",
         probe.number(words),
         "; one that reads ",
         Number(count(best["k"]), probe.number(best, "k").source, probe.number(best).href),
         " features of the best SAE " if best["k"] != 1 else " feature of the best SAE ",
         probe.number(best),
-        ". ",
+        ", both on texts of the search that they had not learned from. ",
     ]
     low, high = best.get("gain_low"), best.get("gain_high")
     if not (is_number(low) and is_number(high)):
         return sentence(*parts, "How sure the difference is was not worked out.")
-    interval: list[Part] = [
-        "(",
-        probe.number(best, "gain", gain),
-        ", 95\u00a0% interval ",
-        probe.number(best, "gain_low", gain),
-        " to ",
-        probe.number(best, "gain_high", gain),
-        ").",
-    ]
     outcome = (
-        "The features know something that the words do not "
+        "The features know something that the words do not"
         if low > 0
-        else "The features do worse than the words "
+        else "Added to the words, the features make it worse"
         if high < 0
-        else "The features do not beat the words "
+        else "The features are not shown to know anything that the words do not"
     )
-    return sentence(*parts, outcome, *interval)
+    return sentence(
+        *parts,
+        outcome,
+        ": a classifier that reads both scores ",
+        probe.number(best, "gain", gain),
+        f" against that of the words (95{NBSP}% interval ",
+        *span(probe.number(best, "gain_low", gain), probe.number(best, "gain_high", gain)),
+        "). That is what they add to the words, on the same texts, and so not the difference of "
+        "the two scores before it.",
+    )
 
 
 def _article(word: str) -> str:

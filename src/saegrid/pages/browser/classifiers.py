@@ -17,6 +17,7 @@ from saegrid.pages.browser.sentences import (
     is_number,
     sentence,
     slug,
+    span,
 )
 
 TABLE, JSON = "probes_summary.parquet", "probes.json"
@@ -85,11 +86,14 @@ class Probe:
 
     @property
     def words(self) -> Row | None:
-        """The score of words and surprisal alone."""
+        """The score of words and surprisal alone: of the baseline beside which features are read
+        for their gain, where probes.json names it."""
+        base = self.facts.get("baseline")
         known = [
             row
             for row in self.rows
-            if WORDS in row["representation"].lower() and is_number(row["score"])
+            if (row["representation"] == base if base else WORDS in row["representation"].lower())
+            and is_number(row["score"])
         ]
         return max(known, key=lambda row: row["score"], default=None)
 
@@ -137,9 +141,7 @@ class Probe:
             ": a gain of ",
             self.of_json("quiver.gain", gain),
             " (95\u00a0% interval ",
-            self.of_json("quiver.low", gain),
-            " to ",
-            self.of_json("quiver.high", gain),
+            *span(self.of_json("quiver.low", gain), self.of_json("quiver.high", gain)),
             ").",
         )
 
@@ -238,7 +240,8 @@ class Probe:
 def _interval(row: Row | None) -> str:
     if row is None or not (is_number(row.get("low")) and is_number(row.get("high"))):
         return ""
-    return f"{decimal(row['low'])} to {decimal(row['high'])}"
+    low, high = decimal(row["low"]), decimal(row["high"])
+    return f"both ends {low}" if low == high else f"{low} to {high}"
 
 
 def classifiers(

@@ -13,6 +13,7 @@ from saegrid.pages.browser.sentences import (
     listed,
     p_value,
     percent,
+    span,
 )
 from saegrid.pages.browser.sentences import sentence as said
 
@@ -127,9 +128,7 @@ def ari(row: Row) -> list[Part]:
         "ARI ",
         of(row, "ari"),
         " (",
-        of(row, "ari_low"),
-        " to ",
-        of(row, "ari_high"),
+        *span(of(row, "ari_low"), of(row, "ari_high")),
         "; 95 % of shuffled labels below ",
         of(row, "ari_chance_top"),
         ", p\u00a0",
@@ -151,7 +150,7 @@ def labels(row: Row) -> Sentence:
     parts += [" (chance ", of(row, "purity_chance"), ")"]
     if row["ari_over_x"] is not None:
         parts += ["; ARI less that of activations ", of(row, "ari_over_x"), " ("]
-        parts += [of(row, "ari_over_x_low"), " to ", of(row, "ari_over_x_high"), ")"]
+        parts += [*span(of(row, "ari_over_x_low"), of(row, "ari_over_x_high")), ")"]
     return said(*parts, ".")
 
 

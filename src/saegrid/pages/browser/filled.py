@@ -19,6 +19,7 @@ from saegrid.pages.browser.sentences import (
     is_number,
     percent,
     sentence,
+    span,
 )
 
 JSON = "filling.json"
@@ -145,7 +146,7 @@ def _dose(dose: float | None) -> str:
 def _compared(of: _Numbers, dose: float, measure: str) -> list[Part]:
     own, control, difference, low, high = (of.at(dose, measure, part) for part in PARTS)
     middle = [" with the feature and by ", control, " with its control, a difference of "]
-    return [own, *middle, difference, " (", low, " to ", high, ")"]
+    return [own, *middle, difference, " (", *span(low, high), ")"]
 
 
 def _answer(of: _Numbers, dose: float | None) -> Sentence:

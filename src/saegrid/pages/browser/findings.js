@@ -44,7 +44,11 @@
   const contrastOf = (row) => study.contrasts[col.contrast[row]];
   const ratesOf = (row) => contrastOf(row).rates;
   const write = (name, form, row) => { const value = get(name, row); return value === null ? "–" : FORMS[form](value, row); };
-  const range = (low, high, form, row) => (get(low, row) === null ? "" : `${write(low, form, row)} to ${write(high, form, row)}`);
+  const range = (low, high, form, row) => {
+    if (get(low, row) === null) return "";
+    const [from, to] = [write(low, form, row), write(high, form, row)];
+    return from === to ? `both ends ${from}` : `${from} to ${to}`;
+  };
   const cellOf = (row) => study.cells[col.cell[row]];
   const hrefOf = (row) => `${encodeURIComponent(study.corpus)}/cells/${encodeURIComponent(cellOf(row))}/features.html#${col.feature[row]}`;
   const nameOf = (row) => `${cellOf(row)} #${col.feature[row]}`;

@@ -89,13 +89,12 @@ def of_contrast(contrast: Contrast) -> Panel:
 
     rows = [of(RESULT, "", "nothing was tested")]
     if shuffles:
-        parts = [
-            contrast.shuffled("mean"),
-            ", ",
-            contrast.shuffled("smallest"),
-            " to ",
-            contrast.shuffled("largest"),
-        ]
+        ends = contrast.shuffled("smallest"), contrast.shuffled("largest")
+        parts = (
+            [ends[0], " in each"]
+            if ends[0].text == ends[1].text
+            else [contrast.shuffled("mean"), ", ", ends[0], " to ", ends[1]]
+        )
         span = (place(min(shuffles)), place(max(shuffles)))
         rows.append(Row(SHUFFLED, parts, place(sum(shuffles) / len(shuffles)), span))
     else:
@@ -181,14 +180,15 @@ def _compared(probe: Probe) -> Sentence:
     frozen = probe.best(frozen=True)
     if frozen and is_number(frozen.get("high")):
         (above if best["low"] > frozen["high"] else level).append("the frozen SAE")
-    if probe.words and is_number(best.get("gain_low")):
-        (above if best["gain_low"] > 0 else level).append("words + surprisal")
     parts: list[Part] = []
     if above:
         parts += ["Clearly above ", *listed([[one] for one in above]), "."]
     if level:
         parts += [" " if above else "", "Not clearly above ", *listed([[x] for x in level], " or ")]
         parts.append(".")
+    if probe.words and is_number(best.get("gain_low")):
+        adds = "Adds to" if best["gain_low"] > 0 else "Adds nothing sure to"
+        parts += [" " if parts else "", f"{adds} words + surprisal."]
     return sentence(*(parts or ["Nothing was run to compare it with."]))
 
 

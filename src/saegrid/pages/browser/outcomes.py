@@ -89,7 +89,9 @@ def facts(contrast: Contrast) -> list[Fact]:
                     f"{contrast.anchor}-shuffled.{column}",
                     f"{words} with labels shuffled: mean, range over the shuffles",
                     Number(
-                        f"{mean.text}, {low.text} to {high.text}",
+                        f"{low.text} in each"
+                        if low.text == high.text
+                        else f"{mean.text}, {low.text} to {high.text}",
                         contrast.source(f"shuffled[*][{column}]"),
                         "",
                     ),

@@ -145,6 +145,11 @@ def _signed(text: str) -> str:
     return text.replace("-", "−")
 
 
+def span(low: Number, high: Number) -> list[Part]:
+    """An interval by its ends; one number where both are written alike."""
+    return ["both ends ", low] if low.text == high.text else [low, " to ", high]
+
+
 def listed(parts: Sequence[Sequence[Part]], last: str = " and ") -> list[Part]:
     """Parts of several things as one list in words: a, b and c."""
     joined: list[Part] = []

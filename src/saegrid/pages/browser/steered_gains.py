@@ -22,6 +22,7 @@ from saegrid.pages.browser.sentences import (
     listed,
     percent,
     sentence,
+    span,
 )
 
 TABLE = "steering_by_choice.parquet"
@@ -103,7 +104,7 @@ def number(row: Row, name: str) -> Number:
 
 def interval(row: Row) -> list[Part]:
     """A gain with its interval."""
-    return [number(row, "gain"), " (", number(row, "low"), " to ", number(row, "high"), ")"]
+    return [number(row, "gain"), " (", *span(number(row, "low"), number(row, "high")), ")"]
 
 
 def costs(rows: Sequence[Row]) -> list[Part]:
@@ -205,9 +206,7 @@ def _text(gains: Gains) -> list[Sentence]:
             " and not written, the log-probability of their words moves by ",
             number(own, "delta_target"),
             " nats (",
-            number(own, "delta_low"),
-            " to ",
-            number(own, "delta_high"),
+            *span(number(own, "delta_low"), number(own, "delta_high")),
             ").",
         )
     ]

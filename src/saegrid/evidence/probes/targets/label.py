@@ -38,4 +38,4 @@ def of(texts: Texts, chosen: np.ndarray, settings: Mapping[str, Any]) -> Labelle
     return one_view(texts, item, y, CLASSES, f"1: texts {a}; 0: texts {b}")
 
 
-PROBE = Probe("Label", "Can the label of a text be predicted?", of)
+PROBE = Probe("The label of a text", "Can the label of a text be predicted?", of)
