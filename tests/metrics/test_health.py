@@ -227,3 +227,17 @@ def test_loss_curves_tell_sites_apart_and_keep_recipes_apart(files):
     assert ">L1R<" not in text and "tied" not in text
     for cell in one:
         assert f">{cell.removeprefix('L1R-')}<" in text
+
+
+def test_loss_curves_name_the_lines_that_colours_do_not(files):
+    """Colours are of sites: of several SAEs of a recipe the settings stand at the ends."""
+    from saegrid.pages.figures import loss_curves
+
+    assert loss_curves._apart(["4x.recipe_topk.k_8", "4x.recipe_topk.k_16"]) == ["k_8", "k_16"]
+    assert loss_curves._apart(["8x", "8x.k_2"]) == ["8x", "8x.k_2"]
+    assert loss_curves._apart(["a", "a"]) == ["a", "a"]
+    text = svg("loss_curves", Judged(table_of(files), {}, dict.fromkeys(SAES, HISTORY)))
+    assert ">k_2<" in text and ">k_8<" in text
+    assert ">learned from<" in text and ">held out<" in text
+    one = {cell: HISTORY for cell in SAES if cell.startswith("L1R")}
+    assert ">k_8<" not in svg("loss_curves", Judged(table_of(files), {}, one)), "in the legend"

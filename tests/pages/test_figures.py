@@ -28,7 +28,15 @@ from saegrid.pages.figures import (
 )
 from saegrid.pages.figures.grid import Grid, above, lengths, read_grid
 from saegrid.pages.figures.layer_curves import l0, max_density, n_active, same
-from saegrid.pages.figures.style import COLOURS, linear_near_zero, looks, new, plain_log, render
+from saegrid.pages.figures.style import (
+    COLOURS,
+    linear_near_zero,
+    looks,
+    new,
+    plain,
+    plain_log,
+    render,
+)
 from saegrid.stages import load
 from saegrid.stages.stage import Figure
 
@@ -375,3 +383,11 @@ def test_densities_that_are_nearly_alike_have_three_ticks():
     density_histograms._axes(axes[0, 0], [0], -2.08, -1.92)
     ticks = [text.get_text() for text in axes[0, 0].get_xticklabels()]
     assert ticks == ["0.9", "1", "1.1", "1.2"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(7e-5, "7×10⁻⁵"), (1e-5, "10⁻⁵"), (0.001, "0.001"), (-2.5, "−2.5"), (3e7, "3×10⁷")],
+)
+def test_numbers_of_an_axis_are_plain(value, text):
+    assert plain(value) == text

@@ -23,7 +23,10 @@ document.querySelectorAll("table.cells").forEach((table) => {
   });
 });
 document.querySelectorAll(".figures img").forEach((image) => { // on a narrow screen it scrolls
-  const mark = () => image.classList.toggle("broad", image.naturalWidth > 640);
+  const mark = () => {
+    image.classList.toggle("broad", image.naturalWidth > 640);
+    image.closest("figure").classList.toggle("tall", image.naturalHeight > image.naturalWidth);
+  };
   if (image.complete) mark(); else image.onload = mark;
 });
 document.body.dataset.ready = "1";

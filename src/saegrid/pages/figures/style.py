@@ -17,6 +17,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 MARKERS = "os^DvPX"
 DASHES = ("-", "--", ":", "-.")
 GREY = "#6b6b6b"
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 WIDE = 30
 """Ratio of the largest number to the smallest from which on an axis is logarithmic."""
 METADATA = {
@@ -127,6 +128,16 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [x for x in MaxNLocator(4).tick_values(low, high) if low <= x <= high]
 
 
+def plain(value: float) -> str:
+    """A number of an axis; an exponent as a power of ten, with a typographic minus."""
+    text, is_power, exponent = f"{value:g}".partition("e")
+    text = text.replace("-", "−")
+    if not is_power:
+        return text
+    times = {"1": "", "−1": "−"}.get(text, f"{text}×")
+    return f"{times}10{str(int(exponent)).translate(RAISED)}"
+
+
 def plain_log(axis: "Axis") -> None:
     """Give a log axis a few plain numbers, even where it spans less than a decade."""
     from matplotlib.ticker import FuncFormatter, Locator
@@ -138,7 +149,7 @@ def plain_log(axis: "Axis") -> None:
             return log_ticks(*sorted(self.axis.get_view_interval()))
 
     axis.set_major_locator(Few())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
     axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
 
 
@@ -168,7 +179,7 @@ def linear_near_zero(axes: "Axes", typical: float) -> None:
 
     if typical > 0 and axes.get_yscale() == "linear":
         axes.set_yscale("symlog", linthresh=10.0 ** ceil(log10(typical)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
         _two_at_least(axes.yaxis)
 
 
