@@ -1,6 +1,10 @@
 """The page of judged SAEs in Chromium: it sorts, its lights speak, and wide tables scroll."""
 
+import io
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from judging import page_of, table_of, write_baselines, write_metrics
 from saegrid.pages.figures import HEALTH_FIGURES, draw_all
@@ -67,3 +71,29 @@ def test_wide_tables_scroll_in_their_box_and_the_keyboard_reaches_them(visit, pa
     assert boxes.count() >= 6
     for box in boxes.all():
         assert box.get_attribute("tabindex") == "0" and box.get_attribute("aria-label")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_wide_table_has_a_shadow_where_there_is_more(visit, path, scheme):
+    """The last pixels of the box differ from the paper until it is scrolled to its end; a table
+    that fits has none."""
+    tab = visit(path, color_scheme=scheme)
+    tab.set_viewport_size({"width": 390, "height": 900})
+    box = tab.get_by_role("region", name="How well they reconstruct")
+    box.scroll_into_view_if_needed()
+    assert box.evaluate("one => one.scrollWidth > one.clientWidth + 40")
+
+    def shade():
+        """The mean distance of the right edge from the paper beside it, in steps of 255."""
+        at = box.bounding_box()
+        clip = {"x": at["x"] + at["width"] - 4, "y": at["y"] + at["height"] - 120, "width": 4}
+        shot = Image.open(io.BytesIO(tab.screenshot(clip=clip | {"height": 100}))).convert("L")
+        paper = tab.screenshot(clip={"x": 2, "y": 2, "width": 4, "height": 4})
+        ground = Image.open(io.BytesIO(paper)).convert("L").getpixel((0, 0))
+        return abs(np.median(np.asarray(shot, float)) - ground)
+
+    assert shade() > 25
+    box.evaluate("one => { one.scrollLeft = one.scrollWidth; }")
+    assert shade() < 4
+    tab.emulate_media(media="print")
+    assert box.evaluate("one => getComputedStyle(one).backgroundImage") == "none"

@@ -56,6 +56,26 @@ def test_numbers_of_tables(value, form, text):
     assert formed(value, form) == text
 
 
+def test_columns_say_what_they_are_without_a_pointer():
+    page = grid()
+    said = re.findall(r'<details class="columns">.*?</details>', page)
+    (own,) = said
+    assert "<dt>L0</dt><dd>mean number of active features per captured token</dd>" in own
+    titles = re.findall(r'<th scope="col"[^>]* title="([^"]*)"><button>', page)
+    assert len(titles) == own.count("<dt>") and all(f"<dd>{one}</dd>" in own for one in titles)
+
+
+def test_licences_stand_in_one_line_where_they_are_known():
+    assert 'id="licence"' not in grid()
+    facts = pageworld.STUDY | {"licence": "CC BY 4.0", "licences": {"up": "CC0\n<b>"}}
+    text = Document(grid(study_facts=facts)).text
+    assert "Licences: results CC BY 4.0; texts of up CC0 <b>." in text
+    assert (
+        "Licences: texts of up CC0 <b>."
+        in Document(grid(study_facts=pageworld.STUDY | {"licences": {"up": "CC0 <b>"}})).text
+    )
+
+
 def test_concepts_are_named_in_words():
     few = pageworld.cells().slice(0, 1).drop_columns(["concepts"])
     named = few.append_column("concepts", pa.array([["noun.artifact", "kids"]]))

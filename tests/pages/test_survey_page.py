@@ -33,6 +33,8 @@ def test_the_page_says_what_the_tables_do(tmp_path):
     assert "<b>" not in page.replace('{"a": "<b>"}', "")
     assert document.images == [path for path, _ in captions(SURVEY_FIGURES)]
     assert document.metas["saegrid-spec"] == FACTS["spec"]
+    assert page.count("What the columns say</summary>") == page.count('<table class="cells">')
+    assert "<dt>sum</dt><dd>of all numbers of the tokens</dd>" in page
     assert page == page_of(found)
     # Of all tokens 7 and 11 in jokes, 7 alone in news; of one token none are told.
     assert ">7, 11<" in page or ">11, 7<" in page

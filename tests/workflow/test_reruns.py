@@ -129,7 +129,7 @@ CHANGES = {
     ),
     "the licence": (
         lambda work: edit(work / CONFIG, "study: tiny", "study: tiny\nlicence: CC BY 4.0"),
-        {},
+        {"index": 1},
     ),
     "labels of people": (
         lambda work: write_kept("tiny", work / "results/tiny/headlines", "L1R-8x", {3: "hair"}, {}),

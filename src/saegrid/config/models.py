@@ -374,8 +374,8 @@ class Study(Strict):
     study: Annotated[str, Field(pattern=NAME, max_length=100)]
     """Name; results go to results/{study}."""
     licence: str | None = None
-    """Licence under which the results are passed on, such as CC BY 4.0, for the data sheet of
-    `saegrid tables`. A change reruns nothing."""
+    """Licence under which the results are passed on, such as CC BY 4.0, for the front page and the
+    data sheet of `saegrid tables`. A change makes the front page again, and nothing else."""
     model: Model
     """The language model."""
     corpora: dict[Annotated[str, Field(pattern=NAME)], Corpus]

@@ -55,8 +55,18 @@ def pages(plan: Plan) -> list[list[str]]:
     ]
 
 
+def licences(plan: Plan) -> dict[str, Any]:
+    """The licences of the results and of the texts of corpora, as far as the config has them."""
+    of_texts = {name: one.licence for name, one in plan.study.corpora.items() if one.licence}
+    return {
+        **({"licence": plan.study.licence} if plan.study.licence else {}),
+        **({"licences": of_texts} if of_texts else {}),
+    }
+
+
 def settings(plan: Plan, at: At) -> dict[str, Any]:
-    """The names that stand on the page, corpora, columns, figures, panels and pages beside it."""
+    """The names that stand on the page, corpora, columns, figures, panels, pages beside it and
+    licences."""
     columns = [[c.name, c.heading, c.form, c.words] for c in shown(plan, Column)]
     known = [panel._asdict() for panel in panels(plan)]
     beside_it = pages(plan)
@@ -70,6 +80,7 @@ def settings(plan: Plan, at: At) -> dict[str, Any]:
         **({"columns": columns} if columns else {}),
         **({"panels": known} if known else {}),
         **({"pages": beside_it} if beside_it else {}),
+        **licences(plan),
     }
 
 

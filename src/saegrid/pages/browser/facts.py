@@ -5,10 +5,11 @@ from typing import Any
 
 
 def study_facts(settings: Mapping[str, Any], spec: str) -> dict[str, Any]:
-    """Name, title, model and main corpus of a study."""
+    """Name, title, model and main corpus of a study, and the licences that its config has."""
     main, _ = settings["corpora"][0]
     names = ("study", "title", "model")
-    return {name: settings[name] for name in names} | {"corpus": main, "spec": spec}
+    known = {name: settings[name] for name in ("licence", "licences") if name in settings}
+    return {name: settings[name] for name in names} | {"corpus": main, "spec": spec} | known
 
 
 def corpus_facts(

@@ -29,4 +29,7 @@ document.querySelectorAll(".figures img").forEach((image) => { // on a narrow sc
   };
   if (image.complete) mark(); else image.onload = mark;
 });
+addEventListener("beforeprint", () => { // paper has no pointer that could rest on a heading
+  for (const details of document.querySelectorAll("details.columns")) details.open = true;
+});
 document.body.dataset.ready = "1";

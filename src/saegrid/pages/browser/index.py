@@ -106,8 +106,8 @@ def index(
 ) -> str:
     """The text of index.html. The same arguments give the same bytes.
 
-    study_facts: study, model, corpus (whose pages the grid links), spec, and where known `title`
-      and `more` (name: value).
+    study_facts: study, model, corpus (whose pages the grid links), spec, and where known `title`,
+      `more` (name: value), `licence` of the results and `licences` of texts (corpus: licence).
     cells: cell, layer, position, sae and any of `NUMBERS`; a column `corpus` where the study has
       pages of several corpora.
     corpora: facts of a corpus: name; where known role, total, filters [{comparator, kept, where
@@ -156,7 +156,16 @@ def index(
         counted=next((name for name in cells.column_names if name.startswith(ABOVE)), None),
         rows=rows,
         corpora=[_corpus(corpus) for corpus in corpora],
+        licence=_licence(study_facts),
     )
+
+
+def _licence(facts: Mapping[str, Any]) -> str:
+    """The licences of the results and of the texts in one line; "" where none is known."""
+    own, of_texts = facts.get("licence"), facts.get("licences") or {}
+    parts = [f"results {' '.join(own.split())}"] if own else []
+    parts += [f"texts of {name} {' '.join(text.split())}" for name, text in of_texts.items()]
+    return f"Licences: {'; '.join(parts)}." if parts else ""
 
 
 def _linked(row: Mapping[str, Any]) -> list[tuple[str, int | None]]:
