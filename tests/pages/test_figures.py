@@ -235,6 +235,19 @@ def test_every_cell_has_its_histogram(grid):
     assert [len(axes.get_lines()) for axes in figure.axes] == [2, 2, 2]
 
 
+def test_many_saes_of_one_position_stand_in_rows_and_have_their_own_colours(grid):
+    """Seven SAEs: six panels in a row, and one below; no two lines look alike."""
+    one = next(iter(grid.cells.values()))
+    cells = {f"L{layer}R-{n}": one for n in "abcdefg" for layer in (7, 15)}
+    many = Grid(cells, grid.facts, grid.cuts)
+    figure = drawn("density_histograms", many)
+    shown = [axes for axes in figure.axes if axes.get_title()]
+    tops = [round(axes.get_subplotspec().rowspan.start, 3) for axes in shown]
+    assert tops == [0] * 6 + [1]
+    assert all(axes.get_xlim() == shown[0].get_xlim() for axes in shown)
+    assert len({look["color"] for look in looks(many).values()}) == 7
+
+
 def test_lines_differ_in_more_than_colour(grid):
     found = looks(grid)
     assert len({tuple(look.values()) for look in found.values()}) == len(found)

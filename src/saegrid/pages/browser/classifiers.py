@@ -134,9 +134,9 @@ class Probe:
         if not is_number(at(self.facts, "quiver.gain")):
             return None
         return sentence(
-            "The best of all methods without an SAE reaches ",
+            "The best of all methods without an SAE, chosen in the search, reaches ",
             self.of_json("quiver.without"),
-            ", with SAEs among them ",
+            " on the texts kept aside, with SAEs among them ",
             self.of_json("quiver.with"),
             ": a gain of ",
             self.of_json("quiver.gain", gain),

@@ -187,7 +187,7 @@ def _compared(probe: Probe) -> Sentence:
         parts += [" " if above else "", "Not clearly above ", *listed([[x] for x in level], " or ")]
         parts.append(".")
     if probe.words and is_number(best.get("gain_low")):
-        adds = "Adds to" if best["gain_low"] > 0 else "Adds nothing sure to"
+        adds = "Clearly adds to" if best["gain_low"] > 0 else "Does not clearly add to"
         parts += [" " if parts else "", f"{adds} words + surprisal."]
     return sentence(*(parts or ["Nothing was run to compare it with."]))
 

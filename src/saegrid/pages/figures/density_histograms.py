@@ -18,6 +18,8 @@ CAPTION = (
     "that of the cell's active features. Dashed lines: the cuts. "
     "Names: position (R residual stream, A attention output, M MLP output) and SAE."
 )
+ACROSS = 6
+"""Panels side by side at most."""
 BINS = 30
 HEIGHT = 0.85
 """Height of the figure's highest bin, in rows."""
@@ -43,10 +45,14 @@ def draw(grid: Grid) -> "Figure":
     }
     most = int(max(counts.max() for counts in counted.values()))
     unit = HEIGHT / np.log10(1 + most)
+    across = min(ACROSS, len(series))
+    down = -(-len(series) // across)
     figure, axes = style.new(
-        1.9 * len(series) + 1.3, 0.5 * len(layers) + 1.0, 1, len(series), sharex=True, sharey=True
+        1.9 * across + 1.3, down * (0.5 * len(layers) + 1.0), down, across, sharex=True, sharey=True
     )
-    for one, (name, cells) in zip(axes[0], series.items(), strict=True):
+    for one in axes.flat[len(series) :]:
+        one.set_visible(False)
+    for one, (name, cells) in zip(axes.flat, series.items(), strict=False):
         for cell in cells:
             base, counts = layers.index(cell.site.layer), counted[cell]
             top = base + unit * np.log10(1 + counts)
@@ -56,8 +62,10 @@ def draw(grid: Grid) -> "Figure":
         for cut in grid.cuts:
             one.axvline(np.log10(cut), color="black", linestyle="--", linewidth=0.7)
         one.set_title(looks[name]["label"])
-    _axes(axes[0, 0], layers, low, high + 0.2 * (high - low))
-    _heights(axes[0, -1], range(len(layers)), most, unit)
+    for row in range(down):
+        _axes(axes[row, 0], layers, low, high + 0.2 * (high - low))
+        last = min(len(series) - row * across, across) - 1
+        _heights(axes[row, last], range(len(layers)), most, unit)
     figure.supxlabel("density (% of all tokens)", fontsize="medium")
     return figure
 

@@ -75,13 +75,17 @@ def render(draw: Callable[[Any], "Figure"], shown: Any, form: str = "svg") -> by
 
 
 def looks(grid: Grid) -> dict[tuple[str, str], dict[str, str]]:
-    """The settings of a line for each series: colour by position, dash and marker by SAE."""
+    """The settings of a line for each series: dash and marker by SAE, colour by position, or by SAE
+    too where all are of one position."""
     series = list(grid.series())
     positions = list(dict.fromkeys(position for position, _ in series))
     saes = list(dict.fromkeys(sae for _, sae in series))
+    hues = {one: positions.index(one[0]) for one in series}
+    if len(positions) == 1:  # yellow, the last, is too pale for many lines
+        hues = {one: saes.index(one[1]) % (len(COLOURS) - 1) for one in series}
     return {
         (position, sae): {
-            "color": COLOURS[positions.index(position) % len(COLOURS)],
+            "color": COLOURS[hues[position, sae] % len(COLOURS)],
             "linestyle": DASHES[saes.index(sae) % len(DASHES)],
             "marker": MARKERS[saes.index(sae) % len(MARKERS)],
             "label": f"{position}, {sae}",
