@@ -203,24 +203,38 @@ def null(
     words, width = packed(member), _width(of)
     n_each, concepts = 0 if each is None else len(each), member.shape[1]
     most = np.zeros((len(dealt), MOST + 1, words.shape[1] * 8), np.uint8)
-    for rows, steps in _blocks(of):
-        sizes = of.sizes[rows]
-        opens = [_groups(sizes, stop) for stop, _ in steps]
-        for at, types in enumerate(dealt):
-            mixed = words[types[:width]]
+    blocks = [
+        (rows, [(step, *_groups(of.sizes[rows], stop)) for stop, step in steps])
+        for rows, steps in _blocks(of)
+    ]
+    for at, types in enumerate(dealt):
+        mixed = words[types[:width]]
+        for rows, steps in blocks:
             total = np.zeros((len(rows), words.shape[1]), np.int64)
-            for (_, step), (first, starts, n) in zip(steps, opens, strict=True):
+            for step, first, starts, n in steps:
                 total += step @ mixed
+                k = total[first:].view(np.uint8)
                 if at < n_each:
-                    k = total[first:].view(np.uint8)
                     p = law.of(np.repeat(n, np.diff(starts, append=len(k))), k[:, :concepts])
                     least = np.minimum(each[at, rows[first:]], p.min(axis=1, initial=0.0))
                     each[at, rows[first:]] = least
-                if len(starts):
-                    largest = np.maximum.reduceat(total[first:].view(np.uint8), starts, axis=0)
-                    most[at, n] = np.maximum(most[at, n], largest)
+                for one, start, stop in zip(n, starts, [*starts[1:], len(k)], strict=True):
+                    np.maximum(most[at, one], _largest(k[start:stop]), out=most[at, one])
     n = np.arange(MOST + 1)
     return np.array([law.of(n, k[:, :concepts]).min(initial=0) for k in most])
+
+
+def _largest(k: np.ndarray) -> np.ndarray:
+    """(column,) the largest number of each column of (row, column) ones, at least one row.
+
+    Halves are compared, as one row after another takes ten times as long."""
+    while len(k) > 1:
+        half = len(k) // 2
+        odd = k[2 * half :]
+        k = np.maximum(k[:half], k[half : 2 * half])
+        if len(odd):
+            np.maximum(k[0], odd[0], out=k[0])
+    return k[0]
 
 
 def _groups(sizes: np.ndarray, stop: int) -> tuple[int, np.ndarray, np.ndarray]:
