@@ -90,7 +90,7 @@ def test_every_column_of_a_finished_study_has_words(name):
             said = said_of(field.name, kind)
             if field.name not in own and (said is None or not said.unit or said.words == NOTES):
                 unknown.add(f"{short(kind.pattern)}: {field.name}")
-    assert unknown == set(), "say them in sharing/own.py or a module beside it"
+    assert unknown == set(), "say them in command/sharing/own.py or a module beside it"
 
 
 def labels_of(folder):
