@@ -1,6 +1,6 @@
 """The page that a study ends in: what was found, confirmed and not, what chance and words give."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -11,7 +11,7 @@ from saegrid.pages.browser import charts, nulls, outcomes
 from saegrid.pages.browser.about import MOST as LONGEST
 from saegrid.pages.browser.about import About, Asked, base, concepts, themes
 from saegrid.pages.browser.answers import answers
-from saegrid.pages.browser.classifiers import classifiers
+from saegrid.pages.browser.classifiers import Probe, classifiers
 from saegrid.pages.browser.defined import CELLS, HEADS, groups
 from saegrid.pages.browser.discovered import MOST, data, results, script
 from saegrid.pages.browser.filled import HEADINGS, filled
@@ -98,15 +98,7 @@ def findings_page(
         most_things=LONGEST,
         legend=nulls.LEGEND.items(),
         shown=[_shown(tests, one, rows, one in main, frozen) for one in every],
-        probes=[
-            {
-                "probe": probe,
-                "chart": charts.scores(probe),
-                "table": probe.table(),
-                "cells": probe.by_cell(),
-            }
-            for probe in of_probes
-        ],
+        probes=[_probe(one) for one in of_probes],
         definitions_of_probes=_representations(probes),
         n_rows=discoveries.num_rows,
         n_shown=min(most, discoveries.num_rows),
@@ -117,14 +109,23 @@ def findings_page(
         general=general,
         count=count,
         percent=percent,
-        columns=[
-            (f"discoveries.parquet: {name}", words) for name, words in HEADS.items()
-        ] + [
-            (f"discoveries.parquet: {name}", one.definition)
-            for _, of in groups(discoveries.column_names, further)
-            for name, one in of.items()
-        ] + [(f"tests.parquet: {name}", one.definition) for name, one in CELLS.items()],
-    )  # fmt: skip
+        columns=_columns(groups(discoveries.column_names, further)),
+    )
+
+
+def _probe(probe: Probe) -> dict[str, Any]:
+    """A classifier as the page shows it."""
+    shown = {"chart": charts.scores(probe), "table": probe.table(), "cells": probe.by_cell()}
+    return {"probe": probe, **shown}
+
+
+def _columns(of_discoveries: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[str, str]]:
+    """The columns of the tables of discoveries and of cells, each with its definition."""
+    defined = [(name, one.definition) for _, of in of_discoveries for name, one in of.items()]
+    return [
+        *((f"discoveries.parquet: {name}", words) for name, words in [*HEADS.items(), *defined]),
+        *((f"tests.parquet: {name}", one.definition) for name, one in CELLS.items()),
+    ]
 
 
 def _concepts(

@@ -78,22 +78,17 @@ def page(
     spec = str(cell_facts["spec"])
     facts = {name: fact for name, fact in cell_facts.items() if name not in ("spec", "more")}
     facts["has_edits"] = bool(table.in_edit.any())
-    index = {
-        "facts": facts,
-        "chunk": CHUNK,
-        "strings": texts.strings,
-        "statistics": [statistic.shown() for statistic in registered()],
-        "panels": [[panel["heading"], panel["words"]] for panel in panels],
-        **({"labels": {str(f): text for f, text in labels.items()}} if labels else {}),
-        "columns": {
-            **listing.columns(features),
-            **({} if is_whole else {"n_seen": shown.seen(values, masked)[feature].tolist()}),
-            "tokens": listing.frequent(shares, texts.tokens, place, len(feature)),
-            **listing.summary(view, len(feature), texts, table),
-            "badges": listing.badges(concepts, top_tokens, place, len(feature)),
-        },
+    columns = {
+        **listing.columns(features),
+        **({} if is_whole else {"n_seen": shown.seen(values, masked)[feature].tolist()}),
+        "tokens": listing.frequent(shares, texts.tokens, place, len(feature)),
+        **listing.summary(view, len(feature), texts, table),
+        "badges": listing.badges(concepts, top_tokens, place, len(feature)),
     }
+    index = _index(facts, texts, columns, panels, labels or {})
     effects = bodies.effects(logits, texts.effects, place, len(feature))
+    own = of_features(panels, feature)
+    opened = bodies.features(view, features, bars, effects, table, values, texts, own)
     return render(
         "page.html.jinja",
         facts=facts,
@@ -104,23 +99,30 @@ def page(
         digest=hashlib.sha256(spec.encode()).hexdigest()[:12],
         index=pack.packed(pack.dumped(index)),
         chunks={
-            "f": pack.chunks(
-                bodies.features(
-                    view,
-                    features,
-                    bars,
-                    effects,
-                    table,
-                    values,
-                    texts,
-                    of_features(panels, feature),
-                ),
-                CHUNK,
-            ),
+            "f": pack.chunks(opened, CHUNK),
             "r": pack.chunks(bodies.rows(view, table, values, texts), CHUNK),
             "i": pack.chunks(bodies.items(view, items), CHUNK),
         },
     )
+
+
+def _index(
+    facts: Mapping[str, Any],
+    texts: bodies.Texts,
+    columns: Mapping[str, Any],
+    panels: Sequence[Mapping[str, Any]],
+    labels: Mapping[int, str],
+) -> dict[str, Any]:
+    """The part of a page that is read when it opens: facts, strings and columns of all features."""
+    return {
+        "facts": facts,
+        "chunk": CHUNK,
+        "strings": texts.strings,
+        "statistics": [statistic.shown() for statistic in registered()],
+        "panels": [[panel["heading"], panel["words"]] for panel in panels],
+        **({"labels": {str(f): text for f, text in labels.items()}} if labels else {}),
+        "columns": columns,
+    }
 
 
 def neuronpedia(name: str | None) -> str | None:
