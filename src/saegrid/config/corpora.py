@@ -218,7 +218,8 @@ class Corpus(Strict):
     source: Source
     """Origin of its texts."""
     licence: str | None = None
-    """Licence of its texts, for the data sheet of `saegrid tables`. A change reruns nothing."""
+    """Licence of its texts, for the data sheet of `saegrid tables`. A change reruns nothing: the
+    next `snakemake` writes it into config.json of the results."""
     strip: Literal["both", "left", "none"] = "both"
     """Blanks around a text that are removed."""
     keep_space: list[str] = []

@@ -375,7 +375,8 @@ class Study(Strict):
     """Name; results go to results/{study}."""
     licence: str | None = None
     """Licence under which the results are passed on, such as CC BY 4.0, for the data sheet of
-    `saegrid tables`. A change reruns nothing."""
+    `saegrid tables`. A change reruns nothing: the next `snakemake` writes it into config.json of
+    the results."""
     model: Model
     """The language model."""
     corpora: dict[Annotated[str, Field(pattern=NAME)], Corpus]
