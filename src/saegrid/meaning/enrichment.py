@@ -158,7 +158,8 @@ def _width(of: Ranked) -> int:
 
 
 class _Step(NamedTuple):
-    """What a prefix adds to the features of a block, which are in the order of their types."""
+    """The types that a prefix adds to the features of a block, which are in the order of their
+    number of types."""
 
     added: sparse.csr_matrix
     """(row, type) int64 ones of the types that are looked at here and were not before."""
