@@ -77,7 +77,11 @@ def test_the_sheet_says_every_table_and_column(tiny, packed):
             assert form and unit and words, f"{table.path} {field.name}"
 
 
-@pytest.mark.parametrize("name", ["tiny", "tested", "compared", "readout", "plain", "together"])
+@pytest.mark.parametrize(
+    "name",
+    ["tiny", "tested", "compared", pytest.param("readout", marks=pytest.mark.slow), "plain",
+     "together"],
+)  # fmt: skip
 def test_every_column_of_a_finished_study_has_words(name):
     (folder,) = (p for p in (finished(name) / "results").iterdir() if p.is_dir())
     metrics, labels = metric_definitions(folder), labels_of(folder)
