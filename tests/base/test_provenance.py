@@ -11,11 +11,10 @@ STUDY = {"study": "a", "licence": "CC BY 4.0", "corpora": {"x": {"licence": "CC0
 
 def test_only_licences_are_renewed(tmp_path):
     path = tmp_path / "config.json"
-    renew_licences(path, STUDY)
-    assert not path.exists(), "no run has begun"
+    assert renew_licences(path, STUDY) == [] and not path.exists(), "no run has begun"
     before = {"study": "a", "corpora": {"x": {"role": "main"}, "gone": {}}, "commit": "abc"}
     path.write_text(json.dumps(before))
-    renew_licences(path, STUDY)
+    assert renew_licences(path, STUDY) == ["licence", "corpora.x.licence"]
     assert json.loads(path.read_text()) == {
         "study": "a",
         "corpora": {"x": {"role": "main", "licence": "CC0"}, "gone": {}},
@@ -28,7 +27,7 @@ def test_a_file_without_a_change_is_left_alone(tmp_path):
     path = tmp_path / "config.json"
     text = json.dumps({"study": "a", "corpora": {"x": {}}})
     path.write_text(text)
-    renew_licences(path, {"licence": None, "corpora": {"x": {"licence": None}}})
+    assert renew_licences(path, {"licence": None, "corpora": {"x": {"licence": None}}}) == []
     assert path.read_text() == text
 
 
@@ -44,5 +43,5 @@ def test_versions_and_commit_stand_beside_the_study():
 def test_a_damaged_file_is_left_to_the_next_run(tmp_path, content):
     path = tmp_path / "config.json"
     path.write_bytes(content)
-    renew_licences(path, STUDY)
+    assert renew_licences(path, STUDY) == []
     assert path.read_bytes() == content

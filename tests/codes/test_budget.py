@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_encode import draw, make_encoder, same
 
 from checkpoints import hyperparams
+from encoders import draw, make_encoder, same
 from saegrid.codes import budget
 from saegrid.codes.budget import describe, fit
 from saegrid.codes.encode import encode

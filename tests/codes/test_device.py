@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_encode import STORED, agrees, draw, make_encoder, same
 
 from covering import pairs
+from encoders import STORED, agrees, draw, make_encoder, same
 from saegrid.base.tensors import widen
 from saegrid.codes import screen as screens
 from saegrid.codes.device import DeviceScreen, arrange, free_mb, kind, pairwise

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from saegrid.base.errors import ConfigError
 from saegrid.command import main
+from saegrid.command.proposal.columns import check_named
 from saegrid.evidence.contrast import LEAST
 from saegrid.stages.mistakes import all_mistakes
 
@@ -57,8 +59,32 @@ def test_columns_are_named_file_by_file(tmp_path, capsys):
     said = refused(capsys, one, two)
     assert "a.csv has text; b.csv has id, Text: no column in common; " in said
     assert "rename the column 'Text' of b.csv to 'text'" in said
-    said = refused(capsys, one, two, "--column", "text")
-    assert "'text' is no column of the files: a.csv has text; b.csv has id, Text" in said
+
+
+@pytest.mark.parametrize(("columns_of_b", "said"), [
+    ({"id": "{}", "Text": "b {}"}, "b.csv has id, Text: no column 'text', as a.csv has; rename "
+     "'Text' of b.csv to 'text' in the file."),
+    ({"id": "{}", "q": "b {}"}, "b.csv has id, q: no column 'text', as a.csv has; give the column "
+     "of the texts this name in each file."),
+    ({"id": "{}", "body": "b {}"}, "b.csv has id, body: no column 'text', as a.csv has; rename "
+     "'body' of b.csv to 'text' in the file, or name a column that all files have: body."),
+])  # fmt: skip
+def test_the_file_that_lacks_the_column_is_named(columns_of_b, said, tmp_path, capsys):
+    one = table(tmp_path / "a.csv", text="a {}", body="a {}")
+    two = table(tmp_path / "b.csv", **columns_of_b)
+    for pair in ((one, two), (two, one)):
+        assert refused(capsys, *pair, "--column", "text") == f"saegrid compare: --column: {said}\n"
+
+
+def test_of_three_files_those_that_lack_the_column_are_named(tmp_path):
+    named = zip("abc", ("text", "body", "Text"), strict=True)
+    files = [Path(table(tmp_path / f"{n}.csv", **{column: n + " {}"})) for n, column in named]
+    with pytest.raises(ConfigError) as raised:
+        check_named("--column", "text", files, "csv")
+    assert str(raised.value) == (
+        "--column: b.csv has body; c.csv has Text: no column 'text', as a.csv has; rename 'body' "
+        "of b.csv and 'Text' of c.csv to 'text' in the file."
+    )
 
 
 def test_an_id_is_never_taken_for_the_text(tmp_path, capsys):

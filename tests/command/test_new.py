@@ -4,6 +4,7 @@ import pytest
 
 from beginning import written
 from saegrid.command import COMMANDS, main
+from saegrid.command.proposal.texts import _copies
 
 
 def test_a_config_of_what_differs_from_the_defaults(work, capsys):
@@ -58,6 +59,24 @@ def test_texts_as_people_have_them(content, kind, columns, work, capsys):
     config, _ = written(capsys)
     source = config["corpora"]["texts"]["source"]
     assert (source["kind"], source.get("columns")) == (kind, columns)
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    ("text\nA cat\n A cat \nA dog\nA cat\n", "2 of the 4 rows repeat the text of an earlier one; "
+     "none is dropped: each counts again in densities, tests take the copies as one cluster"),
+    ("original,edited\nA cat,A dog\nA cat,A deal\nA cat,A dog\n", "1 of the 3 rows repeats the "),
+    ("text\nA cat\nA dog\nA Cat\n", None),
+])  # fmt: skip
+def test_texts_that_repeat_each_other_are_counted(content, said, work, capsys):
+    (work / "my.csv").write_text(content)
+    _, out = written(capsys)
+    assert said in out if said else "earlier one" not in out
+
+
+def test_rows_without_text_are_no_copies():
+    rows = [{"a": "x", "b": ""}, {"a": "x", "b": " "}, {"a": "x ", "b": "y"}, {"a": "x", "b": "y"}]
+    assert _copies(rows, ["a", "b"]) == 1 and _copies(rows[:2], ["a"]) == 1
+    assert _copies(rows[:2], ["a", "b"]) == _copies([], ["a"]) == 0
 
 
 def test_labels_splits_and_tests(work, capsys):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from saegrid.command import main
-from saegrid.command.search import _print, parser
+from saegrid.command.search import LOW, _print, parser, weakness
 from searching import TEXTS, write_study
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +75,29 @@ def test_a_word_of_which_some_was_captured():
     assert some == "word, 1,234 occurrences in the corpus, 12 of them captured"
     one = _kind(query, [{"n": 1, "n_corpus": 1}])
     assert one == "word, 1 occurrence in the corpus, all captured"
+
+
+def test_a_rare_word_and_a_low_score_are_warned_of():
+    row = {"n": 20, "score": 0.3, "recall": 0.5}
+    assert weakness("word", [row]) == ""
+    assert weakness("word", [{**row, "n": 3, "recall": 1 / 3}]) == (
+        "The word is rare: 3 occurrences captured, fewer than 20; the first feature fires on 1, "
+        "which may be chance."
+    )
+    low = "The best score is low: 0.123, below 0.3; no feature fires on this word and little else."
+    assert weakness("word", [{**row, "score": 0.1234}]) == low
+    both = weakness("word", [{"n": 1, "score": 0.1234, "recall": 1.0}])
+    assert both.startswith("The word is rare: 1 occurrence captured,") and both.endswith(low)
+    assert weakness("prompt", [{**row, "n": None, "recall": None, "score": 0.1}]) == ""
+    assert weakness("word", []) == ""
+
+
+def test_a_warning_stands_under_the_table(search):
+    """`tariff` is in 16 texts; of `dog`, 20, the best score decides."""
+    lines = search("tariff", "--top", "2").out.splitlines()
+    assert len(lines) == 5 and lines[4].startswith("  The word is rare: 16 occurrences captured,")
+    lines = search("dog", "--top", "3").out.splitlines()
+    assert len(lines) == 5 + (float(lines[2].split()[2]) < LOW)
 
 
 def test_prompts_and_pairs(search):

@@ -71,15 +71,15 @@ def drawn(seed, features=60, types=80):
 
 
 def test_minima_of_features_are_those_of_the_enrichment():
-    """Minima under each of the first dealt lexicons; the smallest is that of the family-wise p."""
+    """Minima under each dealt lexicon; the smallest is that of the family-wise p."""
     of = enrichment.ranked(*drawn(5))
     member = np.random.default_rng(6).random((80, 5)) < 0.2
     law = enrichment.tails(80, member.sum(axis=0))
-    dealt, each = enrichment.deals(80, 7, 1), np.zeros((4, 60))
-    smallest = enrichment.null(of, member, law, dealt, each)
-    assert np.array_equal(smallest, enrichment.null(of, member, law, dealt))
-    assert np.array_equal(each.min(axis=1), smallest[:4])
-    for types, own in zip(dealt, each, strict=False):
+    dealt = enrichment.deals(80, 7, 1)
+    each = enrichment.smallest(of, member, law, dealt)
+    assert each.shape == (7, 60)
+    assert np.array_equal(each.min(axis=1), enrichment.null(of, member, law, dealt))
+    for types, own in zip(dealt, each, strict=True):
         expected_ = enrichment.enrichment(of, member[types], law).log10_p.min(axis=1)
         assert own == pytest.approx(expected_, abs=1e-8)
 

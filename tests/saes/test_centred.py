@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_encode import STORED, dense, draw, make_encoder, same
 
+from encoders import STORED, dense, draw, make_encoder, same
 from saegrid.base.tensors import widen
 from saegrid.base.words import Site
 from saegrid.codes import screen as screens

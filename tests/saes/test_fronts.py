@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_encode import STORED, dense, draw, make_encoder, same
 
+from encoders import STORED, dense, draw, make_encoder, same
 from saegrid.base.tensors import widen
 from saegrid.codes import screen as screens
 from saegrid.codes.encode import encode

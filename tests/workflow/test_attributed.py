@@ -9,7 +9,7 @@ from pipeline import run
 
 from saegrid.base import io
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 CELL = "results/tiny/headlines/cells/L1R-8x"
 FEW = {"prompts": 12, "ablated": 4, "features": 6, "top": 3, "whole": 2, "steps": 2}
 FILES = (*("attribution", "attribution_examples", "attribution_prompts", "ablation", "agreement"),)

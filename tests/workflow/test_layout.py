@@ -145,6 +145,20 @@ def test_paths_in_the_guide_are_there():
     assert len(paths) > 25 and missing == set()
 
 
+def test_the_guide_names_every_room_from_the_top_down():
+    """In the order in which imports run; a room is in one row, and no entry stands beside them."""
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    rooms = [
+        name.strip() for layer in linter["contracts"][0]["layers"] for name in layer.split("|")
+    ]
+    house = (
+        (ROOT / "CONTRIBUTING.md").read_text().partition("## The house")[2].partition("\n## ")[0]
+    )
+    assert re.findall(r"^\| `(\w+)` \|", house, re.M) == rooms
+    entries = {path.name for path in (ROOT / "src/saegrid").iterdir()} - {"__pycache__"}
+    assert entries == {*rooms, "__init__.py"} and len(entries) <= 18
+
+
 def test_the_lock_pins_every_dependency_and_names_no_address():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     optional, unlocked = project["optional-dependencies"], ("words", "umap", "glove")

@@ -13,7 +13,7 @@ from saegrid.evidence.probes.labelled import read_words
 from saegrid.saes.reference import open_sae
 from saegrid.saes.sae import decode, encode
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 SITES = ("L1M", "L1N")
 
 

@@ -77,7 +77,11 @@ def test_the_sheet_says_every_table_and_column(tiny, packed):
             assert form and unit and words, f"{table.path} {field.name}"
 
 
-@pytest.mark.parametrize("name", ["tiny", "tested", "compared", "readout", "plain", "together"])
+@pytest.mark.parametrize(
+    "name",
+    ["tiny", "tested", "compared", pytest.param("readout", marks=pytest.mark.slow), "plain",
+     "together"],
+)  # fmt: skip
 def test_every_column_of_a_finished_study_has_words(name):
     (folder,) = (p for p in (finished(name) / "results").iterdir() if p.is_dir())
     metrics, labels = metric_definitions(folder), labels_of(folder)
@@ -90,7 +94,7 @@ def test_every_column_of_a_finished_study_has_words(name):
             said = said_of(field.name, kind)
             if field.name not in own and (said is None or not said.unit or said.words == NOTES):
                 unknown.add(f"{short(kind.pattern)}: {field.name}")
-    assert unknown == set(), "say them in sharing/own.py or a module beside it"
+    assert unknown == set(), "say them in command/sharing/own.py or a module beside it"
 
 
 def labels_of(folder):

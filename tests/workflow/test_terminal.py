@@ -9,7 +9,7 @@ import sys
 
 import pytest
 from finished import copy, finished
-from pipeline import TINY, run, snakemake
+from pipeline import TINY, edit, run, snakemake
 from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.types import MaxJobsPerTimespan
 
@@ -54,6 +54,13 @@ def test_a_run_says_each_stage_that_is_done_and_names_its_page(work):
     assert done.startswith("Done: 3 jobs of 3 stages in ")
     assert last == "Open results/tiny/index.html"
     assert lines(run(work))[-1] == last  # there is nothing to do
+    edit(work / TINY[-1], "study: tiny", "study: tiny\nlicence: CC BY 4.0")
+    said = lines(run(work))
+    (renewed,) = [line for line in said if line.startswith("results/tiny/config.json has the new")]
+    assert renewed.endswith("the front page and `saegrid tables` read licences, and nothing else.")
+    assert said[-2].startswith("Done: 1 job of 1 stage") and said[-1].startswith(last)
+    assert lines(run(work))[-2].startswith("Nothing to be done")
+    assert json.loads((work / "results/tiny/config.json").read_text())["licence"] == "CC BY 4.0"
 
 
 def test_a_run_keeps_a_record_and_no_result_knows_of_it(work):

@@ -136,7 +136,13 @@ if workflow.is_main_process:
     # The study and its page, for the terminal: there may be nothing to do, and then no hook runs.
     logger.info("", extra={"saegrid_run": Run(PLAN.study.study, page(PLAN))})
     if not is_asked(command(), *ONLY_LOOKS):
-        renew_licences(f"{PLAN.root}/config.json", PLAN.study.model_dump(mode="json"))
+        path = f"{PLAN.root}/config.json"
+        renewed = renew_licences(path, PLAN.study.model_dump(mode="json"))
+        if renewed:  # before "Nothing to be done", which is of jobs
+            logger.info(
+                f"{path} has the new {', '.join(renewed)}: the front page and `saegrid tables` "
+                "read licences, and nothing else."
+            )
 ARCHIVED = str(getattr(command(), "report", None) or "").endswith(".zip")
 """True if the command asks for a report in an archive, which can hold folders."""
 

@@ -44,28 +44,35 @@ def _commit() -> str | None:
     return described.stdout.strip()
 
 
-def renew_licences(path: str | os.PathLike[str], study: Mapping[str, Any]) -> None:
+def renew_licences(path: str | os.PathLike[str], study: Mapping[str, Any]) -> list[str]:
     """Write the licences of a study into its config.json, where one is there and has others.
 
     A run with nothing to do leaves the other entries alone, which say how the results were made,
-    and a damaged file too: the next run with jobs writes it anew.
+    and a damaged file too: the next run with jobs writes it anew. The keys that were renewed come
+    back.
     """
     try:
         known = read_json(path)
         corpora = known.get("corpora", {})
-        pairs = [
-            (known, study),
-            *((corpora[n], one) for n, one in study["corpora"].items() if n in corpora),
-        ]
+        sections = {
+            "licence": (known, study),
+            **{
+                f"corpora.{name}.licence": (corpora[name], one)
+                for name, one in study["corpora"].items()
+                if name in corpora
+            },
+        }
     except (OSError, ValueError, TypeError, AttributeError):
-        return
-    if not all(isinstance(old, dict) for old, _ in pairs):
-        return
-    changed = [(old, new) for old, new in pairs if old.get("licence") != new["licence"]]
-    for old, new in changed:
+        return []
+    if not all(isinstance(old, dict) for old, _ in sections.values()):
+        return []
+    changed = [k for k, (old, new) in sections.items() if old.get("licence") != new["licence"]]
+    for key in changed:
+        old, new = sections[key]
         old["licence"] = new["licence"]
     if changed:
         write_json(path, known)
+    return changed
 
 
 def provenance(study: dict[str, Any]) -> dict[str, Any]:

@@ -142,6 +142,8 @@ def _search(study: Any, options: argparse.Namespace) -> None:
         rows = [row for row in table.to_pylist() if row["query"] == number]
         print(f"{query.text}  ({_kind(query, rows)}){others}")
         _print(rows, ("cell", "feature", "score", *ROWS[query.kind], "specificity", "words"))
+        if warning := weakness(query.kind, rows):
+            print(f"  {warning}")
         if options.per_cell:
             _print_silent([place.cell for place in cells.places], rows)
     if options.page:
@@ -156,6 +158,32 @@ def _kind(query: Any, rows: Sequence[dict[str, Any]]) -> str:
     n, captured = rows[0]["n_corpus"], rows[0]["n"]
     share = "all captured" if captured == n else f"{captured:,} of them captured"
     return f"word, {counted(n, 'occurrence')} in the corpus, {share}"
+
+
+RARE = 20
+"""Captured occurrences of a word, or fewer, of which a warning is said."""
+LOW = 0.3
+"""F1 below which the best feature of a word is no detector of it."""
+
+
+def weakness(kind: str, rows: Sequence[dict[str, Any]]) -> str:
+    """One line of why the features of a word say little: it is rare, or none fits well; empty where
+    neither is so, and of prompts, whose scores have no such scale."""
+    if kind != "word" or not rows:
+        return ""
+    best, parts = rows[0], []
+    if best["n"] < RARE:
+        hits = round(best["recall"] * best["n"])
+        parts.append(
+            f"The word is rare: {counted(best['n'], 'occurrence')} captured, fewer than {RARE}; "
+            f"the first feature fires on {hits}, which may be chance."
+        )
+    if best["score"] < LOW:
+        parts.append(
+            f"The best score is low: {best['score']:.3f}, below {LOW}; no feature fires on this "
+            "word and little else."
+        )
+    return " ".join(parts)
 
 
 def _print_silent(cells: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:

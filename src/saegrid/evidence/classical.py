@@ -62,7 +62,7 @@ class Ranks(NamedTuple):
 
 
 def ranks(matrix: sparse.csc_matrix) -> Ranks:
-    """The ranks of each column (`spec/science.md` C0.5), ties averaged."""
+    """The ranks of each column, ties averaged."""
     n, counts = matrix.shape[0], np.diff(matrix.indptr)
     zeros = n - counts
     own = np.repeat(np.arange(matrix.shape[1]), counts)
@@ -158,7 +158,7 @@ class Moments(NamedTuple):
 
 def welch(matrix: sparse.csc_matrix, in_a: np.ndarray) -> Welch:
     """Welch's t test from sums over nonzeros. It is shown beside, never used: on sparse columns of
-    unequal groups it is far from its level (`spec/science.md` C0.5)."""
+    unequal groups it is far from its level."""
     parts, exact = [], matrix.astype(np.float64)
     for chosen in (in_a, ~in_a):
         n, weight = int(chosen.sum()), chosen.astype(np.float64)

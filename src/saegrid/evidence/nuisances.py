@@ -1,6 +1,5 @@
 """Nuisances, which tell texts apart without meaning: frequency and form of words, their place, and
-how unexpected they are. Contrasts are tested again with all of it projected out
-(`spec/science.md` C0.4)."""
+how unexpected they are. Contrasts are tested again with all of it projected out."""
 
 import re
 from collections.abc import Mapping, Sequence

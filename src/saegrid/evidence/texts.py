@@ -1,8 +1,7 @@
 """The texts of a corpus as units of analysis, and the activations of features on them.
 
 A view of a text is a choice of its tokens: those of the edit, those that the edit replaced, all of
-an unpaired text. The activation of a feature on a view is its largest one on these tokens
-(`spec/science.md` C0.2).
+an unpaired text. The activation of a feature on a view is its largest one on these tokens.
 """
 
 from collections.abc import Mapping

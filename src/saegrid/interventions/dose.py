@@ -4,7 +4,7 @@ Noise by (prompt, seed, step) is shared by all arms, so that texts part only whe
 them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,8 +26,10 @@ NUMBERS = 1 << 24
 """Logits that are held at a time."""
 
 
-Written = dict[tuple[Arm, int, int], list[int]]
-"""New tokens by arm, prompt and seed."""
+Key = tuple[Arm, int, int]
+"""Arm, prompt and seed of a text."""
+Written = dict[Key, list[int]]
+"""New tokens of each text."""
 
 
 def write(
@@ -170,61 +172,39 @@ def measure(
     # Behind the prompt alone: a prefix is no part of what a reader of the text has.
     behind = [(prompts[prompt], new) for (_, prompt, _), new in written.items()]
     surprisal = dict(zip(keys, surprisals(model, behind), strict=True))
-    texts: dict[tuple[Arm, int, int], Shown] = {}
+    texts: dict[Key, Shown] = {}
     for arm, prompt, seed in keys:
         words = own[arm.feature].words if arm.change or arm.prefix else ()
         plain = written[none, prompt, seed]
         new = written[arm, prompt, seed]
         texts[arm, prompt, seed] = shown(decode, prompts[prompt], new, plain, words)
     places = [key[1:] for key in keys if key[0] is none]
-
-    def means(arm: Arm) -> tuple[float, float]:
-        values = [surprisal[arm, *place] for place in places]
-        repeated = [rep3(written[arm, *place]) for place in places]
-        return float(np.nanmean(values)), float(np.mean(repeated))
-
-    plain_means = means(none)
+    means = {arm: _means(arm, places, surprisal, written) for arm in [none, *arms]}
     by_dose = {(a.feature, a.name, a.dose): effects[a].delta_target for a in arms}
     rows = []
     for arm in arms:
         words = set(own[arm.feature].words)
         n_with = sum(texts[arm, *place].n_hits > 0 for place in places)
         without = np.mean([bool(hits(texts[none, *place].text, words)) for place in places])
-        low, high = exact(np.array([n_with]), np.array([len(places)]))
-        values = means(arm)
-        control = by_dose.get((arm.feature, CONTROL, arm.dose))
+        control = by_dose.get((arm.feature, CONTROL, arm.dose)) if arm.name == FEATURE else None
         rows.append(
             {
-                "part": part,
-                "feature": arm.feature,
-                "arm": arm.name,
-                "dose": arm.dose,
+                **_arm(part, arm),
                 "value": arm.value,
                 "norm_share": arm.norm_share,
-                "n_texts": len(places),
-                "n_with": n_with,
-                "inclusion": n_with / len(places),
-                "low": float(low[0]),
-                "high": float(high[0]),
-                "inclusion_plain": float(without),
-                "gain": n_with / len(places) - float(without),
-                "surprisal": values[0],
-                "surprisal_plain": plain_means[0],
-                "rep3": values[1],
-                "rep3_plain": plain_means[1],
+                **_inclusion(n_with, len(places), float(without)),
+                "surprisal": means[arm][0],
+                "surprisal_plain": means[none][0],
+                "rep3": means[arm][1],
+                "rep3_plain": means[none][1],
                 "delta_target": effects[arm].delta_target,
-                "specificity": None
-                if arm.name != FEATURE or control is None
-                else effects[arm].delta_target - control,
+                "specificity": None if control is None else effects[arm].delta_target - control,
                 "kl": effects[arm].kl,
             }
         )
     lines: list[dict[str, Any]] = [
         {
-            "part": part,
-            "feature": arm.feature,
-            "arm": arm.name,
-            "dose": arm.dose,
+            **_arm(part, arm),
             "prompt": prompt,
             "seed": seed,
             **texts[arm, prompt, seed]._asdict(),
@@ -233,3 +213,37 @@ def measure(
         for arm, prompt, seed in keys
     ]
     return pa.Table.from_pylist(rows, SCHEMA), pa.Table.from_pylist(lines, TEXTS)
+
+
+def _means(
+    arm: Arm,
+    places: Sequence[tuple[int, int]],
+    surprisal: Mapping[Key, float],
+    written: Written,
+) -> tuple[float, float]:
+    """Mean surprisal and mean rep3 of the texts of an arm."""
+    values = [surprisal[arm, *place] for place in places]
+    repeated = [rep3(written[arm, *place]) for place in places]
+    return float(np.nanmean(values)), float(np.mean(repeated))
+
+
+def _arm(part: str, arm: Arm) -> dict[str, Any]:
+    """The columns that name an arm."""
+    return {"part": part, "feature": arm.feature, "arm": arm.name, "dose": arm.dose}
+
+
+def _inclusion(n_with: int, n: int, without: float) -> dict[str, Any]:
+    """The columns of texts with one of the feature's own words, with the exact interval.
+
+    without: share of the texts without an edit that have one.
+    """
+    low, high = exact(np.array([n_with]), np.array([n]))
+    return {
+        "n_texts": n,
+        "n_with": n_with,
+        "inclusion": n_with / n,
+        "low": float(low[0]),
+        "high": float(high[0]),
+        "inclusion_plain": without,
+        "gain": n_with / n - without,
+    }

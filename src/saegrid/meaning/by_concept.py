@@ -55,7 +55,8 @@ def combinations(
     feature: np.ndarray, tested: Tested, rows: Rows, words: Vocabulary, rule: Rule
 ) -> pa.Table:
     """Pairs of concepts of a feature that both are enriched and cover different rows."""
-    share = tested.on / np.maximum(rows.n_shown, 1)[:, None]
+    n_shown = rows.n_shown
+    share = tested.on / np.maximum(n_shown, 1)[:, None]
     able = (tested.p <= rule.alpha) & (share >= rule.combined) & (tested.types >= 2)
     lines = []
     for row in np.flatnonzero(able.sum(axis=1) > 1):
@@ -82,8 +83,8 @@ def combinations(
                         "n_b": n_second,
                         "p_maxt_b": float(tested.p[row, second]),
                         "n_both": n,
-                        "n_neither": int(rows.n_shown[row]) - n_a - n_b + n,
-                        "n_shown": int(rows.n_shown[row]),
+                        "n_neither": int(n_shown[row]) - n_a - n_b + n,
+                        "n_shown": int(n_shown[row]),
                     }
                 )
     return pa.Table.from_pylist(lines, COMBINED)
@@ -104,13 +105,12 @@ def best_features(
     # All shares that there can be: the exact interval of each once.
     n = np.arange(SHOWN + 1)
     ends = exact(np.minimum(n[:, None], n[None, :]), np.broadcast_to(n, (SHOWN + 1, SHOWN + 1)))
+    n_shown, is_meaning = rows.n_shown, kind == "meaning"
     lines = []
     for number, concept in enumerate(words.concepts):
-        low, high = (end[tested.on[:, number], rows.n_shown] for end in ends)
-        own = (kind == "meaning") & (tested.chosen == number)
-        allowed = tested.allowed[:, number]
-        order = np.lexsort((feature, best.log10_p[:, number], -low, ~allowed, ~own))
-        row = int(order[0])
+        low, high = (end[tested.on[:, number], n_shown] for end in ends)
+        own = is_meaning & (tested.chosen == number)
+        row = _first(own, tested.allowed[:, number], low, -best.log10_p[:, number])
         n_on, n_types = int(tested.on[row, number]), int(words.member[:, number].sum())
         lines.append(
             {
@@ -124,8 +124,8 @@ def best_features(
                 "p_maxt": float(tested.p[row, number]),
                 "n_concept": n_on,
                 "n_concept_types": int(tested.types[row, number]),
-                "n_shown": int(rows.n_shown[row]),
-                "share": n_on / max(int(rows.n_shown[row]), 1),
+                "n_shown": int(n_shown[row]),
+                "share": n_on / max(int(n_shown[row]), 1),
                 "share_low": float(low[row]),
                 "share_high": float(high[row]),
                 "kind": str(kind[row]),
@@ -133,3 +133,12 @@ def best_features(
             }
         )
     return pa.Table.from_pylist(lines, BEST)
+
+
+def _first(*better: np.ndarray) -> int:
+    """The row with the largest first value; of equal ones with the largest second, and so on; then
+    the first row. better: (row,) each."""
+    rows = np.arange(len(better[0]))
+    for values in better:
+        rows = rows[values[rows] == values[rows].max()]
+    return int(rows[0])

@@ -36,9 +36,8 @@ class Chance(NamedTuple):
 
 def chance(of: Ranked, member: np.ndarray, law: Tails, dealt: np.ndarray) -> Chance:
     """Features under dealt lexicons. member, law, dealt: see `enrichment.null`."""
-    every = np.zeros((min(COUNTED, len(dealt)), len(of.feature)))
-    smallest = enrichment.null(of, member, law, dealt, every)
-    return Chance(smallest, np.sort(every, axis=None), len(every))
+    every = enrichment.smallest(of, member, law, dealt[:COUNTED])
+    return Chance(enrichment.null(of, member, law, dealt), np.sort(every, axis=None), len(every))
 
 
 def expected(log10_p: np.ndarray, of: Chance) -> np.ndarray:

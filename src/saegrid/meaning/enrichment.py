@@ -46,18 +46,33 @@ def ranked(feature: np.ndarray, type_: np.ndarray, value: np.ndarray) -> Ranked:
     feature, type_, value: (occurrence,) of each feature and occurrence on which it fires. Of equal
     activations the smaller type number comes first.
     """
-    order = np.lexsort((type_, -value, feature))
+    order = _order(feature, type_, value)
     feature, type_ = feature[order], type_[order]
     width = int(type_.max(initial=0)) + 1
     # Of each type the first, which is the strongest, in the order of activation.
-    _, first = np.unique(feature.astype(np.int64) * width + type_, return_index=True)
-    first.sort()
+    key = feature.astype(np.int64) * width + type_
+    by_type = np.argsort(key, kind="stable")
+    first = np.zeros(len(key), bool)
+    first[by_type[np.diff(key[by_type], prepend=-1) != 0]] = True
     feature, type_ = feature[first], type_[first]
-    known, counts = np.unique(feature, return_counts=True)
-    place = np.arange(len(feature)) - np.repeat(np.cumsum(counts) - counts, counts)
+    opens = np.flatnonzero(np.diff(feature, prepend=-1))
+    known, counts = feature[opens], np.diff(np.append(opens, len(feature)))
+    place = np.arange(len(feature)) - np.repeat(opens, counts)
     kept = place < MOST
     indptr = np.concatenate([[0], np.cumsum(np.minimum(counts, MOST))]).astype(np.int64)
     return Ranked(known, indptr, type_[kept])
+
+
+def _order(feature: np.ndarray, type_: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """The order by feature, then the strongest first, then by type number."""
+    step = np.diff(feature)
+    falls = (step > 0) | ((step == 0) & (value[1:] <= value[:-1]))
+    if not falls.all():
+        return np.lexsort((type_, -value, feature))
+    # They stand in this order but for equal ones.
+    new = np.append(True, (step > 0) | (value[1:] != value[:-1]))[: len(feature)]
+    width = int(type_.max(initial=0)) + 1
+    return np.argsort(np.cumsum(new) * width + type_)  # those of one key are alike
 
 
 class Tails(NamedTuple):
@@ -120,32 +135,21 @@ def enrichment(of: Ranked, member: np.ndarray, law: Tails) -> Enriched:
     member: (type, concept) bool. A feature with fewer types than a prefix is looked at whole.
     """
     shape = (len(of.feature), member.shape[1])
-    best, best_n, best_k = np.zeros(shape), np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-    concept = np.arange(member.shape[1])
-    for rows, n, k in _counts(of, packed(member)[: _width(of)]):
-        k = k[:, : member.shape[1]]
-        p = law.of(n, k)
-        better = p < best[rows] - EVEN
-        at = rows[:, None]
-        best[rows] = np.where(better, p, best[rows])
-        best_n[rows] = np.where(better, n[:, None], best_n[at, concept])
-        best_k[rows] = np.where(better, k, best_k[at, concept])
-    return Enriched(best, best_n, best_k)
-
-
-def _counts(of: Ranked, member: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Rows, their number of types looked at, and (row, concept) uint8 how many belong to each
-    concept, for every prefix, block by block of rows. member: see `packed`."""
+    best = Enriched(np.zeros(shape), np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
+    words = packed(member)[: _width(of)]
     for rows, steps in _blocks(of):
-        total = np.zeros((len(rows), member.shape[1]), np.int64)
-        sizes = of.sizes[rows]
-        for stop, step in steps:
-            total += step @ member
-            k = total.view(np.uint8)
-            # A feature that ended before this prefix was looked at whole at an earlier one.
-            before = PREFIXES[PREFIXES.index(stop) - 1] if stop != PREFIXES[0] else 0
-            some = sizes > before
-            yield rows[some], np.minimum(sizes[some], stop), k[some]
+        total = np.zeros((len(rows), words.shape[1]), np.int64)
+        own = Enriched(*(np.zeros_like(column[: len(rows)]) for column in best))
+        for step in steps:
+            total += step.added @ words
+            k = total[step.first :].view(np.uint8)[:, : member.shape[1]]
+            log10_p = law.of(step.each, k)
+            better = log10_p < own.log10_p[step.first :] - EVEN
+            for column, new in zip(own, (log10_p, step.each[:, None], k), strict=True):
+                np.copyto(column[step.first :], new, where=better, casting="unsafe")
+        for column, new in zip(best, own, strict=True):
+            column[rows] = new
+    return best
 
 
 def _width(of: Ranked) -> int:
@@ -153,8 +157,24 @@ def _width(of: Ranked) -> int:
     return int(of.type.max(initial=-1)) + 1
 
 
-def _blocks(of: Ranked) -> Iterator[tuple[np.ndarray, list[tuple[int, sparse.csr_matrix]]]]:
-    """Rows by number of types, and for each prefix the (row, type) matrix of what it adds."""
+class _Step(NamedTuple):
+    """The types that a prefix adds to the features of a block, which are in the order of their
+    number of types."""
+
+    added: sparse.csr_matrix
+    """(row, type) int64 ones of the types that are looked at here and were not before."""
+    first: int
+    """The first row that looks at something new."""
+    n: np.ndarray
+    """(group,) numbers of types that are looked at, ascending."""
+    starts: np.ndarray
+    """(group,) where the rows of each begin, counted from `first`."""
+    each: np.ndarray
+    """(row from first,) the number of types of each."""
+
+
+def _blocks(of: Ranked) -> Iterator[tuple[np.ndarray, list[_Step]]]:
+    """Rows by number of types, and what each prefix adds."""
     order = np.argsort(of.sizes, kind="stable")
     width = _width(of)
     for start in range(0, len(order), BLOCK):
@@ -168,8 +188,10 @@ def _blocks(of: Ranked) -> Iterator[tuple[np.ndarray, list[tuple[int, sparse.csr
             within = np.arange(indptr[-1]) - np.repeat(indptr[:-1], counts)
             entry = np.repeat(of.indptr[rows] + before, counts) + within
             ones = np.ones(len(entry), np.int64)
-            shape = (len(rows), width)
-            steps.append((stop, sparse.csr_matrix((ones, of.type[entry], indptr), shape=shape)))
+            added = sparse.csr_matrix((ones, of.type[entry], indptr), shape=(len(rows), width))
+            first = int(np.searchsorted(sizes, before, "right"))
+            each = np.minimum(sizes[first:], stop)
+            steps.append(_Step(added, first, *np.unique(each, return_index=True), each))
             before = stop
         yield rows, steps
 
@@ -183,53 +205,66 @@ def packed(member: np.ndarray) -> np.ndarray:
     return wide.view(np.int64)
 
 
-def null(
-    of: Ranked,
-    member: np.ndarray,
-    law: Tails,
-    dealt: np.ndarray,
-    each: np.ndarray | None = None,
-) -> np.ndarray:
+def null(of: Ranked, member: np.ndarray, law: Tails, dealt: np.ndarray) -> np.ndarray:
     """(permutation,) float64 the smallest log10 p over all features, concepts and prefixes where
     memberships are dealt to the types anew.
 
     dealt: (permutation, type) for each type the one whose concepts it gets; of one study the same
-    in every cell, so that minima over cells are those of the whole grid. each: (deal, row) float64,
-    which gets the smallest log10 p of each feature under the first so many of these.
+    in every cell, so that minima over cells are those of the whole grid.
 
     p falls with k: of all features that look at n types the one with the most types of a concept
     has the smallest p of it, so that largest counts are all that is kept of a permutation.
     """
-    words, width = packed(member), _width(of)
-    n_each, concepts = 0 if each is None else len(each), member.shape[1]
+    words, width, blocks = packed(member), _width(of), list(_blocks(of))
     most = np.zeros((len(dealt), MOST + 1, words.shape[1] * 8), np.uint8)
+    for largest, types in zip(most, dealt, strict=True):
+        mixed = words[types[:width]]
+        for rows, steps in blocks:
+            total = np.zeros((len(rows), words.shape[1]), np.int64)
+            for step in steps:
+                total += step.added @ mixed
+                k = total[step.first :].view(np.uint8)
+                stops = [*step.starts[1:], len(k)]
+                for n, start, stop in zip(step.n, step.starts, stops, strict=True):
+                    np.maximum(largest[n], _largest(k[start:stop]), out=largest[n])
+    n = np.arange(MOST + 1)
+    return np.array([law.of(n, k[:, : member.shape[1]]).min(initial=0) for k in most])
+
+
+def smallest(of: Ranked, member: np.ndarray, law: Tails, dealt: np.ndarray) -> np.ndarray:
+    """(permutation, row) float64 the smallest log10 p of each feature over concepts and prefixes
+    where memberships are dealt to the types anew. dealt: see `null`."""
+    words, width, concepts = packed(member), _width(of), member.shape[1]
+    # Places of p in their order are half the size of p, and as good for the smallest.
+    values, place_of = np.unique(law.table, return_inverse=True)
+    table, last = place_of.reshape(-1).astype(np.int32), len(values) - 1
+    out = np.zeros((len(dealt), len(of.feature)))
     for rows, steps in _blocks(of):
-        sizes = of.sizes[rows]
-        opens = [_groups(sizes, stop) for stop, _ in steps]
+        base = [law.first[step.each] for step in steps]
         for at, types in enumerate(dealt):
             mixed = words[types[:width]]
             total = np.zeros((len(rows), words.shape[1]), np.int64)
-            for (_, step), (first, starts, n) in zip(steps, opens, strict=True):
-                total += step @ mixed
-                if at < n_each:
-                    k = total[first:].view(np.uint8)
-                    p = law.of(np.repeat(n, np.diff(starts, append=len(k))), k[:, :concepts])
-                    least = np.minimum(each[at, rows[first:]], p.min(axis=1, initial=0.0))
-                    each[at, rows[first:]] = least
-                if len(starts):
-                    largest = np.maximum.reduceat(total[first:].view(np.uint8), starts, axis=0)
-                    most[at, n] = np.maximum(most[at, n], largest)
-    n = np.arange(MOST + 1)
-    return np.array([law.of(n, k[:, :concepts]).min(initial=0) for k in most])
+            best = np.full(len(rows), last, np.int32)  # p = 1
+            for step, first in zip(steps, base, strict=True):
+                total += step.added @ mixed
+                place = first + total[step.first :].view(np.uint8)[:, :concepts]
+                p = table.take(place, mode="clip").min(axis=1, initial=last)
+                np.minimum(best[step.first :], p, out=best[step.first :])
+            out[at, rows] = values[best]
+    return out
 
 
-def _groups(sizes: np.ndarray, stop: int) -> tuple[int, np.ndarray, np.ndarray]:
-    """The rows that look at something new at a prefix: the first one, where in them each number of
-    types begins, and these numbers. sizes: ascending."""
-    before = PREFIXES[PREFIXES.index(stop) - 1] if stop != PREFIXES[0] else 0
-    first = int(np.searchsorted(sizes, before, "right"))
-    n, starts = np.unique(np.minimum(sizes[first:], stop), return_index=True)
-    return first, starts, n
+def _largest(k: np.ndarray) -> np.ndarray:
+    """(column,) the largest number of each column of (row, column) ones, at least one row.
+
+    Halves are compared, as one row after another takes ten times as long."""
+    while len(k) > 1:
+        half = len(k) // 2
+        odd = k[2 * half :]
+        k = np.maximum(k[:half], k[half : 2 * half])
+        if len(odd):
+            np.maximum(k[0], odd[0], out=k[0])
+    return k[0]
 
 
 def deals(n_types: int, permutations: int, seed: int) -> np.ndarray:

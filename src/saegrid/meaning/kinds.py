@@ -115,17 +115,26 @@ def commonest(owner: np.ndarray, code: np.ndarray, other: np.ndarray, n: int) ->
     if not len(owner):
         return Commonest(best, most, different)
     width = int(code.max()) + 1
-    key = owner * width + code
-    keys, counts = np.unique(key, return_counts=True)
-    order = np.lexsort((keys % width, -counts, keys // width))
-    owners, first = np.unique((keys // width)[order], return_index=True)
-    chosen = order[first]
-    best[owners], most[owners] = keys[chosen] % width, counts[chosen]
+    keys, counts = runs(np.sort(owner * width + code))
+    holder = keys // width
+    first = np.flatnonzero(np.diff(holder, prepend=-1))
+    largest = np.maximum.reduceat(counts, first)
+    size = np.diff(np.append(first, len(holder)))
+    # Keys ascend, so that the first one of the largest count has the smallest code.
+    hits = np.flatnonzero(counts == np.repeat(largest, size))
+    hits = hits[np.diff(holder[hits], prepend=-1) != 0]
+    best[holder[first]], most[holder[first]] = keys[hits] - holder[first] * width, largest
     on = code == best[owner]
     span = int(other.max()) + 1
     pairs = distinct(owner[on] * span + other[on])
     different[:] = np.bincount(pairs // span, minlength=n)
     return Commonest(best, most, different)
+
+
+def runs(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct keys and how often each stands there. keys: ascending, none of them negative."""
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    return keys[first], np.diff(np.append(first, len(keys)))
 
 
 def distinct(keys: np.ndarray) -> np.ndarray:

@@ -162,13 +162,17 @@ def commonest_words(row: np.ndarray, code: np.ndarray, n: int, names: Sequence[s
     row, code: (entry,); names: words by code, in order of the alphabet, by which ties go.
     """
     width = max(len(names), 1)
-    key, count = np.unique(row * width + code, return_counts=True)
-    order = np.lexsort((key, -count, key // width))
-    key, count = key[order], count[order]
+    key, count = kinds.runs(np.sort(row * width + code))
     owner = key // width
-    place = np.arange(len(owner)) - np.searchsorted(owner, owner)
+    # One key for all that decides the order: the row, how often, and the word.
+    most = int(count.max(initial=0))
+    order = np.argsort((owner * (most + 1) + most - count) * width + key - owner * width)
+    owner, word, count = owner[order], (key - owner * width)[order], count[order]
+    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    place = np.arange(len(owner)) - np.repeat(first, np.diff(np.append(first, len(owner))))
     some = place < LISTED
     lists: list[list[str]] = [[] for _ in range(n)]
-    for at, one, times in zip(owner[some], key[some] % width, count[some], strict=True):
+    each = (column[some].tolist() for column in (owner, word, count))
+    for at, one, times in zip(*each, strict=True):
         lists[at].append(names[one] if times == 1 else f"{names[one]} {times}")
     return [", ".join(words) for words in lists]

@@ -1,6 +1,6 @@
 """Texts to model input: the tokens and spans tables of a corpus (design, artefacts)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -225,6 +225,21 @@ def rows_facts(
     return facts | {name: described(tokens, because) for name, tokens in around.items()}
 
 
+def size_facts(table: pa.Table, placement: Placement) -> dict[str, int]:
+    """The numbers of rows, of positions and of special tokens at these."""
+    return {
+        "rows": int(placement.row.max(initial=-1)) + 1,
+        "positions": table.num_rows,
+        "specials": int(table["special"].to_numpy().sum()),
+    }
+
+
+def written_specials(encoder: Encoder, texts: Sequence[str]) -> dict[str, Any]:
+    """The special tokens that are written in texts, and what they are read as."""
+    are = "special" if encoder.parses else "plain"
+    return {"are": are, **encoder.lookalikes(texts)._asdict()}
+
+
 def remarks(facts: Mapping[str, Any]) -> Iterator[str]:
     """The choice of the tokens around a text, names of special tokens that are none, and special
     tokens written in texts, a line each."""
@@ -275,6 +290,16 @@ def check(
     return np.ones(count, dtype=bool) if kept is None else np.asarray(kept, dtype=bool)
 
 
+def check_aside(aside: Sequence[Mapping[str, Any]], too_long: str) -> None:
+    """ValueError for items that cannot be used where `too_long` is error; it names the first."""
+    if aside and too_long == "error":
+        raise ValueError(
+            f"{len(aside)} item(s) cannot be model input; the first is {aside[0]['id']!r}: "
+            f"{aside[0]['reason']}. Shorten or leave out its text, or raise max_length of the "
+            "corpus, to the model's context at most."
+        )
+
+
 def tokens(
     items: pa.Table,
     kept: np.ndarray | None,
@@ -320,12 +345,7 @@ def tokens(
     around = wrapped.before.sizes + wrapped.after.sizes
     sizes = np.where(lengths, lengths + around, 0)
     aside = set_aside(items, texts, sizes, max_length, layout)
-    if aside and too_long == "error":
-        raise ValueError(
-            f"{len(aside)} item(s) cannot be model input; the first is {aside[0]['id']!r}: "
-            f"{aside[0]['reason']}. Shorten or leave out its text, or raise max_length of the "
-            "corpus, to the model's context at most."
-        )
+    check_aside(aside, too_long)
     usable = np.ones(items.num_rows, dtype=bool)
     usable[[entry["item"] for entry in aside]] = False
     edits = find_edits(items, texts, encoded, mask)
@@ -341,25 +361,20 @@ def tokens(
         table = with_prompts(table, placement.position < before)
     spans = make_spans(placement, texts, encoded.indptr, edits, np.flatnonzero(placed))
     n_edited = int((edits[placed, 1] - edits[placed, 0]).sum())
-    paired = texts.original >= 0
+    paired, of_items = texts.original >= 0, lengths[: items.num_rows]
     chosen = {"all": usable, "kept": usable & kept}
     facts = {
         "layout": layout,
         "mask": mask,
-        "rows": int(placement.row.max(initial=-1)) + 1,
-        "positions": table.num_rows,
-        "specials": int(table["special"].to_numpy().sum()),
+        **size_facts(table, placement),
         **rows_facts(encoder, wrapped, chat),
-        "special_in_texts": {
-            "are": "special" if encoder.parses else "plain",
-            **encoder.lookalikes(read)._asdict(),
-        },
+        "special_in_texts": written_specials(encoder, read),
         **placement.facts,
         **({} if drawn is None else {"prompt_tokens": int(n_prompt.sum())}),
         "masked": {"made": n_edited, **counts, "tail": n_edited - counts["in_rows"]},
         "set_aside": aside,
         **{
-            name: summarise(lengths[: items.num_rows][which], edits[which], paired[which])
+            name: summarise(of_items[which], edits[which], paired[which])
             for name, which in chosen.items()
         },
     }

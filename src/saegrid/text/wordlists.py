@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 
 from saegrid.base.io import read_yaml
 
@@ -54,6 +55,7 @@ def bare(word: str) -> str:
     return word[first:last]
 
 
+@lru_cache(maxsize=100_000)
 def normal(word: str) -> str:
     """A word as it is compared: case-folded, without marks at its ends and without a final 's."""
     return bare(word.casefold().replace("’", "'")).removesuffix("'s")

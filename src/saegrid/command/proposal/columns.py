@@ -1,6 +1,6 @@
 """The column of the texts: by its name, the same in all files, and with more than one value."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -84,11 +84,27 @@ def check_named(option: str, name: str, files: Sequence[Path], kind: str) -> Non
     """ConfigError where a column that an option names is not in all files."""
     known = [columns_of(path, kind) for path in files]
     common = _shared(known)
-    if name not in common:
+    if name in common:
+        return
+    by_file = dict(zip(_names(files), known, strict=True))
+    lacking = {path: names for path, names in by_file.items() if name not in names}
+    if len(lacking) == len(by_file):
         raise ConfigError(
             f"{option}: {name!r} is no column of the files: {_listed(files, known)}."
             f"{nearest(name, common)}"
         )
+    listed = "; ".join(f"{path} has {_columns(names)}" for path, names in lacking.items())
+    having = next(path for path in by_file if path not in lacking)
+    usual = {path: next(iter(usual_of(names)), None) for path, names in lacking.items()}
+    renamed = " and ".join(f"{other!r} of {path}" for path, other in usual.items())
+    how = (
+        f"rename {renamed} to {name!r} in the file"
+        if all(usual.values())
+        else "give the column of the texts this name in each file"
+    )
+    others = [column for column in common if column not in OWN]
+    other = f", or name a column that all files have: {_columns(others)}" if others else ""
+    raise ConfigError(f"{option}: {listed}: no column {name!r}, as {having} has; {how}{other}.")
 
 
 def of_one_value(files: Sequence[Path], kind: str, name: str) -> Path | None:
@@ -131,13 +147,14 @@ def _none_common(
 
 def _listed(files: Sequence[Path], known: Sequence[Sequence[str]]) -> str:
     """The columns of each file by its name."""
-    return "; ".join(dict.fromkeys(_columns(files, known)))
+    pairs = zip(_names(files), known, strict=True)
+    return "; ".join(dict.fromkeys(f"{path} has {_columns(names)}" for path, names in pairs))
 
 
-def _columns(files: Sequence[Path], known: Sequence[Sequence[str]]) -> Iterator[str]:
-    for path, names in zip(_names(files), known, strict=True):
-        more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
-        yield f"{path} has {', '.join(names[:NAMES])}{more}"
+def _columns(names: Sequence[str]) -> str:
+    """The first names of columns, and the number of the others."""
+    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+    return ", ".join(names[:NAMES]) + more
 
 
 def _names(files: Sequence[Path]) -> list[str]:

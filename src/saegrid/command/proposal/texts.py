@@ -61,6 +61,8 @@ class Texts(NamedTuple):
     """Delimiter that the config must name; None where it shows."""
     repeated: bool
     """True if the column `id` does not tell the rows apart."""
+    copies: int
+    """Rows seen whose texts are those of an earlier one, blanks around them aside."""
     sample: list[str]
     """Texts of the rows seen."""
 
@@ -152,6 +154,7 @@ def look(paths: Sequence[tuple[str, Path]], column: str | None = None) -> Texts:
         delimiter=delimiter and "tab",
         more=len(rows) == LOOKED * len(files),
         repeated=len(files) == 1 and len(set(ids)) < len(ids),
+        copies=_copies(rows, list(roles.values())),
         sample=[row[first] for row in rows if row.get(first)],
     )
 
@@ -243,6 +246,14 @@ def _labels(
     return labels, classes
 
 
+def _copies(rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> int:
+    """The number of rows that have the texts of an earlier one, blanks around them aside; rows that
+    lack one are no texts."""
+    texts = [tuple(row.get(name, "").strip() for name in names) for row in rows]
+    full = [one for one in texts if all(one)]
+    return len(full) - len(set(full))
+
+
 def _differs(rows: Sequence[Mapping[str, str]], name: str) -> bool:
     """Return True if the lower and the upper quartile of a column of numbers differ."""
     values = sorted(float(row[name]) for row in rows)
@@ -286,3 +297,10 @@ def described(texts: Texts) -> Iterator[str]:
         yield "texts hold commas without quotes: each line is read whole"
     if texts.repeated:
         yield "the column 'id' repeats itself, so that rows are numbered instead"
+    if texts.copies:
+        repeat = "repeats" if texts.copies == 1 else "repeat"
+        first = "first " if texts.more else ""
+        yield (
+            f"{texts.copies:,} of the {first}{texts.n:,} rows {repeat} the text of an earlier one; "
+            "none is dropped: each counts again in densities, tests take the copies as one cluster"
+        )

@@ -34,6 +34,12 @@ def of(unit: str, /, **words: str) -> dict[str, Words]:
     return {name: Words(unit, text) for name, text in words.items()}
 
 
+def ends(interval: str, name: str = "") -> dict[str, str]:
+    """Words of the two ends of an interval, by `low` and `high`, or `NAME_low` and `NAME_high`."""
+    begin = f"{name}_" if name else ""
+    return {f"{begin}low": f"lower end of {interval}", f"{begin}high": f"upper end of {interval}"}
+
+
 def defined(texts: Mapping[str, str], units: Mapping[str, str]) -> dict[str, Words]:
     """Columns in the words of the module that makes their table, by name. units: by name."""
     return {name: Words(unit, texts[name]) for name, unit in units.items()}

@@ -33,10 +33,10 @@ DOCS: dict[str, tuple[str, ...]] = {
         "evidence/confirmation.py CELL_SCHEMA",
     ),
     "nuisances": ("evidence/nuisance_table.py SCHEMA",),
-    "layers": ("survey/layers.py",),
-    "dimensions": ("survey/layers.py", "survey/layers.py dimension_table"),
-    "pairs": ("survey/layers.py compare",),
-    "base_rates": ("survey/base_rates.py base_rates",),
+    "layers": ("metrics/survey/layers.py",),
+    "dimensions": ("metrics/survey/layers.py", "metrics/survey/layers.py dimension_table"),
+    "pairs": ("metrics/survey/layers.py compare",),
+    "base_rates": ("metrics/survey/base_rates.py base_rates",),
 }
 """Texts of the library that say what the columns of a file are, where nothing beside a schema names
 the file: module and the function or schema in it."""

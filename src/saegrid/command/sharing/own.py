@@ -12,6 +12,7 @@ from saegrid.command.sharing.columns import (
     P,
     Words,
     Z,
+    ends,
     of,
 )
 from saegrid.command.sharing.own_interventions import ATTRIBUTION, FILLING, HOOKS, SEARCH, STEERING
@@ -43,8 +44,7 @@ CONCEPT = {
     "n_concept": Words(COUNT, "judged occurrences whose word belongs to the concept"),
     "n_concept_types": Words(COUNT, "different words among these, of one first part as one"),
     "share": Words(SHARE, "n_concept / n_shown"),
-    "share_low": Words(SHARE, "lower end of the exact 95 % interval of share"),
-    "share_high": Words(SHARE, "upper end of the exact 95 % interval of share"),
+    **of(SHARE, **ends("the exact 95 % interval of share", "share")),
     "kind": Words(
         TEXT, "meaning, coherent, none, or a form: word, token, letter, ending, position"
     ),

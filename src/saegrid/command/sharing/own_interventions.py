@@ -14,6 +14,7 @@ from saegrid.command.sharing.columns import (
     Words,
     Z,
     defined,
+    ends,
     of,
 )
 from saegrid.interventions import choice_table, dose_table, headline, pooled
@@ -31,8 +32,7 @@ CHOICE = of(
 )
 POOLED = of(
     "as gain",
-    low="lower end of the 95 % interval of gain",
-    high="upper end of the 95 % interval of gain",
+    **ends("the 95 % interval of gain"),
 )
 SUMMED = {"gain": GAIN, "surprisal_more": NAT, "rep3": SHARE, "norm_share": "mean norms",
           "n_sound": COUNT}  # fmt: skip
@@ -58,8 +58,7 @@ STEERING: dict[str, dict[str, Words]] = {
         **of(COUNT, n_texts="texts that were written", n_with="texts with one of its own words"),
         **of(
             SHARE,
-            low="lower end of the exact 95 % interval of inclusion",
-            high="upper end of the exact 95 % interval of inclusion",
+            **ends("the exact 95 % interval of inclusion"),
             rep3_plain="rep3 of texts from the same prompts and noise without an edit",
         ),
         "surprisal_plain": Words(NAT, "surprisal of texts from the same prompts without an edit"),
@@ -80,8 +79,7 @@ STEERING: dict[str, dict[str, Words]] = {
         "n_features": Words(COUNT, "features of the choice"),
         **of(
             GAIN,
-            own_less_low="lower end of the 95 % interval of own_less",
-            own_less_high="upper end of the 95 % interval of own_less",
+            **ends("the 95 % interval of own_less", "own_less"),
         ),
     },
     "steering_by_choice": {
@@ -94,8 +92,7 @@ STEERING: dict[str, dict[str, Words]] = {
         "less_arm": Words(TEXT, "arm that is taken away; null where the row is of one alone"),
         **of(
             NAT,
-            delta_low="lower end of the 95 % interval of delta_target",
-            delta_high="upper end of the 95 % interval of delta_target",
+            **ends("the 95 % interval of delta_target", "delta"),
         ),
     },
 }  # fmt: skip
@@ -209,8 +206,7 @@ ATTRIBUTION: dict[str, dict[str, Words]] = {
         **of(
             NUMBER,
             value="mean of the statistic over prompts",
-            low="lower end of its 95 % interval over prompts",
-            high="upper end of its 95 % interval over prompts",
+            **ends("its 95 % interval over prompts"),
         ),
         "n": Words(COUNT, "prompts that have the number"),
     },

@@ -11,6 +11,7 @@ from saegrid.command.sharing.columns import (
     Words,
     Z,
     defined,
+    ends,
     of,
 )
 from saegrid.meaning.clusters import tables
@@ -39,12 +40,10 @@ NAMED: dict[str, dict[str, Words]] = {
         **of(
             BALANCED,
             detection="judging by the name on which marked words of held-out texts it fires",
-            detection_low="lower end of the exact 95 % interval of detection",
-            detection_high="upper end of the exact 95 % interval of detection",
+            **ends("the exact 95 % interval of detection", "detection"),
             **{f"detection_{name}": f"detection {words}" for name, words in KINDS.items()},
             fuzzing="judging by the name whether the right word of a text is marked",
-            fuzzing_low="lower end of the exact 95 % interval of fuzzing",
-            fuzzing_high="upper end of the exact 95 % interval of fuzzing",
+            **ends("the exact 95 % interval of fuzzing", "fuzzing"),
             null_detection="detection by the name of another feature of the cell",
             **{f"null_detection_{name}": f"the same {words}" for name, words in KINDS.items()},
             null_fuzzing="fuzzing by the name of another feature of the cell",
@@ -95,15 +94,13 @@ NAMED: dict[str, dict[str, Words]] = {
         **of(
             SHARE,
             agree="equal labels / features that both labelled",
-            agree_low="lower end of its 95 % interval",
-            agree_high="upper end of its 95 % interval",
+            **ends("its 95 % interval", "agree"),
             chance="equal labels that chance gives / features that both labelled",
         ),
         **of(
             "kappa, 0 is chance",
             kappa="Cohen's kappa, (agree - chance) / (1 - chance)",
-            kappa_low="lower end of its 95 % interval",
-            kappa_high="upper end of its 95 % interval",
+            **ends("its 95 % interval", "kappa"),
         ),
     },
     "kin": {
@@ -201,8 +198,7 @@ CLUSTERED: dict[str, dict[str, Words]] = {
             stability_low="5th percentile of stability",
             stability_null="stability of shuffled rows",
             ari_over_x="ari of codes less that of activations",
-            ari_over_x_low="lower end of its 95 % interval, on the same draws",
-            ari_over_x_high="upper end of its 95 % interval, on the same draws",
+            **ends("its 95 % interval, on the same draws", "ari_over_x"),
         ),
         **of("p value", **{f"{name}_p": f"p of {name} over shuffled labels" for name in INDEXED}),
         "leader": Words(ID, "column that adds most to the distance between clusters"),

@@ -1,12 +1,11 @@
 """Columns of the tables of a readout: unit and words, table by table."""
 
-from saegrid.command.sharing.columns import COUNT, ID, NUMBER, SHARE, TEXT, YES, P, Words, of
+from saegrid.command.sharing.columns import COUNT, ID, NUMBER, SHARE, TEXT, YES, P, Words, ends, of
 
 AUROC, BITS = "AUROC, 0.5 is chance", "bits"
 INTERVAL = of(
     AUROC,
-    low="lower end of the middle 95 % where word types are drawn again",
-    high="upper end of the middle 95 % where word types are drawn again",
+    **ends("the middle 95 % where word types are drawn again"),
 )
 FITTED = {
     "penalty": Words(NUMBER, "penalty on the weights, mean over the folds"),
@@ -70,8 +69,7 @@ READOUT: dict[str, dict[str, Words]] = {
         **of(
             "difference of shares",
             selectivity="task_test less control_test, mean over the controls",
-            low="lower end of the middle 95 % of the controls' selectivities",
-            high="upper end of the middle 95 % of the controls' selectivities",
+            **ends("the middle 95 % of the controls' selectivities"),
             edges="edges of the bins of the histogram of selectivities",
         ),
         **of(
@@ -112,16 +110,14 @@ READOUT: dict[str, dict[str, Words]] = {
         **of(
             "difference of AUROC",
             difference="auc less that of x, on the same draws of word types",
-            difference_low="lower end of its 95 % interval",
-            difference_high="upper end of its 95 % interval",
+            **ends("its 95 % interval", "difference"),
         ),
         **of(
             "difference of accuracies",
             s_model="selectivity of probes on x: task less control; null but on the row of x_hat",
             s_sae="selectivity of probes on x_hat; null on other rows",
             delta="s_model less s_sae; null on other rows",
-            delta_low="lower end of the 95 % interval of delta",
-            delta_high="upper end of the 95 % interval of delta",
+            **ends("the 95 % interval of delta", "delta"),
         ),
     },
     "readout/gains/{site}": {
@@ -139,8 +135,7 @@ READOUT: dict[str, dict[str, Words]] = {
         **of(
             "difference of AUROC",
             gain="with less without, on the same draws of word types",
-            gain_low="lower end of its 95 % interval",
-            gain_high="upper end of its 95 % interval",
+            **ends("its 95 % interval", "gain"),
         ),
         **of(
             COUNT,
@@ -271,8 +266,7 @@ READOUT: dict[str, dict[str, Words]] = {
         **of(
             NUMBER,
             value="(AUROC of k features - .5) / (AUROC of x - .5) x max(0, 1 - FVU)",
-            low="lower end of its 95 % interval over draws of word types",
-            high="upper end of its 95 % interval over draws of word types",
+            **ends("its 95 % interval over draws of word types"),
             first="its first factor, that of localisation",
         ),
         "full": Words(AUROC, "AUROC of a probe on all channels of x"),

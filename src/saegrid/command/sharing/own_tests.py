@@ -1,11 +1,22 @@
 """Columns of the tables of contrasts, themes and classifiers: unit and words, table by table."""
 
-from saegrid.command.sharing.columns import BLOCK, COUNT, ID, NUMBER, SHARE, TEXT, YES, P, Words
+from saegrid.command.sharing.columns import (
+    BLOCK,
+    COUNT,
+    ID,
+    NUMBER,
+    SHARE,
+    TEXT,
+    YES,
+    P,
+    Words,
+    ends,
+    of,
+)
 
 INTERVAL = {
     "effect": Words("difference of shares", "rate of side a less rate of side b; of scores rho"),
-    "low": Words("as effect", "lower end of the 95 % interval of effect"),
-    "high": Words("as effect", "upper end of the 95 % interval of effect"),
+    **of("as effect", **ends("the 95 % interval of effect")),
     "statistic": Words(
         NUMBER,
         "statistic of firing: of two classes (k2, a label of classes) the signed root of the "
@@ -76,26 +87,22 @@ FIGURES = {
     "share_high": Words(SHARE, "n_high / n_texts"),
     "share_low_end": Words(SHARE, "lower end of the exact 95 % interval of share_high"),
     "share_high_end": Words(SHARE, "upper end of the exact 95 % interval of share_high"),
-    "cluster_low": Words(SHARE, "lower end of the cluster-bootstrap interval of share_high"),
-    "cluster_high": Words(SHARE, "upper end of the cluster-bootstrap interval of share_high"),
+    **of(SHARE, **ends("the cluster-bootstrap interval of share_high", "cluster")),
     "base": Words(SHARE, "share of all texts of the part that have a high label"),
     "n_inside": Words(COUNT, "texts that have it and another text of the same original"),
     "inside": Words(
         "as the label", "mean difference of the label from the other texts of the same original"
     ),
-    "inside_low": Words("as the label", "lower end of the cluster-bootstrap interval of inside"),
-    "inside_high": Words("as the label", "upper end of the cluster-bootstrap interval of inside"),
+    **of("as the label", **ends("the cluster-bootstrap interval of inside", "inside")),
 }
 
 PROBE = {
     "probe": Words(TEXT, "name of the probe in the config"),
     "k": Words(COUNT, "features that the classifier reads; null: all"),
     "score": Words(NUMBER, "mean score over the folds of discovery, in the probe's metric"),
-    "low": Words("as score", "lower end of the 95 % interval of score"),
-    "high": Words("as score", "upper end of the 95 % interval of score"),
+    **of("as score", **ends("the 95 % interval of score")),
     "gain": Words("as score", "score of the baseline with these beside it, less its own"),
-    "gain_low": Words("as score", "lower end of the 95 % interval of gain"),
-    "gain_high": Words("as score", "upper end of the 95 % interval of gain"),
+    **of("as score", **ends("the 95 % interval of gain", "gain")),
     "chance": Words("as score", "mean score where labels were shuffled"),
     "n": Words(COUNT, "texts"),
     "ceiling": Words("as score", "best score that the noise of the labels allows; else null"),
@@ -120,10 +127,8 @@ RATES = {
     "n_fires": Words(COUNT, "labelled texts on which the feature fires"),
     "n_high_fires": Words(COUNT, "of these, texts with a high label"),
     "high_given_fires": Words(SHARE, "n_high_fires / n_fires"),
-    "high_low": Words(SHARE, "lower end of the exact 95 % interval of high_given_fires"),
-    "high_high": Words(SHARE, "upper end of the exact 95 % interval of high_given_fires"),
-    "high_cluster_low": Words(SHARE, "lower end of its cluster-bootstrap interval"),
-    "high_cluster_high": Words(SHARE, "upper end of its cluster-bootstrap interval"),
+    **of(SHARE, **ends("the exact 95 % interval of high_given_fires", "high")),
+    **of(SHARE, **ends("its cluster-bootstrap interval", "high_cluster")),
     "fires_given_high": Words(SHARE, "n_high_fires / texts with a high label"),
     "label_difference": Words(
         "as the label", "mean label where it fires less the mean label where it is silent"
@@ -131,8 +136,7 @@ RATES = {
     "density_reference": Words(SHARE, "density of the feature on the reference corpus"),
     "lift_reference": Words("ratio", "density_in_edit / density_reference"),
     "lift": Words("ratio", "rate_a / rate_b, with half a text added to each count"),
-    "lift_low": Words("ratio", "lower end of the 95 % interval of lift"),
-    "lift_high": Words("ratio", "upper end of the 95 % interval of lift"),
+    **of("ratio", **ends("the 95 % interval of lift", "lift")),
     "p_single": Words(P, "p of the one test"),
 }
 

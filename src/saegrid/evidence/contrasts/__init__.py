@@ -1,4 +1,4 @@
-"""Contrasts, one file each; a new one is a file and a line here (`spec/science.md` C0.3)."""
+"""Contrasts, one file each; a new one is a file and a line here."""
 
 CONTRASTS: dict[str, str] = {
     "k1": "saegrid.evidence.contrasts.k1:CONTRAST",

@@ -70,57 +70,54 @@ def page(
     table = Tokens.of(tokens)
     view = shown.windows(shown.examples_of(top_tokens, examples, near), place, table)
     masked = shown.masked_tokens(table, _kept(selection))
+    is_whole = bars is None
+    bars = shown.histograms(features, values, masked) if bars is None else bars
     spelled = Spelled.of(table.text)
     shares = token_shares(values, spelled, masked, TOKENS)
     texts = bodies.texts(view, table, logits, spelled.names.take(pa.array(shares.code)))
-    seen = None if bars is None else shown.seen(values, masked)[feature].tolist()
-    bars = shown.histograms(features, values, masked) if bars is None else bars
+    spec = str(cell_facts["spec"])
+    facts = {name: fact for name, fact in cell_facts.items() if name not in ("spec", "more")}
+    facts["has_edits"] = bool(table.in_edit.any())
     columns = {
         **listing.columns(features),
-        **({} if seen is None else {"n_seen": seen}),
+        **({} if is_whole else {"n_seen": shown.seen(values, masked)[feature].tolist()}),
         "tokens": listing.frequent(shares, texts.tokens, place, len(feature)),
         **listing.summary(view, len(feature), texts, table),
         "badges": listing.badges(concepts, top_tokens, place, len(feature)),
     }
+    index = _index(facts, texts, columns, panels, labels or {})
     effects = bodies.effects(logits, texts.effects, place, len(feature))
-    of_panels = of_features(panels, feature)
-    of_feature = bodies.features(view, features, bars, effects, table, values, texts, of_panels)
-    facts = {name: fact for name, fact in cell_facts.items() if name not in ("spec", "more")}
-    facts["has_edits"] = bool(table.in_edit.any())
+    own = of_features(panels, feature)
+    opened = bodies.features(view, features, bars, effects, table, values, texts, own)
     return render(
         "page.html.jinja",
         facts=facts,
+        more=cell_facts.get("more", {}),
         n_features=len(feature),
         n_examples=len(view.order),
-        index=pack.packed(pack.dumped(_index(facts, texts.strings, panels, labels, columns))),
+        spec=spec,
+        digest=hashlib.sha256(spec.encode()).hexdigest()[:12],
+        index=pack.packed(pack.dumped(index)),
         chunks={
-            "f": pack.chunks(of_feature, CHUNK),
+            "f": pack.chunks(opened, CHUNK),
             "r": pack.chunks(bodies.rows(view, table, values, texts), CHUNK),
             "i": pack.chunks(bodies.items(view, items), CHUNK),
         },
-        **_foot(cell_facts),
     )
-
-
-def _foot(cell_facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts that stand at the foot of the page alone."""
-    spec = str(cell_facts["spec"])
-    digest = hashlib.sha256(spec.encode()).hexdigest()[:12]
-    return {"more": cell_facts.get("more", {}), "spec": spec, "digest": digest}
 
 
 def _index(
     facts: Mapping[str, Any],
-    strings: Sequence[str],
-    panels: Sequence[Mapping[str, Any]],
-    labels: Mapping[int, str] | None,
+    texts: bodies.Texts,
     columns: Mapping[str, Any],
+    panels: Sequence[Mapping[str, Any]],
+    labels: Mapping[int, str],
 ) -> dict[str, Any]:
-    """The part of the page that is opened at once: what the list of features needs."""
+    """The part of a page that is read when it opens: facts, strings and columns of all features."""
     return {
         "facts": facts,
         "chunk": CHUNK,
-        "strings": strings,
+        "strings": texts.strings,
         "statistics": [statistic.shown() for statistic in registered()],
         "panels": [[panel["heading"], panel["words"]] for panel in panels],
         **({"labels": {str(f): text for f, text in labels.items()}} if labels else {}),

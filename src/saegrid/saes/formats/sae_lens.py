@@ -125,12 +125,7 @@ def view(
     centred = is_centred(path, said, site, reading)
     normalisation, factor, front = normalisation_of(path, cfg, site, writes, centred, reading)
     check_written(path, said, writes, centred, reading)
-    unit = flag(path, cfg, "rescale_acts_by_decoder_norm", False)
-    if unit and kind.gate not in ("topk", "batch"):
-        supported(path, "rescale_acts_by_decoder_norm", unit, False)
-    tuned = flag(path, cfg, "finetuning_scaling_factor", False)
-    if unit:
-        supported(path, "finetuning_scaling_factor", tuned, False)
+    unit, tuned = _rescaled(path, cfg, kind)
 
     tensors = weights()
     _check_names(tensors, kind)
@@ -177,6 +172,18 @@ def view(
 
 
 # --- tensors --------------------------------------------------------------------------------------
+
+
+def _rescaled(path: Path, cfg: dict[str, Any], kind: Kind) -> tuple[bool, bool]:
+    """True where codes are taken by the norms of the decoder's rows, and where a fine-tuning scaled
+    them; CheckpointError where a file says both, or the first of a gate that has no k."""
+    unit = flag(path, cfg, "rescale_acts_by_decoder_norm", False)
+    if unit and kind.gate not in ("topk", "batch"):
+        supported(path, "rescale_acts_by_decoder_norm", unit, False)
+    tuned = flag(path, cfg, "finetuning_scaling_factor", False)
+    if unit:
+        supported(path, "finetuning_scaling_factor", tuned, False)
+    return unit, tuned
 
 
 def _check_names(tensors: Tensors, kind: Kind) -> None:
