@@ -214,3 +214,12 @@ def test_on_paper_the_headings_stand_and_the_controls_do_not(tab):
     shown = "(nodes) => nodes.map((node) => getComputedStyle(node).display)"
     assert {*tab.locator("#rows thead button").evaluate_all(shown)} == {"contents"}
     assert tab.locator("#filters").is_hidden() and tab.locator("#more").is_hidden()
+
+
+def test_on_paper_a_figure_stays_whole_and_its_long_tables_do_not(tab):
+    tab.emulate_media(media="print")
+    inside = "list => [...new Set(list.map((one) => getComputedStyle(one).breakInside))]"
+    assert tab.locator("#tests figure").evaluate_all(inside) == ["avoid"]
+    assert tab.locator("#prediction figure").evaluate_all(inside) == ["auto"]
+    assert tab.locator("#prediction figure .chart").evaluate_all(inside) == ["avoid"]
+    assert tab.locator("section > h2, section > p").evaluate_all(inside) == ["avoid"]
