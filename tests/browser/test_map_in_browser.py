@@ -205,6 +205,9 @@ def test_concepts_that_no_cell_shows_are_folded(visit, tmp_path, cells):
     fold = tab.locator("#fold")
     assert fold.inner_text() == "Maps of the 7 concepts that no cell shows"
     assert tab.locator("#unshown").is_visible() and tab.locator("#maps").is_hidden()
+    framed = tab.locator("a.tile.yes").count() > 0
+    words = "Only SAEs of which a part stayed" if framed else "No cell shows a concept"
+    assert tab.locator("#unshown").inner_text().startswith(words)
     fold.click()
     assert tab.locator("#maps").is_visible() and tab.locator("#readout").is_visible()
     assert names.count() == 7 and fold.get_attribute("aria-expanded") == "true"

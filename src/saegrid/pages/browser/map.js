@@ -110,6 +110,7 @@
     fold.hidden = !folded.length;
     const none = !shown.length && folded.length > 0; // maps without a row would say nothing
     $("#unshown").hidden = !none;
+    if (tiles.of_meaning.some(Boolean)) $("#unshown span").textContent = "Only SAEs of which a part stayed at its random start show a concept, and none that was trained whole.";
     $("#maps").hidden = $("#readout").hidden = none;
     const more = none ? `Maps of the ${words}` : `Also the ${words}`;
     fold.textContent = more;
