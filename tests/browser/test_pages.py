@@ -363,6 +363,11 @@ def test_full_text_on_demand(tab, world):
     assert tab.locator(".full").count() == 0
 
 
+def test_small_numbers_keep_two_digits(tab):
+    said = tab.evaluate("[0, 0.0004, -0.25, 1.5, 0.0061].map(plain)")
+    assert said == ["0.000", "0.00040", "-0.250", "1.500", "0.006"]
+
+
 def test_histogram(tab, world):
     first = world["features"].to_pylist()[0]
     at(tab, first["feature"])

@@ -39,6 +39,15 @@ def test_the_theme_of_most_rows_is_counted():
     assert got.themes(of.n_shown, 0.8, 4).tolist() == [False]
 
 
+@pytest.mark.parametrize("others,themes", [([2, 2], False), ([3, 2], True)])
+def test_a_theme_has_a_quarter_of_the_rows_without_its_commonest_word(others, themes):
+    """13 rows of mistresses and 4 of affairs, or 5 of 20."""
+    of = rows([[20 - 2 - sum(others), *others, 0, 0, 2, 0, 0, 0]])
+    got = near(of, entries(of, OWN), VECTORS, np.ones(1, bool), 0.5, 0.5, 3)
+    assert got.outside.tolist() == [sum(others)] and got.rest[0] > 0.5
+    assert got.themes(of.n_shown, 0.65, 3).tolist() == [themes]
+
+
 def test_a_theme_of_one_common_word_does_not_stand():
     of = rows([[14, 1, 1, 0, 0, 2, 2, 0, 0]])
     got = near(of, entries(of, OWN), VECTORS, np.ones(1, bool), 0.5, 0.5, 3)

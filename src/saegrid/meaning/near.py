@@ -19,6 +19,9 @@ FAR = 0.97
 """Share of the pairs of words that are not near."""
 REST = 0.5
 """Share of the rows without the commonest family that a theme must have."""
+OUTSIDE = 0.25
+"""Share of all rows that a theme must have without the commonest family: three rows of affairs
+beside thirteen of mistresses are no theme."""
 PAIRS = 400_000
 """Pairs that are drawn to find the cosine above which two words are near."""
 BLOCK = 512
@@ -37,11 +40,14 @@ class Near(NamedTuple):
     rest: np.ndarray
     """(feature,) float64 share of the theme among the rows without the commonest family; 0 where
     no row is left."""
+    outside: np.ndarray
+    """(feature,) int64 rows of the theme without the commonest family."""
 
     def themes(self, n_shown: np.ndarray, share: float, families: int) -> np.ndarray:
-        """(feature,) bool: enough rows and families, and half of the rows without the commonest
-        family."""
+        """(feature,) bool: enough rows and families, and without the commonest family half of the
+        rows that are left and a quarter of all."""
         enough = (self.n >= share * n_shown - 1e-9) & (self.families >= families)
+        enough &= self.outside >= OUTSIDE * n_shown - 1e-9
         return enough & (self.rest >= REST - 1e-9)
 
 
@@ -72,7 +78,8 @@ def near(
     (`Near.themes`) that with most rows is meant, else of all; of equal ones that with more
     families, then with more of the rest, then the first word's.
     """
-    out = Near(np.zeros(rows.n, np.int64), np.zeros(rows.n, np.int64), np.zeros(rows.n))
+    none = np.zeros(rows.n, np.int64)
+    out = Near(none, none.copy(), np.zeros(rows.n), none.copy())
     chosen = np.flatnonzero(asked & (np.diff(rows.counts.indptr) > 0))
     for start in range(0, len(chosen), BLOCK):
         part = chosen[start : start + BLOCK]
@@ -123,5 +130,6 @@ def _themes(of: _Words, vectors: np.ndarray, least: float) -> Near:
     commonest = (same * counts[:, None, :]).sum(axis=2).argmax(axis=1)
     kept = counts * ~same[np.arange(len(counts)), commonest]
     left = kept.sum(axis=1)
-    rest = (near_ * kept[:, None, :]).sum(axis=2) / np.maximum(left, 1)[:, None]
-    return Near(n, np.rint(each.sum(axis=2)).astype(np.int64), rest)
+    outside = (near_ * kept[:, None, :]).sum(axis=2)
+    rest = outside / np.maximum(left, 1)[:, None]
+    return Near(n, np.rint(each.sum(axis=2)).astype(np.int64), rest, outside)

@@ -24,7 +24,7 @@ function token(code, flag, shade, scale, peak) {
   const node = el("span", { className: names.join(" "), textContent: glyphs(text, isPeak) });
   if (shade) node.style.setProperty("--a", Math.sqrt(shade / 255).toFixed(3));
   if (isPeak && peak !== null) node.title = String(peak);
-  else if (shade) node.title = `≈ ${((shade / 255) * scale).toFixed(3)}`;
+  else if (shade) node.title = `≈ ${plain((shade / 255) * scale)}`;
   else if (flag & SPECIAL) node.title = "special token: never encoded";
   else if (flag & UNCAPTURED) node.title = "not captured";
   return node;
@@ -130,7 +130,7 @@ function histogram(body, place) {
   body.h.forEach((n, bin) => {
     const h = n ? Math.max(1, (height - 18) * scale(n) / scale(highest)) : 0, w = width / bins;
     const at = { class: "bar", x: bin * w, width: w - 1, y: height - h, height: h };
-    const edge = (k) => (low + k * (high - low) / bins).toFixed(3);
+    const edge = (k) => plain(low + k * (high - low) / bins);
     const bar = shape("rect", at);
     bar.append(shape("title", {}, `${edge(bin)} to ${edge(bin + 1)}: ${n}`));
     svg.append(bar);
@@ -140,7 +140,7 @@ function histogram(body, place) {
   const d = peaks.map((a) => `M${((a - low) / (high - low) * width).toFixed(1)} ${height + 2}v6`).join("");
   svg.append(shape("path", { class: "tick", d }));
   for (const [share, anchor] of [[0, "start"], [0.5, "middle"], [1, "end"]]) {
-    const text = (low + share * (high - low)).toFixed(3);
+    const text = plain(low + share * (high - low));
     svg.append(shape("text", { x: share * width, y: height + 22, "text-anchor": anchor }, text));
   }
   svg.append(shape("text", { x: width / 2, y: height + 38, "text-anchor": "middle" }, "activation"));

@@ -24,7 +24,9 @@ function shape(tag, attributes, text) {
 
 const count = (n) => n.toLocaleString("en");
 const percent = (share) => (share === null ? "–" : `${(100 * share).toFixed(3)}\u00a0%`);
-const number = (value) => (value === null ? "–" : value.toFixed(3).replace("-", "−"));
+// Three decimals, and two digits of what these would make zero.
+const plain = (value) => (value !== 0 && Math.abs(value) < 0.005 ? value.toPrecision(2) : value.toFixed(3));
+const number = (value) => (value === null ? "–" : plain(value).replace("-", "−"));
 const FORMS = { number, percent }; // of statistics
 
 // ---- data
