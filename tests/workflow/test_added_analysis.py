@@ -8,7 +8,7 @@ from pipeline import edit, planned, run, snakemake
 from saegrid.base import io
 from saegrid.codes.sparse import read_features
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 FILES = {
     "src/saegrid/metrics/often.py": '''

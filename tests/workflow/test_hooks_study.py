@@ -11,7 +11,7 @@ from pipeline import checkout, planned, run
 
 from saegrid.capture import activations
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 STUDY = ("--configfile", "config/hooks.yaml", "config/small.yaml")
 SMALL = {
     "corpora": {"written": {"source": {"samples": 1, "new_tokens": 16}}},

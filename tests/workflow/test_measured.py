@@ -16,7 +16,7 @@ from saegrid.saes.reference import open_sae
 from saegrid.saes.sae import decode, encode
 from saegrid.text.split import held_out
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 FOLDER = "results/tiny/generated"
 IMAGES = re.compile(r'<img src="([^"]+)"')
 

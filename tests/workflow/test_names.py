@@ -9,7 +9,7 @@ from pipeline import run, snakemake
 
 from naming import prompts, said, serve
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 CELL = "results/tiny/headlines/cells/L1R-8x"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -63,7 +63,6 @@ def answered(number, prompt):
     return 200, said(json.dumps([i % 2 for i in range(n)])), {}
 
 
-@pytest.mark.slow
 def test_a_server_that_goes_away_costs_what_it_did_not_answer(work):
     def fails(number, prompt):
         return answered(number, prompt) if number < 9 else (400, "no", {})

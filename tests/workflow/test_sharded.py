@@ -11,7 +11,7 @@ from pipeline import edit, jobs_to_run, planned, results, results_of_cells, run,
 from saegrid.base import io
 from saegrid.codes.sparse import read_features, write_features
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 TAIL = {"summary": 1, "plot": 1, "index": 1, "concept_map": 1, "map": 1}
 SHOWN = {"density": 2, "concepts": 2, "top_tokens": 2, "logit_effects": 2, "page": 2, **TAIL}
@@ -128,16 +128,13 @@ def test_a_change_causes_these_jobs(work, name):
     assert jobs_to_run(work, study=SHARDED) == expected
 
 
-SOON = ("the activations of a site in one shard are deleted", "less shards")
-"""Changes of which Snakemake is asked every time."""
-
-
 @pytest.mark.parametrize(
     "name",
     [
-        *SOON,
-        pytest.param("merged features are deleted", marks=pytest.mark.slow),
-        pytest.param("a layer is added", marks=pytest.mark.slow),
+        "the activations of a site in one shard are deleted",
+        "less shards",
+        "merged features are deleted",
+        "a layer is added",
     ],
 )
 def test_snakemake_plans_the_same(work, name):
@@ -146,7 +143,6 @@ def test_snakemake_plans_the_same(work, name):
     assert planned(work, study=SHARDED) == expected
 
 
-@pytest.mark.slow
 def test_a_lost_shard_comes_back_the_same(work):
     before = results(work)
     shards_of(work, "activations/*/shard-2-of-3/L1R.safetensors")[0].unlink()
@@ -173,7 +169,6 @@ def test_a_stale_shard_is_refused(work):
     assert f"run again: {path.relative_to(work)}" in told
 
 
-@pytest.mark.slow
 def test_other_shards_in_the_same_folder_give_the_results_of_the_whole(whole, work):
     """Three shards become none, on one core: the results are those of the whole on two cores,
     beside the parts that are left."""

@@ -9,7 +9,7 @@ from pipeline import run
 
 from saegrid.base import io
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 CELL = "results/tiny/headlines/cells/L1R-8x"
 FEW = {
     "features": 2, "doses": [1.0, -1.0], "choose_prompts": 3, "dose_prompts": 2, "prompts": 2,

@@ -16,7 +16,7 @@ from saegrid.pages.figures import SURVEY_FIGURES
 from saegrid.store.manifest import read_manifest, verify
 from stores import column
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 ACTIVATIONS = ("activations",)
 
@@ -102,7 +102,6 @@ def test_a_change_goes_on_with_the_store(work, change):
     assert jobs_to_run(work, study=STREAMED, targets=ACTIVATIONS) == jobs
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("change", GROWN)
 def test_snakemake_plans_the_same(work, change):
     settings, jobs = GROWN[change]

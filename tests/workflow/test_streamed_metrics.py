@@ -14,7 +14,7 @@ from saegrid.saes.sae import decode, encode
 from saegrid.text.split import held_out
 from stores import column
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 METRICS = ("metrics",)
 CELL, SITE = "L1R-8x", "L1R"
 
@@ -69,7 +69,6 @@ def test_it_runs_once(work):
     assert jobs_to_run(work, study=STREAMED, targets=METRICS) == jobs
 
 
-@pytest.mark.slow
 def test_the_same_text_in_tables_gives_the_same_numbers(work):
     """Tokenised, captured and cut on another way: equal to the last bit."""
     write_streamed(work, tables="copy.txt", metrics={"corpus": "tables", "hold_out": 0.1})
@@ -86,7 +85,6 @@ def test_texts_that_are_learned_from_are_refused(work):
         jobs_to_run(work, study=STREAMED, targets=METRICS)
 
 
-@pytest.mark.slow
 def test_means_have_no_cross_entropy(work):
     write_streamed(work, choice="mean")
     run(work, *METRICS, study=STREAMED)
@@ -96,7 +94,6 @@ def test_means_have_no_cross_entropy(work):
     assert found["fvu"]["value"] > 0
 
 
-@pytest.mark.slow
 def test_an_sae_of_normed_activations_is_kept_from_plain_ones(work):
     write_streamed(work, norm="layer")
     assert planned(work, *METRICS, study=STREAMED)["measure"] == 2

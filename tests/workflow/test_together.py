@@ -11,7 +11,7 @@ from saegrid.base import io
 from saegrid.saes.formats.sae_lens import open_checkpoint
 from saegrid.saes.training.measured import health
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 OF_A_CELL = {"encode", "density", "concepts", "top_tokens", "logit_effects", "page"}
 
@@ -172,8 +172,8 @@ def test_what_is_missing_of_a_half_finished_study_is_planned(pair, tmp_path, cha
     ("change", "target"),
     [
         ("dropped", "metrics"),
-        pytest.param("none", "figures", marks=pytest.mark.slow),
-        pytest.param("renamed", "pages", marks=pytest.mark.slow),
+        ("none", "figures"),
+        ("renamed", "pages"),
     ],
 )
 def test_snakemake_plans_the_same(pair, tmp_path, change, target):
