@@ -109,6 +109,18 @@ def test_words_of_one_family_are_one_type_of_a_concept():
     assert (near["kind"], near["n_concept"], near["n_concept_types"]) == ("none", 15, 2)
 
 
+def test_rows_of_a_piece_that_begins_other_words_too_are_no_evidence():
+    """Twelve of twenty rows are food; after the `b` of another word those of bread say nothing."""
+    words = [*["bread", "soup", "rice", "taco"] * 3, OTHER[0], *noise(5, 7)]
+    whole, seen = (
+        rows(words, rule=Rule(alpha=1.0), pieces=pieces).concepts.to_pylist()[0]
+        for pieces in (None, {(0, "bread"): "b", (0, OTHER[0]): "b"})
+    )
+    assert (whole["kind"], whole["n_concept"], whole["n_piece"]) == ("meaning", 12, 0)
+    assert (seen["kind"], seen["n_concept"], seen["n_piece"]) == ("none", 12, 3)
+    assert whole["share"] == seen["share"] == 0.6
+
+
 def test_near_words_of_one_ending_are_a_form():
     z, p = np.array([5.0]), np.array([0.01])
     half = rows([*ING[:6], *noise(12, 6)], coherent=(z, p)).concepts.to_pylist()[0]

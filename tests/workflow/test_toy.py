@@ -107,7 +107,8 @@ def test_a_feature_of_meaning_is_what_the_definition_says(toy):
         for row in rows:
             bear = {"ends": row["n_ending"], "starts": row["n_letter"]}
             n_form = bear.get((row["form"] or "").partition(" ")[0], 0)
-            enough = row["share"] >= 0.5 and row["n_concept_types"] >= 3
+            evidence = (row["n_concept"] - row["n_piece"]) / row["n_shown"]
+            enough = evidence >= 0.5 and row["n_concept_types"] >= 3
             beyond = enough and row["p_maxt"] <= 0.05
             beside = enough and min(row["q"], row["p_maxt"]) <= 0.05
             assert row["kind"] != "meaning" or (beside and row["n_concept"] > n_form), row

@@ -36,6 +36,7 @@ SCHEMA = pa.schema(
         ("lexicon", pa.string()),
         ("n_concept", pa.int32()),
         ("n_concept_types", pa.int32()),
+        ("n_piece", pa.int32()),
         ("share", pa.float64()),
         ("share_low", pa.float64()),
         ("share_high", pa.float64()),
@@ -76,7 +77,9 @@ strongest ones. kind: meaning, coherent, word, token, letter, ending, position o
 title of the concept, the form, the word or the piece; null of none and coherent. concept, lexicon:
 the concept with the smallest p of those that the rule allows, else of all. n_concept of n_shown
 rows have a word of it, n_concept_types different words, those of one family (fail and failure) as
-one; share with its exact interval; base: the share of the corpus' types that belong to it.
+one; n_piece of these rows are no evidence, as words off the concept begin with the same short piece
+that is no word (`families`); share: n_concept of n_shown, with its exact interval; base: the share
+of the corpus' types that belong to it.
 n_prefix, k_prefix, log10_p: where p is smallest; p_maxt: family-wise over concepts and features of
 the cell; q: false discovery rate in the cell. coherence, p_coherence: nearness of its words to one
 another. n_near, n_near_types, near_rest: of its theme; 0 of features that are neither coherent nor
@@ -242,6 +245,7 @@ def _of_best(
         "lexicon": np.array([c.lexicon or None for c in words.concepts], object)[chosen],
         "n_concept": n,
         "n_concept_types": tested.types[at, chosen],
+        "n_piece": tested.lost[at, chosen],
         "share": n / np.maximum(rows.n_shown, 1),
         "share_low": low,
         "share_high": high,

@@ -41,6 +41,8 @@ class Tested(NamedTuple):
     """Rows of the concept."""
     types: np.ndarray
     """Families of words that are of it: fail and failure are one."""
+    lost: np.ndarray
+    """Rows of the concept that are no evidence: the words of their piece are not all of it."""
     allowed: np.ndarray
     """bool: enriched, and with rows of such families and types enough."""
     chosen: np.ndarray
@@ -80,7 +82,7 @@ def against_concepts(
         allowed &= ~wide | themes[:, None]
     # lexsort over the concepts of each feature, as one key: allowed, p, rows.
     order = np.lexsort((-on, np.round(best.log10_p, 9), ~allowed), axis=1)
-    return Tested(p, q, on, types, allowed, order[:, 0])
+    return Tested(p, q, on, types, lost, allowed, order[:, 0])
 
 
 def is_wide(words: Vocabulary, rule: Rule) -> np.ndarray:

@@ -43,6 +43,7 @@ CONCEPT = {
     "base": Words(SHARE, "share of the corpus' different words that belong to the concept"),
     "n_concept": Words(COUNT, "judged occurrences whose word belongs to the concept"),
     "n_concept_types": Words(COUNT, "different words among these, of one first part as one"),
+    "n_piece": Words(COUNT, "rows of the concept whose short piece stands in words off it too"),
     "share": Words(SHARE, "n_concept / n_shown"),
     **of(SHARE, **ends("the exact 95 % interval of share", "share")),
     "kind": Words(
