@@ -419,6 +419,13 @@ def test_a_concept_that_does_not_hold_is_said_to_be_none(world, p, none, other):
         assert Document(page(**made)).open("index")["columns"]["badges"][0] == badges
 
 
+def test_rows_that_are_no_evidence_are_said(world):
+    row = world["concepts"].to_pylist()[0] | {"kind": "none", "label": None, "p_maxt": 0.01}
+    made = {**world, "concepts": pa.Table.from_pylist([row | {"n_piece": 4}])}
+    (badge,) = Document(page(**made)).open("index")["columns"]["badges"][0]
+    assert badge == ["share", "nearest concept: kids 17/20, 4 by a piece of other words too"]
+
+
 @pytest.mark.parametrize("name", [None, 3, "", "alone", "a/b/c", "a/b?x=<b>", "javascript:a/b"])
 def test_names_that_are_not_on_neuronpedia_have_no_link(name):
     assert neuronpedia(name) is None

@@ -137,4 +137,7 @@ def _short_of(row: Mapping[str, Any]) -> str:
     chances = [p for p in (row["p_maxt"], row["q"]) if p is not None]
     if min(chances, default=1.0) > Rule().alpha:
         return "not beyond chance"
-    return "too few for meaning" if row["kind"] == "none" else "not the verdict"
+    if row["kind"] != "none":
+        return "not the verdict"
+    piece = row.get("n_piece")
+    return f"{piece} by a piece of other words too" if piece else "too few for meaning"
