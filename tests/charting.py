@@ -19,7 +19,8 @@ FACTS = {"study": "ma<de", "model": "toy & model", "corpus": "up<", "spec": '{"s
 
 PLAIN = {
     "n_rows": 40, "n_types": 15, "n_shown": 20, "kind": "none", "label": None, "concept": None,
-    "lexicon": None, "n_concept": 0, "n_concept_types": 0, "base": 0.01, "n_prefix": 5,
+    "lexicon": None, "n_concept": 0, "n_concept_types": 0, "n_piece": 0, "base": 0.01,
+    "n_prefix": 5,
     "k_prefix": 0, "log10_p": 0.0, "p_maxt": 1.0, "q": 1.0, "n_near": 0, "n_near_types": 0,
     "near_rest": 0.0, "coherence": 0.0, "p_coherence": 1.0,
     "token": " x", "n_token": 1, "n_token_types": 1, "letter": "x", "n_letter": 1,
