@@ -260,7 +260,8 @@ def test_a_run_that_is_killed_goes_on(drawn, folder):
         assert 8 <= kept <= 12
         served.answer, n = good, len(served.asked)
         result = outcome(drawn, namer(folder, served.url))
-        assert len(served.asked) - n == 36 - kept
+        # A question that the killed process had sent may be read late; it is asked again anyway.
+        assert len(set(served.asked[n:])) == 36 - kept
     assert result.missing == {} and result.names["name"].to_pylist() == TOPICS
 
 
