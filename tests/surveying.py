@@ -29,7 +29,7 @@ def surveyed(folder, d_model=48, sites=("L0R", "L2A"), corpora=("jokes", "news <
 
 
 def drawn_from(found):
-    """What the figures are drawn from."""
+    """The tables from which the figures are drawn."""
     return Surveyed(found.layers, found.dimensions, found.passes)
 
 

@@ -340,7 +340,7 @@ def test_the_label_of_a_word_is_a_word():
 
 
 def test_the_commonest_words_are_listed_with_their_numbers():
-    """By number, then by the alphabet; words off the concept apart."""
+    """Words come by number, then by the alphabet; those off the concept stand apart."""
     words = ["pie", "Pie", "soup", "ham", "dog", "dog", "pie", "cat", "rice", "taco", "bread"]
     (row,) = rows([word.lower() for word in words]).concepts.to_pylist()
     assert row["words"] == "pie 3, dog 2, bread, cat, ham, rice"

@@ -213,7 +213,7 @@ def test_a_damaged_answer_is_asked_again(drawn, folder):
 
 
 def test_calls_that_are_still_to_be_made(drawn, folder):
-    """In full where names are not known yet, and never less than are made."""
+    """Calls are counted in full where names are not known yet, and are never less than are made."""
     subjects = [subject(f, several, None) for f, several in drawn.items()]
     cycle = donors(np.arange(4))
     with serve() as served:

@@ -64,7 +64,7 @@ def test_words_of_one_family_are_one():
 
 
 def test_words_of_one_piece_are_of_the_theme_together():
-    """Where 2, 5 and 6 share a piece, the rows of 2 are no evidence either."""
+    """Words 2, 5 and 6 share a piece: the rows of 2 are no evidence either."""
     of = rows([[3, 3, 3, 3, 0, 1, 1, 0, 0]])
     family = entries(of, [0, 0, 2, 3, 4, 2, 2, 7, 8], of_piece=[2])
     got = near(of, family, VECTORS, np.ones(1, bool), 0.5, 0.5, 2)

@@ -280,7 +280,7 @@ def test_no_two_figures_have_one_name():
 
 
 def test_tables_of_other_stages_are_read_by_cell(grid, tmp_path):
-    """From the folder of each cell, as `tables` of the output that makes them."""
+    """The tables of each cell's folder, as `tables` of the output that makes them."""
     tables, facts = written(grid, tmp_path)
     for number, cell in enumerate(grid.cells):
         io.write_table(tmp_path / cell / "probe.parquet", pa.table({"auroc": [number / 10]}))

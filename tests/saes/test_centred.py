@@ -153,7 +153,7 @@ def whole(centred=True):
 
 
 def test_metrics_compare_x_hat_with_what_the_sae_reads():
-    """As the original: FVU and cosine of centred activations and their reconstruction."""
+    """FVU and cosine are the original's: of centred activations and their reconstruction."""
     x, sae = whole()
     coder = Coder(sae)
     wide = x.astype(np.float64)

@@ -76,7 +76,7 @@ LINES = {
 }
 CELLS = ("L1A-8x", "L1R-8x")
 SHOWN = {"summary": 1, "plot": 1, "index": 1}
-"""What is made again where a number of a cell is another."""
+"""Files that are made again where a number of a cell is another."""
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ def of_meaning(rows: list[dict]) -> dict[str, list[dict]]:
 
 
 def test_each_planted_topic_is_found_at_its_share_and_named(toy):
-    """In most cells a feature of it, which has as large a share of the topic as ever."""
+    """Most cells have a feature of it, with as large a share of the topic as ever."""
     cells = judged(toy)
     frozen = of_meaning(cells.pop("L15R-frozen"))
     assert len(cells) == 6

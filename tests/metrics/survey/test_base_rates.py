@@ -1,4 +1,4 @@
-"""How common topics are."""
+"""Base rates of topics."""
 
 import pytest
 
